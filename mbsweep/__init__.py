@@ -1,0 +1,68 @@
+"""Design-space exploration of MobileNet networks: count, measure, compare. Importing this loads no torch."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mbsweep.errors import MbsweepError
+    from mbsweep.nets import build
+    from mbsweep.pareto import pareto_front
+    from mbsweep.pipeline import run
+    from mbsweep.results import Run, open_run
+    from mbsweep.space.architecture import Architecture, architecture
+    from mbsweep.space.counting import Counts, SpaceCounts, count, count_space
+    from mbsweep.space.sweep import Sweep, load_sweep
+    from mbsweep.space.variant import Variant
+
+# name -> the module that has it; loaded when it is first asked for (PEP 562)
+_API = {
+    "Architecture": "mbsweep.space.architecture",
+    "Counts": "mbsweep.space.counting",
+    "MbsweepError": "mbsweep.errors",
+    "Run": "mbsweep.results",
+    "SpaceCounts": "mbsweep.space.counting",
+    "Sweep": "mbsweep.space.sweep",
+    "Variant": "mbsweep.space.variant",
+    "architecture": "mbsweep.space.architecture",
+    "build": "mbsweep.nets",
+    "count": "mbsweep.space.counting",
+    "count_space": "mbsweep.space.counting",
+    "load_sweep": "mbsweep.space.sweep",
+    "open_run": "mbsweep.results",
+    "pareto_front": "mbsweep.pareto",
+    "run": "mbsweep.pipeline",
+}
+
+__all__ = [  # noqa: RUF022  (in the order of the flow)
+    "Variant",
+    "architecture",
+    "Architecture",
+    "count",
+    "Counts",
+    "count_space",
+    "SpaceCounts",
+    "build",
+    "load_sweep",
+    "Sweep",
+    "run",
+    "open_run",
+    "Run",
+    "pareto_front",
+    "MbsweepError",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version  # takes as long as all else here: only when asked
+
+        return version("mbsweep")
+    if name not in _API:
+        raise AttributeError(f"module 'mbsweep' has no attribute {name!r}")
+    return getattr(importlib.import_module(_API[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,68 @@
+"""Architecture -> torch.nn.Module. Takes no numeric decision: every size comes from the architecture."""
+
+import math
+from collections import OrderedDict
+from collections.abc import Callable
+
+from torch import nn
+
+from mbsweep.space.architecture import architecture
+from mbsweep.space.blocks import Layer
+from mbsweep.space.variant import Variant
+
+# TF-Slim's mobilenet_v1.py keeps 0.999 of the units before the classifier; the paper names no rate.
+DROPOUT = 0.001
+
+
+def _conv(layer: Layer, dropout: float) -> nn.Module:
+    """Convolution, batch normalisation, ReLU (Figure 3 of arXiv:1704.04861)."""
+    groups = layer.in_channels if layer.kind == "conv_dw" else 1
+    conv = nn.Conv2d(
+        layer.in_channels,
+        layer.out_channels,
+        layer.kernel,
+        layer.stride,
+        padding=layer.kernel // 2,
+        groups=groups,
+        bias=False,
+    )
+    # He et al. (arXiv:1502.01852), by fan-out. PyTorch's kaiming_normal_ takes a depthwise kernel to feed all
+    # channels, which makes it sqrt(channels) times too small: each of its outputs sees one channel only.
+    fan_out = layer.kernel**2 * layer.out_channels // groups
+    nn.init.normal_(conv.weight, std=math.sqrt(2 / fan_out))
+    parts = OrderedDict(conv=conv, bn=nn.BatchNorm2d(layer.out_channels), relu=nn.ReLU(inplace=True))
+    return nn.Sequential(parts)
+
+
+def _avg_pool(layer: Layer, dropout: float) -> nn.Module:
+    return nn.Sequential(OrderedDict(pool=nn.AdaptiveAvgPool2d(1), flatten=nn.Flatten()))
+
+
+def _classifier(layer: Layer, dropout: float) -> nn.Module:
+    linear = nn.Linear(layer.in_channels, layer.out_channels)
+    nn.init.normal_(linear.weight, std=0.01)
+    nn.init.zeros_(linear.bias)
+    return nn.Sequential(OrderedDict(dropout=nn.Dropout(dropout), linear=linear))
+
+
+# kind of layer -> its module
+LAYERS: dict[str, Callable[[Layer, float], nn.Module]] = {
+    "conv": _conv,
+    "conv_dw": _conv,
+    "conv_pw": _conv,
+    "avg_pool": _avg_pool,
+    "fc": _classifier,
+}
+
+
+def build(variant: Variant, dropout: float = DROPOUT) -> nn.Module:
+    """The network of a variant, initialised for training.
+
+    Input: float images of shape (batch, 3, resolution, resolution). Output: logits of shape
+    (batch, num_classes); softmax is left to the loss. Its children carry the names of the architecture's
+    layers, with "_" for ".". Works under `torch.device("meta")`. Random weights follow torch's global seed.
+    """
+    layers = architecture(variant).layers
+    return nn.Sequential(
+        OrderedDict((layer.name.replace(".", "_"), LAYERS[layer.kind](layer, dropout)) for layer in layers)
+    )

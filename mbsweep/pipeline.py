@@ -1,0 +1,297 @@
+"""The order of a run: sweep -> variants -> checked networks -> latency -> store. Only this module knows it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from mbsweep.accuracy import SOURCES
+from mbsweep.accuracy.published import tables
+from mbsweep.errors import MbsweepError
+from mbsweep.profiler.backends import BACKENDS
+from mbsweep.profiler.device import available_memory_bytes, this_device, usable_cores, versions
+from mbsweep.results import Run, open_run
+from mbsweep.space.counting import Counts, SpaceCounts, count, count_space
+from mbsweep.space.rules import did_you_mean
+from mbsweep.space.sweep import LatencyConfig, Sweep
+from mbsweep.space.variant import Variant
+from mbsweep.store import FILE_NAME, Store
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import nn
+
+    from mbsweep.profiler.timing import Call, Visit
+
+MAX_MEASURED = 10_000  # networks of one configuration are held in memory together
+# A network's logits in a runtime and in eager PyTorch may differ by this much of the largest logit.
+OUTPUT_TOLERANCE = 1e-3
+
+
+class Progress(Protocol):
+    """What a run tells while it goes on."""
+
+    def say(self, message: str) -> None:
+        """One line for the user."""
+
+    def begin(self, task: str, total: int) -> None:
+        """A part of the run with so many steps begins."""
+
+    def advance(self, done: str) -> None:
+        """One more step is done."""
+
+
+class Silent:
+    """Tells nothing."""
+
+    def say(self, message: str) -> None:
+        """Nothing."""
+
+    def begin(self, task: str, total: int) -> None:
+        """Nothing."""
+
+    def advance(self, done: str) -> None:
+        """Nothing."""
+
+
+def check(sweep: Sweep) -> None:
+    """MbsweepError where the sweep asks for what this mbsweep does not have."""
+    for place, config in enumerate(sweep.latency):
+        _check_name(sweep, ("latency", place, "backend"), config.backend, BACKENDS)
+        precisions = BACKENDS[config.backend].precisions
+        _check_name(sweep, ("latency", place, "precision"), config.precision, precisions)
+    if sweep.accuracy:
+        _check_name(sweep, ("accuracy", "table"), sweep.accuracy.table, tables())
+
+
+def _check_name(sweep: Sweep, keys: tuple[str | int, ...], given: str, allowed: Iterable[str]) -> None:
+    names = list(allowed)
+    if given not in names:
+        raise sweep.problem(keys, f"is {given!r}; expected one of {', '.join(names)}{did_you_mean(given, names)}")
+
+
+def run(sweep: Sweep, out: str | Path | None = None, retry: bool = False, progress: Progress | None = None) -> Run:
+    """Measure what the sweep asks for and the run at `out` does not have yet; return the run.
+
+    sweep: from `load_sweep`.
+    out: the run's folder; default runs/<name of the sweep file>.
+    retry: try again what failed before.
+    progress: told what goes on.
+
+    Every visit to a network is on the disk before the next begins. A variant that fails is recorded with its
+    reason and the others go on. Raises MbsweepError for what the user can put right.
+    """
+    progress = progress or Silent()
+    check(sweep)
+    _check_machine(sweep)
+    space = count_space(sweep)
+    if sweep.latency and len(space) > MAX_MEASURED:
+        raise sweep.problem(
+            ("latency",), f"would measure {len(space)} variants; at most {MAX_MEASURED}: narrow it by limits or sample"
+        )
+    folder = default_out(sweep) if out is None else Path(out)
+    with Store.write(folder) as store:
+        _check_same_device(store, folder)
+        _enter_sweep(store, sweep, space, progress)
+        if retry:
+            store.forget_failures()
+        if sweep.latency:
+            _measure(store, sweep, space.variants(), progress)
+    return open_run(folder)
+
+
+def default_out(sweep: Sweep) -> Path:
+    """Where a sweep's run lies unless told otherwise."""
+    return Path("runs") / sweep.name
+
+
+def _check_machine(sweep: Sweep) -> None:
+    cores = usable_cores()
+    for place, config in enumerate(sweep.latency):
+        if config.threads > cores:
+            raise sweep.problem(("latency", place, "threads"), f"is {config.threads}; this machine has {cores} cores")
+
+
+# What makes two sessions comparable: samples of one variant must not mix machines or runtimes.
+_SAME_DEVICE = ("processor", "cores", "machine")
+_SAME_VERSIONS = ("torch", "onnxruntime")
+
+
+def _check_same_device(store: Store, folder: Path) -> None:
+    sessions = store.sessions()
+    if not sessions:
+        return
+    then, now = sessions[-1], {"device": this_device().as_dict(), "versions": versions()}
+    for part, names in (("device", _SAME_DEVICE), ("versions", _SAME_VERSIONS)):
+        for name in names:
+            if then[part].get(name) != now[part].get(name):
+                raise MbsweepError(
+                    f"{folder} was measured with {name} {then[part].get(name)!r}, and here it is "
+                    f"{now[part].get(name)!r}; choose another --out, so that the two do not mix"
+                )
+
+
+def _enter_sweep(store: Store, sweep: Sweep, space: SpaceCounts, progress: Progress) -> None:
+    """Make this the run's sweep, and say what is new."""
+    last = store.last_sweep()
+    if last is not None and last["text"] == sweep.text:
+        return
+    accuracies: Iterator[tuple[Any, ...]] = iter(())
+    if sweep.accuracy:
+        variants = space.variants()
+        found = SOURCES[sweep.accuracy.source](variants, sweep.accuracy)
+        accuracies = (
+            (variant.id, a.source, a.kind, a.top1_pct, a.top5_pct, a.reason)
+            for variant, a in zip(variants, found, strict=True)
+        )
+    configs = (
+        (config.id, place, config.backend, config.precision, config.batch, config.threads, config.rounds)
+        for place, config in enumerate(sweep.latency)
+    )
+    about = {"name": sweep.name, "title": sweep.title, "description": sweep.description, "text": sweep.text}
+    about["accuracy_source"] = sweep.accuracy.table if sweep.accuracy else None  # type: ignore[assignment]
+    added, left = store.set_sweep(about, _variant_rows(space), accuracies, configs)
+    if last is not None:
+        kept = f"; {left} that it no longer names stay in the run" if left else ""
+        progress.say(f"{sweep.name} has changed since the last run: {added} variants are new{kept}")
+
+
+def _variant_rows(space: SpaceCounts) -> Iterator[tuple[Any, ...]]:
+    bodies = [(family, block, json.dumps(stages), *rest) for family, block, stages, *rest in space.bodies]
+    columns = (space.width, space.resolution, space.depth, space.params, space.macs)
+    columns += (space.weight_bytes, space.peak_activation_bytes)
+    numbers = zip(*(column.tolist() for column in columns), strict=True)
+    for position, (id_, body, row) in enumerate(zip(space.ids(), space.body.tolist(), numbers, strict=True)):
+        yield (position, id_, *bodies[body], *row)
+
+
+def _measure(store: Store, sweep: Sweep, variants: list[Variant], progress: Progress) -> None:
+    failures = store.failures()
+    failed_before = {variant for variant, _ in failures if (variant, "") in failures}
+    todo: list[tuple[LatencyConfig, list[tuple[int, str]]]] = []
+    for config in sweep.latency:
+        done = store.visited(config.id)
+        skip = failed_before | {variant for variant, config_id in failures if config_id == config.id}
+        pending = [
+            (number, variant.id)
+            for number in range(config.rounds)
+            for variant in variants
+            if (number, variant.id) not in done and variant.id not in skip
+        ]
+        if pending:
+            todo.append((config, pending))
+    if not todo:
+        return
+    session = store.begin_session(this_device().as_dict(), versions())
+    for config, pending in todo:
+        names = {name for _, name in pending}
+        wanted = [variant for variant in variants if variant.id in names]
+        _measure_config(store, session, config, wanted, pending, progress)
+
+
+def _measure_config(
+    store: Store,
+    session: int,
+    config: LatencyConfig,
+    variants: list[Variant],
+    pending: list[tuple[int, str]],
+    progress: Progress,
+) -> None:
+    """Prepare every variant that has visits pending in one configuration, then visit them in rounds."""
+    from mbsweep.profiler import timing
+
+    failed_before = {variant for variant, config_id in store.failures() if config_id in ("", config.id)}
+    calls: dict[str, Call] = {}
+    progress.begin(f"{config.id}: prepare", len(variants))
+    checked = store.checked()
+    for variant in variants:
+        if variant.id not in failed_before:
+            try:
+                net, image = _checked_network(store, variant, config, variant.id in checked)
+            except Exception as error:
+                _record(store, variant.id, "", error, progress)
+            else:
+                try:
+                    calls[variant.id] = _prepare(net, image, config)
+                except Exception as error:
+                    _record(store, variant.id, config.id, error, progress)
+        progress.advance(variant.id)
+    for call in calls.values():
+        timing.warm_up(call)
+    pending = [(number, variant) for number, variant in pending if variant in calls]
+    progress.begin(f"{config.id}: measure", len(pending))
+
+    def failed(variant: str, error: Exception) -> None:
+        _record(store, variant, config.id, error, progress)
+
+    for visit in timing.interleaved(calls, pending, config.visit_ms, config.id, failed):
+        _keep(store, config, session, visit)
+        progress.advance(visit.variant)
+
+
+def _checked_network(
+    store: Store, variant: Variant, config: LatencyConfig, is_checked: bool
+) -> tuple[nn.Module, NDArray[np.float32]]:
+    """The network, its counts confirmed once, and the image batch that it is timed on."""
+    import numpy as np
+    import torch
+
+    from mbsweep.nets import build
+    from mbsweep.profiler.crosscheck import crosscheck
+
+    counts = count(variant)
+    _check_memory(counts, config.batch)
+    torch.manual_seed(0)
+    net = build(variant).eval()
+    if not is_checked:
+        crosscheck(variant, counts, net)
+        store.set_checked(variant.id)
+    shape = (config.batch, 3, variant.resolution, variant.resolution)
+    return net, np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
+
+
+def _check_memory(counts: Counts, batch: int) -> None:
+    # A network is held up to three times while it is exported.
+    needed = 3 * counts.weight_bytes + 2 * batch * counts.peak_activation_bytes
+    available = available_memory_bytes()
+    if needed > available:
+        raise MemoryError(f"needs about {needed / 2**30:.1f} GiB; {available / 2**30:.1f} GiB are free")
+
+
+def _prepare(net: nn.Module, image: NDArray[np.float32], config: LatencyConfig) -> Call:
+    """A call to time, after its output was compared with the eager network's."""
+    import numpy as np
+    import torch
+
+    with torch.inference_mode():
+        expected = net(torch.from_numpy(image)).numpy()
+    call = BACKENDS[config.backend].prepare(net, image, config)
+    got = np.asarray(call())
+    if not np.isfinite(expected).all():
+        raise ValueError("the network's output is not finite")
+    difference = float(np.abs(got - expected).max() / np.abs(expected).max())
+    if not difference <= OUTPUT_TOLERANCE:
+        raise ValueError(
+            f"output differs from eager PyTorch by {difference:.2g} of the largest logit; "
+            f"at most {OUTPUT_TOLERANCE:g} is allowed"
+        )
+    return call
+
+
+def _keep(store: Store, config: LatencyConfig, session: int, visit: Visit) -> None:
+    import numpy as np
+
+    samples = np.array(visit.samples_ns, dtype="<i8").tobytes()
+    store.add_visit(config.id, visit.variant, visit.round, session, samples)
+
+
+def _record(store: Store, variant: str, config: str, error: Exception, progress: Progress) -> None:
+    if isinstance(error, MbsweepError):  # the store cannot be written: that concerns the run, not the variant
+        raise error
+    reason = " ".join(f"{type(error).__name__}: {error}".split())[:500]
+    store.add_failure(variant, config, reason)
+    progress.say(f"{variant} failed{f' in {config}' if config else ''}: {reason}")

@@ -1,0 +1,210 @@
+"""Architecture -> Counts, in closed form; and the same over a whole space as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mbsweep.space.architecture import architecture
+from mbsweep.space.blocks import Layer
+from mbsweep.space.variant import Variant, body_suffix
+
+if TYPE_CHECKING:
+    from mbsweep.space.sweep import Axes, Sweep
+
+BYTES_PER_FP32 = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Size of one network. Does not depend on batch size or device."""
+
+    params: int  # trainable scalars, BN scale and shift included
+    macs: int  # multiply-adds of conv and linear layers for one image
+    weight_bytes: int  # the parameters at fp32
+    peak_activation_bytes: int  # fp32, one image: the largest input + output of any layer, BN and ReLU in place
+
+
+def count(variant: Variant) -> Counts:
+    """Parameters, mult-adds and memory of one variant, from the shapes of its layers."""
+    net = architecture(variant)
+    return Counts(
+        params=net.params,
+        macs=net.macs,
+        weight_bytes=BYTES_PER_FP32 * net.params,
+        peak_activation_bytes=BYTES_PER_FP32 * max(layer.activations for layer in net.layers),
+    )
+
+
+Body = tuple[str, str, tuple[int, ...], int, int]  # family, block, stage_channels, num_classes, divisor
+
+
+@dataclass(frozen=True)
+class SpaceCounts:
+    """The variants of a space and their counts: one array per field, one element per variant.
+
+    Shapes are (variants,). `body` indexes `bodies`, the distinct fixed parts of the networks.
+    """
+
+    bodies: tuple[Body, ...]
+    body: NDArray[np.int64]
+    width: NDArray[np.float64]
+    resolution: NDArray[np.int64]
+    depth: NDArray[np.int64]
+    params: NDArray[np.int64]
+    macs: NDArray[np.int64]
+    weight_bytes: NDArray[np.int64]
+    peak_activation_bytes: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.width)
+
+    def variant(self, index: int) -> Variant:
+        """The variant at a place in the arrays."""
+        family, block, stage_channels, num_classes, divisor = self.bodies[self.body[index]]
+        return Variant(
+            family=family,
+            width=float(self.width[index]),
+            resolution=int(self.resolution[index]),
+            depth=int(self.depth[index]),
+            block=block,
+            stage_channels=stage_channels,
+            num_classes=num_classes,
+            divisor=divisor,
+        )
+
+    def variants(self) -> list[Variant]:
+        """Every variant, in order. Slow beyond some ten thousand: use the arrays there."""
+        return [self.variant(index) for index in range(len(self))]
+
+    def ids(self) -> Iterator[str]:
+        """Every variant's id, in order, without making the variants."""
+        suffixes = [(body[0], body_suffix(*body[1:])) for body in self.bodies]
+        columns = (self.body, self.width, self.resolution, self.depth)
+        for body, width, resolution, depth in zip(*(column.tolist() for column in columns), strict=True):
+            family, suffix = suffixes[body]
+            yield f"{family}_w{width!r}_r{resolution}_d{depth}{suffix}"
+
+    def select(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> SpaceCounts:
+        """The variants that a mask or a list of places picks."""
+        arrays = {name: getattr(self, name)[chosen] for name in _ARRAYS}
+        return replace(self, **arrays)
+
+
+_ARRAYS = tuple(field.name for field in fields(SpaceCounts) if field.name != "bodies")
+
+
+def count_space(sweep: Sweep) -> SpaceCounts:
+    """Every variant that a sweep asks for, with its counts, in the sweep's order and without repeats.
+
+    The explicit `variants` come first, then the space; `limits` hold for both, `sample` draws from the space.
+    """
+    whole = _whole_space(sweep)
+    within = np.ones(len(whole), dtype=bool)
+    for name, limit in (("params", sweep.limits.params), ("macs", sweep.limits.macs)):
+        if limit is not None:
+            values = getattr(whole, name)
+            within &= (values >= limit.min) & (values <= limit.max)
+    if not within.any():
+        raise sweep.problem(
+            ("limits",),
+            f"leaves none of the {len(whole)} variants; their params run from {whole.params.min()} to "
+            f"{whole.params.max()}, their macs from {whole.macs.min()} to {whole.macs.max()}",
+        )
+    kept = np.flatnonzero(within)
+    explicit = kept[kept < len(sweep.variants)]
+    return whole.select(np.concatenate([explicit, sweep.draw(kept[len(explicit) :])]))
+
+
+def _whole_space(sweep: Sweep) -> SpaceCounts:
+    """The explicit variants, then the grids; a variant that stands in both is kept where it came first."""
+    listed = [(_body(v), [v.width], [v.resolution], [v.depth]) for v in sweep.explicit]
+    grids = [grid for axes in sweep.space for grid in _grids(axes)]
+    bodies: dict[Body, int] = {}
+    parts: list[dict[str, NDArray[np.generic]]] = []
+    for body, widths, resolutions, depths in [*listed, *grids]:
+        part = _count_grid(body, widths, resolutions, depths)
+        part["body"] = np.full(part["macs"].shape, bodies.setdefault(body, len(bodies)))
+        parts.append(part)
+    arrays = {name: np.concatenate([part[name] for part in parts]) for name in _ARRAYS}
+    whole = SpaceCounts(tuple(bodies), **arrays)  # type: ignore[arg-type]
+    # Within one grid all variants differ; only several parts can repeat one another.
+    return whole.select(_first_of_each(whole)) if len(parts) > 1 else whole
+
+
+def _first_of_each(space: SpaceCounts) -> NDArray[np.int64]:
+    order = np.lexsort((space.depth, space.resolution, space.width, space.body))  # stable: first place first
+    repeat = np.zeros(len(space), dtype=bool)
+    keys = [getattr(space, name)[order] for name in ("body", "width", "resolution", "depth")]
+    repeat[order[1:]] = np.logical_and.reduce([key[1:] == key[:-1] for key in keys])
+    return np.flatnonzero(~repeat)
+
+
+def _body(variant: Variant) -> Body:
+    return variant.family, variant.block, variant.stage_channels, variant.num_classes, variant.divisor
+
+
+Grid = tuple[Body, Sequence[float], Sequence[int], Sequence[int]]
+
+
+def _grids(axes: Axes) -> Iterator[Grid]:
+    for family in axes.family:
+        for block in axes.block:
+            for stage_channels in axes.stage_channels:
+                for num_classes in axes.num_classes:
+                    for divisor in axes.divisor:
+                        body = (family, block, stage_channels, num_classes, divisor)
+                        yield body, axes.width, axes.resolution, axes.depth
+
+
+def _count_grid(
+    body: Body, widths: Sequence[float], resolutions: Sequence[int], depths: Sequence[int]
+) -> dict[str, NDArray[np.generic]]:
+    """Counts of all width x resolution x depth of one body, the last axis fastest: depth.
+
+    A layer's channels depend on the width and its sizes on the resolution alone (see FAMILIES). So the
+    mult-adds of the whole grid are one matrix product: weights by width times positions by resolution.
+    """
+    shape = (len(widths), len(resolutions), len(depths))
+    params, macs, peak = (np.empty(shape, dtype=np.int64) for _ in range(3))
+    family, block, stage_channels, num_classes, divisor = body
+    for d, depth in enumerate(depths):
+        fixed = Variant(family, 1.0, 1, depth, block, stage_channels, num_classes, divisor)
+        wide = [architecture(replace(fixed, width=width)).layers for width in widths]
+        sized = [architecture(replace(fixed, resolution=resolution)).layers for resolution in resolutions]
+        in_channels = _table(wide, lambda layer: layer.in_channels)
+        out_channels = _table(wide, lambda layer: layer.out_channels)
+        in_positions = _table(sized, lambda layer: layer.in_size**2)
+        out_positions = _table(sized, lambda layer: layer.out_size**2)
+        params[:, :, d] = _table(wide, lambda layer: layer.params).sum(axis=1)[:, None]
+        macs[:, :, d] = _table(wide, lambda layer: layer.weights) @ out_positions.T
+        peak[:, :, d] = _largest_sum(in_channels, in_positions, out_channels, out_positions)
+    grid = np.meshgrid(np.asarray(widths, float), np.asarray(resolutions), np.asarray(depths), indexing="ij")
+    named = dict(zip(("width", "resolution", "depth"), grid, strict=True))
+    named |= {"params": params, "macs": macs, "weight_bytes": BYTES_PER_FP32 * params}
+    named |= {"peak_activation_bytes": BYTES_PER_FP32 * peak}
+    return {name: array.ravel() for name, array in named.items()}
+
+
+def _table(nets: list[tuple[Layer, ...]], number: Callable[[Layer], int]) -> NDArray[np.int64]:
+    """(networks, layers): one number of each layer."""
+    return np.array([[number(layer) for layer in layers] for layers in nets], dtype=np.int64)
+
+
+def _largest_sum(
+    in_channels: NDArray[np.int64],
+    in_positions: NDArray[np.int64],
+    out_channels: NDArray[np.int64],
+    out_positions: NDArray[np.int64],
+) -> NDArray[np.int64]:
+    """(widths, resolutions): the largest input + output of any layer, one layer at a time to stay small."""
+    peak = np.zeros((len(in_channels), len(in_positions)), dtype=np.int64)
+    for layer in range(in_channels.shape[1]):
+        alive = np.outer(in_channels[:, layer], in_positions[:, layer])
+        alive += np.outer(out_channels[:, layer], out_positions[:, layer])
+        np.maximum(peak, alive, out=peak)
+    return peak

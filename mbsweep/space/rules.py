@@ -1,0 +1,117 @@
+"""What a value may be: the checks that variants and sweep files share, and the words to refuse a value with."""
+
+import difflib
+import math
+import operator
+import reprlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 60
+_SHORT.maxlevel = 3  # a value from a hostile file may nest or repeat itself without end
+
+
+def shown(value: object) -> str:
+    """The value as an error message quotes it: short, on one line, whatever it is."""
+    if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 256:
+        return "a whole number of over 75 digits"  # Python refuses to print very long ones
+    return " ".join(_SHORT.repr(value).split())
+
+
+def did_you_mean(word: object, allowed: Iterable[str]) -> str:
+    """`; did you mean 'x'?` where one of the allowed words is near, else nothing."""
+    near = difflib.get_close_matches(str(word)[:100], list(allowed), n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What one field may be. `parse` returns the normalised value or raises ValueError."""
+
+    expected: str  # completes "expected ..." in an error message
+    parse: Callable[[Any], Any]
+
+    def __call__(self, value: object) -> Any:
+        """The normalised value. ValueError, with what is expected, where the value is not allowed."""
+        try:
+            return self.parse(value)
+        except (ValueError, TypeError, OverflowError):
+            raise ValueError(f"expected {self.expected}{self._hint(value)}") from None
+
+    def _hint(self, value: object) -> str:
+        return ""
+
+
+@dataclass(frozen=True)
+class Choice(Rule):
+    """One of a few names."""
+
+    names: tuple[str, ...] = ()
+
+    def _hint(self, value: object) -> str:
+        return did_you_mean(value, self.names) if isinstance(value, str) else ""
+
+
+def number(low: float, high: float, example: float, with_low: bool = False) -> Rule:
+    """A number above `low` (or `low` itself, with `with_low`) and up to `high`."""
+
+    def parse(value: object) -> float:
+        if isinstance(value, bool | str | bytes):
+            raise ValueError
+        parsed = float(value)  # type: ignore[arg-type]  # anything else that is a number, NumPy's included
+        if not (math.isfinite(parsed) and low <= parsed <= high) or (parsed == low and not with_low):
+            raise ValueError
+        return parsed
+
+    return Rule(f"a number in {'[' if with_low else '('}{low:g}, {high:g}], such as {example:g}", parse)
+
+
+def integer(low: int, high: int, example: int) -> Rule:
+    """A whole number from `low` to `high`; 224.0 is not one."""
+
+    def parse(value: object) -> int:
+        if isinstance(value, bool):
+            raise ValueError
+        parsed = operator.index(value)  # type: ignore[arg-type]
+        if not low <= parsed <= high:
+            raise ValueError
+        return parsed
+
+    return Rule(f"a whole number from {low} to {high}, such as {example}", parse)
+
+
+def choice(names: Iterable[str] | Mapping[str, object]) -> Choice:
+    """One of the names."""
+    allowed = tuple(names)
+
+    def parse(value: object) -> str:
+        if not isinstance(value, str) or value not in allowed:
+            raise ValueError
+        return value
+
+    return Choice(f"one of {', '.join(allowed)}", parse, allowed)
+
+
+def integers(count: int, low: int, high: int, example: tuple[int, ...]) -> Rule:
+    """A list of exactly `count` whole numbers."""
+    item = integer(low, high, example[0])
+
+    def parse(value: object) -> tuple[int, ...]:
+        if not isinstance(value, list | tuple) or len(value) != count:
+            raise ValueError
+        return tuple(item(v) for v in value)
+
+    return Rule(f"a list of {count} whole numbers from {low} to {high}, such as {list(example)}", parse)
+
+
+def text(longest: int) -> Rule:
+    """Free text, up to `longest` characters."""
+
+    def parse(value: object) -> str:
+        if not isinstance(value, str) or len(value) > longest:
+            raise ValueError
+        return value
+
+    return Rule(f"text of up to {longest} characters", parse)

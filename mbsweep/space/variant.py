@@ -1,0 +1,76 @@
+"""Variant: one point of the design space."""
+
+from dataclasses import dataclass, fields
+
+from mbsweep.errors import MbsweepError
+from mbsweep.space.architecture import FAMILIES
+from mbsweep.space.blocks import BLOCKS
+from mbsweep.space.rules import Rule, choice, integer, integers, number, shown
+
+# One rule for each field of Variant. The bounds are far outside what is of use; they keep a slip of the pen
+# (a resolution of 224000) from filling the machine, and the counts of any variant within 64 bits.
+RULES: dict[str, Rule] = {
+    "family": choice(FAMILIES),
+    "width": number(0, 4, 0.75),
+    "resolution": integer(1, 4096, 192),
+    "depth": integer(0, 10_000, 5),
+    "block": choice(BLOCKS),
+    "stage_channels": integers(5, 1, 8192, (64, 128, 256, 512, 1024)),
+    "num_classes": integer(1, 1_000_000, 1000),
+    "divisor": integer(1, 1024, 8),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One network of the space. Hashable, comparable by value, checked when it is made.
+
+    width: the width multiplier alpha, which scales the channels.
+    resolution: height and width of the input image in pixels.
+    depth: how often the 14x14, 512-channel block is repeated (the paper's 5; 0 is its shallow network).
+    block: "separable", or "standard" for full 3x3 convolutions (Table 4 of arXiv:1704.04861).
+    stage_channels: output channels of the five stages at width 1.
+    num_classes: outputs of the classifier.
+    divisor: channel counts are rounded to multiples of it; 1 is the paper's plain rounding.
+
+    Raises MbsweepError for a value that is not allowed.
+    """
+
+    family: str = "mobilenet_v1"
+    width: float = 1.0
+    resolution: int = 224
+    depth: int = 5
+    block: str = "separable"
+    stage_channels: tuple[int, ...] = (64, 128, 256, 512, 1024)
+    num_classes: int = 1000
+    divisor: int = 8
+
+    def __post_init__(self) -> None:
+        for name, rule in RULES.items():
+            try:
+                object.__setattr__(self, name, rule(getattr(self, name)))
+            except ValueError as error:
+                raise MbsweepError(f"Variant: {name} is {shown(getattr(self, name))}; {error}") from None
+
+    @property
+    def id(self) -> str:
+        """Readable name, stable over versions, safe in a path: `mobilenet_v1_w0.75_r192_d5`."""
+        return (
+            f"{self.family}_w{self.width!r}_r{self.resolution}_d{self.depth}"
+            f"{body_suffix(self.block, self.stage_channels, self.num_classes, self.divisor)}"
+        )
+
+
+def body_suffix(block: str, stage_channels: tuple[int, ...], num_classes: int, divisor: int) -> str:
+    """The end of an id: what of the body is not the paper's."""
+    suffix = "" if block == _DEFAULTS["block"] else f"_{block}"
+    if stage_channels != _DEFAULTS["stage_channels"]:
+        suffix += "_c" + "-".join(str(channels) for channels in stage_channels)
+    if num_classes != _DEFAULTS["num_classes"]:
+        suffix += f"_n{num_classes}"
+    if divisor != _DEFAULTS["divisor"]:
+        suffix += f"_div{divisor}"
+    return suffix
+
+
+_DEFAULTS = {field.name: field.default for field in fields(Variant)}

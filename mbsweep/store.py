@@ -1,0 +1,292 @@
+"""One SQLite file per run. Nothing else in mbsweep knows SQL, or how a run lies on disk."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any, Self
+
+from mbsweep.errors import MbsweepError
+
+FILE_NAME = "run.sqlite"
+LOCK_NAME = "lock"
+FORMAT = 1  # raised when an older mbsweep could not read what a newer one writes
+APPLICATION_ID = 0x6D627377  # "mbsw": tells our files from other SQLite files
+
+_SCHEMA = """
+CREATE TABLE sweeps (id INTEGER PRIMARY KEY, used_utc TEXT NOT NULL, name TEXT NOT NULL, title TEXT NOT NULL,
+                     description TEXT NOT NULL, text TEXT NOT NULL, accuracy_source TEXT);
+CREATE TABLE sessions (id INTEGER PRIMARY KEY, started_utc TEXT NOT NULL, device TEXT NOT NULL,
+                       versions TEXT NOT NULL);
+-- position: place in the sweep file's order; NULL where a later file no longer names the variant
+-- checked: 1 once the built network had the counts of the closed form
+CREATE TABLE variants (id TEXT PRIMARY KEY, position INTEGER, family TEXT NOT NULL, block TEXT NOT NULL,
+                       stage_channels TEXT NOT NULL, num_classes INTEGER NOT NULL, divisor INTEGER NOT NULL,
+                       width REAL NOT NULL, resolution INTEGER NOT NULL, depth INTEGER NOT NULL,
+                       params INTEGER NOT NULL, macs INTEGER NOT NULL, weight_bytes INTEGER NOT NULL,
+                       peak_activation_bytes INTEGER NOT NULL, checked INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE accuracies (variant TEXT NOT NULL, source TEXT NOT NULL, kind TEXT NOT NULL, top1_pct REAL,
+                         top5_pct REAL, reason TEXT NOT NULL, PRIMARY KEY (variant, source)) WITHOUT ROWID;
+CREATE TABLE configs (id TEXT PRIMARY KEY, position INTEGER, backend TEXT NOT NULL, precision TEXT NOT NULL,
+                      batch INTEGER NOT NULL, threads INTEGER NOT NULL, rounds INTEGER NOT NULL);
+-- samples: the duration of every timed call in nanoseconds, little-endian 64-bit
+CREATE TABLE visits (config TEXT NOT NULL, variant TEXT NOT NULL, round INTEGER NOT NULL,
+                     session INTEGER NOT NULL, ended_utc TEXT NOT NULL, samples BLOB NOT NULL,
+                     PRIMARY KEY (config, variant, round));
+-- config: '' where the variant failed before any configuration
+CREATE TABLE failures (variant TEXT NOT NULL, config TEXT NOT NULL, reason TEXT NOT NULL, at_utc TEXT NOT NULL,
+                       PRIMARY KEY (variant, config));
+"""
+
+
+class Store:
+    """An open run. Use `Store.write` or `Store.read`, as a context manager."""
+
+    def __init__(self, folder: Path, connection: sqlite3.Connection, lock: IO[str] | None) -> None:
+        self.folder = folder
+        self._connection = connection
+        self._lock = lock
+
+    @classmethod
+    def write(cls, folder: Path) -> Self:
+        """Open a run for its one writer; make it where there is none.
+
+        Raises MbsweepError where another process writes it, where the folder holds something else, where the
+        file is damaged or of a newer format, and where the folder cannot be written.
+        """
+        file = folder / FILE_NAME
+        try:
+            if folder.exists() and not folder.is_dir():
+                raise MbsweepError(f"{folder} is a file; choose another --out")
+            if folder.is_dir() and not file.exists() and not {p.name for p in folder.iterdir()} <= {LOCK_NAME}:
+                raise MbsweepError(f"{folder} is not empty and holds no mbsweep run; choose another --out")
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = _lock(folder)
+        except (OSError, ValueError) as error:
+            raise MbsweepError(
+                f"{folder}: cannot be written: {getattr(error, 'strerror', None) or error}; choose another --out"
+            ) from None
+        try:
+            with _explained(folder):
+                store = cls(folder, sqlite3.connect(file, isolation_level=None), lock)
+                store._prepare()
+            return store
+        except BaseException:
+            lock.close()
+            raise
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Open a run for reading. Raises MbsweepError where there is none, or it cannot be read."""
+        file = folder / FILE_NAME
+        if not file.is_file():
+            raise MbsweepError(f"{folder} is not an mbsweep run (it has no {FILE_NAME}); `mbsweep run SWEEP` makes one")
+        with _explained(folder):
+            uri = f"{file.resolve().as_uri()}?mode=ro"
+            store = cls(folder, sqlite3.connect(uri, uri=True, isolation_level=None), None)
+            store._check_format()
+        return store
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+        if self._lock is not None:
+            self._lock.close()
+
+    def _prepare(self) -> None:
+        # A commit is on the disk when it returns, also if the power fails.
+        self._connection.execute("PRAGMA synchronous = FULL")
+        if self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
+            script = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORMAT};"
+            self._connection.executescript(f"BEGIN; {_SCHEMA} {script} COMMIT;")
+        self._check_format()
+        if (fault := self._connection.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+            raise sqlite3.DatabaseError(fault)
+
+    def _check_format(self) -> None:
+        if self._connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+            raise MbsweepError(f"{self.folder / FILE_NAME} was not written by mbsweep; choose another folder")
+        version = self._connection.execute("PRAGMA user_version").fetchone()[0]
+        if version > FORMAT:
+            raise MbsweepError(
+                f"{self.folder} was written by a newer mbsweep (run format {version}, this one reads {FORMAT}); "
+                "upgrade mbsweep, or choose another folder"
+            )
+
+    def _query(self, sql: str, values: Iterable[Any] = ()) -> list[tuple[Any, ...]]:
+        with _explained(self.folder):
+            return self._connection.execute(sql, tuple(values)).fetchall()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with _explained(self.folder):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                with suppress(sqlite3.Error):  # a full disk has rolled back already
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    # What the sweep asks for
+
+    def last_sweep(self) -> dict[str, Any] | None:
+        """The sweep file of the last run into this folder; None before the first."""
+        rows = self._query("SELECT name, title, description, text, accuracy_source FROM sweeps ORDER BY id DESC LIMIT 1")
+        names = ("name", "title", "description", "text", "accuracy_source")
+        return dict(zip(names, rows[0], strict=True)) if rows else None
+
+    def set_sweep(
+        self,
+        sweep: dict[str, str | None],
+        variants: Iterable[tuple[Any, ...]],
+        accuracies: Iterable[tuple[Any, ...]],
+        configs: Iterable[tuple[Any, ...]],
+    ) -> tuple[int, int]:
+        """Make this the run's sweep, in one transaction. Returns how many variants are new, how many were left.
+
+        Nothing that was measured is touched: what the new file does not name stays in the run.
+        """
+        with self._transaction() as sql:
+            before = sql.execute("SELECT count(*) FROM variants").fetchone()[0]
+            sql.execute("UPDATE variants SET position = NULL")
+            sql.execute("UPDATE configs SET position = NULL")
+            marks = ", ".join("?" * 14)
+            sql.executemany(
+                "INSERT INTO variants (position, id, family, block, stage_channels, num_classes, divisor, width, "
+                f"resolution, depth, params, macs, weight_bytes, peak_activation_bytes) VALUES ({marks}) "  # noqa: S608
+                "ON CONFLICT (id) DO UPDATE SET position = excluded.position",
+                variants,
+            )
+            sql.executemany("INSERT OR REPLACE INTO accuracies VALUES (?, ?, ?, ?, ?, ?)", accuracies)
+            sql.executemany("INSERT OR REPLACE INTO configs VALUES (?, ?, ?, ?, ?, ?, ?)", configs)
+            sql.execute(
+                "INSERT INTO sweeps (used_utc, name, title, description, text, accuracy_source) "
+                "VALUES (:used_utc, :name, :title, :description, :text, :accuracy_source)",
+                {"used_utc": _now()} | sweep,
+            )
+            after = sql.execute("SELECT count(*) FROM variants").fetchone()[0]
+            left = sql.execute("SELECT count(*) FROM variants WHERE position IS NULL").fetchone()[0]
+        return after - before, left
+
+    # What was measured
+
+    def begin_session(self, device: dict[str, Any], versions: dict[str, str]) -> int:
+        """Note on what machine and with which packages the following is measured."""
+        with self._transaction() as sql:
+            cursor = sql.execute(
+                "INSERT INTO sessions (started_utc, device, versions) VALUES (?, ?, ?)",
+                (_now(), json.dumps(device), json.dumps(versions)),
+            )
+        return int(cursor.lastrowid or 0)
+
+    def sessions(self) -> list[dict[str, Any]]:
+        """Every session that measured something: id, started_utc, device, versions."""
+        rows = self._query(
+            "SELECT id, started_utc, device, versions FROM sessions "
+            "WHERE id IN (SELECT session FROM visits) ORDER BY id"
+        )
+        return [
+            {"id": row[0], "started_utc": row[1], "device": json.loads(row[2]), "versions": json.loads(row[3])}
+            for row in rows
+        ]
+
+    def add_visit(self, config: str, variant: str, round_: int, session: int, samples: bytes) -> None:
+        """Keep the samples of one visit. They are on the disk when this returns."""
+        with self._transaction() as sql:
+            row = (config, variant, round_, session, _now(), samples)
+            sql.execute("INSERT INTO visits VALUES (?, ?, ?, ?, ?, ?)", row)
+
+    def visited(self, config: str) -> set[tuple[int, str]]:
+        """The (round, variant) visits of a configuration that are done."""
+        return {(row[0], row[1]) for row in self._query("SELECT round, variant FROM visits WHERE config = ?", [config])}
+
+    def visits(self) -> Iterator[tuple[str, str, bytes]]:
+        """(config, variant, samples) of every visit, in the order of configuration, variant and round."""
+        with _explained(self.folder):
+            yield from self._connection.execute(
+                "SELECT config, variant, samples FROM visits ORDER BY config, variant, round"
+            )
+
+    def add_failure(self, variant: str, config: str, reason: str) -> None:
+        """Note that a variant failed, in one configuration or (config '') before any."""
+        with self._transaction() as sql:
+            sql.execute("INSERT OR REPLACE INTO failures VALUES (?, ?, ?, ?)", (variant, config, reason, _now()))
+
+    def failures(self) -> dict[tuple[str, str], str]:
+        """(variant, config) -> reason."""
+        return {(row[0], row[1]): row[2] for row in self._query("SELECT variant, config, reason FROM failures")}
+
+    def forget_failures(self) -> None:
+        """Let what failed be tried again."""
+        with self._transaction() as sql:
+            sql.execute("DELETE FROM failures")
+
+    def checked(self) -> set[str]:
+        """Variants whose built network had the counts of the closed form."""
+        return {row[0] for row in self._query("SELECT id FROM variants WHERE checked")}
+
+    def set_checked(self, variant: str) -> None:
+        """Note that a variant's counts were confirmed."""
+        with self._transaction() as sql:
+            sql.execute("UPDATE variants SET checked = 1 WHERE id = ?", [variant])
+
+    def rows(self, table: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """Columns and rows of `variants`, `configs` or `accuracies`, in the sweep's order, what it left last."""
+        order = {
+            "variants": "position IS NULL, position, rowid",
+            "configs": "position IS NULL, position, id",
+            "accuracies": "variant",
+        }[table]
+        with _explained(self.folder):
+            cursor = self._connection.execute(f"SELECT * FROM {table} ORDER BY {order}")  # noqa: S608
+            return [column[0] for column in cursor.description], cursor.fetchall()
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _lock(folder: Path) -> IO[str]:
+    """The run's lock file, locked until it is closed or the process ends, however it ends."""
+    file = (folder / LOCK_NAME).open("a+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.seek(0)
+        holder = file.read(20).strip() or "unknown"
+        file.close()
+        raise MbsweepError(
+            f"{folder} is in use by another mbsweep run (process {holder}); wait for it or choose --out"
+        ) from None
+    file.truncate(0)
+    file.write(f"{os.getpid()}\n")
+    file.flush()
+    return file
+
+
+@contextmanager
+def _explained(folder: Path) -> Iterator[None]:
+    """SQLite's errors in words that say what to do."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        text = str(error)
+        if "full" in text or "disk I/O" in text:
+            advice = "free some space and run the same command again; what was measured is kept"
+        elif "readonly" in text or "unable to open" in text:
+            advice = "the folder must be writable; choose another --out"
+        elif "locked" in text:
+            advice = "another program holds it; close that and try again"
+        else:
+            advice = "the file is damaged; restore it from a copy, or choose another --out. It was left as it is"
+        raise MbsweepError(f"{folder / FILE_NAME}: {text}; {advice}") from None
