@@ -1,10 +1,9 @@
-"""The order of a run: sweep -> variants -> checked networks -> latency -> store. Only this module knows it."""
+"""The order of a run: sweep -> variants -> checked networks -> latency -> store. Nothing else knows it."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -12,24 +11,18 @@ from mbsweep.accuracy import SOURCES
 from mbsweep.accuracy.published import tables
 from mbsweep.errors import MbsweepError
 from mbsweep.profiler.backends import BACKENDS
-from mbsweep.profiler.device import available_memory_bytes, this_device, usable_cores, versions
+from mbsweep.profiler.device import this_device, usable_cores, versions
 from mbsweep.results import Run, open_run
-from mbsweep.space.counting import Counts, SpaceCounts, count, count_space
+from mbsweep.space.counting import SpaceCounts, count_space
 from mbsweep.space.rules import did_you_mean
 from mbsweep.space.sweep import LatencyConfig, Sweep
 from mbsweep.space.variant import Variant
-from mbsweep.store import FILE_NAME, Store
+from mbsweep.store import Store
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-    from torch import nn
-
     from mbsweep.profiler.timing import Call, Visit
 
 MAX_MEASURED = 10_000  # networks of one configuration are held in memory together
-# A network's logits in a runtime and in eager PyTorch may differ by this much of the largest logit.
-OUTPUT_TOLERANCE = 1e-3
 
 
 class Progress(Protocol):
@@ -71,10 +64,14 @@ def check(sweep: Sweep) -> None:
 def _check_name(sweep: Sweep, keys: tuple[str | int, ...], given: str, allowed: Iterable[str]) -> None:
     names = list(allowed)
     if given not in names:
-        raise sweep.problem(keys, f"is {given!r}; expected one of {', '.join(names)}{did_you_mean(given, names)}")
+        raise sweep.problem(
+            keys, f"is {given!r}; expected one of {', '.join(names)}{did_you_mean(given, names)}"
+        )
 
 
-def run(sweep: Sweep, out: str | Path | None = None, retry: bool = False, progress: Progress | None = None) -> Run:
+def run(
+    sweep: Sweep, out: str | Path | None = None, retry: bool = False, progress: Progress | None = None
+) -> Run:
     """Measure what the sweep asks for and the run at `out` does not have yet; return the run.
 
     sweep: from `load_sweep`.
@@ -91,7 +88,8 @@ def run(sweep: Sweep, out: str | Path | None = None, retry: bool = False, progre
     space = count_space(sweep)
     if sweep.latency and len(space) > MAX_MEASURED:
         raise sweep.problem(
-            ("latency",), f"would measure {len(space)} variants; at most {MAX_MEASURED}: narrow it by limits or sample"
+            ("latency",),
+            f"would measure {len(space)} variants; at most {MAX_MEASURED}: narrow it by limits or sample",
         )
     folder = default_out(sweep) if out is None else Path(out)
     with Store.write(folder) as store:
@@ -113,7 +111,9 @@ def _check_machine(sweep: Sweep) -> None:
     cores = usable_cores()
     for place, config in enumerate(sweep.latency):
         if config.threads > cores:
-            raise sweep.problem(("latency", place, "threads"), f"is {config.threads}; this machine has {cores} cores")
+            raise sweep.problem(
+                ("latency", place, "threads"), f"is {config.threads}; this machine has {cores} cores"
+            )
 
 
 # What makes two sessions comparable: samples of one variant must not mix machines or runtimes.
@@ -125,7 +125,8 @@ def _check_same_device(store: Store, folder: Path) -> None:
     sessions = store.sessions()
     if not sessions:
         return
-    then, now = sessions[-1], {"device": this_device().as_dict(), "versions": versions()}
+    then = sessions[-1]
+    now: dict[str, dict[str, Any]] = {"device": this_device().as_dict(), "versions": dict(versions())}
     for part, names in (("device", _SAME_DEVICE), ("versions", _SAME_VERSIONS)):
         for name in names:
             if then[part].get(name) != now[part].get(name):
@@ -153,7 +154,7 @@ def _enter_sweep(store: Store, sweep: Sweep, space: SpaceCounts, progress: Progr
         for place, config in enumerate(sweep.latency)
     )
     about = {"name": sweep.name, "title": sweep.title, "description": sweep.description, "text": sweep.text}
-    about["accuracy_source"] = sweep.accuracy.table if sweep.accuracy else None  # type: ignore[assignment]
+    about |= {"accuracy_source": sweep.accuracy.table} if sweep.accuracy else {}
     added, left = store.set_sweep(about, _variant_rows(space), accuracies, configs)
     if last is not None:
         kept = f"; {left} that it no longer names stay in the run" if left else ""
@@ -162,9 +163,8 @@ def _enter_sweep(store: Store, sweep: Sweep, space: SpaceCounts, progress: Progr
 
 def _variant_rows(space: SpaceCounts) -> Iterator[tuple[Any, ...]]:
     bodies = [(family, block, json.dumps(stages), *rest) for family, block, stages, *rest in space.bodies]
-    columns = (space.width, space.resolution, space.depth, space.params, space.macs)
-    columns += (space.weight_bytes, space.peak_activation_bytes)
-    numbers = zip(*(column.tolist() for column in columns), strict=True)
+    names = ("width", "resolution", "depth", "params", "macs", "weight_bytes", "peak_activation_bytes")
+    numbers = zip(*(getattr(space, name).tolist() for name in names), strict=True)
     for position, (id_, body, row) in enumerate(zip(space.ids(), space.body.tolist(), numbers, strict=True)):
         yield (position, id_, *bodies[body], *row)
 
@@ -203,6 +203,7 @@ def _measure_config(
 ) -> None:
     """Prepare every variant that has visits pending in one configuration, then visit them in rounds."""
     from mbsweep.profiler import timing
+    from mbsweep.profiler.prepare import network, prepare
 
     failed_before = {variant for variant, config_id in store.failures() if config_id in ("", config.id)}
     calls: dict[str, Call] = {}
@@ -210,15 +211,14 @@ def _measure_config(
     checked = store.checked()
     for variant in variants:
         if variant.id not in failed_before:
+            where = ""  # a network that cannot be built fails in every configuration
             try:
-                net, image = _checked_network(store, variant, config, variant.id in checked)
+                net = network(variant, config.batch, is_checked=variant.id in checked)
+                store.set_checked(variant.id)
+                where = config.id
+                calls[variant.id] = prepare(net, variant.resolution, config)
             except Exception as error:
-                _record(store, variant.id, "", error, progress)
-            else:
-                try:
-                    calls[variant.id] = _prepare(net, image, config)
-                except Exception as error:
-                    _record(store, variant.id, config.id, error, progress)
+                _record(store, variant.id, where, error, progress)
         progress.advance(variant.id)
     for call in calls.values():
         timing.warm_up(call)
@@ -231,55 +231,6 @@ def _measure_config(
     for visit in timing.interleaved(calls, pending, config.visit_ms, config.id, failed):
         _keep(store, config, session, visit)
         progress.advance(visit.variant)
-
-
-def _checked_network(
-    store: Store, variant: Variant, config: LatencyConfig, is_checked: bool
-) -> tuple[nn.Module, NDArray[np.float32]]:
-    """The network, its counts confirmed once, and the image batch that it is timed on."""
-    import numpy as np
-    import torch
-
-    from mbsweep.nets import build
-    from mbsweep.profiler.crosscheck import crosscheck
-
-    counts = count(variant)
-    _check_memory(counts, config.batch)
-    torch.manual_seed(0)
-    net = build(variant).eval()
-    if not is_checked:
-        crosscheck(variant, counts, net)
-        store.set_checked(variant.id)
-    shape = (config.batch, 3, variant.resolution, variant.resolution)
-    return net, np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
-
-
-def _check_memory(counts: Counts, batch: int) -> None:
-    # A network is held up to three times while it is exported.
-    needed = 3 * counts.weight_bytes + 2 * batch * counts.peak_activation_bytes
-    available = available_memory_bytes()
-    if needed > available:
-        raise MemoryError(f"needs about {needed / 2**30:.1f} GiB; {available / 2**30:.1f} GiB are free")
-
-
-def _prepare(net: nn.Module, image: NDArray[np.float32], config: LatencyConfig) -> Call:
-    """A call to time, after its output was compared with the eager network's."""
-    import numpy as np
-    import torch
-
-    with torch.inference_mode():
-        expected = net(torch.from_numpy(image)).numpy()
-    call = BACKENDS[config.backend].prepare(net, image, config)
-    got = np.asarray(call())
-    if not np.isfinite(expected).all():
-        raise ValueError("the network's output is not finite")
-    difference = float(np.abs(got - expected).max() / np.abs(expected).max())
-    if not difference <= OUTPUT_TOLERANCE:
-        raise ValueError(
-            f"output differs from eager PyTorch by {difference:.2g} of the largest logit; "
-            f"at most {OUTPUT_TOLERANCE:g} is allowed"
-        )
-    return call
 
 
 def _keep(store: Store, config: LatencyConfig, session: int, visit: Visit) -> None:

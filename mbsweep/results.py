@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mbsweep.errors import MbsweepError
 from mbsweep.pareto import front
-from mbsweep.store import Store
+from mbsweep.store import FILE_NAME, Store
 from mbsweep.summary import summarize
 
 
@@ -60,7 +61,16 @@ COLUMNS: dict[str, Column] = {
 }
 
 # Rows with the same values here lie on one pair of axes: only among them is a front drawn.
-COMPARABLE = ["backend", "precision", "threads", "batch", "device", "latency_kind", "top1_kind", "top1_source"]
+COMPARABLE = [
+    "backend",
+    "precision",
+    "threads",
+    "batch",
+    "device",
+    "latency_kind",
+    "top1_kind",
+    "top1_source",
+]
 
 
 @dataclass(frozen=True)
@@ -79,6 +89,12 @@ class Run:
         with Store.read(self.path) as store:
             return (store.last_sweep() or {}) | {"sessions": store.sessions()}
 
+    def size(self) -> str:
+        """How much the run holds, in words."""
+        with Store.read(self.path) as store:
+            variants, configs, visits = store.size()
+        return f"{variants:,} variants, {configs} latency configurations, {visits:,} visits"
+
     def failures(self) -> dict[tuple[str, str], str]:
         """(variant, configuration) -> why it failed; the configuration is "" where all are concerned."""
         with Store.read(self.path) as store:
@@ -89,6 +105,16 @@ def open_run(path: str | Path) -> Run:
     """The run in a folder. Raises MbsweepError where there is none, or it cannot be read."""
     with Store.read(Path(path)):
         return Run(Path(path))
+
+
+def find_runs(folder: Path) -> list[Run]:
+    """Every run in a folder, by name. Raises MbsweepError where there is none."""
+    runs = [open_run(file.parent) for file in sorted(folder.glob(f"*/{FILE_NAME}"))]
+    if not runs:
+        raise MbsweepError(
+            f"no run under {folder}/; make one with `mbsweep run SWEEP`, or name a run's folder"
+        )
+    return runs
 
 
 def fronts(table: pd.DataFrame) -> pd.Series[bool]:
@@ -138,7 +164,9 @@ def _latencies(store: Store) -> pd.DataFrame:
     for (config, variant), group in groupby(store.visits(), key=lambda visit: visit[:2]):
         visits = [np.frombuffer(samples, dtype="<i8") for _, _, samples in group]
         found = summarize(visits) | {"visits": len(visits)}
-        rows.append({"config": config, "variant": variant, "latency_kind": "measured", "device": device} | found)
+        rows.append(
+            {"config": config, "variant": variant, "latency_kind": "measured", "device": device} | found
+        )
     names = ["config", "variant", "visits", "latency_kind", "device"]
     names += [name for name in COLUMNS if name.startswith("latency_") and name != "latency_kind"]
     return pd.DataFrame(rows, columns=names)

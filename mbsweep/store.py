@@ -6,7 +6,7 @@ import fcntl
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,8 +40,8 @@ CREATE TABLE visits (config TEXT NOT NULL, variant TEXT NOT NULL, round INTEGER 
                      session INTEGER NOT NULL, ended_utc TEXT NOT NULL, samples BLOB NOT NULL,
                      PRIMARY KEY (config, variant, round));
 -- config: '' where the variant failed before any configuration
-CREATE TABLE failures (variant TEXT NOT NULL, config TEXT NOT NULL, reason TEXT NOT NULL, at_utc TEXT NOT NULL,
-                       PRIMARY KEY (variant, config));
+CREATE TABLE failures (variant TEXT NOT NULL, config TEXT NOT NULL, reason TEXT NOT NULL,
+                       at_utc TEXT NOT NULL, PRIMARY KEY (variant, config));
 """
 
 
@@ -64,14 +64,17 @@ class Store:
         try:
             if folder.exists() and not folder.is_dir():
                 raise MbsweepError(f"{folder} is a file; choose another --out")
-            if folder.is_dir() and not file.exists() and not {p.name for p in folder.iterdir()} <= {LOCK_NAME}:
+            if (
+                folder.is_dir()
+                and not file.exists()
+                and not {p.name for p in folder.iterdir()} <= {LOCK_NAME}
+            ):
                 raise MbsweepError(f"{folder} is not empty and holds no mbsweep run; choose another --out")
             folder.mkdir(parents=True, exist_ok=True)
             lock = _lock(folder)
         except (OSError, ValueError) as error:
-            raise MbsweepError(
-                f"{folder}: cannot be written: {getattr(error, 'strerror', None) or error}; choose another --out"
-            ) from None
+            reason = getattr(error, "strerror", None) or error
+            raise MbsweepError(f"{folder}: cannot be written: {reason}; choose another --out") from None
         try:
             with _explained(folder):
                 store = cls(folder, sqlite3.connect(file, isolation_level=None), lock)
@@ -86,7 +89,9 @@ class Store:
         """Open a run for reading. Raises MbsweepError where there is none, or it cannot be read."""
         file = folder / FILE_NAME
         if not file.is_file():
-            raise MbsweepError(f"{folder} is not an mbsweep run (it has no {FILE_NAME}); `mbsweep run SWEEP` makes one")
+            raise MbsweepError(
+                f"{folder} is not an mbsweep run (it has no {FILE_NAME}); `mbsweep run SWEEP` makes one"
+            )
         with _explained(folder):
             uri = f"{file.resolve().as_uri()}?mode=ro"
             store = cls(folder, sqlite3.connect(uri, uri=True, isolation_level=None), None)
@@ -117,8 +122,8 @@ class Store:
         version = self._connection.execute("PRAGMA user_version").fetchone()[0]
         if version > FORMAT:
             raise MbsweepError(
-                f"{self.folder} was written by a newer mbsweep (run format {version}, this one reads {FORMAT}); "
-                "upgrade mbsweep, or choose another folder"
+                f"{self.folder} was written by a newer mbsweep (run format {version}, this one reads "
+                f"{FORMAT}); upgrade mbsweep, or choose another folder"
             )
 
     def _query(self, sql: str, values: Iterable[Any] = ()) -> list[tuple[Any, ...]]:
@@ -141,18 +146,20 @@ class Store:
 
     def last_sweep(self) -> dict[str, Any] | None:
         """The sweep file of the last run into this folder; None before the first."""
-        rows = self._query("SELECT name, title, description, text, accuracy_source FROM sweeps ORDER BY id DESC LIMIT 1")
+        rows = self._query(
+            "SELECT name, title, description, text, accuracy_source FROM sweeps ORDER BY id DESC LIMIT 1"
+        )
         names = ("name", "title", "description", "text", "accuracy_source")
         return dict(zip(names, rows[0], strict=True)) if rows else None
 
     def set_sweep(
         self,
-        sweep: dict[str, str | None],
+        sweep: Mapping[str, str],
         variants: Iterable[tuple[Any, ...]],
         accuracies: Iterable[tuple[Any, ...]],
         configs: Iterable[tuple[Any, ...]],
     ) -> tuple[int, int]:
-        """Make this the run's sweep, in one transaction. Returns how many variants are new, how many were left.
+        """Make this the run's sweep, in one transaction. Returns how many variants are new, how many left.
 
         Nothing that was measured is touched: what the new file does not name stays in the run.
         """
@@ -160,10 +167,10 @@ class Store:
             before = sql.execute("SELECT count(*) FROM variants").fetchone()[0]
             sql.execute("UPDATE variants SET position = NULL")
             sql.execute("UPDATE configs SET position = NULL")
-            marks = ", ".join("?" * 14)
             sql.executemany(
-                "INSERT INTO variants (position, id, family, block, stage_channels, num_classes, divisor, width, "
-                f"resolution, depth, params, macs, weight_bytes, peak_activation_bytes) VALUES ({marks}) "  # noqa: S608
+                "INSERT INTO variants (position, id, family, block, stage_channels, num_classes, divisor, "
+                "width, resolution, depth, params, macs, weight_bytes, peak_activation_bytes) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
                 "ON CONFLICT (id) DO UPDATE SET position = excluded.position",
                 variants,
             )
@@ -172,7 +179,7 @@ class Store:
             sql.execute(
                 "INSERT INTO sweeps (used_utc, name, title, description, text, accuracy_source) "
                 "VALUES (:used_utc, :name, :title, :description, :text, :accuracy_source)",
-                {"used_utc": _now()} | sweep,
+                {"used_utc": _now(), "accuracy_source": None, **sweep},
             )
             after = sql.execute("SELECT count(*) FROM variants").fetchone()[0]
             left = sql.execute("SELECT count(*) FROM variants WHERE position IS NULL").fetchone()[0]
@@ -196,7 +203,12 @@ class Store:
             "WHERE id IN (SELECT session FROM visits) ORDER BY id"
         )
         return [
-            {"id": row[0], "started_utc": row[1], "device": json.loads(row[2]), "versions": json.loads(row[3])}
+            {
+                "id": row[0],
+                "started_utc": row[1],
+                "device": json.loads(row[2]),
+                "versions": json.loads(row[3]),
+            }
             for row in rows
         ]
 
@@ -208,7 +220,27 @@ class Store:
 
     def visited(self, config: str) -> set[tuple[int, str]]:
         """The (round, variant) visits of a configuration that are done."""
-        return {(row[0], row[1]) for row in self._query("SELECT round, variant FROM visits WHERE config = ?", [config])}
+        return {
+            (row[0], row[1])
+            for row in self._query("SELECT round, variant FROM visits WHERE config = ?", [config])
+        }
+
+    def visit_counts(self) -> dict[str, dict[str, int]]:
+        """config -> variant -> visits done."""
+        counts: dict[str, dict[str, int]] = {}
+        for config, variant, visits in self._query(
+            "SELECT config, variant, count(*) FROM visits GROUP BY 1, 2"
+        ):
+            counts.setdefault(config, {})[variant] = visits
+        return counts
+
+    def size(self) -> tuple[int, int, int]:
+        """How many variants, latency configurations, and visits the run has."""
+        variants, configs, visits = (
+            self._query(f"SELECT count(*) FROM {table}")[0][0]  # noqa: S608  (not from outside)
+            for table in ("variants", "configs", "visits")
+        )
+        return variants, configs, visits
 
     def visits(self) -> Iterator[tuple[str, str, bytes]]:
         """(config, variant, samples) of every visit, in the order of configuration, variant and round."""
@@ -220,11 +252,15 @@ class Store:
     def add_failure(self, variant: str, config: str, reason: str) -> None:
         """Note that a variant failed, in one configuration or (config '') before any."""
         with self._transaction() as sql:
-            sql.execute("INSERT OR REPLACE INTO failures VALUES (?, ?, ?, ?)", (variant, config, reason, _now()))
+            sql.execute(
+                "INSERT OR REPLACE INTO failures VALUES (?, ?, ?, ?)", (variant, config, reason, _now())
+            )
 
     def failures(self) -> dict[tuple[str, str], str]:
         """(variant, config) -> reason."""
-        return {(row[0], row[1]): row[2] for row in self._query("SELECT variant, config, reason FROM failures")}
+        return {
+            (row[0], row[1]): row[2] for row in self._query("SELECT variant, config, reason FROM failures")
+        }
 
     def forget_failures(self) -> None:
         """Let what failed be tried again."""
@@ -241,7 +277,7 @@ class Store:
             sql.execute("UPDATE variants SET checked = 1 WHERE id = ?", [variant])
 
     def rows(self, table: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-        """Columns and rows of `variants`, `configs` or `accuracies`, in the sweep's order, what it left last."""
+        """Names and rows of `variants`, `configs` or `accuracies`; in the sweep's order."""
         order = {
             "variants": "position IS NULL, position, rowid",
             "configs": "position IS NULL, position, id",
@@ -288,5 +324,7 @@ def _explained(folder: Path) -> Iterator[None]:
         elif "locked" in text:
             advice = "another program holds it; close that and try again"
         else:
-            advice = "the file is damaged; restore it from a copy, or choose another --out. It was left as it is"
+            advice = (
+                "the file is damaged; restore it from a copy, or choose another --out. It was left as it is"
+            )
         raise MbsweepError(f"{folder / FILE_NAME}: {text}; {advice}") from None

@@ -12,8 +12,8 @@ def summarize(visits: list[NDArray[np.int64]]) -> dict[str, float]:
     """Headline and spread of one variant's latency, from the samples of its visits in nanoseconds.
 
     latency_ms, the headline, is the median over the visits of each visit's fastest call. Noise on a machine
-    only ever adds time, so the fastest call of a visit is the one that was disturbed least; the median over the visits keeps
-    a single lucky or unlucky visit from deciding. p50, p90, mean and sd are of all timed calls.
+    only ever adds time, so the fastest call of a visit is the one that was disturbed least; the median over
+    the visits keeps a single lucky or unlucky visit from deciding. p50, p90, mean and sd are of all calls.
     """
     samples = np.concatenate(visits) / NS_PER_MS
     p50, p90 = np.percentile(samples, [50, 90])

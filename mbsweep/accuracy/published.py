@@ -52,7 +52,8 @@ class LatencyFigure:
     precision: str
     device: str
     runtime: str
-    accelerator: str
+    processor: str  # "CPU", "GPU", "NNAPI"
+    threads: float  # NaN: not given
     latency_ms: float
 
 
@@ -89,7 +90,8 @@ def latency_figures() -> tuple[LatencyFigure, ...]:
             precision=row["precision"],
             device=row["device"],
             runtime=row["runtime"],
-            accelerator=row["accelerator"],
+            processor=row["accelerator"].partition(",")[0],
+            threads=4 if row["accelerator"].endswith("4 threads") else NAN,
             latency_ms=float(row["latency_ms"]),
         )
         for row in _rows("published_latency.csv")
@@ -103,7 +105,7 @@ def tables() -> list[str]:
 
 def published(variants: Sequence[Variant], config: PublishedAccuracy) -> list[Accuracy]:
     """The accuracy that one table gives for exactly this network at fp32; NaN with the reason where none."""
-    figures = {
+    figures: dict[Variant | None, AccuracyFigure] = {
         figure.variant: figure
         for figure in reversed(accuracy_figures())  # a network that stands in several tables: the first
         if figure.table == config.table and figure.precision == "fp32" and figure.variant
@@ -144,3 +146,28 @@ def _float(text: str) -> float:
 def _rows(name: str) -> list[dict[str, str]]:
     text = files("mbsweep.accuracy").joinpath("data", name).read_text(encoding="utf-8")
     return list(csv.DictReader(text.splitlines()))
+
+
+def latency_rows(variants: Sequence[Variant]) -> list[dict[str, str | int | float]]:
+    """Published latencies of exactly these networks at fp32: rows for the report's table.
+
+    One per device and variant. The figures are single numbers without a spread.
+    """
+    by_network: dict[Variant | None, list[LatencyFigure]] = {}
+    for figure in latency_figures():
+        if figure.variant and figure.precision == "fp32":
+            by_network.setdefault(figure.variant, []).append(figure)
+    return [
+        {
+            "variant": variant.id,
+            "latency_ms": figure.latency_ms,
+            "latency_kind": "published",
+            "backend": f"{figure.runtime}, {figure.processor}",
+            "precision": figure.precision,
+            "threads": figure.threads,
+            "batch": 1,
+            "device": f"{figure.device} ({figure.source})",
+        }
+        for variant in variants
+        for figure in by_network.get(as_published(variant), [])
+    ]

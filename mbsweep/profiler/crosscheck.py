@@ -13,7 +13,7 @@ class CountMismatchError(Exception):
     """The closed form and the built network disagree: a bug in mbsweep, never a matter of taste."""
 
 
-# fvcore's names of what counts as a multiply-add here. Its total() also counts batch normalisation and pooling.
+# fvcore's names of what is a multiply-add here. Its total() also counts batch normalisation and pooling.
 _COUNTED = ("conv", "linear", "addmm")
 
 

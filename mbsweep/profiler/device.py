@@ -19,7 +19,8 @@ class Device:
 
     def __str__(self) -> str:
         """`AMD EPYC, 2 cores, 23 GiB, Linux x86_64`."""
-        return f"{self.processor}, {self.cores} cores, {self.memory_bytes / 2**30:.0f} GiB, {self.system} {self.machine}"
+        memory = f"{self.memory_bytes / 2**30:.0f} GiB"
+        return f"{self.processor}, {self.cores} cores, {memory}, {self.system} {self.machine}"
 
     def as_dict(self) -> dict[str, str | int]:
         """The fields and the description."""
@@ -53,7 +54,9 @@ def available_memory_bytes() -> int:
 def versions() -> dict[str, str]:
     """Versions of everything that a measured number depends on."""
     packages = ("mbsweep", "torch", "onnxruntime", "onnx", "numpy", "fvcore")
-    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in packages}
+    return {"python": platform.python_version()} | {
+        name: importlib.metadata.version(name) for name in packages
+    }
 
 
 def _processor() -> str:

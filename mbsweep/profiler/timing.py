@@ -44,8 +44,9 @@ def interleaved(
     """Time the pending (round, variant) visits, round by round, in a random order within each round.
 
     A shared machine is slow for seconds at a time. Networks timed one after another would each get their
-    own weather; in rounds over all of them the weather is the same for all. A visit begins with one untimed call, which
-    brings the network back into the caches, and then times calls until `visit_ms` are spent, at least one.
+    own weather; in rounds over all of them it is the same for all. A visit begins with one untimed call,
+    which brings the network back into the caches, and then times calls until `visit_ms` are spent, at least
+    one.
 
     A variant whose call raises is reported to `on_failure` and not visited again.
     """

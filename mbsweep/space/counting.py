@@ -26,7 +26,9 @@ class Counts:
     params: int  # trainable scalars, BN scale and shift included
     macs: int  # multiply-adds of conv and linear layers for one image
     weight_bytes: int  # the parameters at fp32
-    peak_activation_bytes: int  # fp32, one image: the largest input + output of any layer, BN and ReLU in place
+    peak_activation_bytes: (
+        int  # fp32, one image: the largest input + output of any layer, BN and ReLU in place
+    )
 
 
 def count(variant: Variant) -> Counts:
@@ -131,7 +133,7 @@ def _whole_space(sweep: Sweep) -> SpaceCounts:
         part["body"] = np.full(part["macs"].shape, bodies.setdefault(body, len(bodies)))
         parts.append(part)
     arrays = {name: np.concatenate([part[name] for part in parts]) for name in _ARRAYS}
-    whole = SpaceCounts(tuple(bodies), **arrays)  # type: ignore[arg-type]
+    whole = SpaceCounts(tuple(bodies), **arrays)
     # Within one grid all variants differ; only several parts can repeat one another.
     return whole.select(_first_of_each(whole)) if len(parts) > 1 else whole
 

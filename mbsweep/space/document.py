@@ -14,7 +14,9 @@ from mbsweep.errors import MbsweepError
 Keys = tuple[str | int, ...]  # the way to a value: ("space", "width", 2)
 
 MAX_BYTES = 1 << 20
-MAX_VALUES = 200_000  # counted with aliases expanded, so that ten lines of aliases cannot become a billion values
+MAX_VALUES = (
+    200_000  # counted with aliases expanded, so that ten lines of aliases cannot become a billion values
+)
 
 
 class _Loader(yaml.SafeLoader):
@@ -24,7 +26,9 @@ class _Loader(yaml.SafeLoader):
 
 
 _Loader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^(?:~|null|Null|NULL|)$"), [*"~nN", ""])
-_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:[Tt]rue|TRUE|[Ff]alse|FALSE)$"), [*"tTfF"])
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"^(?:[Tt]rue|TRUE|[Ff]alse|FALSE)$"), [*"tTfF"]
+)
 _Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?[0-9]+$"), [*"-+0123456789"])
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
@@ -34,7 +38,7 @@ _Loader.add_implicit_resolver(
     ),
     [*"-+.0123456789"],
 )
-_Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(loader.construct_scalar(node)))
+_Loader.add_constructor("tag:yaml.org,2002:int", lambda _, node: int(node.value))
 
 
 def dotted(keys: Keys) -> str:
@@ -82,7 +86,9 @@ def read(path: Path) -> Document:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        raise MbsweepError(f"{path}: no such file; give the path of a sweep file, such as sweeps/width_res.yaml") from None
+        raise MbsweepError(
+            f"{path}: no such file; give the path of a sweep file, such as sweeps/width_res.yaml"
+        ) from None
     except IsADirectoryError:
         raise MbsweepError(f"{path} is a directory; give the path of a sweep file in it") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
@@ -93,7 +99,9 @@ def read(path: Path) -> Document:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
-        raise MbsweepError(f"{path}:{line}: byte {raw[error.start]:#04x} is not UTF-8; save the file as UTF-8") from None
+        raise MbsweepError(
+            f"{path}:{line}: byte {raw[error.start]:#04x} is not UTF-8; save the file as UTF-8"
+        ) from None
     return parse(text, str(path))
 
 
@@ -115,18 +123,27 @@ def parse(text: str, name: str) -> Document:
         raise MbsweepError(f"{name}:{line}: not valid YAML: {error.problem or error.context}") from None
     except yaml.reader.ReaderError as error:
         line = text[: error.position].count("\n") + 1
-        raise MbsweepError(f"{name}:{line}: not valid YAML: character {error.character!r} is not allowed") from None
+        raise MbsweepError(
+            f"{name}:{line}: not valid YAML: character {error.character!r} is not allowed"
+        ) from None
     except RecursionError:
         raise MbsweepError(f"{name}: is nested too deeply for a sweep file") from None
-    except (ValueError, TypeError, AttributeError, KeyError) as error:  # what PyYAML lets through: !!int x, 2000-99-99
+    except (
+        ValueError,
+        TypeError,
+        AttributeError,
+        KeyError,
+    ) as error:  # what PyYAML lets through: !!int x, 2000-99-99
         raise MbsweepError(f"{name}: not valid YAML: {error}") from None
     if not isinstance(data, dict):
-        raise MbsweepError(f"{name}:1: expected a mapping with keys such as `space:`, got {type(data).__name__}")
+        raise MbsweepError(
+            f"{name}:1: expected a mapping with keys such as `space:`, got {type(data).__name__}"
+        )
     return Document(name, text, data, root)
 
 
 def _check_nodes(root: yaml.Node, name: str) -> None:
-    """Refuse what YAML allows and a sweep does not: repeated keys, keys that are not text, endless aliases."""
+    """Refuse what YAML allows and a sweep does not: repeated keys, keys not of text, endless aliases."""
     seen = 0
 
     def visit(node: yaml.Node) -> None:

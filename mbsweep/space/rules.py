@@ -1,4 +1,4 @@
-"""What a value may be: the checks that variants and sweep files share, and the words to refuse a value with."""
+"""What a value may be: the checks that variants and sweep files share, and the words of a refusal."""
 
 import difflib
 import math

@@ -5,29 +5,21 @@ from __future__ import annotations
 import math
 import random
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator
-from pydantic_core import ErrorDetails
 
 from mbsweep.errors import MbsweepError
 from mbsweep.space import document, rules
 from mbsweep.space.document import Document, Keys
-from mbsweep.space.rules import Rule, did_you_mean, shown
+from mbsweep.space.explain import ItemError, explain
+from mbsweep.space.rules import Rule
 from mbsweep.space.variant import RULES, Variant
 
 MAX_VARIANTS = 5_000_000  # more would fill the memory before anyone could use the answer
 MAX_AXIS_VALUES = 100_000
-
-
-class _ItemError(ValueError):
-    """A refused item of an axis, with its place."""
-
-    def __init__(self, place: int, value: object, message: str) -> None:
-        super().__init__(message)
-        self.place, self.value = place, value
 
 
 class _Strict(BaseModel):
@@ -80,16 +72,18 @@ def _expand_axis(value: Any, rule: Rule, of_lists: bool) -> tuple[Any, ...]:
         try:
             allowed = rule(item)
         except ValueError as error:
-            raise _ItemError(place, item, str(error)) from None
+            raise ItemError(place, item, str(error)) from None
         if allowed in parsed:
-            raise _ItemError(place, item, "expected each value once, and it stands there already")
+            raise ItemError(place, item, "expected each value once, and it stands there already")
         parsed[allowed] = None
     return tuple(parsed)
 
 
 def _expand_range(value: dict[str, Any]) -> list[float]:
     if set(value) != {"from", "to", "step"}:
-        raise ValueError("expected a range with the keys from, to and step, such as {from: 0.25, to: 1.0, step: 0.05}")
+        raise ValueError(
+            "expected a range with the keys from, to and step, such as {from: 0.25, to: 1.0, step: 0.05}"
+        )
     start, stop, step = (value[key] for key in ("from", "to", "step"))
     for number in (start, stop, step):
         if isinstance(number, bool) or not isinstance(number, int | float) or not abs(number) < 1e9:
@@ -99,7 +93,7 @@ def _expand_range(value: dict[str, Any]) -> list[float]:
     count = math.floor((stop - start) / step + 1e-9) + 1
     if isinstance(start, int) and isinstance(step, int):
         return [start + i * step for i in range(count)]
-    # Floating-point sums drift: 0.25 + 14 x 0.05 is not 0.95 to the last bit. Twelve digits give what is meant.
+    # Floating-point sums drift: 0.25 + 14 x 0.05 is not 0.95 to the last bit. 12 digits give what is meant
     return [round(start + i * step, 12) for i in range(count)]
 
 
@@ -214,7 +208,7 @@ class Sweep(_Strict):
         return [Variant(**point.model_dump()) for point in self.variants]
 
     def draw(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Those of the places in the space that `sample` picks, in their order; all of them without `sample`."""
+        """Those of some places in the space that `sample` picks, in order; without `sample` all of them."""
         if self.sample is None or self.sample.count >= len(places):
             return places
         picked = random.Random(self.sample.seed).sample(range(len(places)), self.sample.count)  # noqa: S311
@@ -242,7 +236,7 @@ def _validated(doc: Document) -> Sweep:
     try:
         sweep = Sweep.model_validate(doc.data)
     except ValidationError as error:
-        raise _explain(error.errors(include_url=False)[0], doc) from None
+        raise explain(error.errors(include_url=False)[0], doc, Sweep) from None
     except RecursionError:
         raise MbsweepError(f"{doc.name}: is nested too deeply for a sweep file") from None
     sweep._document = doc
@@ -265,44 +259,3 @@ def _check_whole(sweep: Sweep) -> None:
     for place, config_id in enumerate(ids):
         if config_id in ids[:place]:
             raise sweep.problem(("latency", place), f"repeats {config_id}; give each configuration once")
-
-
-def _explain(error: ErrorDetails, doc: Document) -> MbsweepError:
-    """Pydantic's error in our words: where, what was given, what is allowed."""
-    keys: Keys = error["loc"]
-    if keys[:1] == ("space",) and isinstance(doc.data["space"], dict):
-        keys = ("space", *keys[2:])  # a single mapping was put into a list of one
-    given = error["input"]
-    cause = error.get("ctx", {}).get("error")
-    if error["type"] == "extra_forbidden":
-        allowed = _keys_at(keys[:-1])
-        hint = did_you_mean(keys[-1], allowed)
-        return doc.problem(keys, f"is an unknown key; allowed here: {', '.join(allowed)}{hint}")
-    if error["type"] == "missing":
-        return doc.problem(keys[:-1], f"lacks the key {keys[-1]!r}")
-    if isinstance(cause, _ItemError):
-        keys, given = (*keys, cause.place), cause.value
-    if isinstance(cause, ValueError):
-        return doc.problem(keys, f"is {shown(given)}; {cause}")
-    if error["type"] in ("model_type", "model_attributes_type", "dict_type"):
-        allowed = _keys_at(keys)
-        return doc.problem(keys, f"is {shown(given)}; expected a mapping with keys out of {', '.join(allowed)}")
-    if error["type"] in ("tuple_type", "list_type"):
-        return doc.problem(keys, f"is {shown(given)}; expected a list")
-    return doc.problem(keys, f"is {shown(given)}; {error['msg']}")
-
-
-def _keys_at(keys: Keys) -> list[str]:
-    """The keys allowed in the mapping at a place of a sweep file."""
-    model: type[BaseModel] = Sweep
-    for key in keys:
-        if isinstance(key, str) and key in model.model_fields:
-            model = _model_in(model.model_fields[key].annotation) or model
-    return list(model.model_fields)
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    """The model inside `Model`, `Model | None` or `tuple[Model, ...]`."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((model for inner in get_args(annotation) if (model := _model_in(inner))), None)

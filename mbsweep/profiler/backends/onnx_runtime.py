@@ -50,7 +50,7 @@ def export(module: nn.Module, image: NDArray[np.float32]) -> bytes:
         torch.onnx.export(
             module,
             (torch.from_numpy(image),),
-            file,
+            file,  # type: ignore[arg-type]  # it takes an open file, too; its annotation does not say so
             dynamo=False,
             input_names=["image"],
             output_names=["logits"],

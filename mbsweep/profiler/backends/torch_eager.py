@@ -22,7 +22,9 @@ class TorchEager:
         """A call of the module itself."""
         import torch
 
-        torch.set_num_threads(config.threads)  # of the whole process: all variants of a configuration share it
+        torch.set_num_threads(
+            config.threads
+        )  # of the whole process: all variants of a configuration share it
         torch.set_flush_denormal(True)
         tensor = torch.from_numpy(image)
 

@@ -1,0 +1,190 @@
+"""The commands. Each imports what it needs when it is called, so that `--help` starts at once."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from mbsweep.errors import MbsweepError
+
+EXIT_FAILURES = 1  # the run went to its end, but some variants failed
+EXIT_BAD_INPUT = 2
+EXIT_INTERRUPTED = 130
+
+
+class _Commands(TyperGroup):
+    """Turns what the user can put right into one message and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except MbsweepError as error:
+            print(f"error: {error}", file=sys.stderr)
+            raise typer.Exit(EXIT_BAD_INPUT) from None
+        except KeyboardInterrupt:
+            print(
+                "\nstopped; what was measured is kept: run the same command again to go on", file=sys.stderr
+            )
+            raise typer.Exit(EXIT_INTERRUPTED) from None
+
+
+app = typer.Typer(
+    cls=_Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,  # formatting help with rich takes four times as long as all else it needs
+    pretty_exceptions_enable=False,
+    help="Design-space exploration of MobileNet networks: generate, count, measure, compare.",
+)
+
+SweepFile = Annotated[
+    Path, typer.Argument(metavar="SWEEP", help="A sweep file, such as sweeps/width_res.yaml.")
+]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, such as runs/width_res.")]
+Out = Annotated[Path | None, typer.Option(help="The run's folder.", show_default="runs/NAME_OF_SWEEP")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from mbsweep import __version__
+
+        print(f"mbsweep {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Design-space exploration of MobileNet networks: generate, count, measure, compare."""
+
+
+@app.command()
+def plan(sweep: SweepFile, out: Out = None) -> None:
+    """Say what a sweep would build and measure, how long it takes, and what is already done."""
+    from mbsweep.plan import plan as make_plan
+    from mbsweep.space.sweep import load_sweep
+
+    print(make_plan(load_sweep(sweep), out))
+
+
+@app.command()
+def run(
+    sweep: SweepFile,
+    out: Out = None,
+    retry: Annotated[bool, typer.Option("--retry", help="Try again what failed before.")] = False,
+) -> None:
+    """Measure a sweep; go on where an earlier run of it stopped."""
+    from mbsweep import pipeline
+    from mbsweep.progress import RichProgress
+    from mbsweep.space.sweep import load_sweep
+
+    loaded = load_sweep(sweep)
+    folder = out or pipeline.default_out(loaded)
+    with RichProgress() as progress:
+        done = pipeline.run(loaded, folder, retry, progress)
+    counts, failures = done.size(), done.failures()
+    print(f"{folder}: {counts}")
+    print(f"next: mbsweep table {folder}   or   mbsweep report {folder} --html reports/")
+    if failures:
+        print(f"{len(failures)} failed; `mbsweep run {sweep} --retry` tries them again:", file=sys.stderr)
+        for (variant, config), reason in list(failures.items())[:20]:
+            print(f"  {variant} {config}: {reason}", file=sys.stderr)
+        raise typer.Exit(EXIT_FAILURES)
+
+
+class Format(StrEnum):
+    """File formats of a table."""
+
+    csv = "csv"
+    json = "json"
+    parquet = "parquet"
+
+
+@app.command()
+def table(
+    run: RunFolder,
+    format: Annotated[
+        Format | None, typer.Option(help="File format.", show_default="by the ending of -o, else csv")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Write to a file, not to stdout.")
+    ] = None,
+) -> None:
+    """Print a run as a table: one row per variant and latency configuration."""
+    from mbsweep.export import write_table
+    from mbsweep.results import open_run
+
+    suffix = output.suffix[1:] if output else ""
+    chosen = format or (Format(suffix) if suffix in Format.__members__ else Format.csv)
+    write_table(open_run(run).table(), chosen.value, output)
+
+
+Family = Annotated[str, typer.Option(help="Family of networks.")]
+Width = Annotated[float, typer.Option(help="Width multiplier.")]
+Resolution = Annotated[int, typer.Option(help="Height and width of the image in pixels.")]
+Depth = Annotated[int, typer.Option(help="How often the 14x14, 512-channel block is repeated.")]
+Block = Annotated[str, typer.Option(help="separable or standard.")]
+StageChannels = Annotated[
+    str, typer.Option(help="Channels of the five stages at width 1.", metavar="A,B,C,D,E")
+]
+NumClasses = Annotated[int, typer.Option(help="Outputs of the classifier.")]
+Divisor = Annotated[
+    int, typer.Option(help="Channels are rounded to multiples of it; 1 is the paper's rounding.")
+]
+
+
+@app.command()
+def show(
+    family: Family = "mobilenet_v1",
+    width: Width = 1.0,
+    resolution: Resolution = 224,
+    depth: Depth = 5,
+    block: Block = "separable",
+    stage_channels: StageChannels = "64,128,256,512,1024",
+    num_classes: NumClasses = 1000,
+    divisor: Divisor = 8,
+) -> None:
+    """Print a network's layers as in the paper's Table 1, and its resources per layer type as in Table 2."""
+    from mbsweep.show import print_network
+    from mbsweep.space.variant import Variant
+
+    try:
+        stages: tuple[Any, ...] = tuple(int(channels) for channels in stage_channels.split(","))
+    except ValueError:
+        stages = (stage_channels,)  # refused by Variant, in its words
+    print_network(Variant(family, width, resolution, depth, block, stages, num_classes, divisor))
+
+
+@app.command()
+def reproduce() -> None:
+    """Print the paper's Tables 4 to 7 and the model zoo's beside exact counts; mark what does not follow."""
+    from mbsweep.reproduce import print_tables
+
+    print_tables()
+
+
+@app.command()
+def report(
+    runs: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[RUN]...", help="Run folders; default every run under runs/."),
+    ] = None,
+    html: Annotated[Path, typer.Option(help="Folder for the pages.")] = Path("reports"),
+) -> None:
+    """Write one page per run and an index, each a single file that opens offline."""
+    from mbsweep.accuracy.published import latency_rows
+    from mbsweep.reporter.page import write_report
+    from mbsweep.results import find_runs, open_run
+
+    opened = [open_run(path) for path in runs] if runs else find_runs(Path("runs"))
+    for page in write_report(opened, html, latency_rows):
+        print(page)

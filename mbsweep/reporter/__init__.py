@@ -1,0 +1,1 @@
+"""DataFrame -> figures -> one self-contained page."""

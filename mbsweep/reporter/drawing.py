@@ -1,0 +1,261 @@
+"""How a figure is drawn: panels, colour by width, marker by resolution, and what hovering tells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from html import escape
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.colors import sample_colorscale
+from plotly.subplots import make_subplots
+
+from mbsweep.pareto import front
+from mbsweep.results import COLUMNS
+
+COLOURS = "Viridis"  # even in lightness, so it also reads in grey and with any colour blindness
+SYMBOLS = ["circle", "square", "diamond", "triangle-up", "triangle-down", "pentagon", "star", "hexagon"]
+MAX_LEGEND = 8  # more widths get a colour bar, more resolutions one marker
+WEBGL_ABOVE = 2000  # SVG markers grow slow
+PANELS_PER_ROW = 2
+PANEL_HEIGHT = 430
+LEGEND_HEIGHT = 130
+
+# What makes two latencies comparable: the panel they share.
+PANEL = ["backend", "precision", "threads", "batch", "device", "latency_kind"]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A column as an axis."""
+
+    column: str
+    log: bool = False
+    scale: float = 1  # drawn value = column / scale
+    unit: str = ""
+
+    @property
+    def title(self) -> str:
+        """Label and unit."""
+        return f"{COLUMNS[self.column].label} ({self.unit}{', log scale' if self.log else ''})"
+
+
+MACS = Axis("macs", log=True, scale=1e6, unit="millions")
+PARAMS = Axis("params", log=True, scale=1e6, unit="millions")
+LATENCY = Axis("latency_ms", log=True, unit="ms")
+TOP1 = Axis("top1_pct", unit="%")
+
+
+def panel_title(rows: pd.DataFrame) -> str:
+    """`onnxruntime, fp32, batch 1, 1 thread (measured)` and, on a second line, the device."""
+    first = rows.iloc[0]
+    threads = "" if pd.isna(first["threads"]) else f", {_threads(int(first['threads']))}"
+    setting = f"{first['backend']}, {first['precision']}, batch {first['batch']:.0f}{threads}"
+    return f"{escape(setting)} ({first['latency_kind']})<br><sub>{escape(first['device'])}</sub>"
+
+
+def _threads(count: int) -> str:
+    return "1 thread" if count == 1 else f"{count} threads"
+
+
+def grid(
+    panels: list[tuple[str, pd.DataFrame]],
+    x: Axis,
+    y: Axis,
+    front_line: bool = False,
+    proportional: bool = False,
+) -> go.Figure | None:
+    """The panels, two in a row; None where no panel has a point to draw."""
+    panels = [(title, rows[rows[x.column].notna() & rows[y.column].notna()]) for title, rows in panels]
+    panels = [(title, rows) for title, rows in panels if len(rows)]
+    if not panels:
+        return None
+    columns = min(len(panels), PANELS_PER_ROW)
+    lines = -(-len(panels) // columns)
+    height = LEGEND_HEIGHT + lines * PANEL_HEIGHT
+    figure = make_subplots(
+        rows=lines,
+        cols=columns,
+        subplot_titles=[title for title, _ in panels],
+        vertical_spacing=150 / height if lines > 1 else 0,
+        horizontal_spacing=0.08,
+    )
+    every = pd.concat([rows for _, rows in panels])
+    style = Style(every)
+    for place, (_, rows) in enumerate(panels):
+        at = {"row": place // columns + 1, "col": place % columns + 1}
+        if front_line:
+            figure.add_traces(list(_front_lines(rows, x, y)), rows=at["row"], cols=at["col"])
+        if proportional:
+            figure.add_trace(_proportional_line(rows, x, y), **at)
+        for trace in _points(rows, x, y, style):
+            figure.add_trace(trace, **at)
+        figure.update_xaxes(title_text=x.title, type="log" if x.log else "linear", **at)
+        figure.update_yaxes(title_text=y.title, type="log" if y.log else "linear", **at)
+    figure.add_traces(style.legend())
+    figure.update_layout(
+        template="plotly_white",
+        height=height,
+        margin={"l": 60, "r": 20, "t": 60 if panels[0][0] else 15, "b": LEGEND_HEIGHT},
+        font={"family": "system-ui, sans-serif", "size": 13},
+        legend={"orientation": "h", "y": -80 / (height - LEGEND_HEIGHT), "yanchor": "top", "x": 0},
+        coloraxis={"colorscale": COLOURS, "colorbar": {"title": "Width"}},
+        hoverlabel={"align": "left", "font": {"size": 12}},
+    )
+    figure.update_annotations(font={"size": 13})
+    figure.update_xaxes(ticks="outside", **(_log_ticks(every[x.column] / x.scale) if x.log else {}))
+    figure.update_yaxes(ticks="outside", **(_log_ticks(every[y.column] / y.scale) if y.log else {}))
+    return figure
+
+
+def _log_ticks(values: pd.Series[float]) -> dict[str, list[float]]:
+    """1, 2 and 5 of each decade, written out: plotly's own label of 200 on such an axis is "2"."""
+    low, high = (int(np.floor(np.log10(v))) for v in (values.min(), values.max()))
+    return {"tickvals": [float(f"{digit}e{power}") for power in range(low, high + 1) for digit in (1, 2, 5)]}
+
+
+class Style:
+    """Colour by width and marker by resolution, the same in all panels of a figure."""
+
+    def __init__(self, rows: pd.DataFrame) -> None:
+        self.widths = sorted(rows["width"].unique())
+        self.resolutions = sorted(rows["resolution"].unique())
+        self.webgl = len(rows) > WEBGL_ABOVE
+        self.colour_of: dict[float, str] = {}
+        if len(self.widths) <= MAX_LEGEND:
+            # The last tenth of Viridis is a yellow too pale for a white page.
+            colours = sample_colorscale(COLOURS, list(np.linspace(0, 0.88, len(self.widths))))
+            self.colour_of = dict(zip(self.widths, colours, strict=True))
+        few = len(self.resolutions) <= MAX_LEGEND
+        self.symbol_of = dict(zip(self.resolutions, SYMBOLS, strict=False)) if few else {}
+
+    def marker(self, rows: pd.DataFrame) -> dict[str, object]:
+        """The markers of some rows."""
+        symbols = [self.symbol_of.get(resolution, "circle") for resolution in rows["resolution"]]
+        look: dict[str, object] = {"size": 6 if self.webgl else 10, "line": {"width": 0.5, "color": "white"}}
+        look["symbol"] = symbols if len(set(symbols)) > 1 else symbols[0]
+        if self.colour_of:
+            look["color"] = self.colour_of[rows["width"].iloc[0]]
+        else:
+            look |= {"color": rows["width"].to_numpy(), "coloraxis": "coloraxis"}
+        return look
+
+    def groups(self, rows: pd.DataFrame) -> list[pd.DataFrame]:
+        """The rows that one trace can draw: those of one width, or all where colours are continuous."""
+        return [group for _, group in rows.groupby("width")] if self.colour_of else [rows]
+
+    def legend(self) -> list[go.Scatter]:
+        """Entries without points: colours for the widths, grey markers for the resolutions."""
+        entries = [(f"width {w:g}", c, "circle") for w, c in self.colour_of.items()]
+        entries += [(f"{r} px", "#777", s) for r, s in self.symbol_of.items()]
+        return [
+            go.Scatter(
+                x=[None],
+                y=[None],
+                mode="markers",
+                name=name,
+                marker={"color": colour, "symbol": symbol, "size": 10},
+                hoverinfo="skip",
+            )
+            for name, colour, symbol in entries
+        ]
+
+
+def _points(rows: pd.DataFrame, x: Axis, y: Axis, style: Style) -> list[go.Scatter | go.Scattergl]:
+    scatter = go.Scattergl if style.webgl else go.Scatter
+    traces = []
+    for group in style.groups(rows):
+        data, template = _hover(group)
+        trace = scatter(
+            x=group[x.column] / x.scale,
+            y=group[y.column] / y.scale,
+            mode="markers",
+            marker=style.marker(group),
+            customdata=data,
+            hovertemplate=template,
+            showlegend=False,
+        )
+        for name, axis in (("error_x", x), ("error_y", y)):
+            if axis is LATENCY and group["latency_p90_ms"].notna().any():
+                # The headline is the undisturbed time, so nothing lies below it that needs a bar.
+                above = (group["latency_p90_ms"] - group["latency_ms"]).clip(lower=0)
+                zeros = np.zeros(len(group))
+                bar = {"type": "data", "symmetric": False, "array": above, "arrayminus": zeros}
+                trace[name] = bar | {"thickness": 1, "width": 3, "color": "#888"}
+        traces.append(trace)
+    return traces
+
+
+# column -> how a number is written when a point is hovered over
+_HOVER = {
+    "width": "",
+    "resolution": "",
+    "depth": "",
+    "params": ":,",
+    "macs": ":,",
+    "weight_bytes": ":,",
+    "peak_activation_bytes": ":,",
+    "latency_ms": ":.4~g",
+    "latency_p50_ms": ":.4~g",
+    "latency_p90_ms": ":.4~g",
+    "latency_mean_ms": ":.4~g",
+    "latency_sd_ms": ":.2~g",
+    "latency_samples": ":,",
+    "top1_pct": ":.2~f",
+    "top5_pct": ":.2~f",
+}
+
+
+def _hover(rows: pd.DataFrame) -> tuple[np.ndarray[tuple[int, int], np.dtype[np.object_]], str]:
+    """What hovering needs: a row of data per point, and the template that names each with unit and source."""
+    columns = [name for name in _HOVER if name in rows and rows[name].notna().any()]
+    lines = ["<b>%{customdata[0]}</b>"]
+    for place, name in enumerate(columns, start=1):
+        unit = f" {COLUMNS[name].unit}" if COLUMNS[name].unit else ""
+        lines.append(
+            f"{COLUMNS[name].label}: %{{customdata[{place}]{_HOVER[name]}}}{unit}{_source(rows, name)}"
+        )
+    data = rows[["variant", *columns]].astype(object).to_numpy()
+    return data, "<br>".join(lines) + "<extra></extra>"
+
+
+def _source(rows: pd.DataFrame, column: str) -> str:
+    """Where a number comes from, for the numbers that have more than one possible origin."""
+    first = rows.iloc[0]
+    if column in ("params", "macs", "weight_bytes", "peak_activation_bytes"):
+        return " (exact, from the shapes)"
+    if column == "latency_ms":
+        return escape(f" ({first['latency_kind']}, {first['backend']}, {first['device']})")
+    if column == "top1_pct":
+        known = rows[rows["top1_pct"].notna()].iloc[0]
+        return escape(f" ({known['top1_kind']}, {known['top1_source']})")
+    return ""
+
+
+def _front_lines(rows: pd.DataFrame, x: Axis, y: Axis) -> Iterator[go.Scatter]:
+    """One staircase per accuracy source: points of two sources are never joined."""
+    for _, group in rows.groupby(["top1_kind", "top1_source"]):
+        best = group[front(group[x.column], group[y.column])].sort_values([x.column, y.column])
+        yield go.Scatter(
+            x=best[x.column] / x.scale,
+            y=best[y.column] / y.scale,
+            mode="lines",
+            line={"color": "#c0392b", "width": 1.5, "shape": "hv"},
+            hoverinfo="skip",
+            showlegend=False,
+        )
+
+
+def _proportional_line(rows: pd.DataFrame, x: Axis, y: Axis) -> go.Scatter:
+    largest = rows.iloc[int(rows[x.column].to_numpy().argmax())]
+    ends = np.array([rows[x.column].min(), largest[x.column]], dtype=float)
+    return go.Scatter(
+        x=ends / x.scale,
+        y=ends * (largest[y.column] / largest[x.column]) / y.scale,
+        mode="lines",
+        line={"color": "#888", "width": 1.5, "dash": "dot"},
+        hoverinfo="skip",
+        showlegend=False,
+    )

@@ -1,0 +1,62 @@
+"""Validation errors of a sweep file in words that say where, what was given and what is allowed."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+from pydantic import BaseModel
+from pydantic_core import ErrorDetails
+
+from mbsweep.errors import MbsweepError
+from mbsweep.space.document import Document, Keys
+from mbsweep.space.rules import did_you_mean, shown
+
+
+class ItemError(ValueError):
+    """A refused item of an axis, with its place."""
+
+    def __init__(self, place: int, value: object, message: str) -> None:
+        super().__init__(message)
+        self.place, self.value = place, value
+
+
+def explain(error: ErrorDetails, doc: Document, model: type[BaseModel]) -> MbsweepError:
+    """Pydantic's error in our words: where, what was given, what is allowed. `model` is the whole file's."""
+    keys: Keys = error["loc"]
+    if keys[:1] == ("space",) and isinstance(doc.data["space"], dict):
+        keys = ("space", *keys[2:])  # a single mapping was put into a list of one
+    given = error["input"]
+    cause = error.get("ctx", {}).get("error")
+    if error["type"] == "extra_forbidden":
+        allowed = _keys_at(model, keys[:-1])
+        hint = did_you_mean(keys[-1], allowed)
+        return doc.problem(keys, f"is an unknown key; allowed here: {', '.join(allowed)}{hint}")
+    if error["type"] == "missing":
+        return doc.problem(keys[:-1], f"lacks the key {keys[-1]!r}")
+    if isinstance(cause, ItemError):
+        keys, given = (*keys, cause.place), cause.value
+    if isinstance(cause, ValueError):
+        return doc.problem(keys, f"is {shown(given)}; {cause}")
+    if error["type"] in ("model_type", "model_attributes_type", "dict_type"):
+        allowed = _keys_at(model, keys)
+        return doc.problem(
+            keys, f"is {shown(given)}; expected a mapping with keys out of {', '.join(allowed)}"
+        )
+    if error["type"] in ("tuple_type", "list_type"):
+        return doc.problem(keys, f"is {shown(given)}; expected a list")
+    return doc.problem(keys, f"is {shown(given)}; {error['msg']}")
+
+
+def _keys_at(model: type[BaseModel], keys: Keys) -> list[str]:
+    """The keys allowed in the mapping at a place of a sweep file."""
+    for key in keys:
+        if isinstance(key, str) and key in model.model_fields:
+            model = _model_in(model.model_fields[key].annotation) or model
+    return list(model.model_fields)
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The model inside `Model`, `Model | None` or `tuple[Model, ...]`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((model for inner in get_args(annotation) if (model := _model_in(inner))), None)
