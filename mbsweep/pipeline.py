@@ -94,7 +94,7 @@ def run(
     folder = default_out(sweep) if out is None else Path(out)
     with Store.write(folder) as store:
         _check_same_device(store, folder)
-        _enter_sweep(store, sweep, space, progress)
+        enter_sweep(store, sweep, space, progress)
         if retry:
             store.forget_failures()
         if sweep.latency:
@@ -136,8 +136,8 @@ def _check_same_device(store: Store, folder: Path) -> None:
                 )
 
 
-def _enter_sweep(store: Store, sweep: Sweep, space: SpaceCounts, progress: Progress) -> None:
-    """Make this the run's sweep, and say what is new."""
+def enter_sweep(store: Store, sweep: Sweep, space: SpaceCounts, progress: Progress) -> None:
+    """Make a sweep that of a run, with its variants, accuracies and configurations, and say what is new."""
     last = store.last_sweep()
     if last is not None and last["text"] == sweep.text:
         return

@@ -1,0 +1,10 @@
+"""Every benchmark, one after another: python -m benchmarks."""
+
+import subprocess
+import sys
+
+NAMES = ("startup", "counting", "front", "report_size", "make_run", "repeatability")
+
+for name in NAMES:
+    print(f"\n{name}", flush=True)
+    subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=True)

@@ -1,0 +1,88 @@
+"""README and docs say what is true: every command runs, every key and column is documented."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mbsweep.accuracy.published import tables
+from mbsweep.profiler.backends import BACKENDS
+from mbsweep.results import COLUMNS
+from mbsweep.space.blocks import BLOCKS
+from mbsweep.space.sweep import Axes, LatencyConfig, Sweep, load_sweep, parse_sweep
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+SWEEP_FILES = (ROOT / "docs/sweep_files.md").read_text()
+NUMBERS = (ROOT / "docs/numbers.md").read_text()
+
+
+def blocks(text, language):
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
+
+
+@pytest.fixture
+def workplace(tmp_path, monkeypatch):
+    """A folder with the shipped sweeps, their latencies measured in one short round to save time."""
+    (tmp_path / "sweeps").mkdir()
+    for file in (ROOT / "sweeps").glob("*.yaml"):
+        short = file.read_text().replace("threads: 1}", "threads: 1, rounds: 1, visit_ms: 1}")
+        (tmp_path / "sweeps" / file.name).write_text(short)
+    (tmp_path / "reports").mkdir()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_every_command_and_the_python_of_the_readme_run(workplace):
+    """The README's mbsweep commands, typed one after another, succeed, and then so does its Python."""
+    lines = [line for block in blocks(README, "console") for line in block.splitlines()]
+    commands = [shlex.split(line, comments=True) for line in lines if line.startswith("mbsweep ")]
+    assert {command[1] for command in commands} == {"plan", "run", "report", "table", "show", "reproduce"}
+    for command in commands:
+        done = subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, f"{command}: {done.stderr}"
+    assert (workplace / "reports/index.html").is_file()
+    assert len((workplace / "width_res.csv").read_text().splitlines()) == 1 + 16 * 2
+    (python,) = blocks(README, "python")
+    printed = subprocess.run([sys.executable, "-c", python], capture_output=True, text=True, timeout=300, check=True)
+    assert "Counts(params=2585560, macs=239273472" in printed.stdout
+    assert "1028700 7059968000" in printed.stdout
+
+
+def test_the_sweep_in_the_readme_is_valid(tmp_path):
+    """The README's example of a sweep file loads."""
+    (example,) = blocks(README, "yaml")
+    assert [config.id for config in parse_sweep(example, "readme.yaml").latency] == [
+        "onnxruntime-fp32-b1-t1",
+        "torch-fp32-b8-t2",
+    ]
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "sweeps").glob("*.yaml")), ids=lambda file: file.stem)
+def test_shipped_sweeps_open_with_question_command_and_time(file):
+    """Each shipped sweep loads, and says first what it asks, how it is run and how long that took."""
+    assert re.match(r"# Question: .+\n# Command:  mbsweep .+\n# Time:     .+\d", file.read_text())
+    assert load_sweep(file).title
+
+
+def test_every_key_of_a_sweep_file_is_documented():
+    """docs/sweep_files.md names each key, backend, block and accuracy table."""
+    keys = [*Sweep.model_fields, *Axes.model_fields, *LatencyConfig.model_fields, *BACKENDS, *BLOCKS, *tables()]
+    assert [key for key in keys if f"`{key}`" not in SWEEP_FILES] == []
+
+
+def test_every_number_of_the_table_is_defined():
+    """docs/numbers.md defines each column that holds a measured, counted or published number."""
+    numbers = [name for name, column in COLUMNS.items() if column.better or name.startswith("latency_")]
+    numbers.remove("latency_kind")
+    assert [name for name in numbers if f"`{name}`" not in NUMBERS] == []
+
+
+def test_local_links_lead_somewhere():
+    """Every file that the README links or shows exists."""
+    links = re.findall(r"\]\(([^)#:]+)\)", README)
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
