@@ -186,11 +186,14 @@ def _measure(store: Store, sweep: Sweep, variants: list[Variant], progress: Prog
             todo.append((config, pending))
     if not todo:
         return
+    from mbsweep.profiler.prepare import process_for_timing
+
     session = store.begin_session(this_device().as_dict(), versions())
-    for config, pending in todo:
-        names = {name for _, name in pending}
-        wanted = [variant for variant in variants if variant.id in names]
-        _measure_config(store, session, config, wanted, pending, progress)
+    with process_for_timing():
+        for config, pending in todo:
+            names = {name for _, name in pending}
+            wanted = [variant for variant in variants if variant.id in names]
+            _measure_config(store, session, config, wanted, pending, progress)
 
 
 def _measure_config(

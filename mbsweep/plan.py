@@ -27,7 +27,7 @@ def plan(sweep: Sweep, out: Path | None = None) -> str:
     space = count_space(sweep)
     folder = out or default_out(sweep)
     lines = [sweep.title or sweep.name]
-    asked = sum(len(axes) for axes in sweep.space) + len(sweep.variants)
+    asked = sum(axes.size for axes in sweep.space) + len(sweep.variants)
     lines.append(f"  variants   {len(space):,}{_narrowed(sweep, len(space), asked)}")
     lines.append(f"  params     {space.params.min():,} to {space.params.max():,}")
     lines.append(f"  mult-adds  {space.macs.min():,} to {space.macs.max():,}")

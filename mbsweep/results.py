@@ -103,7 +103,9 @@ class Run:
 
 def open_run(path: str | Path) -> Run:
     """The run in a folder. Raises MbsweepError where there is none, or it cannot be read."""
-    with Store.read(Path(path)):
+    with Store.read(Path(path)) as store:
+        if store.last_sweep() is None:
+            raise MbsweepError(f"{path} is a run that was stopped before it began; run its sweep again")
         return Run(Path(path))
 
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Sequence
 
-from mbsweep.accuracy.published import Accuracy, published
+from mbsweep.accuracy.published import Accuracy, published_accuracies
 from mbsweep.space.sweep import PublishedAccuracy
 from mbsweep.space.variant import Variant
 
 # source -> a function from variants and the sweep's `accuracy` to one Accuracy each
 SOURCES: dict[str, Callable[[Sequence[Variant], PublishedAccuracy], list[Accuracy]]] = {
-    "published": published,
+    "published": published_accuracies,
 }

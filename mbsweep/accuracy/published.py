@@ -103,7 +103,7 @@ def tables() -> list[str]:
     return list(dict.fromkeys(figure.table for figure in accuracy_figures() if figure.variant))
 
 
-def published(variants: Sequence[Variant], config: PublishedAccuracy) -> list[Accuracy]:
+def published_accuracies(variants: Sequence[Variant], config: PublishedAccuracy) -> list[Accuracy]:
     """The accuracy that one table gives for exactly this network at fp32; NaN with the reason where none."""
     figures: dict[Variant | None, AccuracyFigure] = {
         figure.variant: figure

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import torch
 from torch import nn
@@ -19,6 +22,21 @@ from mbsweep.space.variant import Variant
 OUTPUT_TOLERANCE = 1e-3
 
 
+@contextmanager
+def process_for_timing() -> Iterator[None]:
+    """Flush denormals, which untrained networks can breed and which slow a CPU; leave torch as it was.
+
+    Threads that a runtime starts from now on inherit the flushing.
+    """
+    threads = torch.get_num_threads()
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+        torch.set_num_threads(threads)
+
+
 def network(variant: Variant, batch: int, is_checked: bool) -> nn.Module:
     """The built network, in eval mode; its counts are confirmed unless they were before.
 
@@ -26,8 +44,9 @@ def network(variant: Variant, batch: int, is_checked: bool) -> nn.Module:
     """
     counts = count(variant)
     _check_memory(counts, batch)
-    torch.manual_seed(0)
-    net = build(variant).eval()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        net = build(variant).eval()
     if not is_checked:
         crosscheck(variant, counts, net)
     return net

@@ -86,9 +86,11 @@ def _time_calls(call: Call, visit_ns: float, clock: Clock) -> list[int]:
 @contextmanager
 def _undisturbed() -> Iterator[None]:
     """No garbage collection while calls are timed; what has piled up goes before."""
+    was_enabled = gc.isenabled()
     gc.collect(0)
     gc.disable()
     try:
         yield
     finally:
-        gc.enable()
+        if was_enabled:
+            gc.enable()

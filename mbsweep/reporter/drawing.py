@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from html import escape
+from textwrap import wrap
 
 import numpy as np
 import pandas as pd
@@ -15,13 +15,19 @@ from plotly.subplots import make_subplots
 from mbsweep.pareto import front
 from mbsweep.results import COLUMNS
 
-COLOURS = "Viridis"  # even in lightness, so it also reads in grey and with any colour blindness
+# Viridis is even in lightness, so it also reads in grey and with any colour blindness. Its last part is a
+# yellow too pale for a white page.
+COLOURS = sample_colorscale("Viridis", [tenth * 0.088 for tenth in range(11)])
 SYMBOLS = ["circle", "square", "diamond", "triangle-up", "triangle-down", "pentagon", "star", "hexagon"]
 MAX_LEGEND = 8  # more widths get a colour bar, more resolutions one marker
 WEBGL_ABOVE = 2000  # SVG markers grow slow
 PANELS_PER_ROW = 2
 PANEL_HEIGHT = 430
 LEGEND_HEIGHT = 130
+GAP = 165  # between two rows of panels, for an axis title and a panel title
+LINE = 64  # characters of a device's description
+FRONT = {"color": "#c0392b", "width": 1.5, "shape": "hv"}
+PROPORTIONAL = {"color": "#888", "width": 1.5, "dash": "dot"}
 
 # What makes two latencies comparable: the panel they share.
 PANEL = ["backend", "precision", "threads", "batch", "device", "latency_kind"]
@@ -41,6 +47,10 @@ class Axis:
         """Label and unit."""
         return f"{COLUMNS[self.column].label} ({self.unit}{', log scale' if self.log else ''})"
 
+    def can_show(self, rows: pd.DataFrame) -> pd.Series[bool]:
+        """Mask of the rows that have a place on it."""
+        return rows[self.column] > 0 if self.log else rows[self.column].notna()
+
 
 MACS = Axis("macs", log=True, scale=1e6, unit="millions")
 PARAMS = Axis("params", log=True, scale=1e6, unit="millions")
@@ -49,11 +59,25 @@ TOP1 = Axis("top1_pct", unit="%")
 
 
 def panel_title(rows: pd.DataFrame) -> str:
-    """`onnxruntime, fp32, batch 1, 1 thread (measured)` and, on a second line, the device."""
+    """`onnxruntime, fp32, batch 1, 1 thread` and, below it, `measured on` the device."""
     first = rows.iloc[0]
     threads = "" if pd.isna(first["threads"]) else f", {_threads(int(first['threads']))}"
     setting = f"{first['backend']}, {first['precision']}, batch {first['batch']:.0f}{threads}"
-    return f"{escape(setting)} ({first['latency_kind']})<br><sub>{escape(first['device'])}</sub>"
+    origin = {"measured": "measured on", "published": "published for", "predicted": "predicted for"}
+    below = _wrapped(f"{origin[first['latency_kind']]} {first['device']}")
+    return f'{_text(setting)}<br><span style="font-size: 11px">{below}</span>'
+
+
+def _text(words: str) -> str:
+    """Words as plotly shows them: neither its markup nor its %{templates} are read in them."""
+    for sign, code in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("%", "&#37;")):
+        words = words.replace(sign, code)
+    return words
+
+
+def _wrapped(words: str) -> str:
+    """Words over at most two lines."""
+    return "<br>".join(_text(line) for line in wrap(words, LINE, max_lines=2, placeholder=" ..."))
 
 
 def _threads(count: int) -> str:
@@ -68,7 +92,7 @@ def grid(
     proportional: bool = False,
 ) -> go.Figure | None:
     """The panels, two in a row; None where no panel has a point to draw."""
-    panels = [(title, rows[rows[x.column].notna() & rows[y.column].notna()]) for title, rows in panels]
+    panels = [(title, rows[x.can_show(rows) & y.can_show(rows)]) for title, rows in panels]
     panels = [(title, rows) for title, rows in panels if len(rows)]
     if not panels:
         return None
@@ -79,7 +103,7 @@ def grid(
         rows=lines,
         cols=columns,
         subplot_titles=[title for title, _ in panels],
-        vertical_spacing=150 / height if lines > 1 else 0,
+        vertical_spacing=GAP / height if lines > 1 else 0,
         horizontal_spacing=0.08,
     )
     every = pd.concat([rows for _, rows in panels])
@@ -92,28 +116,43 @@ def grid(
             figure.add_trace(_proportional_line(rows, x, y), **at)
         for trace in _points(rows, x, y, style):
             figure.add_trace(trace, **at)
-        figure.update_xaxes(title_text=x.title, type="log" if x.log else "linear", **at)
-        figure.update_yaxes(title_text=y.title, type="log" if y.log else "linear", **at)
-    figure.add_traces(style.legend())
+        figure.update_xaxes(_axis(x, rows), **at)
+        figure.update_yaxes(_axis(y, rows), **at)
+    lines_drawn = {"Pareto front": FRONT} if front_line else {}
+    lines_drawn |= {"proportional": PROPORTIONAL} if proportional else {}
+    figure.add_traces([*style.legend(), *_line_legend(lines_drawn)])
+    bar = {"title": "Width", "thickness": 15, "lenmode": "pixels", "len": 300, "y": 1, "yanchor": "top"}
     figure.update_layout(
         template="plotly_white",
         height=height,
-        margin={"l": 60, "r": 20, "t": 60 if panels[0][0] else 15, "b": LEGEND_HEIGHT},
+        margin={"l": 60, "r": 20, "t": 75 if panels[0][0] else 15, "b": LEGEND_HEIGHT},
         font={"family": "system-ui, sans-serif", "size": 13},
-        legend={"orientation": "h", "y": -80 / (height - LEGEND_HEIGHT), "yanchor": "top", "x": 0},
-        coloraxis={"colorscale": COLOURS, "colorbar": {"title": "Width"}},
+        # A click would hide an entry, but none of its points.
+        legend={
+            "orientation": "h",
+            "y": -80 / (height - LEGEND_HEIGHT),
+            "yanchor": "top",
+            "x": 0,
+            "itemclick": False,
+            "itemdoubleclick": False,
+        },
+        coloraxis={"colorscale": COLOURS, "colorbar": bar},
         hoverlabel={"align": "left", "font": {"size": 12}},
     )
     figure.update_annotations(font={"size": 13})
-    figure.update_xaxes(ticks="outside", **(_log_ticks(every[x.column] / x.scale) if x.log else {}))
-    figure.update_yaxes(ticks="outside", **(_log_ticks(every[y.column] / y.scale) if y.log else {}))
     return figure
 
 
-def _log_ticks(values: pd.Series[float]) -> dict[str, list[float]]:
-    """1, 2 and 5 of each decade, written out: plotly's own label of 200 on such an axis is "2"."""
-    low, high = (int(np.floor(np.log10(v))) for v in (values.min(), values.max()))
-    return {"tickvals": [float(f"{digit}e{power}") for power in range(low, high + 1) for digit in (1, 2, 5)]}
+def _axis(axis: Axis, rows: pd.DataFrame) -> dict[str, object]:
+    look: dict[str, object] = {"title": {"text": axis.title, "font": {"size": 13}}, "ticks": "outside"}
+    if not axis.log:
+        return look
+    values = rows[axis.column] / axis.scale
+    low, high = (int(np.floor(np.log10(value))) for value in (values.min(), values.max()))
+    # 1, 2 and 5 of each decade, written out: plotly's own label of 200 on such an axis is "2". The page's
+    # script leaves a range of less than a decade to plotly, which writes out the labels of that.
+    ticks = [float(f"{digit}e{power}") for power in range(low - 1, high + 2) for digit in (1, 2, 5)]
+    return look | {"type": "log", "tickvals": ticks}
 
 
 class Style:
@@ -125,8 +164,7 @@ class Style:
         self.webgl = len(rows) > WEBGL_ABOVE
         self.colour_of: dict[float, str] = {}
         if len(self.widths) <= MAX_LEGEND:
-            # The last tenth of Viridis is a yellow too pale for a white page.
-            colours = sample_colorscale(COLOURS, list(np.linspace(0, 0.88, len(self.widths))))
+            colours = sample_colorscale(COLOURS, list(np.linspace(0, 1, len(self.widths))))
             self.colour_of = dict(zip(self.widths, colours, strict=True))
         few = len(self.resolutions) <= MAX_LEGEND
         self.symbol_of = dict(zip(self.resolutions, SYMBOLS, strict=False)) if few else {}
@@ -163,6 +201,12 @@ class Style:
         ]
 
 
+def _line_legend(lines: dict[str, dict[str, object]]) -> list[go.Scatter]:
+    return [
+        go.Scatter(x=[None], y=[None], mode="lines", name=name, line=line) for name, line in lines.items()
+    ]
+
+
 def _points(rows: pd.DataFrame, x: Axis, y: Axis, style: Style) -> list[go.Scatter | go.Scattergl]:
     scatter = go.Scattergl if style.webgl else go.Scatter
     traces = []
@@ -178,12 +222,13 @@ def _points(rows: pd.DataFrame, x: Axis, y: Axis, style: Style) -> list[go.Scatt
             showlegend=False,
         )
         for name, axis in (("error_x", x), ("error_y", y)):
-            if axis is LATENCY and group["latency_p90_ms"].notna().any():
+            crowded = style.webgl and name == "error_y"  # bars of so many points are one grey band
+            if axis is LATENCY and not crowded and group["latency_p90_ms"].notna().any():
                 # The headline is the undisturbed time, so nothing lies below it that needs a bar.
                 above = (group["latency_p90_ms"] - group["latency_ms"]).clip(lower=0)
                 zeros = np.zeros(len(group))
                 bar = {"type": "data", "symmetric": False, "array": above, "arrayminus": zeros}
-                trace[name] = bar | {"thickness": 1, "width": 3, "color": "#888"}
+                trace[name] = bar | {"thickness": 1, "width": 3 if len(rows) < 100 else 0, "color": "#888"}
         traces.append(trace)
     return traces
 
@@ -217,6 +262,8 @@ def _hover(rows: pd.DataFrame) -> tuple[np.ndarray[tuple[int, int], np.dtype[np.
         lines.append(
             f"{COLUMNS[name].label}: %{{customdata[{place}]{_HOVER[name]}}}{unit}{_source(rows, name)}"
         )
+    if "latency_ms" in columns:
+        lines.append(_wrapped(f"Device: {rows.iloc[0]['device']}"))
     data = rows[["variant", *columns]].astype(object).to_numpy()
     return data, "<br>".join(lines) + "<extra></extra>"
 
@@ -225,12 +272,12 @@ def _source(rows: pd.DataFrame, column: str) -> str:
     """Where a number comes from, for the numbers that have more than one possible origin."""
     first = rows.iloc[0]
     if column in ("params", "macs", "weight_bytes", "peak_activation_bytes"):
-        return " (exact, from the shapes)"
+        return " (exact)"
     if column == "latency_ms":
-        return escape(f" ({first['latency_kind']}, {first['backend']}, {first['device']})")
+        return _text(f" ({first['latency_kind']}, {first['backend']})")
     if column == "top1_pct":
         known = rows[rows["top1_pct"].notna()].iloc[0]
-        return escape(f" ({known['top1_kind']}, {known['top1_source']})")
+        return _text(f" ({known['top1_kind']}, {known['top1_source']})")
     return ""
 
 
@@ -242,7 +289,7 @@ def _front_lines(rows: pd.DataFrame, x: Axis, y: Axis) -> Iterator[go.Scatter]:
             x=best[x.column] / x.scale,
             y=best[y.column] / y.scale,
             mode="lines",
-            line={"color": "#c0392b", "width": 1.5, "shape": "hv"},
+            line=FRONT,
             hoverinfo="skip",
             showlegend=False,
         )
@@ -255,7 +302,7 @@ def _proportional_line(rows: pd.DataFrame, x: Axis, y: Axis) -> go.Scatter:
         x=ends / x.scale,
         y=ends * (largest[y.column] / largest[x.column]) / y.scale,
         mode="lines",
-        line={"color": "#888", "width": 1.5, "dash": "dot"},
+        line=PROPORTIONAL,
         hoverinfo="skip",
         showlegend=False,
     )

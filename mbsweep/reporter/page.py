@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from importlib.metadata import version
 from inspect import cleandoc
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import quote
 
 import jinja2
 import pandas as pd
@@ -25,10 +27,17 @@ from mbsweep.results import COLUMNS, Run, fronts
 from mbsweep.space.variant import Variant
 
 MAX_ROWS = 20_000  # more would make the page too heavy to open
+MAX_REASONS = 200
+MAX_NAME_BYTES = 200  # of a page's name; file systems allow 255, ending included
 PublishedRows = Callable[[Sequence[Variant]], list[dict[str, Any]]]
 
 # What the page's table leaves out: it is the same for most runs, and `mbsweep table` has it.
 _NOT_SHOWN = {"family", "stage_channels", "num_classes", "divisor", "top1_reason"}
+# What it shows first, so that a row is understood without scrolling; the others follow in COLUMNS' order.
+_SHOWN_FIRST = [
+    *("variant", "width", "resolution", "depth"),
+    *("backend", "latency_ms", "latency_p90_ms", "top1_pct", "macs", "params", "device", "latency_kind"),
+]
 
 
 def write_report(runs: Sequence[Run], folder: Path, published: PublishedRows) -> list[Path]:
@@ -47,13 +56,17 @@ def write_report(runs: Sequence[Run], folder: Path, published: PublishedRows) ->
         about = run.about()
         page = folder / name
         table = run.table()
-        write_file(page, render(run, about, with_published(table, published)).encode())
-        entries.append(
-            {"file": name, "run": str(run.path), "about": about, "summary": _summary(table, about)}
-        )
+        write_file(page, _bytes(render(run, about, with_published(table, published))))
+        link = quote(os.fsencode(name))
+        entries.append({"link": link, "file": name, "run": str(run.path), "about": about})
+        entries[-1]["summary"] = _summary(table, about)
     index = _environment().get_template("index.html").render(entries=entries, generated=_now(), **_program())
-    write_file(folder / "index.html", index.encode())
+    write_file(folder / "index.html", _bytes(index))
     return [folder / "index.html", *(folder / entry["file"] for entry in entries)]
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode(errors="replace")  # a folder's name need not be UTF-8
 
 
 def _file_names(runs: Sequence[Run]) -> list[str]:
@@ -61,7 +74,7 @@ def _file_names(runs: Sequence[Run]) -> list[str]:
     taken = {"index"}
     names = []
     for run in runs:
-        stem = name = run.path.resolve().name or "run"
+        stem = name = os.fsdecode(os.fsencode(run.path.resolve().name or "run")[:MAX_NAME_BYTES])
         number = 2
         while name in taken:
             name, number = f"{stem}-{number}", number + 1
@@ -105,9 +118,11 @@ def render(run: Run, about: dict[str, Any], table: pd.DataFrame) -> str:
             about=about,
             summary=_summary(table, about),
             figures=_figures(drawn),
+            gaps=_gaps(table, about),
             thinned="" if len(drawn) == len(table) else f"{len(drawn):,} of {len(table):,}",
             ranges=_ranges(table),
             errors=_errors(table),
+            incomplete=int(table["error"].notna().sum()),
             table=_for_script(_table_data(drawn)),
             plotly=Markup(get_plotlyjs()),  # noqa: S704  (plotly's own file, made to be put into a page)
             generated=_now(),
@@ -117,10 +132,12 @@ def render(run: Run, about: dict[str, Any], table: pd.DataFrame) -> str:
 
 
 def _thinned(table: pd.DataFrame) -> pd.DataFrame:
-    """At most MAX_ROWS rows, by chance, every row on a front and every failure among them."""
+    """At most MAX_ROWS rows, by chance, every row on a front and (if they are not too many) every failure."""
     if len(table) <= MAX_ROWS:
         return table
     keep = table["on_front"] | table["error"].notna()
+    if keep.sum() > MAX_ROWS:
+        keep = table["on_front"]
     rest = table[~keep].sample(max(0, MAX_ROWS - int(keep.sum())), random_state=0)
     return pd.concat([table[keep], rest]).sort_index()
 
@@ -151,7 +168,8 @@ def _for_script(data: str) -> Markup:
 
 
 def _table_data(table: pd.DataFrame) -> str:
-    columns = [name for name in COLUMNS if name not in _NOT_SHOWN and table[name].notna().any()]
+    order = [*_SHOWN_FIRST, *(name for name in COLUMNS if name not in _SHOWN_FIRST)]
+    columns = [name for name in order if name not in _NOT_SHOWN and table[name].notna().any()]
     heads = [{"name": name, "label": COLUMNS[name].label, "unit": COLUMNS[name].unit} for name in columns]
     rows = [[_plain(value) for value in row] for row in table[columns].astype(object).itertuples(index=False)]
     return json.dumps({"columns": heads, "rows": rows}, allow_nan=False, separators=(",", ":"))
@@ -170,11 +188,8 @@ def _summary(table: pd.DataFrame, about: dict[str, Any]) -> list[tuple[str, str]
     known = int(variants["top1_pct"].notna().sum())
     facts = [
         ("Variants", f"{len(variants):,}"),
-        ("Mult-adds", f"{variants['macs'].min() / 1e6:,.1f} to {variants['macs'].max() / 1e6:,.1f} million"),
-        (
-            "Parameters",
-            f"{variants['params'].min() / 1e6:,.2f} to {variants['params'].max() / 1e6:,.2f} million",
-        ),
+        ("Mult-adds", _span(variants["macs"], 1)),
+        ("Parameters", _span(variants["params"], 2)),
     ]
     if about["accuracy_source"]:
         facts.append(
@@ -184,14 +199,48 @@ def _summary(table: pd.DataFrame, about: dict[str, Any]) -> list[tuple[str, str]
         facts.append(("Accuracy", "the sweep names no source"))
     measured = sorted(set(table.loc[table["latency_kind"] == "measured", "device"]))
     facts.append(("Latency measured on", ", ".join(measured) or "nothing"))
+    if incomplete := int(table["error"].notna().sum()):
+        facts.append(("Failed or not finished", f"{incomplete:,} of {len(table):,} rows"))
     return facts
+
+
+def _span(values: pd.Series[float], digits: int) -> str:
+    """`0.47 to 4.23 million`; one number where all are the same."""
+    if values.empty:
+        return "none"
+    ends = dict.fromkeys(f"{value / 1e6:,.{digits}f}" for value in (values.min(), values.max()))
+    return f"{' to '.join(ends)} million"
+
+
+def _gaps(table: pd.DataFrame, about: dict[str, Any]) -> list[str]:
+    """What the figures cannot show, in words."""
+    variants = table.drop_duplicates("variant")
+    if variants.empty:
+        return ["This run has no variants, so there is nothing to draw."]
+    gaps = []
+    known, source = int(variants["top1_pct"].notna().sum()), about["accuracy_source"]
+    if not source:
+        gaps.append("The sweep names no accuracy source, so no figure shows accuracy.")
+    elif not known:
+        gaps.append(f"{source} has no figure for any of these networks, so no figure shows accuracy.")
+    elif known < len(variants):
+        gaps.append(
+            f"{source} gives the accuracy of {known:,} of {len(variants):,} variants; the other "
+            f"{len(variants) - known:,} are missing in the figures of accuracy."
+        )
+    if not (table["latency_kind"] == "measured").any():
+        published = "; the latencies shown are published ones" if table["latency_ms"].notna().any() else ""
+        gaps.append(f"No latency was measured{published}.")
+    return gaps
 
 
 def _ranges(table: pd.DataFrame) -> list[dict[str, Any]]:
     """Per runtime and device: the fastest and slowest variant, and how that compares with their mult-adds."""
-    rows = table[table["latency_ms"].notna()]
+    rows = table[table["latency_ms"] > 0]
     found = []
     for _, group in rows.groupby(PANEL, dropna=False, sort=False):
+        if len(group) < 2:
+            continue
         latency = group["latency_ms"].to_numpy()
         fast, slow = group.iloc[int(latency.argmin())], group.iloc[int(latency.argmax())]
         found.append(
@@ -208,7 +257,8 @@ def _ranges(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _errors(table: pd.DataFrame) -> list[dict[str, Any]]:
-    return table.loc[table["error"].notna(), ["variant", "backend", "error"]].head(200).to_dict("records")  # type: ignore[return-value]
+    failed = table.loc[table["error"].notna(), ["variant", "backend", "error"]].head(MAX_REASONS)
+    return cast("list[dict[str, Any]]", failed.to_dict("records"))
 
 
 def _environment() -> jinja2.Environment:

@@ -35,10 +35,11 @@ def make_divisible(channels: float, divisor: int = 8) -> int:
     """Nearest multiple of `divisor`, but never less than 90 % of `channels`.
 
     The rounding of MobileNetV2's reference code. At the paper's four widths it changes nothing; 32
-    channels at alpha = 0.35 give 11.2 -> 16, not 8. A divisor of 1 rounds to the nearest whole number.
+    channels at alpha = 0.35 give 11.2 -> 16, not 8. A divisor of 1 rounds to the nearest whole number,
+    whatever that is in percent.
     """
     rounded = max(divisor, int(channels + divisor / 2) // divisor * divisor)
-    return rounded + divisor if rounded < 0.9 * channels else rounded
+    return rounded + divisor if divisor > 1 and rounded < 0.9 * channels else rounded
 
 
 # Table 1 (arXiv:1704.04861), body after the stem. The 14x14 block that the paper repeats five times is
@@ -78,8 +79,8 @@ def mobilenet_v1(variant: Variant) -> Architecture:
     return Architecture(tuple(layers))
 
 
-# A family's channels must depend on all but the resolution, its sizes on all but the width: the counting of
-# whole spaces relies on it.
+# The counting of whole spaces relies on three things: a layer's channels do not depend on the resolution, its
+# sizes do not depend on the width, and from depth 2 on one more block always adds the same layers.
 FAMILIES: dict[str, Callable[[Variant], Architecture]] = {
     "mobilenet_v1": mobilenet_v1,
 }

@@ -118,7 +118,7 @@ def count_space(sweep: Sweep) -> SpaceCounts:
             f"{whole.params.max()}, their macs from {whole.macs.min()} to {whole.macs.max()}",
         )
     kept = np.flatnonzero(within)
-    explicit = kept[kept < len(sweep.variants)]
+    explicit = kept[kept < len(set(sweep.explicit))]
     return whole.select(np.concatenate([explicit, sweep.draw(kept[len(explicit) :])]))
 
 
@@ -171,25 +171,46 @@ def _count_grid(
     A layer's channels depend on the width and its sizes on the resolution alone (see FAMILIES). So the
     mult-adds of the whole grid are one matrix product: weights by width times positions by resolution.
     """
-    shape = (len(widths), len(resolutions), len(depths))
-    params, macs, peak = (np.empty(shape, dtype=np.int64) for _ in range(3))
-    family, block, stage_channels, num_classes, divisor = body
-    for d, depth in enumerate(depths):
-        fixed = Variant(family, 1.0, 1, depth, block, stage_channels, num_classes, divisor)
-        wide = [architecture(replace(fixed, width=width)).layers for width in widths]
-        sized = [architecture(replace(fixed, resolution=resolution)).layers for resolution in resolutions]
-        in_channels = _table(wide, lambda layer: layer.in_channels)
-        out_channels = _table(wide, lambda layer: layer.out_channels)
-        in_positions = _table(sized, lambda layer: layer.in_size**2)
-        out_positions = _table(sized, lambda layer: layer.out_size**2)
-        params[:, :, d] = _table(wide, lambda layer: layer.params).sum(axis=1)[:, None]
-        macs[:, :, d] = _table(wide, lambda layer: layer.weights) @ out_positions.T
-        peak[:, :, d] = _largest_sum(in_channels, in_positions, out_channels, out_positions)
+    counted = {depth: _count_depth(body, widths, resolutions, depth) for depth in _counted_depths(depths)}
+    layers = np.empty((3, len(widths), len(resolutions), len(depths)), dtype=np.int64)
+    for place, depth in enumerate(depths):
+        if depth in counted:
+            layers[..., place] = counted[depth]
+        else:
+            layers[..., place] = counted[2] + (depth - 2) * (counted[3] - counted[2])
+            layers[PEAK, ..., place] = counted[3][PEAK]
     grid = np.meshgrid(np.asarray(widths, float), np.asarray(resolutions), np.asarray(depths), indexing="ij")
     named = dict(zip(("width", "resolution", "depth"), grid, strict=True))
-    named |= {"params": params, "macs": macs, "weight_bytes": BYTES_PER_FP32 * params}
-    named |= {"peak_activation_bytes": BYTES_PER_FP32 * peak}
+    named |= {"params": layers[PARAMS], "macs": layers[MACS], "weight_bytes": BYTES_PER_FP32 * layers[PARAMS]}
+    named |= {"peak_activation_bytes": BYTES_PER_FP32 * layers[PEAK]}
     return {name: array.ravel() for name, array in named.items()}
+
+
+PARAMS, MACS, PEAK = range(3)
+
+
+def _counted_depths(depths: Sequence[int]) -> set[int]:
+    """The depths to count layer by layer; the others follow from depths 2 and 3 (see FAMILIES)."""
+    return {depth for depth in depths if depth <= 3} | ({2, 3} if max(depths) > 3 else set())
+
+
+def _count_depth(
+    body: Body, widths: Sequence[float], resolutions: Sequence[int], depth: int
+) -> NDArray[np.int64]:
+    """(3, widths, resolutions): params, macs and the scalars alive at the peak, at one depth."""
+    family, block, stage_channels, num_classes, divisor = body
+    fixed = Variant(family, 1.0, 1, depth, block, stage_channels, num_classes, divisor)
+    wide = [architecture(replace(fixed, width=width)).layers for width in widths]
+    sized = [architecture(replace(fixed, resolution=resolution)).layers for resolution in resolutions]
+    in_channels = _table(wide, lambda layer: layer.in_channels)
+    out_channels = _table(wide, lambda layer: layer.out_channels)
+    in_positions = _table(sized, lambda layer: layer.in_size**2)
+    out_positions = _table(sized, lambda layer: layer.out_size**2)
+    counts = np.empty((3, len(widths), len(resolutions)), dtype=np.int64)
+    counts[PARAMS] = _table(wide, lambda layer: layer.params).sum(axis=1)[:, None]
+    counts[MACS] = _table(wide, lambda layer: layer.weights) @ out_positions.T
+    counts[PEAK] = _largest_sum(in_channels, in_positions, out_channels, out_positions)
+    return counts
 
 
 def _table(nets: list[tuple[Layer, ...]], number: Callable[[Layer], int]) -> NDArray[np.int64]:

@@ -10,10 +10,11 @@ from typing import Any
 import yaml
 
 from mbsweep.errors import MbsweepError
+from mbsweep.space.rules import shown
 
 Keys = tuple[str | int, ...]  # the way to a value: ("space", "width", 2)
 
-MAX_BYTES = 1 << 20
+MAX_BYTES = 1 << 18
 MAX_VALUES = (
     200_000  # counted with aliases expanded, so that ten lines of aliases cannot become a billion values
 )
@@ -43,8 +44,14 @@ _Loader.add_constructor("tag:yaml.org,2002:int", lambda _, node: int(node.value)
 
 def dotted(keys: Keys) -> str:
     """('space', 'width', 2) -> 'space.width[2]'."""
-    text = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys)
-    return text.removeprefix(".")
+    return "".join(f"[{key}]" if isinstance(key, int) else f".{_plain(key)}" for key in keys).removeprefix(
+        "."
+    )
+
+
+def _plain(key: str) -> str:
+    """A key as a message quotes it: on one line, and short."""
+    return key if len(key) <= 60 and key.isprintable() else shown(key)
 
 
 @dataclass(frozen=True)
@@ -128,13 +135,11 @@ def parse(text: str, name: str) -> Document:
         ) from None
     except RecursionError:
         raise MbsweepError(f"{name}: is nested too deeply for a sweep file") from None
-    except (
-        ValueError,
-        TypeError,
-        AttributeError,
-        KeyError,
-    ) as error:  # what PyYAML lets through: !!int x, 2000-99-99
-        raise MbsweepError(f"{name}: not valid YAML: {error}") from None
+    except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError):
+        # PyYAML lets through what Python says to a value that its tag does not fit: !!int x, 2000-99-99
+        raise MbsweepError(
+            f"{name}: not valid YAML: a value does not fit its tag, or is too long a number"
+        ) from None
     if not isinstance(data, dict):
         raise MbsweepError(
             f"{name}:1: expected a mapping with keys such as `space:`, got {type(data).__name__}"
@@ -161,7 +166,7 @@ def _check_nodes(root: yaml.Node, name: str) -> None:
                 if key.tag != "tag:yaml.org,2002:str":
                     raise MbsweepError(f"{name}:{line}: a key is not text; keys are names such as `width`")
                 if key.value in keys:
-                    raise MbsweepError(f"{name}:{line}: key {key.value[:60]!r} stands twice in one mapping")
+                    raise MbsweepError(f"{name}:{line}: key {shown(key.value)} stands twice in one mapping")
                 keys.add(key.value)
                 visit(value)
 

@@ -42,6 +42,10 @@ def explain(error: ErrorDetails, doc: Document, model: type[BaseModel]) -> Mbswe
         return doc.problem(
             keys, f"is {shown(given)}; expected a mapping with keys out of {', '.join(allowed)}"
         )
+    if keys == ("space",):
+        return doc.problem(
+            keys, f"is {shown(given)}; expected a mapping such as {{width: [0.5, 1.0]}}, or a list of them"
+        )
     if error["type"] in ("tuple_type", "list_type"):
         return doc.problem(keys, f"is {shown(given)}; expected a list")
     return doc.problem(keys, f"is {shown(given)}; {error['msg']}")

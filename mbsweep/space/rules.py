@@ -112,6 +112,7 @@ def text(longest: int) -> Rule:
     def parse(value: object) -> str:
         if not isinstance(value, str) or len(value) > longest:
             raise ValueError
+        value.encode()  # half a surrogate pair is no text that could be written anywhere
         return value
 
     return Rule(f"text of up to {longest} characters", parse)

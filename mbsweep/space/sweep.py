@@ -51,18 +51,21 @@ class Axes(_Strict):
     def _expand(cls, value: Any, info: Any) -> tuple[Any, ...]:
         return _expand_axis(value, RULES[info.field_name], of_lists=info.field_name == "stage_channels")
 
-    def __len__(self) -> int:
+    @property
+    def size(self) -> int:
+        """How many variants the product has."""
         return math.prod(len(getattr(self, name)) for name in Axes.model_fields)
 
 
 def _expand_axis(value: Any, rule: Rule, of_lists: bool) -> tuple[Any, ...]:
     """An axis as its values: from a single value, a list, or a range with both ends included."""
+    is_single = False
     if isinstance(value, dict):
         items = _expand_range(value)
     elif isinstance(value, list) and not (of_lists and value and not any(isinstance(v, list) for v in value)):
         items = value
     else:
-        items = [value]
+        items, is_single = [value], True
     if not items:
         raise ValueError("expected at least one value")
     if len(items) > MAX_AXIS_VALUES:
@@ -72,6 +75,8 @@ def _expand_axis(value: Any, rule: Rule, of_lists: bool) -> tuple[Any, ...]:
         try:
             allowed = rule(item)
         except ValueError as error:
+            if is_single:
+                raise
             raise ItemError(place, item, str(error)) from None
         if allowed in parsed:
             raise ItemError(place, item, "expected each value once, and it stands there already")
@@ -248,7 +253,7 @@ def _check_whole(sweep: Sweep) -> None:
     """What no single value can tell."""
     if not sweep.space and not sweep.variants:
         raise sweep.problem((), "gives nothing to build; add `space:` or `variants:`")
-    size = sum(len(axes) for axes in sweep.space) + len(sweep.variants)
+    size = sum(axes.size for axes in sweep.space) + len(sweep.variants)
     if size > MAX_VARIANTS:
         raise sweep.problem(("space",), f"has {size} variants; at most {MAX_VARIANTS} are allowed")
     for name in ("params", "macs"):

@@ -123,7 +123,7 @@ def test_divisor_1_is_plain_rounding(channels, width):
     assert rounded == 1 or abs(rounded - exact) <= 0.5
 
 
-ODD_SIZES = [  # padding 1, kernel 3, stride 2: n -> ceil(n / 2), five times; input sizes of the stem and of each stage
+ODD_SIZES = [  # padding 1, kernel 3, stride 2: n -> ceil(n / 2), five times
     (224, [224, 112, 56, 28, 14, 7]),
     (225, [225, 113, 57, 29, 15, 8]),
     (193, [193, 97, 49, 25, 13, 7]),
@@ -158,8 +158,8 @@ def test_layers_follow_one_another(variant):
 def test_shares_per_layer_type_are_table_2():
     """The paper's Table 2, to its last digit. It counts weights only: no bias, no batch normalisation.
 
-    The paper prints 1.19 % of the mult-adds for Conv 3x3, and its column adds up to 99.29 %. The shapes give 1.91 %:
-    the digits are swapped there.
+    The paper prints 1.19 % of the mult-adds for Conv 3x3, and its column adds up to 99.29 %. The shapes give
+    1.91 %: the digits are swapped there.
     """
     layers = architecture(Variant()).layers
     macs: Counter[str] = Counter()
@@ -180,7 +180,7 @@ def test_shares_per_layer_type_are_table_2():
     }
 
 
-TABLE_3 = [  # mult-adds and parameters in millions of one inner layer: 14 x 14 x 512 -> 512 (arXiv:1704.04861)
+TABLE_3 = [  # arXiv:1704.04861: one inner layer, 14 x 14 x 512 -> 512; mult-adds and parameters in millions
     ("standard", 462, 2.36),
     ("separable", 52.3, 0.27),
 ]

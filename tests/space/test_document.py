@@ -155,7 +155,7 @@ UNREADABLE = [
     (b"a: 1\nb: \xff\n", ":2: byte 0xff is not UTF-8"),
     ("a: ä\n".encode("latin-1"), ":1: byte 0xe4 is not UTF-8"),
     ("a: 1\n".encode("utf-16"), ":1: byte 0xff is not UTF-8"),
-    (b"# " + b"x" * (1 << 20), ": is larger than 1048576 bytes"),
+    (b"# " + b"x" * (1 << 20), ": is larger than 262144 bytes"),
     (b"a: \x00", ":1: not valid YAML"),
 ]
 
@@ -183,7 +183,7 @@ def test_a_missing_file_and_a_directory_are_told_apart(tmp_path):
         read(tmp_path / "file" / "s.yaml")
 
 
-# -- random and mutated sweep files ---------------------------------------------------------------------------------
+# -- random and mutated sweep files ---------------------------------------------------------------------
 
 TOKENS = [
     *(b"{ } [ ] : , - ? & * ! | > ' \" % @ ` # ~ < = \\ \t \r \n \0 \xff \xc3".split(b" ")),
@@ -356,7 +356,7 @@ def _parses_or_explains(folder, content):
 @given(content=mutated_bytes())
 @example(content=b"title: !!float ''\nspace: {}\n")
 def test_mutated_sweep_files_parse_or_are_explained(folder, content):
-    """Shipped files with random damage either load or give an MbsweepError that begins with the file's name."""
+    """Shipped files with random damage load, or give an MbsweepError that begins with the file's name."""
     _parses_or_explains(folder, content)
 
 

@@ -22,7 +22,8 @@ class Backend(Protocol):
     def prepare(self, module: "nn.Module", image: "NDArray[np.float32]", config: "LatencyConfig") -> "Call":
         """A call that runs the network once on `image` (batch, 3, height, width) and returns the logits.
 
-        The module is in eval mode. The call must use `config.threads` threads and flush denormals.
+        The module is in eval mode. The call must use `config.threads` threads. Denormals are flushed in
+        the calling thread; threads that the runtime keeps must flush them, too.
         """
 
 

@@ -25,7 +25,6 @@ class TorchEager:
         torch.set_num_threads(
             config.threads
         )  # of the whole process: all variants of a configuration share it
-        torch.set_flush_denormal(True)
         tensor = torch.from_numpy(image)
 
         def call() -> Tensor:

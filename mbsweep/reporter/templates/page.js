@@ -1,8 +1,57 @@
 "use strict";
 
+const narrow = matchMedia("(max-width: 700px)");
+const hasWebgl = document.createElement("canvas").getContext("webgl") !== null;
+
+// A copy of a figure for a narrow window: one panel under the other, the colour bar below them.
+function stacked({ data, layout }) {
+  const SLOT = 400; // pixels of a panel, and of those below its axis:
+  const BELOW = 120;
+  const slim = structuredClone(layout);
+  const panels = Object.keys(slim).filter((name) => name.startsWith("xaxis") && slim[name].title); // no empty cell
+  const inner = SLOT * panels.length;
+  panels.forEach((name, place) => {
+    const top = 1 - place / panels.length;
+    slim[name].domain = [0, 1];
+    slim[name.replace("x", "y")].domain = [top - (SLOT - BELOW) / inner, top];
+    const title = slim.annotations?.[place];
+    if (title) Object.assign(title, { x: 0, xanchor: "left", align: "left", y: top, font: { size: 11 } });
+  });
+  const hasBar = data.some((trace) => trace.marker?.coloraxis);
+  slim.margin = { ...slim.margin, l: 45, r: 10, b: 80 };
+  slim.height = slim.margin.t + inner + slim.margin.b;
+  slim.font.size = 11;
+  slim.hoverlabel.font.size = 10;
+  slim.legend.y = (hasBar ? -10 : 55) / inner;
+  const bar = { orientation: "h", x: 0.5, xanchor: "center", y: 55 / inner, yanchor: "top", len: 0.9, lenmode: "fraction" };
+  Object.assign(slim.coloraxis.colorbar, bar, { title: { text: "Width", side: "top" } });
+  return { data, layout: slim };
+}
+
+// Plotly writes out the labels of a log axis only where it spans less than a decade; else ours are better.
+function chooseTicks(element) {
+  const changes = {};
+  for (const [name, axis] of Object.entries(element.layout)) {
+    if (!axis?.tickvals) continue;
+    const mode = Math.abs(axis.range[1] - axis.range[0]) < 1 ? "auto" : "array";
+    if (mode !== (axis.tickmode ?? "array")) changes[`${name}.tickmode`] = mode;
+  }
+  if (Object.keys(changes).length) Plotly.relayout(element, changes);
+}
+
 for (const element of document.querySelectorAll(".figure")) {
   const figure = JSON.parse(element.nextElementSibling.textContent);
-  Plotly.newPlot(element, figure.data, figure.layout, { responsive: true, displaylogo: false });
+  if (!hasWebgl) {
+    for (const trace of figure.data) if (trace.type === "scattergl") trace.type = "scatter"; // slower, but there
+  }
+  const draw = async () => {
+    const { data, layout } = narrow.matches ? stacked(figure) : structuredClone(figure);
+    element.style.height = `${layout.height}px`;
+    await Plotly.react(element, data, layout, { responsive: true, displaylogo: false });
+    chooseTicks(element);
+  };
+  draw().then(() => element.on("plotly_relayout", () => chooseTicks(element)));
+  narrow.addEventListener("change", draw);
 }
 
 const { columns, rows } = JSON.parse(document.getElementById("table-data").textContent);
@@ -14,6 +63,7 @@ const more = document.getElementById("more");
 const count = document.getElementById("count");
 const isNumber = columns.map((_, c) => rows.every((row) => row[c] === null || typeof row[c] === "number"));
 const frontColumn = columns.findIndex((column) => column.name === "on_front");
+const sortKeys = new Map(); // text -> the same with its numbers padded: 96 comes before 128, and 0.25 before 0.5
 let sorted = { column: -1, ascending: true };
 let visible = rows;
 let shown = 0;
@@ -23,8 +73,15 @@ function written(value) {
   if (value === true) return "yes";
   if (value === false) return "no";
   if (Number.isInteger(value)) return value.toLocaleString("en");
-  if (typeof value === "number") return value.toPrecision(4).replace(/\.?0+$/, "");
+  if (typeof value === "number") return value.toLocaleString("en", { maximumSignificantDigits: 4 });
   return value;
+}
+
+function sortKey(text) {
+  if (!sortKeys.has(text)) {
+    sortKeys.set(text, text.toLowerCase().replace(/\d+(\.\d+)?/g, (n) => Number(n).toFixed(6).padStart(20, "0")));
+  }
+  return sortKeys.get(text);
 }
 
 function addRows() {
@@ -36,6 +93,7 @@ function addRows() {
       // An empty error is good news, every other gap is a number nobody knows.
       cell.textContent = value === null && columns[c].name === "error" ? "" : written(value);
       cell.className = isNumber[c] ? "number" : "text";
+      if (cell.textContent === "unknown") cell.classList.add("unknown");
       if (typeof value === "string") cell.title = value;
     });
   }
@@ -47,7 +105,8 @@ function addRows() {
 function compare(a, b) {
   const [x, y] = [a[sorted.column], b[sorted.column]];
   if (x === null || y === null) return (x === null) - (y === null); // the unknown last, in both directions
-  const order = typeof x === "string" ? x.localeCompare(y, "en", { numeric: true }) : x - y;
+  const [i, j] = typeof x === "string" ? [sortKey(x), sortKey(y)] : [x, y];
+  const order = (i > j) - (i < j);
   return sorted.ascending ? order : -order;
 }
 

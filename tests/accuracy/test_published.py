@@ -1,0 +1,244 @@
+"""Published accuracies: found exactly, or not at all."""
+
+import math
+import sys
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from strategies import any_variants
+
+from mbsweep import Variant
+from mbsweep.accuracy import SOURCES
+from mbsweep.accuracy.published import (
+    accuracy_figures,
+    as_published,
+    latency_figures,
+    latency_rows,
+    published_accuracies,
+    tables,
+)
+from mbsweep.space.sweep import PublishedAccuracy
+
+TF_SLIM = "tf-slim-2018-08-02"
+
+ZOO = [  # mobilenet_v1.md of the TF-Slim model zoo, checkpoints of 2018-08-02: top-1 and top-5 in percent
+    (1.0, 224, 70.9, 89.9),
+    (1.0, 192, 70.0, 89.2),
+    (1.0, 160, 68.0, 87.7),
+    (1.0, 128, 65.2, 85.8),
+    (0.75, 224, 68.4, 88.2),
+    (0.75, 192, 67.2, 87.3),
+    (0.75, 160, 65.3, 86.0),
+    (0.75, 128, 62.1, 83.9),
+    (0.5, 224, 63.3, 84.9),
+    (0.5, 192, 61.7, 83.6),
+    (0.5, 160, 59.1, 81.9),
+    (0.5, 128, 56.3, 79.4),
+    (0.25, 224, 49.8, 74.2),
+    (0.25, 192, 47.7, 72.3),
+    (0.25, 160, 45.5, 70.3),
+    (0.25, 128, 41.5, 66.3),
+]
+
+
+def _look_up(variants, table=TF_SLIM):
+    return published_accuracies(variants, PublishedAccuracy(source="published", table=table))
+
+
+def _one(table=TF_SLIM, **fields):
+    (accuracy,) = _look_up([Variant(**fields)], table)
+    return accuracy
+
+
+def test_the_zoos_sixteen_networks():
+    """Each of the sixteen has its own figures, its kind and its source, in the order asked."""
+    found = _look_up([Variant(width=width, resolution=resolution) for width, resolution, _, _ in ZOO])
+    assert [(accuracy.top1_pct, accuracy.top5_pct) for accuracy in found] == [row[2:] for row in ZOO]
+    assert {(accuracy.kind, accuracy.source, accuracy.reason) for accuracy in found} == {
+        ("published", TF_SLIM, "")
+    }
+
+
+GENERATIONS = [  # 1.0 MobileNet-224 is published with five accuracies: the recipe differs, not the network
+    ("paper", 70.6),  # arXiv:1704.04861, Table 4
+    ("tf-slim-2017-06-14", 70.7),
+    ("tf-slim-2018-02-22", 70.9),
+    ("tf-slim-2018-08-02", 70.9),
+    ("tflite-hosted", 71.0),
+    ("timm", 75.388),
+]
+
+
+@pytest.mark.parametrize(("table", "top1_pct"), GENERATIONS)
+def test_each_table_gives_its_own_figure(table, top1_pct):
+    """A look-up stays within the table that was named, fp32 only, and names it as the source."""
+    accuracy = _one(table)
+    assert (accuracy.top1_pct, accuracy.source) == (top1_pct, table)
+
+
+def test_the_tables_are_those_that_can_be_named():
+    """Every table with figures of known families, and no other, is offered."""
+    assert sorted(tables()) == sorted(table for table, _ in GENERATIONS)
+
+
+PAPER = [  # arXiv:1704.04861, Tables 4, 5 and 9: top-1 in percent
+    ({"block": "standard"}, 71.7),
+    ({"depth": 0}, 65.3),
+    ({"width": 0.75}, 68.4),
+    ({"width": 0.5, "resolution": 160}, 60.2),
+]
+
+
+@pytest.mark.parametrize(("fields", "top1_pct"), PAPER)
+def test_the_papers_other_networks_are_found(fields, top1_pct):
+    """Block and depth are part of the match; the paper gives no top-5, which stays unknown."""
+    accuracy = _one("paper", **fields)
+    assert accuracy.top1_pct == top1_pct
+    assert math.isnan(accuracy.top5_pct)
+    assert accuracy.reason == ""
+
+
+NEIGHBOURS = [
+    {"width": 0.99},
+    {"width": 1.0000000000000002},
+    {"width": 0.35},
+    {"resolution": 223},
+    {"resolution": 225},
+    {"resolution": 176},
+    {"depth": 4},
+    {"depth": 6},
+    {"depth": 0},  # in the paper's table, not in this one
+    {"block": "standard"},
+    {"num_classes": 1001},
+    {"num_classes": 999},
+    {"num_classes": 10},
+    {"stage_channels": (64, 128, 256, 512, 512)},
+    {"stage_channels": (64, 128, 256, 512, 1025), "divisor": 1},
+    {"divisor": 1024},
+]
+
+
+@pytest.mark.parametrize("fields", NEIGHBOURS, ids=str)
+def test_a_neighbour_has_no_figure(fields):
+    """What was not published is NaN with the reason, however near it is to what was."""
+    accuracy = _one(**fields)
+    assert math.isnan(accuracy.top1_pct)
+    assert math.isnan(accuracy.top5_pct)
+    assert accuracy.reason == "tf-slim-2018-08-02 has no figure for this network"
+    assert (accuracy.kind, accuracy.source) == ("published", TF_SLIM)
+
+
+SAME_SHAPES = [  # 32, 64, ... 1024 times the width are whole multiples of these
+    ({"divisor": 1}, 70.9),
+    ({"divisor": 16}, 70.9),
+    ({"divisor": 32}, 70.9),
+    ({"width": 0.25, "divisor": 1}, 49.8),
+    ({"width": 0.75, "resolution": 128, "divisor": 4}, 62.1),
+    ({"stage_channels": (63, 130, 255, 511, 1023)}, 70.9),  # rounded to multiples of 8: the paper's channels
+]
+
+
+@pytest.mark.parametrize(("fields", "top1_pct"), SAME_SHAPES, ids=str)
+def test_the_same_shapes_are_the_same_network(fields, top1_pct):
+    """A variant with a published network's layers has its figure, however its channels were rounded."""
+    assert _one(**fields).top1_pct == top1_pct
+
+
+def test_another_divisor_that_changes_the_shapes_does_not_match():
+    """0.25 MobileNet has 8 channels in its stem; multiples of 16 make it another network."""
+    assert math.isnan(_one(width=0.25, divisor=16).top1_pct)
+    assert as_published(Variant(width=0.25, divisor=16)) is None
+
+
+@given(any_variants())
+def test_only_published_networks_have_figures(variant):
+    """Any variant either is one of the sixteen, in all but how its channels are rounded, or has NaN."""
+    (accuracy,) = _look_up([variant])
+    zoo = {(width, resolution): top1_pct for width, resolution, top1_pct, _ in ZOO}
+    if not math.isnan(accuracy.top1_pct):
+        assert accuracy.top1_pct == zoo[variant.width, variant.resolution]
+        assert (variant.depth, variant.block, variant.num_classes) == (5, "separable", 1000)
+    if variant == Variant(width=variant.width, resolution=variant.resolution):
+        assert (variant.width, variant.resolution) in zoo or math.isnan(accuracy.top1_pct)
+
+
+def test_int8_figures_are_not_given_for_fp32():
+    """The zoo's quantised 1.0-224 has 70.1 %: present as a figure, never as the fp32 network's accuracy."""
+    quantised = [
+        figure for figure in accuracy_figures() if figure.table == TF_SLIM and figure.precision == "int8"
+    ]
+    assert len(quantised) == 16
+    assert quantised[0].variant == Variant()
+    assert quantised[0].top1_pct == 70.1
+    assert _one().top1_pct == 70.9
+
+
+def test_a_network_published_at_int8_alone_has_no_fp32_figure(monkeypatch):
+    """Were the zoo's fp32 rows missing, the look-up would give NaN, not the quantised figures."""
+    quantised = tuple(figure for figure in accuracy_figures() if figure.precision == "int8")
+    module = sys.modules["mbsweep.accuracy.published"]  # its package has a function of the same name
+    monkeypatch.setattr(module, "accuracy_figures", lambda: quantised)
+    assert math.isnan(_one().top1_pct)
+
+
+def test_figures_keep_the_slips_as_printed():
+    """TF-Slim prints 317 M mult-adds for 0.75-224, where the shapes give 325.4 M: sizes are kept as text."""
+    (figure,) = [
+        figure
+        for figure in accuracy_figures()
+        if figure.table == TF_SLIM and figure.precision == "fp32" and figure.variant == Variant(width=0.75)
+    ]
+    assert (float(figure.macs_m), float(figure.params_m)) == (317, 2.59)
+    assert isinstance(figure.macs_m, str)
+
+
+def test_other_families_are_figures_without_a_variant():
+    """VGG-16 of Table 8 (71.5 %) is kept for comparison, and is no network of this space."""
+    (vgg,) = [figure for figure in accuracy_figures() if figure.model == "VGG 16"]
+    assert vgg.variant is None
+    assert (vgg.place, vgg.top1_pct) == ("Table 8", 71.5)
+
+
+def test_figures_are_possible():
+    """Every published accuracy is a percentage, and top-5 is not below top-1."""
+    for figure in accuracy_figures():
+        assert 0 < figure.top1_pct < 100
+        assert math.isnan(figure.top5_pct) or figure.top1_pct < figure.top5_pct < 100
+
+
+def test_published_latencies_belong_to_exact_networks():
+    """The hosted-models page gives 0.25-128 at fp32 1.2, 1.6 and 3.0 ms on a Pixel 3's CPU, GPU and NNAPI."""
+    rows = latency_rows([Variant(width=0.25, resolution=128)])
+    assert [(row["backend"], row["latency_ms"]) for row in rows] == [
+        ("TensorFlow Lite, CPU", 1.2),
+        ("TensorFlow Lite, GPU", 1.6),
+        ("TensorFlow Lite, NNAPI", 3.0),
+    ]
+    assert rows[0]["threads"] == 4
+    assert {row["latency_kind"] for row in rows} == {"published"}
+    assert {row["device"] for row in rows} == {"Pixel 3, Android 10 (tflite-hosted)"}
+    assert {row["variant"] for row in rows} == {"mobilenet_v1_w0.25_r128_d5"}
+
+
+def test_other_networks_have_no_published_latency():
+    """A neighbour gets no row rather than a neighbour's number."""
+    near = [replace(Variant(), width=0.26), replace(Variant(), num_classes=10), replace(Variant(), depth=4)]
+    assert latency_rows(near) == []
+
+
+def test_latencies_are_positive_and_named():
+    """Every published latency has a device, a runtime and a number above zero."""
+    for figure in latency_figures():
+        assert figure.latency_ms > 0
+        assert figure.device
+        assert figure.runtime
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_every_source_gives_one_accuracy_per_variant(name):
+    """Each registered source answers for each variant asked, in order, repeats included."""
+    variants = [Variant(width=0.5), Variant(width=0.123), Variant(width=0.5)]
+    found = SOURCES[name](variants, PublishedAccuracy(source="published", table=TF_SLIM))
+    assert [accuracy.top1_pct for accuracy in found][::2] == [63.3, 63.3]
+    assert math.isnan(found[1].top1_pct)

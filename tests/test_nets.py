@@ -1,0 +1,222 @@
+"""The networks that are built, against the architecture, PyTorch's own counts and fvcore."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import example, given, settings
+from strategies import small_variants
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from mbsweep import Variant, architecture, build, count
+from mbsweep.nets import LAYERS
+from mbsweep.profiler.crosscheck import measured_counts
+from mbsweep.space.architecture import FAMILIES
+from mbsweep.space.blocks import BLOCKS, KINDS
+
+ODD = Variant(
+    width=0.35, resolution=33, depth=0, block="standard", stage_channels=(64, 128, 256, 512, 512), divisor=1
+)
+
+
+def _traced(variant):
+    """(child, shape of its input, shape of its output) in the order they ran; PyTorch's mult-adds."""
+    ran = []
+    with torch.device("meta"):
+        net = build(variant).eval()
+        for name, child in net.named_children():
+            child.register_forward_hook(
+                lambda _, inputs, output, name=name: ran.append((name, inputs[0].shape, output.shape))
+            )
+        with FlopCounterMode(display=False) as flops:
+            net(torch.empty(1, 3, variant.resolution, variant.resolution))
+    return ran, flops.get_total_flops() // 2
+
+
+@settings(max_examples=25)
+@given(small_variants())
+@example(ODD)
+def test_built_networks_have_the_closed_forms_counts(variant):
+    """sum(p.numel()), fvcore's conv + linear and PyTorch's own counter equal the closed form."""
+    counts = count(variant)
+    net = build(variant)
+    assert sum(parameter.numel() for parameter in net.parameters()) == counts.params
+    assert sum(p.numel() * p.element_size() for p in net.parameters()) == counts.weight_bytes
+    assert measured_counts(net, variant.resolution) == (counts.params, counts.macs)
+    assert _traced(variant)[1] == counts.macs
+
+
+FULL_SIZE = [  # the layer shapes of Table 1 (arXiv:1704.04861)
+    (Variant(), 4_231_976, 568_740_352),
+    (Variant(width=0.25, resolution=128), 470_072, 13_570_048),
+    (Variant(depth=0), 2_887_976, 307_323_392),
+    (Variant(block="standard"), 29_294_088, 4_867_293_184),
+]
+
+
+@pytest.mark.parametrize(("variant", "params", "macs"), FULL_SIZE)
+def test_built_networks_have_the_papers_counts(variant, params, macs):
+    """The paper's networks, as built, have the known number of parameters and of mult-adds."""
+    with torch.device("meta"):
+        net = build(variant)
+    assert sum(parameter.numel() for parameter in net.parameters()) == params
+    assert _traced(variant)[1] == macs
+
+
+@settings(max_examples=40)
+@given(small_variants())
+@example(ODD)
+@example(Variant(resolution=225))
+@example(Variant(resolution=1, depth=1))
+def test_layers_have_the_shapes_that_really_run(variant):
+    """Every layer's name, channels and sizes are those of the network's own forward pass, in its order."""
+    ran, _ = _traced(variant)
+    layers = architecture(variant).layers
+    assert [name for name, _, _ in ran] == [layer.name.replace(".", "_") for layer in layers]
+    for layer, (_, given_shape, made_shape) in zip(layers, ran, strict=True):
+        flat = layer.kind == "fc"
+        assert tuple(given_shape[1:]) == (layer.in_channels, *([] if flat else [layer.in_size] * 2))
+        flat = layer.kind in ("fc", "avg_pool")  # pooling hands a vector to the classifier
+        assert tuple(made_shape[1:]) == (layer.out_channels, *([] if flat else [layer.out_size] * 2))
+        assert layer.out_size == 1 or not flat
+
+
+@settings(max_examples=25)
+@given(small_variants())
+@example(Variant())
+def test_peak_activations_are_those_of_the_widest_layer(variant):
+    """The largest input + output of any child in a real forward pass, four bytes per value."""
+    ran, _ = _traced(variant)
+    assert count(variant).peak_activation_bytes == max(4 * (i.numel() + o.numel()) for _, i, o in ran)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("block", BLOCKS)
+def test_every_block_of_every_family_gives_logits(family, block):
+    """Images in, one row of raw scores per image out: softmax is left to the loss."""
+    torch.manual_seed(0)
+    variant = Variant(family=family, block=block, width=0.25, resolution=32, num_classes=7)
+    logits = build(variant).eval()(torch.randn(3, 3, 32, 32))
+    assert logits.shape == (3, 7)
+    assert not torch.allclose(logits.sum(dim=1), torch.ones(3))
+
+
+def test_every_kind_of_layer_can_be_built():
+    """The kinds that have a name are the kinds that have a module."""
+    assert set(LAYERS) == set(KINDS)
+
+
+def test_a_network_on_the_meta_device_holds_no_memory():
+    """Under torch.device("meta") nothing is allocated, whatever the size: here 29 million parameters."""
+    with torch.device("meta"):
+        net = build(Variant(block="standard"))
+    assert {tensor.device.type for tensor in [*net.parameters(), *net.buffers()]} == {"meta"}
+
+
+def test_convolutions_are_followed_by_batch_normalisation_and_relu():
+    """Figure 3 of the paper: convolution without bias, BN, ReLU; the classifier has none of these."""
+    net = build(Variant(width=0.25, depth=1))
+    kinds = [type(module) for module in net.modules() if not isinstance(module, nn.Sequential)]
+    convolutions = kinds.count(nn.Conv2d)
+    assert convolutions == 1 + 2 * 9
+    assert kinds[:-4] == [nn.Conv2d, nn.BatchNorm2d, nn.ReLU] * convolutions
+    assert kinds[-4:] == [nn.AdaptiveAvgPool2d, nn.Flatten, nn.Dropout, nn.Linear]
+    assert all(module.bias is None for module in net.modules() if isinstance(module, nn.Conv2d))
+
+
+def test_dropout_acts_before_the_classifier_in_training_only():
+    """With everything dropped the logits are the classifier's bias, which begins at zero."""
+    net = build(Variant(width=0.25, resolution=32), dropout=1.0)
+    images = torch.randn(2, 3, 32, 32)
+    assert torch.equal(net.train()(images), torch.zeros(2, 1000))
+    assert net.eval()(images).abs().max() > 0
+
+
+def test_weights_follow_the_global_seed():
+    """The same seed gives the same network, another seed another."""
+    nets = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        nets.append(torch.cat([p.flatten() for p in build(Variant(width=0.25, depth=0)).parameters()]))
+    assert torch.equal(nets[0], nets[1])
+    assert not torch.equal(nets[0], nets[2])
+
+
+def test_weights_are_drawn_as_he_et_al_say():
+    """Standard deviation sqrt(2 / fan-out), arXiv:1502.01852; a depthwise kernel has a fan-out of nine."""
+    torch.manual_seed(0)
+    net = build(Variant())
+    for name, fan_out in [("stem", 9 * 32), ("block13_dw", 9), ("block6_pw", 512), ("block13_pw", 1024)]:
+        weight = net.get_submodule(name).conv.weight
+        assert weight.std().item() == pytest.approx(math.sqrt(2 / fan_out), rel=0.15)
+        assert abs(weight.mean().item()) < 4 * math.sqrt(2 / fan_out / weight.numel())
+
+
+BODIES = [
+    Variant(),
+    Variant(width=0.25, resolution=128),
+    Variant(depth=0, resolution=96),
+    Variant(depth=8, resolution=64),
+    Variant(block="standard", resolution=64),
+]
+
+
+def _spread_per_layer(variant, training):
+    """Standard deviation of what each convolution gives (after ReLU) for random images."""
+    torch.manual_seed(0)
+    net = build(variant).train(training)
+    spread = []
+    for name, child in net.named_children():
+        if name not in ("pool", "classifier"):
+            child.register_forward_hook(lambda _, __, output: spread.append(output.std().item()))
+    with torch.no_grad():
+        net(torch.randn(2, 3, variant.resolution, variant.resolution))
+    return spread
+
+
+@pytest.mark.parametrize("variant", BODIES, ids=lambda variant: variant.id)
+def test_initial_activations_neither_vanish_nor_explode(variant):
+    """From the first layer to the last, signals stay between a thousandth and ten without any training.
+
+    PyTorch's own kaiming_normal_ takes a depthwise kernel to feed all channels: every depthwise layer would
+    divide the signal by sqrt(channels), and less than 1e-10 of it would be left.
+    """
+    spread = _spread_per_layer(variant, training=False)
+    assert min(spread) > 1e-3
+    assert max(spread) < 10
+
+
+@pytest.mark.parametrize("variant", BODIES, ids=lambda variant: variant.id)
+def test_batch_normalisation_evens_activations_in_training(variant):
+    """In training mode each layer gives the ReLU of unit normals: sqrt((1 - 1/pi) / 2) = 0.584."""
+    assert all(0.52 < value < 0.65 for value in _spread_per_layer(variant, training=True))
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_every_parameter_learns(block):
+    """One step of backpropagation reaches every parameter with a finite, non-zero gradient."""
+    torch.manual_seed(0)
+    net = build(Variant(width=0.25, resolution=64, block=block, num_classes=10)).train()
+    nn.functional.cross_entropy(net(torch.randn(4, 3, 64, 64)), torch.tensor([0, 3, 5, 9])).backward()
+    for name, parameter in net.named_parameters():
+        assert parameter.requires_grad, name
+        assert torch.isfinite(parameter.grad).all(), name
+        assert parameter.grad.abs().max() > 0, name
+
+
+def test_a_network_can_be_fitted():
+    """Thirty steps on eight random images bring the loss from that of guessing to a tenth of it."""
+    torch.manual_seed(0)
+    net = build(Variant(width=0.25, resolution=64, num_classes=4)).train()
+    images, labels = torch.randn(8, 3, 64, 64), torch.arange(8) % 4
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.003)
+    losses = []
+    for _ in range(30):
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(net(images), labels)
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[0] == pytest.approx(math.log(4), rel=0.2)
+    assert losses[-1] < losses[0] / 10
