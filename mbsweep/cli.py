@@ -185,6 +185,8 @@ def report(
     from mbsweep.reporter.page import write_report
     from mbsweep.results import find_runs, open_run
 
-    opened = [open_run(path) for path in runs] if runs else find_runs(Path("runs"))
+    opened, empty = ([open_run(path) for path in runs], []) if runs else find_runs(Path("runs"))
+    for folder in empty:
+        print(f"{folder} was stopped before it began and is left out", file=sys.stderr)
     for page in write_report(opened, html, latency_rows):
         print(page)

@@ -247,5 +247,6 @@ def _record(store: Store, variant: str, config: str, error: Exception, progress:
     if isinstance(error, MbsweepError):  # the store cannot be written: that concerns the run, not the variant
         raise error
     reason = " ".join(f"{type(error).__name__}: {error}".split())[:500]
+    reason = reason.encode("utf-8", "backslashreplace").decode()  # a file name in it may be no text
     store.add_failure(variant, config, reason)
     progress.say(f"{variant} failed{f' in {config}' if config else ''}: {reason}")

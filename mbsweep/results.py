@@ -109,14 +109,24 @@ def open_run(path: str | Path) -> Run:
         return Run(Path(path))
 
 
-def find_runs(folder: Path) -> list[Run]:
-    """Every run in a folder, by name. Raises MbsweepError where there is none."""
-    runs = [open_run(file.parent) for file in sorted(folder.glob(f"*/{FILE_NAME}"))]
+def find_runs(folder: Path) -> tuple[list[Run], list[Path]]:
+    """The runs in a folder, by name, and the folders of those that were stopped before they began.
+
+    Raises MbsweepError where there is no run, or one cannot be read.
+    """
+    runs, empty = [], []
+    for file in sorted(folder.glob(f"*/{FILE_NAME}")):
+        with Store.read(file.parent) as store:
+            has_begun = store.last_sweep() is not None
+        if has_begun:
+            runs.append(Run(file.parent))
+        else:
+            empty.append(file.parent)
     if not runs:
         raise MbsweepError(
             f"no run under {folder}/; make one with `mbsweep run SWEEP`, or name a run's folder"
         )
-    return runs
+    return runs, empty
 
 
 def fronts(table: pd.DataFrame) -> pd.Series[bool]:

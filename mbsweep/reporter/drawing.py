@@ -1,10 +1,9 @@
-"""How a figure is drawn: panels, colour by width, marker by resolution, and what hovering tells."""
+"""How a figure is drawn: panels, colour by width, marker by resolution."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from textwrap import wrap
 
 import numpy as np
 import pandas as pd
@@ -13,6 +12,7 @@ from plotly.colors import sample_colorscale
 from plotly.subplots import make_subplots
 
 from mbsweep.pareto import front
+from mbsweep.reporter.hover import hover, plain, wrapped
 from mbsweep.results import COLUMNS
 
 # Viridis is even in lightness, so it also reads in grey and with any colour blindness. Its last part is a
@@ -25,7 +25,6 @@ PANELS_PER_ROW = 2
 PANEL_HEIGHT = 430
 LEGEND_HEIGHT = 130
 GAP = 165  # between two rows of panels, for an axis title and a panel title
-LINE = 64  # characters of a device's description
 FRONT = {"color": "#c0392b", "width": 1.5, "shape": "hv"}
 PROPORTIONAL = {"color": "#888", "width": 1.5, "dash": "dot"}
 
@@ -64,20 +63,8 @@ def panel_title(rows: pd.DataFrame) -> str:
     threads = "" if pd.isna(first["threads"]) else f", {_threads(int(first['threads']))}"
     setting = f"{first['backend']}, {first['precision']}, batch {first['batch']:.0f}{threads}"
     origin = {"measured": "measured on", "published": "published for", "predicted": "predicted for"}
-    below = _wrapped(f"{origin[first['latency_kind']]} {first['device']}")
-    return f'{_text(setting)}<br><span style="font-size: 11px">{below}</span>'
-
-
-def _text(words: str) -> str:
-    """Words as plotly shows them: neither its markup nor its %{templates} are read in them."""
-    for sign, code in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("%", "&#37;")):
-        words = words.replace(sign, code)
-    return words
-
-
-def _wrapped(words: str) -> str:
-    """Words over at most two lines."""
-    return "<br>".join(_text(line) for line in wrap(words, LINE, max_lines=2, placeholder=" ..."))
+    below = wrapped(f"{origin[first['latency_kind']]} {first['device']}", lines=2)
+    return f'{plain(setting)}<br><span style="font-size: 11px">{below}</span>'
 
 
 def _threads(count: int) -> str:
@@ -211,7 +198,7 @@ def _points(rows: pd.DataFrame, x: Axis, y: Axis, style: Style) -> list[go.Scatt
     scatter = go.Scattergl if style.webgl else go.Scatter
     traces = []
     for group in style.groups(rows):
-        data, template = _hover(group)
+        data, template = hover(group)
         trace = scatter(
             x=group[x.column] / x.scale,
             y=group[y.column] / y.scale,
@@ -231,54 +218,6 @@ def _points(rows: pd.DataFrame, x: Axis, y: Axis, style: Style) -> list[go.Scatt
                 trace[name] = bar | {"thickness": 1, "width": 3 if len(rows) < 100 else 0, "color": "#888"}
         traces.append(trace)
     return traces
-
-
-# column -> how a number is written when a point is hovered over
-_HOVER = {
-    "width": "",
-    "resolution": "",
-    "depth": "",
-    "params": ":,",
-    "macs": ":,",
-    "weight_bytes": ":,",
-    "peak_activation_bytes": ":,",
-    "latency_ms": ":.4~g",
-    "latency_p50_ms": ":.4~g",
-    "latency_p90_ms": ":.4~g",
-    "latency_mean_ms": ":.4~g",
-    "latency_sd_ms": ":.2~g",
-    "latency_samples": ":,",
-    "top1_pct": ":.2~f",
-    "top5_pct": ":.2~f",
-}
-
-
-def _hover(rows: pd.DataFrame) -> tuple[np.ndarray[tuple[int, int], np.dtype[np.object_]], str]:
-    """What hovering needs: a row of data per point, and the template that names each with unit and source."""
-    columns = [name for name in _HOVER if name in rows and rows[name].notna().any()]
-    lines = ["<b>%{customdata[0]}</b>"]
-    for place, name in enumerate(columns, start=1):
-        unit = f" {COLUMNS[name].unit}" if COLUMNS[name].unit else ""
-        lines.append(
-            f"{COLUMNS[name].label}: %{{customdata[{place}]{_HOVER[name]}}}{unit}{_source(rows, name)}"
-        )
-    if "latency_ms" in columns:
-        lines.append(_wrapped(f"Device: {rows.iloc[0]['device']}"))
-    data = rows[["variant", *columns]].astype(object).to_numpy()
-    return data, "<br>".join(lines) + "<extra></extra>"
-
-
-def _source(rows: pd.DataFrame, column: str) -> str:
-    """Where a number comes from, for the numbers that have more than one possible origin."""
-    first = rows.iloc[0]
-    if column in ("params", "macs", "weight_bytes", "peak_activation_bytes"):
-        return " (exact)"
-    if column == "latency_ms":
-        return _text(f" ({first['latency_kind']}, {first['backend']})")
-    if column == "top1_pct":
-        known = rows[rows["top1_pct"].notna()].iloc[0]
-        return _text(f" ({known['top1_kind']}, {known['top1_source']})")
-    return ""
 
 
 def _front_lines(rows: pd.DataFrame, x: Axis, y: Axis) -> Iterator[go.Scatter]:

@@ -200,7 +200,7 @@ def _summary(table: pd.DataFrame, about: dict[str, Any]) -> list[tuple[str, str]
     measured = sorted(set(table.loc[table["latency_kind"] == "measured", "device"]))
     facts.append(("Latency measured on", ", ".join(measured) or "nothing"))
     if incomplete := int(table["error"].notna().sum()):
-        facts.append(("Failed or not finished", f"{incomplete:,} of {len(table):,} rows"))
+        facts.append(("Failed or not finished", f"{incomplete:,} row{'s' if incomplete > 1 else ''}"))
     return facts
 
 

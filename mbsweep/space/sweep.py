@@ -144,7 +144,7 @@ class LatencyConfig(_Strict):
     batch: int = 1
     threads: int = 1
     rounds: int = 40  # visits to each variant, in rounds over all of them
-    visit_ms: float = 20  # a visit times calls until this much time is spent, at least one call
+    visit_ms: float = 30  # a visit times calls until this much time is spent, at least one call
 
     @property
     def id(self) -> str:
@@ -172,7 +172,7 @@ _RULES: dict[str, dict[str, Rule]] = {
         "batch": rules.integer(1, 4096, 1),
         "threads": rules.integer(1, 1024, 1),
         "rounds": rules.integer(1, 10_000, 40),
-        "visit_ms": rules.number(0, 10_000, 20),
+        "visit_ms": rules.number(0, 10_000, 30),
     },
     "PublishedAccuracy": {"source": rules.choice(["published"]), "table": rules.text(80)},
     "Sweep": {"title": rules.text(200), "description": rules.text(10_000)},

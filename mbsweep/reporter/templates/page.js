@@ -47,10 +47,12 @@ for (const element of document.querySelectorAll(".figure")) {
   const draw = async () => {
     const { data, layout } = narrow.matches ? stacked(figure) : structuredClone(figure);
     element.style.height = `${layout.height}px`;
-    await Plotly.react(element, data, layout, { responsive: true, displaylogo: false });
+    Plotly.purge(element); // else an upright colour bar stays behind a lying one
+    await Plotly.newPlot(element, data, layout, { responsive: true, displaylogo: false });
     chooseTicks(element);
+    element.on("plotly_relayout", () => chooseTicks(element));
   };
-  draw().then(() => element.on("plotly_relayout", () => chooseTicks(element)));
+  draw();
   narrow.addEventListener("change", draw);
 }
 

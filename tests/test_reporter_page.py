@@ -1,0 +1,482 @@
+"""The pages as they are written: what stands in them, and the data of their figures. No browser."""
+
+import base64
+import json
+import os
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from reporter_runs import HOSTILE, WIDTH_RES, hostile_run, made_up_ms, report, write_run
+from typer.testing import CliRunner
+
+from mbsweep.cli import app
+from mbsweep.errors import MbsweepError
+from mbsweep.reporter.figures import FIGURES
+
+MEASURED = ["onnxruntime", "torch"]
+PIXEL = ["TensorFlow Lite, CPU", "TensorFlow Lite, GPU", "TensorFlow Lite, NNAPI"]
+
+
+class Page(HTMLParser):
+    """A page taken apart: its text, its elements, its figures and its table."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.source = path.read_text(encoding="utf-8")
+        self.elements: list[tuple[str, dict]] = []
+        self.words: list[str] = []
+        self.data: list[str] = []
+        self._within: list[str] = []
+        self.feed(self.source)
+        names = [attributes["id"] for tag, attributes in self.elements if attributes.get("class") == "figure"]
+        self.figures = dict(zip(names, map(json.loads, self.data[:-1]), strict=True)) if self.data else {}
+        self.table = json.loads(self.data[-1]) if self.data else {}
+
+    def handle_starttag(self, tag, attributes):
+        """Called by the parser."""
+        self.elements.append((tag, dict(attributes)))
+        if tag in ("script", "style"):
+            self._within.append(dict(attributes).get("type", tag))
+
+    def handle_endtag(self, tag):
+        """Called by the parser."""
+        if tag in ("script", "style"):
+            self._within.pop()
+
+    def handle_data(self, data):
+        """Called by the parser."""
+        if not self._within:
+            self.words.append(data)
+        elif self._within[-1] == "application/json":
+            self.data.append(data)
+
+    @property
+    def text(self) -> str:
+        """All that a reader sees before scripts run."""
+        return "".join(self.words)
+
+    def records(self) -> list[dict]:
+        """The table's rows by the names of their columns."""
+        names = [column["name"] for column in self.table["columns"]]
+        return [dict(zip(names, row, strict=True)) for row in self.table["rows"]]
+
+
+def numbers(values) -> np.ndarray:
+    """An array of a plotly figure: a list, or base64 of its bytes."""
+    if isinstance(values, dict):
+        array = np.frombuffer(base64.b64decode(values["bdata"]), dtype=values["dtype"])
+        return array.reshape([int(n) for n in str(values.get("shape", len(array))).split(",")])
+    return np.array(values, dtype=float)
+
+
+def points(figure: dict) -> dict[str, list[tuple[float, float]]]:
+    """x axis -> the points drawn on it."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    for trace in figure["data"]:
+        if trace["mode"] == "markers" and "customdata" in trace:
+            pairs = zip(numbers(trace["x"]), numbers(trace["y"]), strict=True)
+            found.setdefault(trace["xaxis"], []).extend(pairs)
+    return found
+
+
+def lines(figure: dict) -> list[dict]:
+    return [t for t in figure["data"] if t["mode"] == "lines" and "xaxis" in t and t.get("name") is None]
+
+
+@pytest.fixture(scope="module")
+def normal(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("normal")
+    return Page(report(folder / "pages", write_run(folder / "run"))[1])
+
+
+def page_of(folder: Path, *args, **kwargs) -> Page:
+    return Page(report(folder / "pages", write_run(folder / "run", *args, **kwargs))[1])
+
+
+def test_figures_are_the_promised_ones_on_log_axes(normal):
+    """Accuracy against MACs, parameters and latency, latency against MACs; every cost on a log axis."""
+    assert list(normal.figures) == ["accuracy_latency", "accuracy_macs", "accuracy_params", "latency_macs"]
+    titles = {
+        "accuracy_latency": "Latency (ms, log scale)",
+        "accuracy_macs": "Mult-adds (millions, log scale)",
+    }
+    titles |= {"accuracy_params": "Parameters (millions, log scale)", "latency_macs": titles["accuracy_macs"]}
+    for name, figure in normal.figures.items():
+        layout = figure["layout"]
+        for axis in points(figure):
+            shown = layout["xaxis" + axis[1:]]
+            assert shown["type"] == "log"
+            assert shown["title"]["text"] == titles[name]
+            y = layout["yaxis" + axis[1:]]
+            wanted = (
+                ("log", "Latency (ms, log scale)") if name == "latency_macs" else (None, "Top-1 accuracy (%)")
+            )
+            assert (y.get("type"), y["title"]["text"]) == wanted
+
+
+def test_every_variant_is_a_point_of_every_panel(normal):
+    """16 points in each of the 2 measured panels and the 3 of the Pixel 3; 16 where no latency is drawn."""
+    counts = {name: sorted(map(len, points(figure).values())) for name, figure in normal.figures.items()}
+    assert counts == {
+        "accuracy_latency": [16] * 5,
+        "accuracy_macs": [16],
+        "accuracy_params": [16],
+        "latency_macs": [16] * 5,
+    }
+
+
+def test_points_are_where_the_numbers_say(normal):
+    """1.0-224 of tf-slim-2018-08-02: 70.9 % at 568,740,352 mult-adds and 4,231,976 parameters."""
+    for name, x in (("accuracy_macs", 568.740352), ("accuracy_params", 4.231976)):
+        (drawn,) = points(normal.figures[name]).values()
+        assert any(point == pytest.approx((x, 70.9), abs=1e-9) for point in drawn)
+
+
+def test_drawn_front_equals_brute_force(normal):
+    """In each panel, the line's vertices are exactly the points that no other point beats."""
+    for name in ("accuracy_latency", "accuracy_macs", "accuracy_params"):
+        figure = normal.figures[name]
+        drawn = points(figure)
+        assert len(lines(figure)) == len(drawn)
+        for line in lines(figure):
+            cloud = drawn[line["xaxis"]]
+            best = {
+                (x, y) for x, y in cloud if not any(a <= x and b >= y and (a, b) != (x, y) for a, b in cloud)
+            }
+            vertices = list(zip(numbers(line["x"]), numbers(line["y"]), strict=True))
+            assert vertices == sorted(best)
+            assert line["line"]["shape"] == "hv"
+
+
+def test_front_of_accuracy_against_parameters_is_the_224_px_column(normal):
+    """Resolution costs no parameter: the front is the four 224 px networks, 49.8, 63.3, 68.4 and 70.9 %."""
+    (line,) = lines(normal.figures["accuracy_params"])
+    assert numbers(line["y"]).tolist() == [49.8, 63.3, 68.4, 70.9]
+    assert numbers(line["x"]) == pytest.approx([0.470072, 1.331592, 2.585560, 4.231976])
+
+
+def test_spread_reaches_to_the_90th_percentile(normal):
+    """Visits of 1, 1.02 and 1.2 times the fastest call: the bar ends at 1.2, and nothing lies below it."""
+    figure = normal.figures["accuracy_latency"]
+    measured = [t for t in figure["data"] if "customdata" in t and "error_x" in t]
+    assert sum(len(numbers(t["x"])) for t in measured) == 32  # the published figures have no spread
+    for trace in measured:
+        assert numbers(trace["error_x"]["array"]) == pytest.approx(0.2 * numbers(trace["x"]), rel=1e-5)
+        assert not numbers(trace["error_x"]["arrayminus"]).any()
+
+
+def test_width_is_colour_and_resolution_is_marker(normal):
+    """One colour per width and one marker per resolution, the same in every figure, and a legend of both."""
+    for figure in normal.figures.values():
+        looks = set()
+        for trace in figure["data"]:
+            if "customdata" in trace:
+                symbols = trace["marker"]["symbol"]
+                for data, symbol in zip(trace["customdata"], symbols, strict=True):
+                    looks.add((data[1], trace["marker"]["color"], data[2], symbol))
+        assert len(looks) == 16
+        assert len({look[:2] for look in looks}) == len({look[1] for look in looks}) == 4
+        assert len({look[2:] for look in looks}) == len({look[3] for look in looks}) == 4
+        legend = [t["name"] for t in figure["data"] if t.get("name")]
+        assert legend[:4] == ["width 0.25", "width 0.5", "width 0.75", "width 1"]
+        assert legend[4:8] == ["128 px", "160 px", "192 px", "224 px"]
+
+
+@pytest.mark.parametrize(
+    ("width", "resolution", "backend", "latency_ms"),
+    [  # tensorflow.org/lite/guide/hosted_models, Pixel 3, Android 10
+        (1.0, 224, "TensorFlow Lite, CPU", 24.0),
+        (1.0, 224, "TensorFlow Lite, GPU", 6.5),
+        (1.0, 224, "TensorFlow Lite, NNAPI", 13.8),
+        (0.25, 128, "TensorFlow Lite, CPU", 1.2),
+        (0.25, 128, "TensorFlow Lite, NNAPI", 3.0),
+        (0.75, 192, "TensorFlow Lite, CPU", 11.0),
+    ],
+)
+def test_published_pixel_3_latencies_are_another_device(normal, width, resolution, backend, latency_ms):
+    """They stand in the table as published, with their device and source, beside what was measured here."""
+    (row,) = [
+        row
+        for row in normal.records()
+        if (row["width"], row["resolution"], row["backend"]) == (width, resolution, backend)
+    ]
+    assert row["latency_ms"] == latency_ms
+    assert row["latency_kind"] == "published"
+    assert row["device"] == "Pixel 3, Android 10 (tflite-hosted)"
+    assert row["threads"] == (4 if backend.endswith("CPU") else None)
+
+
+def test_table_has_every_row(normal):
+    """16 variants x (2 measured configurations + 3 published): 80 rows, with the run's numbers."""
+    rows = normal.records()
+    assert len(rows) == 80
+    assert {(row["backend"], row["latency_kind"]) for row in rows} == {
+        *((name, "measured") for name in MEASURED),
+        *((name, "published") for name in PIXEL),
+    }
+    (row,) = [
+        r for r in rows if r["variant"] == "mobilenet_v1_w1.0_r224_d5" and r["backend"] == "onnxruntime"
+    ]
+    assert (row["params"], row["macs"], row["top1_pct"]) == (4_231_976, 568_740_352, 70.9)
+    assert row["latency_ms"] == pytest.approx(0.1 + 18 * 0.568740352, rel=1e-6)
+    units = {column["name"]: column["unit"] for column in normal.table["columns"]}
+    assert (units["latency_ms"], units["top1_pct"], units["weight_bytes"]) == ("ms", "%", "bytes")
+
+
+def test_page_states_what_a_reader_must_know(normal):
+    """Device, versions, source of accuracy, sweep file, and how far the variants are apart."""
+    text = " ".join(normal.text.split())
+    assert "torch 2.13.0" in text
+    assert "Made-up device, 2 cores" in text
+    assert "tf-slim-2018-08-02, known for 16 of 16 variants" in text
+    assert " ".join(WIDTH_RES.split()) in text
+    assert "30.0" in text  # 10.33733 ms / 0.34426 ms in ONNX Runtime
+    assert "41.9" in text  # 568,740,352 / 13,570,048
+    assert "batch 1," in text
+    assert "1.0, 1 thread" not in text
+
+
+def test_page_loads_nothing(normal):
+    """Nothing refers to what is outside the page but the link to the index, and the browser is told so."""
+    links = [(tag, a[name]) for tag, a in normal.elements for name in ("src", "href", "action") if name in a]
+    assert links == [("link", "data:,"), ("a", "index.html")]
+    (policy,) = [
+        a["content"] for tag, a in normal.elements if a.get("http-equiv") == "Content-Security-Policy"
+    ]
+    assert policy.startswith("default-src 'none';")
+    assert "http" not in policy
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "figures", "says"),
+    [
+        (
+            {"text": WIDTH_RES.rsplit("accuracy", 1)[0]},
+            ["latency_macs", "params_macs"],
+            "The sweep names no accuracy source, so no figure shows accuracy.",
+        ),
+        (
+            {"text": "space: {width: [0.3, 0.4]}\naccuracy: {source: published, table: paper}\n"},
+            ["params_macs"],
+            "paper has no figure for any of these networks",
+        ),
+        (
+            {"text": "space: {width: [0.3, 0.4]}\n"},
+            ["params_macs"],
+            "No latency was measured.",
+        ),
+        (
+            {"text": WIDTH_RES.replace("[1.0, 0.75,", "[1.0, 0.7,")},
+            ["accuracy_latency", "accuracy_macs", "accuracy_params", "latency_macs"],
+            "gives the accuracy of 12 of 16 variants; the other 4 are missing",
+        ),
+        (
+            {
+                "latency_ms": lambda config, variant: None,
+                "failures": {
+                    (f"mobilenet_v1_w{w}_r{r}_d5", ""): "RuntimeError: out of paper"
+                    for w in (1.0, 0.75, 0.5, 0.25)
+                    for r in (224, 192, 160, 128)
+                },
+            },
+            [
+                "accuracy_latency",
+                "accuracy_macs",
+                "accuracy_params",
+                "latency_macs",
+            ],  # the published latencies
+            "No latency was measured; the latencies shown are published ones.",
+        ),
+    ],
+    ids=["no accuracy", "accuracies of other networks", "counted only", "some unknown", "all failed"],
+)
+def test_page_says_what_is_missing(tmp_path, kwargs, figures, says):
+    """A figure without a point is left out, and the page says why."""
+    page = page_of(tmp_path, **kwargs)
+    assert list(page.figures) == figures
+    assert says in page.text
+    for figure in page.figures.values():
+        assert sum(map(len, points(figure).values())) > 0
+
+
+def test_failures_stand_in_the_page_with_their_reason(tmp_path):
+    """A failed variant keeps its rows, with the reason; so does one that was not measured to the end."""
+    page = page_of(
+        tmp_path,
+        latency_ms=lambda config, v: (
+            None if v.width == 1.0 and config.backend == "torch" else made_up_ms(config, v)
+        ),
+        rounds=lambda v: 1 if v.width == 0.25 else 3,
+        failures={
+            (f"mobilenet_v1_w1.0_r{r}_d5", "torch-fp32-b1-t1"): "RuntimeError: no"
+            for r in (224, 192, 160, 128)
+        },
+    )
+    text = " ".join(page.text.split())
+    assert "12 rows of the table have no latency, or less than was asked for" in text
+    assert text.count("RuntimeError: no") == 4
+    assert text.count("measured in 1 of 3 rounds; run the sweep again to go on") == 8
+    errors = [row["error"] for row in page.records() if row["error"]]
+    assert len(errors) == 12
+    counts = [len(drawn) for drawn in points(page.figures["latency_macs"]).values()]
+    assert counts == [16, 12, 16, 16, 16]
+
+
+def test_one_failure_is_spoken_of_in_the_singular(tmp_path):
+    """`1 row of the table has`."""
+    failures = {("mobilenet_v1_w1.0_r224_d5", "torch-fp32-b1-t1"): "RuntimeError: no"}
+    page = page_of(tmp_path, failures=failures)
+    assert "1 row of the table has" in " ".join(page.text.split())
+
+
+def test_thousands_of_failures_are_counted_but_not_all_listed(tmp_path):
+    """300 failed variants: the page says 300, lists 200 reasons and where the rest is."""
+    text = "space: {width: [0.5], resolution: {from: 1, to: 300, step: 1}}\nlatency: [{backend: torch}]\n"
+    failures = {(f"mobilenet_v1_w0.5_r{r}_d5", ""): "RuntimeError: no" for r in range(1, 301)}
+    page = page_of(tmp_path, text, latency_ms=lambda config, variant: None, failures=failures)
+    words = " ".join(page.text.split())
+    assert "300 rows of the table have no latency" in words
+    assert "The first 200 of 300;" in words
+
+
+def test_large_runs_are_thinned_and_say_so(tmp_path):
+    """25,000 counted variants give a page below 15 MB, with 20,000 points and rows, and it says so."""
+    text = (
+        "space: {width: {from: 0.1, to: 2.0, step: 0.005}, resolution: {from: 96, to: 320, step: 1}}\n"
+        "sample: {count: 25000}\n"
+    )
+    page = page_of(tmp_path, text)
+    assert len(page.source) < 15e6
+    assert "20,000 of 25,000" in page.text
+    assert len(page.table["rows"]) == 20_000
+    (drawn,) = points(page.figures["params_macs"]).values()
+    assert len(drawn) == 20_000
+    assert {t["type"] for t in page.figures["params_macs"]["data"] if "customdata" in t} == {"scattergl"}
+
+
+def test_many_widths_get_a_colour_bar(tmp_path):
+    """Beyond 8 widths a colour bar stands in for the legend's entries; no colour is white or pale."""
+    page = page_of(tmp_path, "space: {width: {from: 0.1, to: 1.0, step: 0.05}, resolution: [96, 128]}\n")
+    figure = page.figures["params_macs"]
+    (trace,) = [t for t in figure["data"] if "customdata" in t]
+    assert trace["marker"]["coloraxis"] == "coloraxis"
+    assert numbers(trace["marker"]["color"]).max() == 1.0
+    assert figure["layout"]["coloraxis"]["colorbar"]["title"]["text"] == "Width"
+    for _, colour in figure["layout"]["coloraxis"]["colorscale"]:
+        assert min(int(part) for part in re.findall(r"\d+", colour)) < 100
+
+
+def test_hostile_text_stays_text(tmp_path):
+    """Title, description, device, reasons and the sweep file are shown as given and end no element."""
+    index, path = report(tmp_path / "pages", hostile_run(tmp_path / "run"))
+    page, overview = Page(path), Page(index)
+    # title element, heading, description, three cards or cells for the device, reason, sweep file thrice
+    assert page.text.count(HOSTILE) >= 8
+    assert overview.text.count(HOSTILE) == 3  # heading, description, device
+    for one in (page, overview):
+        assert "img" not in [tag for tag, _ in one.elements]
+        assert not [a for _, attributes in one.elements for a in attributes if a.startswith("on")]
+    scripts = [a.get("type") for tag, a in page.elements if tag == "script"]
+    assert scripts == ["application/json"] * 5 + [None, None]  # four figures and the table; plotly and ours
+    for data in page.data:
+        assert "<" not in data
+        assert "&" not in data
+    assert {row["device"] for row in page.records() if row["latency_kind"] == "measured"} == {HOSTILE}
+    for figure in page.figures.values():
+        for trace in figure["data"]:
+            assert "%{x}" not in trace.get("hovertemplate", "")
+
+
+def test_every_run_has_its_own_page(tmp_path):
+    """Folders named `index`, twice the same, or with signs that mean something in a link: none is lost."""
+    text = "title: {title}\nspace: {{width: [0.5]}}\n"
+    names = ["index", "a/same", "b/same", "50% #1 & 'two' \"three\"?", "größe 模型", "same-2"]
+    runs = [write_run(tmp_path / name, text.format(title=f"Run {i}")) for i, name in enumerate(names)]
+    index, *pages = report(tmp_path / "pages", *runs)
+    assert index == tmp_path / "pages" / "index.html"
+    assert len(set(pages)) == 6
+    assert sorted(tmp_path.joinpath("pages").iterdir()) == sorted([index, *pages])
+    overview = Page(index)
+    assert len([a for tag, a in overview.elements if tag == "a"]) == 6
+    for i, page in enumerate(pages):
+        assert f"Run {i}" in Page(page).text
+        assert f"Run {i}" in overview.text
+
+
+def test_folder_names_may_be_long_or_not_utf8(tmp_path):
+    """A name of 250 characters still leaves room for `.html`; a name of other bytes is written about, too."""
+    text = "space: {width: [0.5]}\n"
+    runs = [write_run(tmp_path / ("x" * 250), text), write_run(tmp_path / ("x" * 249 + "y"), text)]
+    runs.append(write_run(tmp_path / os.fsdecode(b"\xff\xfe"), text))
+    pages = report(tmp_path / "pages", *runs)
+    assert len(set(pages)) == 4
+    assert 'href="%FF%FE.html"' in pages[0].read_text(encoding="utf-8")
+
+
+def test_report_can_be_written_again(tmp_path):
+    """A second report replaces the first and leaves nothing else behind."""
+    run = write_run(tmp_path / "run", "space: {width: [0.5]}\n")
+    first = report(tmp_path / "pages", run)
+    assert report(tmp_path / "pages", run) == first
+    assert sorted(p.name for p in (tmp_path / "pages").iterdir()) == ["index.html", "run.html"]
+
+
+def _file(folder):
+    (folder / "file").write_text("kept")
+    return folder / "file"
+
+
+def _below_file(folder):
+    return _file(folder) / "pages"
+
+
+def _folder_for_page(folder):
+    (folder / "pages" / "run.html").mkdir(parents=True)
+    return folder / "pages"
+
+
+@pytest.mark.parametrize(
+    "make",
+    [_file, _below_file, _folder_for_page, lambda _: Path("/proc/pages"), lambda _: Path("a\0b")],
+    ids=["file", "below a file", "folder in the page's place", "unwritable", "no path"],
+)
+def test_folder_that_cannot_be_written_is_named_in_one_line(tmp_path, make):
+    """One message, no traceback, and what stood there is still there."""
+    run = write_run(tmp_path / "run", "space: {width: [0.5]}\n")
+    folder = make(tmp_path)
+    with pytest.raises(MbsweepError) as caught:
+        report(folder, run)
+    assert str(caught.value).startswith(str(folder))
+    assert "cannot be written" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    if (tmp_path / "file").exists():
+        assert (tmp_path / "file").read_text() == "kept"
+
+
+def test_command_writes_the_pages_of_all_runs(tmp_path, monkeypatch):
+    """`mbsweep report --html pages` finds every run under runs/ and prints what it wrote."""
+    for name in ("one", "two"):
+        write_run(tmp_path / "runs" / name, "space: {width: [0.5]}\n")
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["report", "--html", "pages"])
+    assert result.exit_code == 0
+    assert result.stdout.split() == ["pages/index.html", "pages/one.html", "pages/two.html"]
+
+
+def test_real_run_gives_a_page(tiny_run, tmp_path):
+    """A run that was really measured: 2 of its 3 variants have an accuracy, all a latency."""
+    page = Page(report(tmp_path, tiny_run)[1])
+    assert [len(drawn) for drawn in points(page.figures["accuracy_latency"]).values()][:2] == [2, 2]
+    assert [len(drawn) for drawn in points(page.figures["latency_macs"]).values()][:2] == [3, 3]
+    assert "gives the accuracy of 2 of 3 variants" in page.text
+
+
+def test_every_figure_explains_itself():
+    """The docstring of a figure is its heading and caption on the page."""
+    for make in FIGURES.values():
+        heading, _, caption = (make.__doc__ or "").partition("\n")
+        assert heading
+        assert caption.strip()
