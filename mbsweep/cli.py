@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -23,15 +25,26 @@ class _Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""
         try:
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
+            sys.stdout.flush()
         except MbsweepError as error:
             print(f"error: {error}", file=sys.stderr)
+            raise typer.Exit(EXIT_BAD_INPUT) from None
+        except OSError as error:  # of stdout: whatever else reads or writes says so in an MbsweepError
+            if error.filename is not None:
+                raise
+            with contextlib.suppress(OSError, ValueError):  # what is left must not fail again at the end
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            if isinstance(error, BrokenPipeError):  # `mbsweep table RUN | head`
+                raise typer.Exit(EXIT_FAILURES) from None
+            print(f"error: stdout: cannot be written: {error.strerror or error}", file=sys.stderr)
             raise typer.Exit(EXIT_BAD_INPUT) from None
         except KeyboardInterrupt:
             print(
                 "\nstopped; what was measured is kept: run the same command again to go on", file=sys.stderr
             )
             raise typer.Exit(EXIT_INTERRUPTED) from None
+        return result
 
 
 app = typer.Typer(
@@ -44,9 +57,12 @@ app = typer.Typer(
 )
 
 SweepFile = Annotated[
-    Path, typer.Argument(metavar="SWEEP", help="A sweep file, such as sweeps/width_res.yaml.")
+    Path,
+    typer.Argument(metavar="SWEEP", readable=False, help="A sweep file, such as sweeps/width_res.yaml."),
 ]
-RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, such as runs/width_res.")]
+RunFolder = Annotated[
+    Path, typer.Argument(metavar="RUN", readable=False, help="A run folder, such as runs/width_res.")
+]
 Out = Annotated[Path | None, typer.Option(help="The run's folder.", show_default="runs/NAME_OF_SWEEP")]
 
 

@@ -26,7 +26,8 @@ def write_file(path: Path, content: bytes) -> None:
             with path.open("wb") as file:
                 file.write(content)
             return
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:50]}.")
+        target = path.resolve()  # a link stays, and what it points to is replaced
+        descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{path.name[:50]}.")
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(content)
@@ -35,7 +36,7 @@ def write_file(path: Path, content: bytes) -> None:
             umask = os.umask(0)
             os.umask(umask)
             Path(temporary).chmod(0o666 & ~umask)  # mkstemp's files are private
-            Path(temporary).replace(path)
+            Path(temporary).replace(target)
         except BaseException:
             with contextlib.suppress(OSError):
                 Path(temporary).unlink()

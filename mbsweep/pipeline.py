@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import threading
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -104,7 +107,7 @@ def run(
 
 def default_out(sweep: Sweep) -> Path:
     """Where a sweep's run lies unless told otherwise."""
-    return Path("runs") / sweep.name
+    return Path("runs") / (sweep.name.strip(".") or "sweep")  # a file may be called "...yaml"
 
 
 def _check_machine(sweep: Sweep) -> None:
@@ -186,7 +189,8 @@ def _measure(store: Store, sweep: Sweep, variants: list[Variant], progress: Prog
             todo.append((config, pending))
     if not todo:
         return
-    from mbsweep.profiler.prepare import process_for_timing
+    with _interrupts_wait():
+        from mbsweep.profiler.prepare import process_for_timing
 
     session = store.begin_session(this_device().as_dict(), versions())
     with process_for_timing():
@@ -194,6 +198,22 @@ def _measure(store: Store, sweep: Sweep, variants: list[Variant], progress: Prog
             names = {name for _, name in pending}
             wanted = [variant for variant in variants if variant.id in names]
             _measure_config(store, session, config, wanted, pending, progress)
+
+
+@contextmanager
+def _interrupts_wait() -> Iterator[None]:
+    """Hold Ctrl-C back to the end: native libraries abort the process where it hits their loading."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Python hands signals to the main thread only
+        return
+    caught: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: caught.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if caught:
+        raise KeyboardInterrupt
 
 
 def _measure_config(

@@ -6,10 +6,11 @@ import math
 from pathlib import Path
 
 from mbsweep.accuracy import SOURCES
+from mbsweep.folder import check_free, holds_run
 from mbsweep.pipeline import check, default_out
 from mbsweep.space.counting import SpaceCounts, count_space
 from mbsweep.space.sweep import LatencyConfig, Sweep
-from mbsweep.store import FILE_NAME, Store
+from mbsweep.store import EmptyRunError, Store
 
 # Rough figures of a 2-core machine of 2025, for an estimate before anything is measured.
 _START_S = 5.0  # loading torch
@@ -26,6 +27,7 @@ def plan(sweep: Sweep, out: Path | None = None) -> str:
     check(sweep)
     space = count_space(sweep)
     folder = out or default_out(sweep)
+    check_free(folder)
     lines = [sweep.title or sweep.name]
     asked = sum(axes.size for axes in sweep.space) + len(sweep.variants)
     lines.append(f"  variants   {len(space):,}{_narrowed(sweep, len(space), asked)}")
@@ -49,7 +51,7 @@ def plan(sweep: Sweep, out: Path | None = None) -> str:
         lines.append("  time       nothing is left to measure")
     else:
         lines.append("  time       nothing is timed; counting takes seconds")
-    lines.append(f"  run        {folder}{'' if (folder / FILE_NAME).exists() else ' (new)'}")
+    lines.append(f"  run        {folder}{'' if holds_run(folder) else ' (new)'}")
     return "\n".join(lines)
 
 
@@ -69,10 +71,13 @@ def _accuracy_line(sweep: Sweep, space: SpaceCounts) -> str:
 
 def _done(folder: Path) -> dict[str, dict[str, int]]:
     """config -> variant -> visits done; empty where there is no run yet."""
-    if not (folder / FILE_NAME).exists():
+    if not holds_run(folder):
         return {}
-    with Store.read(folder) as store:
-        return store.visit_counts()
+    try:
+        with Store.read(folder) as store:
+            return store.visit_counts()
+    except EmptyRunError:
+        return {}
 
 
 def _measured(space: SpaceCounts, config: LatencyConfig, done: dict[str, int]) -> int:

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 
 from mbsweep.errors import MbsweepError
+from mbsweep.folder import FILE_NAME
 from mbsweep.pareto import front
-from mbsweep.store import FILE_NAME, Store
+from mbsweep.store import EmptyRunError, Store
 from mbsweep.summary import summarize
 
 
@@ -105,7 +106,7 @@ def open_run(path: str | Path) -> Run:
     """The run in a folder. Raises MbsweepError where there is none, or it cannot be read."""
     with Store.read(Path(path)) as store:
         if store.last_sweep() is None:
-            raise MbsweepError(f"{path} is a run that was stopped before it began; run its sweep again")
+            raise EmptyRunError(Path(path))
         return Run(Path(path))
 
 
@@ -116,11 +117,9 @@ def find_runs(folder: Path) -> tuple[list[Run], list[Path]]:
     """
     runs, empty = [], []
     for file in sorted(folder.glob(f"*/{FILE_NAME}")):
-        with Store.read(file.parent) as store:
-            has_begun = store.last_sweep() is not None
-        if has_begun:
-            runs.append(Run(file.parent))
-        else:
+        try:
+            runs.append(open_run(file.parent))
+        except EmptyRunError:
             empty.append(file.parent)
     if not runs:
         raise MbsweepError(
@@ -150,13 +149,14 @@ def _tabulate(store: Store) -> pd.DataFrame:
     if configs.empty:
         table = variants.assign(config="", rounds=0)
     else:
-        table = configs.drop(columns="position").merge(variants.drop(columns="position"), how="cross")
+        table = configs.merge(variants, how="cross", suffixes=("", "_of_variant"))
     table = table.merge(latencies, how="left", on=["config", "variant"])
     source = (store.last_sweep() or {}).get("accuracy_source")
     accuracies = _frame(store, "accuracies").rename(
         columns={"source": "top1_source", "kind": "top1_kind", "reason": "top1_reason"}
     )
     table = table.merge(accuracies[accuracies["top1_source"] == source], how="left", on="variant")
+    table["is_asked"] = table.filter(like="position").notna().all(axis=1)
     table["error"] = _errors(table, store.failures())
     table = table.reindex(columns=list(COLUMNS))
     table["on_front"] = fronts(table)
@@ -187,11 +187,18 @@ def _latencies(store: Store) -> pd.DataFrame:
 def _errors(table: pd.DataFrame, failures: dict[tuple[str, str], str]) -> list[str | None]:
     """Why a row has no latency, or less than was asked for; None where nothing is wrong."""
     errors: list[str | None] = []
-    for variant, config, rounds, visits in zip(
-        table["variant"], table["config"], table["rounds"], table["visits"].fillna(0), strict=True
+    for variant, config, rounds, visits, is_asked in zip(
+        table["variant"],
+        table["config"],
+        table["rounds"],
+        table["visits"].fillna(0),
+        table["is_asked"],
+        strict=True,
     ):
         reason = failures.get((variant, config)) or failures.get((variant, ""))
-        if reason is None and visits < rounds:
+        if reason is None and visits < rounds and not is_asked:
+            reason = f"measured in {visits:.0f} of {rounds} rounds; the sweep no longer asks for the rest"
+        elif reason is None and visits < rounds:
             reason = f"measured in {visits:.0f} of {rounds} rounds; run the sweep again to go on"
         errors.append(reason)
     return errors

@@ -1,10 +1,8 @@
-"""One SQLite file per run. Nothing else in mbsweep knows SQL, or how a run lies on disk."""
+"""One SQLite file per run. Nothing else in mbsweep knows SQL."""
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -13,9 +11,8 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 from mbsweep.errors import MbsweepError
+from mbsweep.folder import FILE_NAME, check_free, holds_run, lock
 
-FILE_NAME = "run.sqlite"
-LOCK_NAME = "lock"
 FORMAT = 1  # raised when an older mbsweep could not read what a newer one writes
 APPLICATION_ID = 0x6D627377  # "mbsw": tells our files from other SQLite files
 
@@ -45,6 +42,13 @@ CREATE TABLE failures (variant TEXT NOT NULL, config TEXT NOT NULL, reason TEXT 
 """
 
 
+class EmptyRunError(MbsweepError):
+    """The run was stopped before it began: there is nothing to read."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(f"{folder} is a run that was stopped before it began; run its sweep again")
+
+
 class Store:
     """An open run. Use `Store.write` or `Store.read`, as a context manager."""
 
@@ -60,42 +64,39 @@ class Store:
         Raises MbsweepError where another process writes it, where the folder holds something else, where the
         file is damaged or of a newer format, and where the folder cannot be written.
         """
-        file = folder / FILE_NAME
-        try:
-            if folder.exists() and not folder.is_dir():
-                raise MbsweepError(f"{folder} is a file; choose another --out")
-            if (
-                folder.is_dir()
-                and not file.exists()
-                and not {p.name for p in folder.iterdir()} <= {LOCK_NAME}
-            ):
-                raise MbsweepError(f"{folder} is not empty and holds no mbsweep run; choose another --out")
-            folder.mkdir(parents=True, exist_ok=True)
-            lock = _lock(folder)
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise MbsweepError(f"{folder}: cannot be written: {reason}; choose another --out") from None
+        check_free(folder)
+        lock_file = lock(folder)
         try:
             with _explained(folder):
-                store = cls(folder, sqlite3.connect(file, isolation_level=None), lock)
+                store = cls(folder, _connect(folder), lock_file)
                 store._prepare()
             return store
         except BaseException:
-            lock.close()
+            lock_file.close()
             raise
 
     @classmethod
     def read(cls, folder: Path) -> Self:
-        """Open a run for reading. Raises MbsweepError where there is none, or it cannot be read."""
-        file = folder / FILE_NAME
-        if not file.is_file():
+        """Open a run for reading.
+
+        Raises MbsweepError where there is none, or it cannot be read; EmptyRunError where it holds nothing.
+        """
+        if not holds_run(folder):
             raise MbsweepError(
                 f"{folder} is not an mbsweep run (it has no {FILE_NAME}); `mbsweep run SWEEP` makes one"
             )
-        with _explained(folder):
-            uri = f"{file.resolve().as_uri()}?mode=ro"
-            store = cls(folder, sqlite3.connect(uri, uri=True, isolation_level=None), None)
-            store._check_format()
+        with _explained(folder, reading=True):
+            # Not mode=ro: a writer killed within a commit leaves a journal that must be rolled back.
+            # Where the file may not be written, SQLite opens it for reading.
+            store = cls(folder, _connect(folder, "rw"), None)
+            try:
+                store._connection.execute("PRAGMA query_only = ON")
+                if not store._has_tables():
+                    raise EmptyRunError(folder)
+                store._check_format()
+            except BaseException:
+                store._connection.close()
+                raise
         return store
 
     def __enter__(self) -> Self:
@@ -109,12 +110,15 @@ class Store:
     def _prepare(self) -> None:
         # A commit is on the disk when it returns, also if the power fails.
         self._connection.execute("PRAGMA synchronous = FULL")
-        if self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
+        if not self._has_tables():
             script = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORMAT};"
             self._connection.executescript(f"BEGIN; {_SCHEMA} {script} COMMIT;")
         self._check_format()
         if (fault := self._connection.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
             raise sqlite3.DatabaseError(fault)
+
+    def _has_tables(self) -> bool:
+        return bool(self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
 
     def _check_format(self) -> None:
         if self._connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
@@ -127,7 +131,7 @@ class Store:
             )
 
     def _query(self, sql: str, values: Iterable[Any] = ()) -> list[tuple[Any, ...]]:
-        with _explained(self.folder):
+        with _explained(self.folder, reading=True):
             return self._connection.execute(sql, tuple(values)).fetchall()
 
     @contextmanager
@@ -202,15 +206,16 @@ class Store:
             "SELECT id, started_utc, device, versions FROM sessions "
             "WHERE id IN (SELECT session FROM visits) ORDER BY id"
         )
-        return [
-            {
-                "id": row[0],
-                "started_utc": row[1],
-                "device": json.loads(row[2]),
-                "versions": json.loads(row[3]),
-            }
-            for row in rows
-        ]
+        with _explained(self.folder, reading=True):
+            return [
+                {
+                    "id": row[0],
+                    "started_utc": row[1],
+                    "device": json.loads(row[2]),
+                    "versions": json.loads(row[3]),
+                }
+                for row in rows
+            ]
 
     def add_visit(self, config: str, variant: str, round_: int, session: int, samples: bytes) -> None:
         """Keep the samples of one visit. They are on the disk when this returns."""
@@ -244,10 +249,13 @@ class Store:
 
     def visits(self) -> Iterator[tuple[str, str, bytes]]:
         """(config, variant, samples) of every visit, in the order of configuration, variant and round."""
-        with _explained(self.folder):
-            yield from self._connection.execute(
+        with _explained(self.folder, reading=True):
+            for config, variant, samples in self._connection.execute(
                 "SELECT config, variant, samples FROM visits ORDER BY config, variant, round"
-            )
+            ):
+                if not samples or len(samples) % 8:
+                    raise sqlite3.DatabaseError(f"the samples of {variant} in {config} are cut short")
+                yield config, variant, samples
 
     def add_failure(self, variant: str, config: str, reason: str) -> None:
         """Note that a variant failed, in one configuration or (config '') before any."""
@@ -283,40 +291,28 @@ class Store:
             "configs": "position IS NULL, position, id",
             "accuracies": "variant",
         }[table]
-        with _explained(self.folder):
+        with _explained(self.folder, reading=True):
             cursor = self._connection.execute(f"SELECT * FROM {table} ORDER BY {order}")  # noqa: S608
             return [column[0] for column in cursor.description], cursor.fetchall()
+
+
+def _connect(folder: Path, mode: str = "rwc") -> sqlite3.Connection:
+    uri = f"{(folder / FILE_NAME).resolve().as_uri()}?mode={mode}"
+    return sqlite3.connect(uri, uri=True, timeout=60, isolation_level=None)
 
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def _lock(folder: Path) -> IO[str]:
-    """The run's lock file, locked until it is closed or the process ends, however it ends."""
-    file = (folder / LOCK_NAME).open("a+")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.seek(0)
-        holder = file.read(20).strip() or "unknown"
-        file.close()
-        raise MbsweepError(
-            f"{folder} is in use by another mbsweep run (process {holder}); wait for it or choose --out"
-        ) from None
-    file.truncate(0)
-    file.write(f"{os.getpid()}\n")
-    file.flush()
-    return file
-
-
 @contextmanager
-def _explained(folder: Path) -> Iterator[None]:
-    """SQLite's errors in words that say what to do."""
+def _explained(folder: Path, reading: bool = False) -> Iterator[None]:
+    """SQLite's errors in words that say what to do; when reading also text that is not UTF-8, or not JSON."""
+    faults = (sqlite3.Error, ValueError) if reading else (sqlite3.Error,)
     try:
         yield
-    except sqlite3.Error as error:
-        text = str(error)
+    except faults as error:
+        text = " ".join(str(error).split())
         if "full" in text or "disk I/O" in text:
             advice = "free some space and run the same command again; what was measured is kept"
         elif "readonly" in text or "unable to open" in text:

@@ -47,7 +47,9 @@ def test_every_command_and_the_python_of_the_readme_run(workplace):
     assert (workplace / "reports/index.html").is_file()
     assert len((workplace / "width_res.csv").read_text().splitlines()) == 1 + 16 * 2
     (python,) = blocks(README, "python")
-    printed = subprocess.run([sys.executable, "-c", python], capture_output=True, text=True, timeout=300, check=True)
+    printed = subprocess.run(
+        [sys.executable, "-c", python], capture_output=True, text=True, timeout=300, check=True
+    )
     assert "Counts(params=2585560, macs=239273472" in printed.stdout
     assert "1028700 7059968000" in printed.stdout
 
@@ -70,7 +72,14 @@ def test_shipped_sweeps_open_with_question_command_and_time(file):
 
 def test_every_key_of_a_sweep_file_is_documented():
     """docs/sweep_files.md names each key, backend, block and accuracy table."""
-    keys = [*Sweep.model_fields, *Axes.model_fields, *LatencyConfig.model_fields, *BACKENDS, *BLOCKS, *tables()]
+    keys = [
+        *Sweep.model_fields,
+        *Axes.model_fields,
+        *LatencyConfig.model_fields,
+        *BACKENDS,
+        *BLOCKS,
+        *tables(),
+    ]
     assert [key for key in keys if f"`{key}`" not in SWEEP_FILES] == []
 
 

@@ -1,0 +1,90 @@
+"""A run that is killed again and again ends with the same rows as one that was left alone."""
+
+import random
+import shutil
+import signal
+import sqlite3
+import time
+from contextlib import closing
+
+from commands import contents, finish, start, visit_count, visits, wait_until
+
+from mbsweep import MbsweepError, open_run
+
+SWEEP = """\
+space: {width: [0.25], resolution: [32, 33]}
+latency:
+  - {backend: onnxruntime, rounds: 150, visit_ms: 0.5}
+  - {backend: torch, rounds: 150, visit_ms: 0.5}
+"""
+CONFIGS = ["onnxruntime-fp32-b1-t1", "torch-fp32-b1-t1"]
+VARIANTS = ["mobilenet_v1_w0.25_r32_d5", "mobilenet_v1_w0.25_r33_d5"]
+EVERY_VISIT = {
+    (config, variant, number) for config in CONFIGS for variant in VARIANTS for number in range(150)
+}
+EARLY_KILLS = 4  # before the first visit of their process: while torch is loaded or networks are prepared
+LATE_KILLS = 16  # after it has made some
+
+
+def visits_after_recovery(folder):
+    """A commit that was cut short is undone when the file is opened for writing. None: not yet begun."""
+    with closing(sqlite3.connect(folder / "run.sqlite")) as connection:
+        try:
+            begun = connection.execute("SELECT count(*) FROM sweeps").fetchone()[0]
+        except sqlite3.OperationalError:  # killed before the tables were made
+            begun = 0
+    if not begun:
+        return None
+    return visits(folder)
+
+
+def test_a_run_killed_at_twenty_random_moments_measures_everything_once(tmp_path):
+    """SIGKILL, twenty times, mostly while visits are made: at the end every visit is there once. What was
+    there after any of the kills is there unchanged: nothing was measured twice, and each state can be read.
+    """
+    rng = random.Random(20)
+    sweep, folder = tmp_path / "killed.yaml", tmp_path / "run"
+    sweep.write_text(SWEEP, encoding="utf-8")
+    command = ["run", sweep, "--out", folder]
+    moments = ["early"] * EARLY_KILLS + ["late"] * LATE_KILLS
+    rng.shuffle(moments)
+    # In each of 17 equal parts of the visits, but the last, one kill at a random place.
+    places = (len(EVERY_VISIT) * (place + rng.random()) / 17 for place in range(LATE_KILLS))
+    kept, states, unreadable = {}, [], []
+    for kill, moment in enumerate(moments):
+        process = start(*command)
+        if moment == "early":
+            time.sleep(rng.uniform(0.2, 1.5))
+        else:
+            target = max(next(places), len(kept) + 1)
+            wait_until(lambda target=target: visit_count(folder) >= target, process)
+            time.sleep(rng.uniform(0, 0.02))
+        process.send_signal(signal.SIGKILL)
+        assert finish(process)[0] == -signal.SIGKILL
+        if not (folder / "run.sqlite").exists():
+            continue
+        # A copy is looked at: to open a file may put it right.
+        copy = tmp_path / f"killed_{kill}"
+        shutil.copytree(folder, copy)
+        try:
+            states.append(open_run(copy).table()["latency_samples"].fillna(0).sum())
+        except MbsweepError as error:
+            unreadable.append(f"after kill {kill}: {error}")
+        found = visits_after_recovery(copy)
+        if found is None:
+            unreadable.clear()  # there was nothing yet to be read
+            continue
+        assert found.items() >= kept.items()
+        kept = found
+
+    assert set(kept) < EVERY_VISIT
+    code, _, err = finish(start(*command))
+    assert code == 0, err
+    after = visits(folder)
+    assert set(after) == EVERY_VISIT
+    assert after.items() >= kept.items()
+    assert len({row[0] for row in after.values()}) > LATE_KILLS  # sessions that measured something
+    assert open_run(folder).table()["error"].isna().all()
+    assert sorted(contents(folder)) == ["lock", "run.sqlite"]
+    assert unreadable == []
+    assert states == sorted(states)

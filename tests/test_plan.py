@@ -1,0 +1,276 @@
+"""`mbsweep plan`: what a run would do, for any file that it is given."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from commands import call, contents, copied, execute, refusal, rewritten
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+SWEEPS = Path(__file__).parents[1] / "sweeps"
+
+
+def plan(*words):
+    """The lines that `mbsweep plan` prints, each without the spaces around it."""
+    result = call("plan", *words)
+    assert result.exit_code == 0, result.output
+    return [line.strip() for line in result.stdout.splitlines()]
+
+
+def test_the_papers_grid(tmp_path):
+    """16 variants from 0.25-128 to 1.0-224 (470,072 to 4,231,976 parameters), all with published accuracy."""
+    lines = plan(SWEEPS / "width_res.yaml", "--out", tmp_path / "run")
+    assert lines[1:4] == [
+        "variants   16",
+        "params     470,072 to 4,231,976",
+        "mult-adds  13,570,048 to 568,740,352",
+    ]
+    assert lines[4] == "accuracy   published, tf-slim-2018-08-02: known for 16 of 16"
+    assert [line.split(":")[0] for line in lines[5:7]] == [
+        "latency    onnxruntime-fp32-b1-t1",
+        "latency    torch-fp32-b1-t1",
+    ]
+    assert lines[7].startswith("time       about ")
+    assert lines[7].endswith(" (estimated, not measured)")
+    assert lines[8] == f"run        {tmp_path / 'run'} (new)"
+    assert contents(tmp_path) == {}
+
+
+def test_what_is_done_is_told(tiny_run, tiny_sweep, tmp_path):
+    """Nothing, a part, all: visits are counted per configuration, and the time is for the rest."""
+    done = [
+        line for line in plan(tiny_sweep, "--out", tiny_run) if line.startswith(("latency", "time", "run"))
+    ]
+    assert done == [
+        "latency    onnxruntime-fp32-b1-t1: 3 variants x 3 rounds of 1 ms; 9 of 9 visits done",
+        "latency    torch-fp32-b1-t1: 3 variants x 3 rounds of 1 ms; 9 of 9 visits done",
+        "time       nothing is left to measure",
+        f"run        {tiny_run}",
+    ]
+    folder = copied(tiny_run, tmp_path)
+    execute(folder, "DELETE FROM visits WHERE config LIKE 'torch%' AND round = 2")
+    before = contents(folder)
+    partly = plan(rewritten(tiny_sweep, tmp_path, ("160, 128, 32", "128, 32, 64")), "--out", folder)
+    assert "latency    onnxruntime-fp32-b1-t1: 3 variants x 3 rounds of 1 ms; 6 of 9 visits done" in partly
+    assert "latency    torch-fp32-b1-t1: 3 variants x 3 rounds of 1 ms; 4 of 9 visits done" in partly
+    assert contents(folder) == before
+
+
+def test_limits_and_sample_are_told(tmp_path):
+    """Of 16 variants, those up to 100 M mult-adds, 3 of them drawn; without latency nothing is timed."""
+    sweep = tmp_path / "narrow.yaml"
+    sweep.write_text(
+        "space: {width: [1.0, 0.75, 0.5, 0.25], resolution: [224, 192, 160, 128]}\n"
+        "limits: {macs: {max: 1e8}}\nsample: {count: 3}\n",
+        encoding="utf-8",
+    )
+    lines = plan(sweep, "--out", tmp_path / "run")
+    assert lines[0] == "narrow"
+    assert lines[1] == "variants   3 of 16, after limits and sample"
+    assert "time       nothing is timed; counting takes seconds" in lines
+
+
+def test_limits_that_leave_nothing_are_refused(tmp_path):
+    """A sweep without a single variant is a mistake in the file, not an empty plan."""
+    sweep = tmp_path / "none.yaml"
+    sweep.write_text("space: {width: [0.25]}\nlimits: {macs: {max: 1}}\n", encoding="utf-8")
+    assert str(sweep) in refusal(call("plan", sweep, "--out", tmp_path / "run"))
+
+
+ALIASES = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{new}: &{new} [{', '.join([f'*{old}'] * 9)}]\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)
+)
+BASE = """\
+title: Mutated
+description: "What may go wrong: anything"
+space:
+  - {width: [0.25, 1.0], resolution: [32, 64], depth: {from: 0, to: 2, step: 1}}
+  - width: {from: 0.25, to: 0.75, step: 0.25}
+    stage_channels: [[64, 128, 256, 512, 512]]
+variants:
+  - {width: 0.5, block: standard, num_classes: 10, divisor: 1}
+limits: {params: {min: 1000, max: 5e6}, macs: {max: 6e8}}
+sample: {count: 5, seed: 1}
+latency:
+  - {backend: torch, batch: 2, threads: 1, rounds: 3, visit_ms: 0.5}
+accuracy: {source: published, table: paper}
+"""
+
+
+@pytest.fixture(scope="session")
+def sweep_path(tmp_path_factory):
+    return tmp_path_factory.mktemp("random") / "random.yaml"
+
+
+def planned_or_refused(path, content):
+    """`plan` prints a plan and exits with 0, or one message and exits with 2; it makes no file."""
+    path.write_bytes(content)
+    result = call("plan", path, "--out", path.parent / "run")
+    if result.exit_code == 0:
+        assert "variants" in result.stdout
+        assert result.stderr == ""
+    else:
+        assert str(path) in refusal(result)
+    assert list(path.parent.iterdir()) == [path]
+
+
+@settings(max_examples=150)
+@given(
+    edits=st.lists(
+        st.tuples(st.integers(0, len(BASE)), st.integers(0, 12), st.binary(max_size=6)),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_any_mutated_file_is_planned_or_refused(edits, sweep_path):
+    """A valid sweep file with random bytes put in, taken out and replaced."""
+    content = BASE.encode()
+    for place, length, new in edits:
+        content = content[:place] + new + content[place + length :]
+    planned_or_refused(sweep_path, content)
+
+
+TOKENS = [
+    "[",
+    "]",
+    "{",
+    "}",
+    ": ",
+    "- ",
+    "\n",
+    "  ",
+    "&a",
+    "*a",
+    "!!int ",
+    "!x ",
+    "|",
+    ">",
+    "#",
+    "'",
+    '"',
+    "%",
+    "?",
+]
+TOKENS += [
+    "1e400",
+    ".inf",
+    ".nan",
+    "-1",
+    "0x10",
+    "1_000",
+    "2026-11-24",
+    "null",
+    "~",
+    "true",
+    "9" * 400,
+    "\\ud800",
+]
+TOKENS += ["\t", "\0", "\x1b[31m", "\u2028", "\ufeff", "\xa0", "<<: ", "--- ", "..."]
+
+
+@settings(max_examples=150)
+@given(edits=st.lists(st.tuples(st.integers(0, len(BASE)), st.sampled_from(TOKENS)), min_size=1, max_size=4))
+@example(edits=[(len("title: "), '"\\ud800" #')])
+@example(edits=[(BASE.index("sample:"), '"a\\nb": 1\n')])
+def test_any_file_with_stray_yaml_is_planned_or_refused(edits, sweep_path):
+    """A valid sweep file with pieces of YAML put into it at random places."""
+    text = BASE
+    for place, new in edits:
+        text = text[:place] + new + text[place:]
+    planned_or_refused(sweep_path, text.encode())
+
+
+WORDS = (
+    "title description space variants limits sample latency accuracy width resolution depth block family "
+    "stage_channels num_classes divisor from to step min max params macs count seed backend precision batch "
+    "threads rounds visit_ms source table"
+)
+KEYS = st.text(max_size=5) | st.sampled_from(WORDS.split())
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers(-5, 300)
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=8)
+    | st.sampled_from(
+        ["torch", "onnxruntime", "fp32", "published", "paper", "separable", "standard", "mobilenet_v1"]
+    )
+)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=5),
+    max_leaves=15,
+)
+AXES = st.fixed_dictionaries(
+    {},
+    optional={
+        "width": st.lists(st.floats(-1, 5), max_size=3) | VALUES,
+        "resolution": st.lists(st.integers(-1, 5000), max_size=3) | VALUES,
+        "depth": st.lists(st.integers(-1, 20), max_size=3) | VALUES,
+        "block": st.sampled_from(["separable", "standard", "seperable"]) | VALUES,
+        "divisor": st.integers(0, 20) | VALUES,
+    },
+)
+SWEEP_LIKE = st.fixed_dictionaries(
+    {"space": AXES | VALUES},
+    optional={
+        "title": VALUES,
+        "variants": st.lists(AXES, max_size=2) | VALUES,
+        "limits": VALUES,
+        "sample": st.fixed_dictionaries({"count": st.integers(-1, 9)}, optional={"seed": VALUES}) | VALUES,
+        "latency": st.lists(
+            st.fixed_dictionaries(
+                {"backend": st.sampled_from(["torch", "onnxruntime", "openvino"])},
+                optional={"rounds": st.integers(-1, 9), "threads": VALUES, "precision": VALUES},
+            ),
+            max_size=3,
+        )
+        | VALUES,
+        "accuracy": st.fixed_dictionaries({"source": st.just("published"), "table": SCALARS}) | VALUES,
+    },
+)
+
+
+@settings(max_examples=200)
+@given(data=SWEEP_LIKE | VALUES)
+@example(data={"space": {}, "title": "\x00\x1b[31m\n"})
+def test_any_data_is_planned_or_refused(data, sweep_path):
+    """Random data with the keys of a sweep file, right and wrong, as PyYAML writes it."""
+    try:
+        text = yaml.safe_dump(data, allow_unicode=True)
+    except yaml.YAMLError:
+        return
+    planned_or_refused(sweep_path, text.encode("utf-8", errors="surrogatepass"))
+
+
+HOSTILE = {
+    "empty": b"",
+    "one NUL": b"\0",
+    "not UTF-8": b"space: {width: \xff}",
+    "UTF-16": "space: {}".encode("utf-16"),
+    "nested lists": b"[" * 5000,
+    "nested mappings": b"{a: " * 5000,
+    "nested in an axis": b"space: {width: " + b"[" * 400 + b"]" * 400 + b"}",
+    "aliases of aliases": ALIASES.encode(),
+    "an alias of itself": b"space: &a [*a]",
+    "a Python object": b"space: !!python/object/apply:os.system ['touch pwned']",
+    "two documents": b"space: {}\n---\nspace: {}\n",
+    "a very long number": b"space: {resolution: " + b"9" * 5000 + b"}",
+    "too large": b"#" * 2_000_000,
+    "a billion variants": (
+        b"space:\n  width: {from: 0.001, to: 4, step: 0.001}\n"
+        b"  resolution: {from: 1, to: 4096, step: 1}\n  depth: {from: 0, to: 100, step: 1}\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_files_are_refused_at_once(name, tmp_path, monkeypatch):
+    """Files made to crash, to fill the memory, or to run code: one message, and nothing happens."""
+    monkeypatch.chdir(tmp_path)
+    sweep = tmp_path / "hostile.yaml"
+    sweep.write_bytes(HOSTILE[name])
+    assert "hostile.yaml" in refusal(call("plan", sweep))
+    assert list(tmp_path.iterdir()) == [sweep]
