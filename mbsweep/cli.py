@@ -140,7 +140,10 @@ def table(
     from mbsweep.results import open_run
 
     suffix = output.suffix[1:] if output else ""
-    chosen = format or (Format(suffix) if suffix in Format.__members__ else Format.csv)
+    if not format and suffix and suffix not in Format.__members__:
+        allowed = ", ".join(Format.__members__)
+        raise MbsweepError(f"{output}: the ending {suffix!r} is none of {allowed}; say which with --format")
+    chosen = format or (Format(suffix) if suffix else Format.csv)
     write_table(open_run(run).table(), chosen.value, output)
 
 

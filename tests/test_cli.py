@@ -384,3 +384,13 @@ def test_half_a_character_is_refused(key, tmp_path):
     for command in ("plan", "run"):
         assert refusal(call(command, sweep, "--out", tmp_path / "run")).startswith(f"{sweep}:2: ")
     assert list(tmp_path.iterdir()) == [sweep]
+
+
+def test_an_ending_that_is_no_format_is_refused(tiny_run, tmp_path):
+    """A CSV file called .xlsx would not open: the format has to be said, and then it is written."""
+    table = tmp_path / "table.xlsx"
+    message = f"{table}: the ending 'xlsx' is none of csv, json, parquet; say which with --format"
+    assert refusal(call("table", tiny_run, "-o", table)) == message
+    assert not table.exists()
+    assert call("table", tiny_run, "-o", table, "--format", "csv").exit_code == 0
+    assert table.read_text().startswith("variant,")

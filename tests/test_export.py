@@ -73,7 +73,6 @@ def test_parquet_is_the_table(tiny_run, frame, tmp_path):
         (["-o", "a.csv"], b"variant,family"),
         (["-o", "a.json"], b"[\n"),
         (["-o", "a.parquet"], b"PAR1"),
-        (["-o", "a.txt"], b"variant,family"),
         (["-o", "a"], b"variant,family"),
         (["-o", "a.csv", "--format", "json"], b"[\n"),
         (["-o", "a.csv", "--format", "parquet"], b"PAR1"),
