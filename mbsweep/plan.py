@@ -12,7 +12,7 @@ from mbsweep.space.counting import SpaceCounts, count_space
 from mbsweep.space.sweep import LatencyConfig, Sweep
 from mbsweep.store import EmptyRunError, Store
 
-# Rough figures of a 2-core machine of 2025, for an estimate before anything is measured.
+# Rough: an estimate before anything is measured, and the plan says that it is one.
 _START_S = 5.0  # loading torch
 _PREPARE_S = 0.2  # building, checking and exporting one network
 _MACS_PER_S = 20e9

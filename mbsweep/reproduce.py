@@ -29,7 +29,7 @@ NOTES = {
         "the 569 M of the row below includes it."
     ),
     ("checkpoint table", "MobileNet_v1_0.75_224", "macs_m"): (
-        "TF-Slim, 0.75: all four mult-add figures are 2.6 to 2.7 % below what the shapes give; "
+        "TF-Slim, 0.75: all four mult-add figures are 2.6 % below what the shapes give; "
         "the paper itself prints 325 M for 0.75-224, which follows."
     ),
     ("checkpoint table", "MobileNet_v1_0.25_192", "macs_m"): (

@@ -96,9 +96,9 @@ def with_published(table: pd.DataFrame, published: PublishedRows) -> pd.DataFram
         name for name in table.columns if name.startswith("latency") or name in PANEL or name == "error"
     ]
     rows = rows.merge(variants.drop(columns=latency), on="variant").reindex(columns=table.columns)
-    both = pd.concat([table.astype(object), rows.astype(object)], ignore_index=True).infer_objects()
-    both["on_front"] = fronts(both)
-    return both
+    # Their fronts are their own: the run's rows are compared with none of them.
+    rows["on_front"] = fronts(rows)
+    return pd.concat([table.astype(object), rows.astype(object)], ignore_index=True).infer_objects()
 
 
 def _variant(row: dict[str, Any]) -> Variant:
