@@ -3,7 +3,17 @@
 import subprocess
 import sys
 
-NAMES = ("startup", "counting", "front", "report_size", "make_run", "repeatability")
+NAMES = (
+    "startup",
+    "counting",
+    "front",
+    "report_size",
+    "make_run",
+    "repeatability",
+    "intervals",
+    "overhead",
+    "prediction",
+)
 
 for name in NAMES:
     print(f"\n{name}", flush=True)

@@ -1,41 +1,80 @@
-"""Two separate runs of width_res.yaml: how alike they rank the sixteen networks, how far latencies differ."""
+"""Three separate processes measure width_res in ONNX Runtime: how far are their headlines apart?
 
+Beside it, in the same processes, what most tools do: network after network, the median of three repeats.
+"""
+
+import itertools
 import subprocess
 import sys
 import tempfile
+from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
-from scipy.stats import kendalltau
 
-from mbsweep import open_run
+import mbsweep
+from mbsweep.compare import rank_agreement
+from mbsweep.profiler.bench import Bench
+from mbsweep.profiler.subject import Subject
+from mbsweep.space.counting import count_space
+from mbsweep.space.latency import LatencyConfig
+from mbsweep.space.sweep import parse_sweep
 
+PROCESSES = 3
+REPEATS, CALLS = 3, 20  # of the network-after-network way
 STATISTICS = ("latency_ms", "latency_p50_ms", "latency_mean_ms")
+SWEEP = """\
+space: {width: [1.0, 0.75, 0.5, 0.25], resolution: [224, 192, 160, 128]}
+latency: [{backend: onnxruntime, threads: 1}]
+"""
 
 
 def main() -> None:
-    """Print Kendall's tau and the relative differences for the headline and, beside it, other statistics."""
-    tables = []
+    """Print spreads and Kendall's tau."""
+    if len(sys.argv) > 1:
+        measure(Path(sys.argv[1]))
+        return
     with tempfile.TemporaryDirectory() as folder:
-        for number in (1, 2):
-            run = Path(folder) / str(number)
-            command = [sys.executable, "-m", "mbsweep", "run", "sweeps/width_res.yaml", "--out", str(run)]
-            subprocess.run(command, check=True, capture_output=True)
-            tables.append(open_run(run).table().set_index(["backend", "variant"]))
-    for backend in tables[0].index.unique("backend"):
-        first, second = (table.loc[backend] for table in tables)
-        for name in STATISTICS:
-            report(f"{backend}, {name}", first[name], second[name])
-
-
-def report(what: str, first: "pd.Series[float]", second: "pd.Series[float]") -> None:
-    """Print how alike two measurements of the same networks are."""
-    tau = kendalltau(first, second[first.index]).statistic
-    difference = (first - second).abs() / ((first + second) / 2)
+        tables = []
+        for number in range(PROCESSES):
+            out = Path(folder) / str(number)
+            subprocess.run([sys.executable, "-m", "benchmarks.repeatability", out], check=True)
+            table = mbsweep.open_run(out / "run").table().set_index("variant")
+            naive = pd.read_csv(out / "naive.csv", index_col="variant")
+            tables.append(table.join(naive))
+    spreads = {name: report(name, [table[name] for table in tables]) for name in (*STATISTICS, "naive_ms")}
     print(
-        f"{what}: Kendall's tau {tau:.3f} (headline of onnxruntime at least 0.98), "
-        f"difference {difference.mean():.1%} on average, {difference.max():.1%} at worst"
+        f"headline: {spreads['latency_ms']:.1%} on average (at most 3 %); network after network, median of "
+        f"{REPEATS} repeats: {spreads['naive_ms'] / spreads['latency_ms']:.1f} times as much (at least 4)"
     )
+
+
+def measure(out: Path) -> None:
+    """Measure both ways in this process."""
+    sweep = parse_sweep(SWEEP, "repeatability.yaml")
+    variants = count_space(sweep).variants()
+    config = LatencyConfig(backend="onnxruntime", visit_calls=CALLS)
+    naive = {}
+    with closing(Bench(config, lambda name, reason: sys.exit(f"{name}: {reason}"))) as bench:
+        for variant in variants:
+            bench.prepare([Subject.of(variant)], lambda subject, file_bytes: None)
+            repeats = [float(np.mean(bench.visit(variant.id) or [])) for _ in range(REPEATS)]
+            naive[variant.id] = float(np.median(repeats)) / 1e6
+    mbsweep.run(sweep, out / "run")
+    pd.Series(naive, name="naive_ms").rename_axis("variant").to_csv(out / "naive.csv")
+
+
+def report(name: str, columns: "list[pd.Series[float]]") -> float:
+    """Print how far the processes are apart; return the mean over the networks of (max - min) / mean."""
+    frame = pd.concat(columns, axis=1)
+    spread = (frame.max(axis=1) - frame.min(axis=1)) / frame.mean(axis=1)
+    taus = [rank_agreement(a, b)[0] for a, b in itertools.combinations(columns, 2)]
+    print(
+        f"{name:24s} (max - min) / mean: {spread.mean():.1%} on average, {spread.max():.1%} at worst; "
+        f"Kendall's tau at least {min(taus):.3f}"
+    )
+    return float(spread.mean())
 
 
 if __name__ == "__main__":

@@ -63,6 +63,9 @@ SweepFile = Annotated[
 RunFolder = Annotated[
     Path, typer.Argument(metavar="RUN", readable=False, help="A run folder, such as runs/width_res.")
 ]
+RunFolders = Annotated[
+    list[Path], typer.Argument(metavar="RUN...", readable=False, help="Run folders, such as runs/width_res.")
+]
 Out = Annotated[Path | None, typer.Option(help="The run's folder.", show_default="runs/NAME_OF_SWEEP")]
 
 
@@ -127,7 +130,7 @@ class Format(StrEnum):
 
 @app.command()
 def table(
-    run: RunFolder,
+    runs: RunFolders,
     format: Annotated[
         Format | None, typer.Option(help="File format.", show_default="by the ending of -o, else csv")
     ] = None,
@@ -135,16 +138,31 @@ def table(
         Path | None, typer.Option("-o", "--output", help="Write to a file, not to stdout.")
     ] = None,
 ) -> None:
-    """Print a run as a table: one row per variant and latency configuration."""
+    """Print a run, or several below one another: one row per variant and latency configuration."""
     from mbsweep.export import write_table
-    from mbsweep.results import open_run
+    from mbsweep.results import combine, open_run
 
     suffix = output.suffix[1:] if output else ""
     if not format and suffix and suffix not in Format.__members__:
         allowed = ", ".join(Format.__members__)
         raise MbsweepError(f"{output}: the ending {suffix!r} is none of {allowed}; say which with --format")
     chosen = format or (Format(suffix) if suffix else Format.csv)
-    write_table(open_run(run).table(), chosen.value, output)
+    write_table(combine([open_run(run) for run in runs]), chosen.value, output)
+
+
+@app.command()
+def compare(
+    run_a: Annotated[Path, typer.Argument(metavar="RUN_A", readable=False, help="A run folder.")],
+    run_b: Annotated[Path, typer.Argument(metavar="RUN_B", readable=False, help="Another.")],
+) -> None:
+    """Say which latencies differ beyond their intervals, and how alike two devices rank the variants."""
+    from mbsweep.accuracy.published import latency_rows
+    from mbsweep.compare import print_comparison
+    from mbsweep.results import combine, open_run, published_latencies
+
+    both = combine([open_run(run_a), open_run(run_b)])
+    first, second = (both[both["run"] == run] for run in dict.fromkeys(both["run"]))
+    print_comparison(first, second, published_latencies(both, latency_rows))
 
 
 Family = Annotated[str, typer.Option(help="Family of networks.")]
@@ -161,6 +179,11 @@ Divisor = Annotated[
 ]
 
 
+Backend = Annotated[str, typer.Option(help="Runtime, as in sweep files.")]
+Precision = Annotated[str, typer.Option(help="fp32, bf16 or int8, where the runtime has it.")]
+Threads = Annotated[int, typer.Option(help="Threads of one call.")]
+
+
 @app.command()
 def show(
     family: Family = "mobilenet_v1",
@@ -171,16 +194,57 @@ def show(
     stage_channels: StageChannels = "64,128,256,512,1024",
     num_classes: NumClasses = 1000,
     divisor: Divisor = 8,
+    latency: Annotated[
+        bool, typer.Option("--latency", help="Measure each layer: time, GMAC/s, share of the peak.")
+    ] = False,
+    backend: Backend = "onnxruntime",
+    precision: Precision = "fp32",
+    threads: Threads = 1,
 ) -> None:
     """Print a network's layers as in the paper's Table 1, and its resources per layer type as in Table 2."""
     from mbsweep.show import print_network
     from mbsweep.space.variant import Variant
 
+    stages = _stages(stage_channels)
+    variant = Variant(family, width, resolution, depth, block, stages, num_classes, divisor)
+    if latency:
+        from mbsweep.profiler.backends import asked
+        from mbsweep.show_latency import print_layer_times
+
+        print_layer_times(variant, asked(backend=backend, precision=precision, threads=threads))
+    else:
+        print_network(variant)
+
+
+def _stages(text: str) -> tuple[Any, ...]:
     try:
-        stages: tuple[Any, ...] = tuple(int(channels) for channels in stage_channels.split(","))
+        return tuple(int(channels) for channels in text.split(","))
     except ValueError:
-        stages = (stage_channels,)  # refused by Variant, in its words
-    print_network(Variant(family, width, resolution, depth, block, stages, num_classes, divisor))
+        return (text,)  # refused by Variant, in its words
+
+
+@app.command()
+def bench(
+    family: Family = "mobilenet_v1",
+    width: Width = 1.0,
+    resolution: Resolution = 224,
+    depth: Depth = 5,
+    batch: Annotated[int, typer.Option(help="Images per step.")] = 16,
+    backend: Backend = "torch",
+    precision: Precision = "fp32",
+    threads: Annotated[
+        int | None, typer.Option(help="Threads of one call.", show_default="all cores")
+    ] = None,
+    steps: Annotated[int, typer.Option(help="Timed steps.")] = 100,
+    burn_in: Annotated[int, typer.Option(help="Untimed steps before them.")] = 10,
+) -> None:
+    """Time one network as training codes do: mean and standard deviation over the steps, in sec/batch."""
+    from mbsweep.space.variant import Variant
+    from mbsweep.steps import time_steps
+
+    variant = Variant(family, width, resolution, depth)
+    for line in time_steps(variant, backend, precision, batch, threads, steps, burn_in):
+        print(line, flush=True)
 
 
 @app.command()
@@ -199,7 +263,7 @@ def report(
     ] = None,
     html: Annotated[Path, typer.Option(help="Folder for the pages.")] = Path("reports"),
 ) -> None:
-    """Write one page per run and an index, each a single file that opens offline."""
+    """Write one page for the runs that are named, side by side; or for each run, and an index."""
     from mbsweep.accuracy.published import latency_rows
     from mbsweep.reporter.page import write_report
     from mbsweep.results import find_runs, open_run
@@ -207,5 +271,6 @@ def report(
     opened, empty = ([open_run(path) for path in runs], []) if runs else find_runs(Path("runs"))
     for folder in empty:
         print(f"{folder} was stopped before it began and is left out", file=sys.stderr)
-    for page in write_report(opened, html, latency_rows):
+    pages = [opened] if runs else [[run] for run in opened]
+    for page in write_report(pages, html, latency_rows):
         print(page)

@@ -2,7 +2,7 @@
 
 import math
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from torch import nn
 
@@ -62,7 +62,11 @@ def build(variant: Variant, dropout: float = DROPOUT) -> nn.Module:
     (batch, num_classes); softmax is left to the loss. Its children carry the names of the architecture's
     layers, with "_" for ".". Works under `torch.device("meta")`. Random weights follow torch's global seed.
     """
-    layers = architecture(variant).layers
+    return assemble(architecture(variant).layers, dropout)
+
+
+def assemble(layers: Sequence[Layer], dropout: float = DROPOUT) -> nn.Module:
+    """Layers that follow one another, whole network or part of one; its children are named after them."""
     return nn.Sequential(
         OrderedDict((layer.name.replace(".", "_"), LAYERS[layer.kind](layer, dropout)) for layer in layers)
     )

@@ -1,44 +1,31 @@
-"""The order of a run: sweep -> variants -> checked networks -> latency -> store. Nothing else knows it."""
+"""The order of a run: sweep -> variants -> accuracies -> latencies -> store. Nothing else knows it."""
 
 from __future__ import annotations
 
 import json
-import signal
-import threading
+import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 from mbsweep.accuracy import SOURCES
 from mbsweep.accuracy.published import tables
 from mbsweep.errors import MbsweepError
-from mbsweep.profiler.backends import BACKENDS
-from mbsweep.profiler.device import this_device, usable_cores, versions
+from mbsweep.measuring import Measurement, Progress, begin
+from mbsweep.predicting import predict
+from mbsweep.profiler.backends import BACKENDS, check_installed, lacking
+from mbsweep.profiler.bench import Bench
+from mbsweep.profiler.device import this_device, versions
+from mbsweep.profiler.subject import Subject
 from mbsweep.results import Run, open_run
 from mbsweep.space.counting import SpaceCounts, count_space
+from mbsweep.space.latency import LatencyConfig
 from mbsweep.space.rules import did_you_mean
-from mbsweep.space.sweep import LatencyConfig, Sweep
-from mbsweep.space.variant import Variant
+from mbsweep.space.sweep import Sweep
 from mbsweep.store import Store
 
-if TYPE_CHECKING:
-    from mbsweep.profiler.timing import Call, Visit
-
 MAX_MEASURED = 10_000  # networks of one configuration are held in memory together
-
-
-class Progress(Protocol):
-    """What a run tells while it goes on."""
-
-    def say(self, message: str) -> None:
-        """One line for the user."""
-
-    def begin(self, task: str, total: int) -> None:
-        """A part of the run with so many steps begins."""
-
-    def advance(self, done: str) -> None:
-        """One more step is done."""
 
 
 class Silent:
@@ -50,7 +37,7 @@ class Silent:
     def begin(self, task: str, total: int) -> None:
         """Nothing."""
 
-    def advance(self, done: str) -> None:
+    def advance(self, done: str, steps: int = 1) -> None:
         """Nothing."""
 
 
@@ -58,8 +45,9 @@ def check(sweep: Sweep) -> None:
     """MbsweepError where the sweep asks for what this mbsweep does not have."""
     for place, config in enumerate(sweep.latency):
         _check_name(sweep, ("latency", place, "backend"), config.backend, BACKENDS)
-        precisions = BACKENDS[config.backend].precisions
-        _check_name(sweep, ("latency", place, "precision"), config.precision, precisions)
+        for name, given, has in lacking(config):
+            what = f"is {given!r}; {config.backend} has {' and '.join(has)}"
+            raise sweep.problem(("latency", place, name), what + did_you_mean(given, has))
     if sweep.accuracy:
         _check_name(sweep, ("accuracy", "table"), sweep.accuracy.table, tables())
 
@@ -89,19 +77,23 @@ def run(
     check(sweep)
     _check_machine(sweep)
     space = count_space(sweep)
-    if sweep.latency and len(space) > MAX_MEASURED:
+    if len(space) > MAX_MEASURED and any(config.kind == "measured" for config in sweep.latency):
         raise sweep.problem(
             ("latency",),
-            f"would measure {len(space)} variants; at most {MAX_MEASURED}: narrow it by limits or sample",
+            f"would measure {len(space)} variants; at most {MAX_MEASURED}: narrow it by limits or sample, or "
+            "predict them with `kind: predicted`",
         )
     folder = default_out(sweep) if out is None else Path(out)
     with Store.write(folder) as store:
-        _check_same_device(store, folder)
+        _check_same_device(store, sweep, folder)
         enter_sweep(store, sweep, space, progress)
         if retry:
             store.forget_failures()
-        if sweep.latency:
-            _measure(store, sweep, space.variants(), progress)
+        for config in sweep.latency:
+            if config.kind == "measured":
+                _measure(store, config, space, progress)
+            else:
+                predict(store, config, space, progress)
     return open_run(folder)
 
 
@@ -111,27 +103,31 @@ def default_out(sweep: Sweep) -> Path:
 
 
 def _check_machine(sweep: Sweep) -> None:
-    cores = usable_cores()
+    """MbsweepError where this machine or what is installed on it cannot do what the sweep asks for."""
+    usable = sorted(os.sched_getaffinity(0))
     for place, config in enumerate(sweep.latency):
-        if config.threads > cores:
+        if missing := sorted(set(config.cpus) - set(usable)):
             raise sweep.problem(
-                ("latency", place, "threads"), f"is {config.threads}; this machine has {cores} cores"
+                ("latency", place, "cpus"), f"names core {missing[0]}; this process may use {usable}"
             )
+        cores = len(config.cpus or usable)
+        if config.threads > cores:
+            whose = "`cpus` names" if config.cpus else "this machine has"
+            raise sweep.problem(("latency", place, "threads"), f"is {config.threads}; {whose} {cores} cores")
+        check_installed(config.backend)
 
 
-# What makes two sessions comparable: samples of one variant must not mix machines or runtimes.
-_SAME_DEVICE = ("processor", "cores", "machine")
-_SAME_VERSIONS = ("torch", "onnxruntime")
-
-
-def _check_same_device(store: Store, folder: Path) -> None:
+def _check_same_device(store: Store, sweep: Sweep, folder: Path) -> None:
+    """Samples of one variant must not mix machines or runtimes."""
     sessions = store.sessions()
     if not sessions:
         return
     then = sessions[-1]
+    names = ("processor", "cores", "machine")
+    runtimes = {BACKENDS[config.backend].packages[0] for config in sweep.latency}
     now: dict[str, dict[str, Any]] = {"device": this_device().as_dict(), "versions": dict(versions())}
-    for part, names in (("device", _SAME_DEVICE), ("versions", _SAME_VERSIONS)):
-        for name in names:
+    for part, compared in (("device", names), ("versions", sorted(runtimes & set(then["versions"])))):
+        for name in compared:
             if then[part].get(name) != now[part].get(name):
                 raise MbsweepError(
                     f"{folder} was measured with {name} {then[part].get(name)!r}, and here it is "
@@ -147,15 +143,15 @@ def enter_sweep(store: Store, sweep: Sweep, space: SpaceCounts, progress: Progre
     accuracies: Iterator[tuple[Any, ...]] = iter(())
     if sweep.accuracy:
         variants = space.variants()
-        found = SOURCES[sweep.accuracy.source](variants, sweep.accuracy)
+        source = SOURCES[sweep.accuracy.source]
+        precisions = dict.fromkeys(["fp32", *(config.precision for config in sweep.latency)])
+        found = {precision: source(variants, sweep.accuracy, precision) for precision in precisions}
         accuracies = (
-            (variant.id, a.source, a.kind, a.top1_pct, a.top5_pct, a.reason)
-            for variant, a in zip(variants, found, strict=True)
+            (variant.id, a.source, precision, a.kind, a.top1_pct, a.top5_pct, a.reason)
+            for precision, known in found.items()
+            for variant, a in zip(variants, known, strict=True)
         )
-    configs = (
-        (config.id, place, config.backend, config.precision, config.batch, config.threads, config.rounds)
-        for place, config in enumerate(sweep.latency)
-    )
+    configs = ((config.id, place, json.dumps(config.settings)) for place, config in enumerate(sweep.latency))
     about = {"name": sweep.name, "title": sweep.title, "description": sweep.description, "text": sweep.text}
     about |= {"accuracy_source": sweep.accuracy.table} if sweep.accuracy else {}
     added, left = store.set_sweep(about, _variant_rows(space), accuracies, configs)
@@ -172,101 +168,14 @@ def _variant_rows(space: SpaceCounts) -> Iterator[tuple[Any, ...]]:
         yield (position, id_, *bodies[body], *row)
 
 
-def _measure(store: Store, sweep: Sweep, variants: list[Variant], progress: Progress) -> None:
-    failures = store.failures()
-    failed_before = {variant for variant, _ in failures if (variant, "") in failures}
-    todo: list[tuple[LatencyConfig, list[tuple[int, str]]]] = []
-    for config in sweep.latency:
-        done = store.visited(config.id)
-        skip = failed_before | {variant for variant, config_id in failures if config_id == config.id}
-        pending = [
-            (number, variant.id)
-            for number in range(config.rounds)
-            for variant in variants
-            if (number, variant.id) not in done and variant.id not in skip
-        ]
-        if pending:
-            todo.append((config, pending))
-    if not todo:
-        return
-    with _interrupts_wait():
-        from mbsweep.profiler.prepare import process_for_timing
-
-    session = store.begin_session(this_device().as_dict(), versions())
-    with process_for_timing():
-        for config, pending in todo:
-            names = {name for _, name in pending}
-            wanted = [variant for variant in variants if variant.id in names]
-            _measure_config(store, session, config, wanted, pending, progress)
-
-
-@contextmanager
-def _interrupts_wait() -> Iterator[None]:
-    """Hold Ctrl-C back to the end: native libraries abort the process where it hits their loading."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # Python hands signals to the main thread only
-        return
-    caught: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _: caught.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if caught:
-        raise KeyboardInterrupt
-
-
-def _measure_config(
-    store: Store,
-    session: int,
-    config: LatencyConfig,
-    variants: list[Variant],
-    pending: list[tuple[int, str]],
-    progress: Progress,
-) -> None:
-    """Prepare every variant that has visits pending in one configuration, then visit them in rounds."""
-    from mbsweep.profiler import timing
-    from mbsweep.profiler.prepare import network, prepare
-
-    failed_before = {variant for variant, config_id in store.failures() if config_id in ("", config.id)}
-    calls: dict[str, Call] = {}
-    progress.begin(f"{config.id}: prepare", len(variants))
+def _measure(store: Store, config: LatencyConfig, space: SpaceCounts, progress: Progress) -> None:
+    """Measure what one configuration still lacks."""
     checked = store.checked()
-    for variant in variants:
-        if variant.id not in failed_before:
-            where = ""  # a network that cannot be built fails in every configuration
-            try:
-                net = network(variant, config.batch, is_checked=variant.id in checked)
-                store.set_checked(variant.id)
-                where = config.id
-                calls[variant.id] = prepare(net, variant.resolution, config)
-            except Exception as error:
-                _record(store, variant.id, where, error, progress)
-        progress.advance(variant.id)
-    for call in calls.values():
-        timing.warm_up(call)
-    pending = [(number, variant) for number, variant in pending if variant in calls]
-    progress.begin(f"{config.id}: measure", len(pending))
-
-    def failed(variant: str, error: Exception) -> None:
-        _record(store, variant, config.id, error, progress)
-
-    for visit in timing.interleaved(calls, pending, config.visit_ms, config.id, failed):
-        _keep(store, config, session, visit)
-        progress.advance(visit.variant)
-
-
-def _keep(store: Store, config: LatencyConfig, session: int, visit: Visit) -> None:
-    import numpy as np
-
-    samples = np.array(visit.samples_ns, dtype="<i8").tobytes()
-    store.add_visit(config.id, visit.variant, visit.round, session, samples)
-
-
-def _record(store: Store, variant: str, config: str, error: Exception, progress: Progress) -> None:
-    if isinstance(error, MbsweepError):  # the store cannot be written: that concerns the run, not the variant
-        raise error
-    reason = " ".join(f"{type(error).__name__}: {error}".split())[:500]
-    reason = reason.encode("utf-8", "backslashreplace").decode()  # a file name in it may be no text
-    store.add_failure(variant, config, reason)
-    progress.say(f"{variant} failed{f' in {config}' if config else ''}: {reason}")
+    subjects = [Subject.of(variant, variant.id in checked) for variant in space.variants()]
+    measurement = Measurement(store, config, subjects, progress)
+    if not measurement.pending():
+        return
+    with closing(Bench(config, measurement.failed)) as bench:
+        begun = begin(store, config, bench, progress)
+        if begun is not None:
+            measurement.run(bench, *begun)

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
 
 from mbsweep.accuracy import SOURCES
+from mbsweep.database import EmptyRunError
+from mbsweep.errors import MbsweepError
 from mbsweep.folder import check_free, holds_run
 from mbsweep.pipeline import check, default_out
+from mbsweep.profiler.backends import check_installed
 from mbsweep.space.counting import SpaceCounts, count_space
-from mbsweep.space.sweep import LatencyConfig, Sweep
-from mbsweep.store import EmptyRunError, Store
+from mbsweep.space.latency import LatencyConfig
+from mbsweep.space.sweep import Sweep
+from mbsweep.store import Store
 
 # Rough: an estimate before anything is measured, and the plan says that it is one.
 _START_S = 5.0  # loading torch
 _PREPARE_S = 0.2  # building, checking and exporting one network
 _MACS_PER_S = 20e9
-_VISIT_OVERHEAD = 1.15  # the untimed call of each visit, the commit
+_VISIT_OVERHEAD = 1.15  # the untimed call of each visit, the yardstick, the commit
+
+Finished = tuple[str, int, float]  # variant, visits, width of its interval in percent of the headline
 
 
 def plan(sweep: Sweep, out: Path | None = None) -> str:
@@ -35,18 +42,16 @@ def plan(sweep: Sweep, out: Path | None = None) -> str:
     lines.append(f"  mult-adds  {space.macs.min():,} to {space.macs.max():,}")
     if sweep.accuracy:
         lines.append(_accuracy_line(sweep, space))
-    done = _done(folder)
+    finished = _done(folder)
     seconds = 0.0
     for config in sweep.latency:
-        visits = len(space) * config.rounds
-        measured = _measured(space, config, done.get(config.id, {}))
-        lines.append(
-            f"  latency    {config.id}: {len(space):,} variants x {config.rounds} rounds "
-            f"of {config.visit_ms:g} ms; {measured:,} of {visits:,} visits done"
-        )
-        seconds += _estimate_s(space, config) * (1 - measured / visits)
+        done = _finished(finished, config, space)
+        about, total_s = (_measuring if config.kind == "measured" else _predicting)(space, config)
+        lines.append(f"  latency    {config.id}: {about}; {done:,} of {len(space):,} done")
+        lines += [f"             {missing}" for missing in _missing(config)]
+        seconds += total_s * (1 - done / len(space))
     if seconds:
-        lines.append(f"  time       about {_duration(seconds + _START_S)} (estimated, not measured)")
+        lines.append(f"  time       at most about {_duration(seconds + _START_S)} (estimated, not measured)")
     elif sweep.latency:
         lines.append("  time       nothing is left to measure")
     else:
@@ -62,32 +67,75 @@ def _narrowed(sweep: Sweep, kept: int, asked: int) -> str:
 
 def _accuracy_line(sweep: Sweep, space: SpaceCounts) -> str:
     assert sweep.accuracy is not None  # noqa: S101
-    found = SOURCES[sweep.accuracy.source](space.variants(), sweep.accuracy)
+    found = SOURCES[sweep.accuracy.source](space.variants(), sweep.accuracy, "fp32")
     known = sum(not math.isnan(accuracy.top1_pct) for accuracy in found)
     return (
         f"  accuracy   {sweep.accuracy.source}, {sweep.accuracy.table}: known for {known:,} of {len(space):,}"
     )
 
 
-def _done(folder: Path) -> dict[str, dict[str, int]]:
-    """config -> variant -> visits done; empty where there is no run yet."""
+def _done(folder: Path) -> dict[str, list[Finished]]:
+    """config -> what is known of each of its variants; empty where there is no run yet."""
     if not holds_run(folder):
         return {}
+    found: dict[str, list[Finished]] = {}
     try:
         with Store.read(folder) as store:
-            return store.visit_counts()
+            summaries = store.summaries()
+            for config, visits in store.visit_counts().items():
+                for variant, count in visits.items():
+                    of, summary = summaries.get((config, variant), (0, {}))
+                    width_pct = summary["width_pct"] if of == count else math.nan
+                    found.setdefault(config, []).append((variant, count, width_pct))
+            for config, variant in store.predicted():
+                found.setdefault(config, []).append((variant, 0, 0.0))
     except EmptyRunError:
         return {}
+    return found
 
 
-def _measured(space: SpaceCounts, config: LatencyConfig, done: dict[str, int]) -> int:
-    return sum(min(done.get(id_, 0), config.rounds) for id_ in space.ids()) if done else 0
+def _finished(done: dict[str, list[Finished]], config: LatencyConfig, space: SpaceCounts) -> int:
+    """Variants of the space that need nothing more in a configuration."""
+    known = done.get(config.id, [])
+    ids = set(space.ids()) if known else set()
+    return len(
+        {
+            variant
+            for variant, visits, width_pct in known
+            if variant in ids and (visits >= config.rounds or width_pct <= config.target_pct)
+        }
+    )
 
 
-def _estimate_s(space: SpaceCounts, config: LatencyConfig) -> float:
+def _missing(config: LatencyConfig) -> Iterator[str]:
+    try:
+        check_installed(config.backend)
+    except MbsweepError as error:
+        yield str(error)
+
+
+def _measuring(space: SpaceCounts, config: LatencyConfig) -> tuple[str, float]:
+    """What measuring a configuration means in words, and the most seconds that it takes."""
     calls_s = space.macs * (config.batch / _MACS_PER_S)
-    visits_s = calls_s.clip(min=config.visit_ms / 1000) * (config.rounds * _VISIT_OVERHEAD)
-    return float(visits_s.sum()) + _PREPARE_S * len(space)
+    if config.visit_calls:
+        amount, visits_s = f"{config.visit_calls} calls", calls_s * config.visit_calls
+    else:
+        amount, visits_s = f"{config.visit_ms:g} ms", calls_s.clip(min=config.visit_ms / 1000)
+    about = (
+        f"{len(space):,} variants x at most {config.rounds} rounds of {amount}, "
+        f"until the 95 % interval is {config.target_pct:g} % wide"
+    )
+    return about, float(visits_s.sum()) * config.rounds * _VISIT_OVERHEAD + _PREPARE_S * len(space)
+
+
+def _predicting(space: SpaceCounts, config: LatencyConfig) -> tuple[str, float]:
+    """The same for a predicted configuration."""
+    measured = f"{config.max_blocks} blocks and {config.networks} networks"
+    about = f"{len(space):,} variants predicted from at most {measured}"
+    visits_s = (
+        (config.max_blocks + config.networks) * config.rounds * config.visit_ms / 1000 * _VISIT_OVERHEAD
+    )
+    return about, visits_s + _PREPARE_S * config.networks
 
 
 def _duration(seconds: float) -> str:

@@ -47,9 +47,9 @@ class RichProgress:
         if not self._terminal:
             self.say(f"{task} ({total})")
 
-    def advance(self, done: str) -> None:
+    def advance(self, done: str, steps: int = 1) -> None:
         """One more step is done."""
         if self._task is not None:
-            self._bar.advance(self._task)
+            self._bar.advance(self._task, steps)
             if self._terminal:
                 self._bar.refresh()

@@ -1,77 +1,29 @@
-"""A run -> one table. Units and directions of its columns."""
+"""Runs, opened for reading: their tables, fronts, and the published latencies beside them."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-import numpy as np
 import pandas as pd
 
+from mbsweep.columns import COLUMNS, COMPARABLE
+from mbsweep.database import EmptyRunError
 from mbsweep.errors import MbsweepError
 from mbsweep.folder import FILE_NAME
 from mbsweep.pareto import front
-from mbsweep.store import EmptyRunError, Store
-from mbsweep.summary import summarize
+from mbsweep.space.variant import Variant
+from mbsweep.store import Store
+from mbsweep.tabulate import tabulate
 
+# What is known of a variant, whatever its latencies.
+_NETWORK = list(COLUMNS)[list(COLUMNS).index("variant") : list(COLUMNS).index("latency_ms")]
+_ACCURACY = ["top1_pct", "top5_pct", "top1_kind", "top1_source", "top1_reason"]
 
-@dataclass(frozen=True)
-class Column:
-    """What a column of the table means."""
-
-    label: str
-    unit: str = ""
-    better: str = ""  # "lower", "higher", or neither
-
-
-COLUMNS: dict[str, Column] = {
-    "variant": Column("Variant"),
-    "family": Column("Family"),
-    "block": Column("Block"),
-    "width": Column("Width multiplier"),
-    "resolution": Column("Resolution", "px"),
-    "depth": Column("Depth", "blocks"),
-    "stage_channels": Column("Stage channels at width 1"),
-    "num_classes": Column("Classes"),
-    "divisor": Column("Channel divisor"),
-    "params": Column("Parameters", "", "lower"),
-    "macs": Column("Mult-adds", "", "lower"),
-    "weight_bytes": Column("Weights at fp32", "bytes", "lower"),
-    "peak_activation_bytes": Column("Peak activations at fp32", "bytes", "lower"),
-    "latency_ms": Column("Latency", "ms", "lower"),
-    "latency_p50_ms": Column("Latency p50", "ms", "lower"),
-    "latency_p90_ms": Column("Latency p90", "ms", "lower"),
-    "latency_mean_ms": Column("Latency mean", "ms", "lower"),
-    "latency_sd_ms": Column("Latency sd", "ms", "lower"),
-    "latency_samples": Column("Timed calls"),
-    "latency_kind": Column("Latency kind"),
-    "backend": Column("Backend"),
-    "precision": Column("Precision"),
-    "threads": Column("Threads"),
-    "batch": Column("Batch", "images"),
-    "device": Column("Device"),
-    "top1_pct": Column("Top-1 accuracy", "%", "higher"),
-    "top5_pct": Column("Top-5 accuracy", "%", "higher"),
-    "top1_kind": Column("Accuracy kind"),
-    "top1_source": Column("Accuracy source"),
-    "top1_reason": Column("Why accuracy is unknown"),
-    "on_front": Column("On the Pareto front"),
-    "error": Column("Error"),
-}
-
-# Rows with the same values here lie on one pair of axes: only among them is a front drawn.
-COMPARABLE = [
-    "backend",
-    "precision",
-    "threads",
-    "batch",
-    "device",
-    "latency_kind",
-    "top1_kind",
-    "top1_source",
-]
+PublishedRows = Callable[[Sequence[Variant]], list[dict[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -83,7 +35,15 @@ class Run:
     def table(self) -> pd.DataFrame:
         """One row per variant and latency configuration; columns as in COLUMNS. NaN means unknown."""
         with Store.read(self.path) as store:
-            return _tabulate(store)
+            table = tabulate(store)
+        table["run"] = self.name
+        table["on_front"] = fronts(table)
+        return table
+
+    @property
+    def name(self) -> str:
+        """The folder's name, as text."""
+        return _as_text(self.path.resolve().name)
 
     def about(self) -> dict[str, Any]:
         """The sweep (name, title, description, text, accuracy_source) and the sessions that measured."""
@@ -128,6 +88,60 @@ def find_runs(folder: Path) -> tuple[list[Run], list[Path]]:
     return runs, empty
 
 
+def combine(runs: Sequence[Run]) -> pd.DataFrame:
+    """The tables of several runs as one, below one another; fronts stay those of each run.
+
+    A run is called after its folder; where several folders have the same name, by its path. Raises
+    MbsweepError where a run is named twice.
+    """
+    places = [run.path.resolve() for run in runs]
+    for number, run in enumerate(runs):
+        if places[number] in places[:number]:
+            raise MbsweepError(f"{run.path} is named twice; name each run once")
+    names = [run.name for run in runs]
+    tables = [run.table() for run in runs]
+    for run, table in zip(runs, tables, strict=True):
+        if names.count(run.name) > 1:
+            table["run"] = _as_text(str(run.path))
+    return (
+        tables[0]
+        if len(tables) == 1
+        else pd.concat([table.astype(object) for table in tables], ignore_index=True).infer_objects()
+    )
+
+
+def _as_text(name: str) -> str:
+    """A file's name may hold bytes that are no text, which no table can hold: they are spelt out."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def published_latencies(table: pd.DataFrame, published: PublishedRows) -> pd.DataFrame:
+    """Rows for the published latencies of a table's variants, each once; columns as in COLUMNS.
+
+    published: gives them, as `mbsweep.accuracy.published.latency_rows` does. Their accuracy is what the table
+    has for the variant at the same precision. They are of no run and no configuration, and have fronts of
+    their own.
+    """
+    networks = table[_NETWORK].drop_duplicates("variant")
+    records = cast("list[dict[str, Any]]", networks.to_dict("records"))
+    rows = pd.DataFrame(published([_variant(record) for record in records]))
+    if rows.empty:
+        return pd.DataFrame(columns=list(COLUMNS))
+    accuracies = table[["variant", "precision", *_ACCURACY]].fillna({"precision": "fp32"})  # only counted
+    accuracies = accuracies.sort_values("top1_pct", key=pd.isna, kind="stable")  # of several runs, who knows
+    accuracies = accuracies.drop_duplicates(["variant", "precision"])
+    rows = rows.merge(networks, on="variant").merge(accuracies, how="left", on=["variant", "precision"])
+    rows = rows.reindex(columns=list(COLUMNS))
+    rows["on_front"] = fronts(rows)
+    return rows
+
+
+def _variant(row: Mapping[str, Any]) -> Variant:
+    names = ("family", "width", "resolution", "depth", "block", "num_classes", "divisor")
+    stages = tuple(json.loads(row["stage_channels"]))
+    return Variant(stage_channels=stages, **{name: row[name] for name in names})
+
+
 def fronts(table: pd.DataFrame) -> pd.Series[bool]:
     """Mask of the rows on the front of top-1 against latency, each among the rows it can be compared with.
 
@@ -138,67 +152,3 @@ def fronts(table: pd.DataFrame) -> pd.Series[bool]:
     for _, rows in table.groupby(COMPARABLE, dropna=False):
         mask[rows.index] = front(rows[cost], rows["top1_pct"])
     return mask
-
-
-def _tabulate(store: Store) -> pd.DataFrame:
-    variants = _frame(store, "variants").rename(columns={"id": "variant"})
-    latencies = _latencies(store)
-    configs = _frame(store, "configs").rename(columns={"id": "config"})
-    # A configuration that the sweep no longer names stays in the table as far as it was measured.
-    configs = configs[configs["position"].notna() | configs["config"].isin(latencies["config"])]
-    if configs.empty:
-        table = variants.assign(config="", rounds=0)
-    else:
-        table = configs.merge(variants, how="cross", suffixes=("", "_of_variant"))
-    table = table.merge(latencies, how="left", on=["config", "variant"])
-    source = (store.last_sweep() or {}).get("accuracy_source")
-    accuracies = _frame(store, "accuracies").rename(
-        columns={"source": "top1_source", "kind": "top1_kind", "reason": "top1_reason"}
-    )
-    table = table.merge(accuracies[accuracies["top1_source"] == source], how="left", on="variant")
-    table["is_asked"] = table.filter(like="position").notna().all(axis=1)
-    table["error"] = _errors(table, store.failures())
-    table = table.reindex(columns=list(COLUMNS))
-    table["on_front"] = fronts(table)
-    return table
-
-
-def _frame(store: Store, name: str) -> pd.DataFrame:
-    columns, rows = store.rows(name)
-    return pd.DataFrame(rows, columns=columns)
-
-
-def _latencies(store: Store) -> pd.DataFrame:
-    """One row per configuration and variant that has samples."""
-    sessions = store.sessions()
-    device = sessions[-1]["device"]["description"] if sessions else None
-    rows = []
-    for (config, variant), group in groupby(store.visits(), key=lambda visit: visit[:2]):
-        visits = [np.frombuffer(samples, dtype="<i8") for _, _, samples in group]
-        found = summarize(visits) | {"visits": len(visits)}
-        rows.append(
-            {"config": config, "variant": variant, "latency_kind": "measured", "device": device} | found
-        )
-    names = ["config", "variant", "visits", "latency_kind", "device"]
-    names += [name for name in COLUMNS if name.startswith("latency_") and name != "latency_kind"]
-    return pd.DataFrame(rows, columns=names)
-
-
-def _errors(table: pd.DataFrame, failures: dict[tuple[str, str], str]) -> list[str | None]:
-    """Why a row has no latency, or less than was asked for; None where nothing is wrong."""
-    errors: list[str | None] = []
-    for variant, config, rounds, visits, is_asked in zip(
-        table["variant"],
-        table["config"],
-        table["rounds"],
-        table["visits"].fillna(0),
-        table["is_asked"],
-        strict=True,
-    ):
-        reason = failures.get((variant, config)) or failures.get((variant, ""))
-        if reason is None and visits < rounds and not is_asked:
-            reason = f"measured in {visits:.0f} of {rounds} rounds; the sweep no longer asks for the rest"
-        elif reason is None and visits < rounds:
-            reason = f"measured in {visits:.0f} of {rounds} rounds; run the sweep again to go on"
-        errors.append(reason)
-    return errors

@@ -1,20 +1,17 @@
-"""One SQLite file per run. Nothing else in mbsweep knows SQL."""
+"""What a run keeps: one SQLite file. Nothing else in mbsweep knows its tables."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import IO, Any, Self
+from typing import Any, NamedTuple
 
-from mbsweep.errors import MbsweepError
-from mbsweep.folder import FILE_NAME, check_free, holds_run, lock
+import numpy as np
 
-FORMAT = 1  # raised when an older mbsweep could not read what a newer one writes
-APPLICATION_ID = 0x6D627377  # "mbsw": tells our files from other SQLite files
+from mbsweep.database import Database, explained
+from mbsweep.drift import Drift, Key, Size
 
 _SCHEMA = """
 CREATE TABLE sweeps (id INTEGER PRIMARY KEY, used_utc TEXT NOT NULL, name TEXT NOT NULL, title TEXT NOT NULL,
@@ -28,123 +25,53 @@ CREATE TABLE variants (id TEXT PRIMARY KEY, position INTEGER, family TEXT NOT NU
                        width REAL NOT NULL, resolution INTEGER NOT NULL, depth INTEGER NOT NULL,
                        params INTEGER NOT NULL, macs INTEGER NOT NULL, weight_bytes INTEGER NOT NULL,
                        peak_activation_bytes INTEGER NOT NULL, checked INTEGER NOT NULL DEFAULT 0);
-CREATE TABLE accuracies (variant TEXT NOT NULL, source TEXT NOT NULL, kind TEXT NOT NULL, top1_pct REAL,
-                         top5_pct REAL, reason TEXT NOT NULL, PRIMARY KEY (variant, source)) WITHOUT ROWID;
-CREATE TABLE configs (id TEXT PRIMARY KEY, position INTEGER, backend TEXT NOT NULL, precision TEXT NOT NULL,
-                      batch INTEGER NOT NULL, threads INTEGER NOT NULL, rounds INTEGER NOT NULL);
+CREATE TABLE accuracies (variant TEXT NOT NULL, source TEXT NOT NULL, precision TEXT NOT NULL,
+                         kind TEXT NOT NULL, top1_pct REAL, top5_pct REAL, reason TEXT NOT NULL,
+                         PRIMARY KEY (variant, source, precision)) WITHOUT ROWID;
+-- settings: the whole latency configuration, JSON
+CREATE TABLE configs (id TEXT PRIMARY KEY, position INTEGER, settings TEXT NOT NULL);
 -- samples: the duration of every timed call in nanoseconds, little-endian 64-bit
 CREATE TABLE visits (config TEXT NOT NULL, variant TEXT NOT NULL, round INTEGER NOT NULL,
                      session INTEGER NOT NULL, ended_utc TEXT NOT NULL, samples BLOB NOT NULL,
                      PRIMARY KEY (config, variant, round));
--- config: '' where the variant failed before any configuration
+-- the networks that are visited in every round of every session, to tell the machine's drift
+CREATE TABLE yardsticks (config TEXT NOT NULL, yardstick TEXT NOT NULL, round INTEGER NOT NULL,
+                         session INTEGER NOT NULL, ended_utc TEXT NOT NULL, samples BLOB NOT NULL,
+                         PRIMARY KEY (config, yardstick, round, session));
+-- reference_ns: the yardstick's latency at the speed at which headlines are told; NULL until it is known
+CREATE TABLE calibrations (config TEXT NOT NULL, yardstick TEXT NOT NULL, params INTEGER NOT NULL,
+                           macs INTEGER NOT NULL, reference_ns REAL,
+                           PRIMARY KEY (config, yardstick)) WITHOUT ROWID;
+CREATE TABLE files (config TEXT NOT NULL, variant TEXT NOT NULL, file_bytes INTEGER NOT NULL,
+                    PRIMARY KEY (config, variant)) WITHOUT ROWID;
+-- summary: statistics of the first so many visits, JSON; derived, kept because intervals take time
+CREATE TABLE summaries (config TEXT NOT NULL, variant TEXT NOT NULL, visits INTEGER NOT NULL,
+                        summary TEXT NOT NULL, PRIMARY KEY (config, variant)) WITHOUT ROWID;
+CREATE TABLE predictions (config TEXT NOT NULL, variant TEXT NOT NULL, latency_ns REAL NOT NULL,
+                          low_ns REAL NOT NULL, high_ns REAL NOT NULL,
+                          PRIMARY KEY (config, variant)) WITHOUT ROWID;
+-- report: how good a configuration's predictions are, JSON
+CREATE TABLE predictors (config TEXT PRIMARY KEY, session INTEGER NOT NULL, report TEXT NOT NULL);
+-- variant: '' where the whole configuration was skipped
 CREATE TABLE failures (variant TEXT NOT NULL, config TEXT NOT NULL, reason TEXT NOT NULL,
                        at_utc TEXT NOT NULL, PRIMARY KEY (variant, config));
 """
 
 
-class EmptyRunError(MbsweepError):
-    """The run was stopped before it began: there is nothing to read."""
+class VisitRow(NamedTuple):
+    """One visit as it is kept."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(f"{folder} is a run that was stopped before it began; run its sweep again")
+    config: str
+    variant: str
+    round: int
+    session: int
+    samples: bytes
 
 
-class Store:
+class Store(Database):
     """An open run. Use `Store.write` or `Store.read`, as a context manager."""
 
-    def __init__(self, folder: Path, connection: sqlite3.Connection, lock: IO[str] | None) -> None:
-        self.folder = folder
-        self._connection = connection
-        self._lock = lock
-
-    @classmethod
-    def write(cls, folder: Path) -> Self:
-        """Open a run for its one writer; make it where there is none.
-
-        Raises MbsweepError where another process writes it, where the folder holds something else, where the
-        file is damaged or of a newer format, and where the folder cannot be written.
-        """
-        check_free(folder)
-        lock_file = lock(folder)
-        try:
-            with _explained(folder):
-                store = cls(folder, _connect(folder), lock_file)
-                store._prepare()
-            return store
-        except BaseException:
-            lock_file.close()
-            raise
-
-    @classmethod
-    def read(cls, folder: Path) -> Self:
-        """Open a run for reading.
-
-        Raises MbsweepError where there is none, or it cannot be read; EmptyRunError where it holds nothing.
-        """
-        if not holds_run(folder):
-            raise MbsweepError(
-                f"{folder} is not an mbsweep run (it has no {FILE_NAME}); `mbsweep run SWEEP` makes one"
-            )
-        with _explained(folder, reading=True):
-            # Not mode=ro: a writer killed within a commit leaves a journal that must be rolled back.
-            # Where the file may not be written, SQLite opens it for reading.
-            store = cls(folder, _connect(folder, "rw"), None)
-            try:
-                store._connection.execute("PRAGMA query_only = ON")
-                if not store._has_tables():
-                    raise EmptyRunError(folder)
-                store._check_format()
-            except BaseException:
-                store._connection.close()
-                raise
-        return store
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._connection.close()
-        if self._lock is not None:
-            self._lock.close()
-
-    def _prepare(self) -> None:
-        # A commit is on the disk when it returns, also if the power fails.
-        self._connection.execute("PRAGMA synchronous = FULL")
-        if not self._has_tables():
-            script = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORMAT};"
-            self._connection.executescript(f"BEGIN; {_SCHEMA} {script} COMMIT;")
-        self._check_format()
-        if (fault := self._connection.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
-            raise sqlite3.DatabaseError(fault)
-
-    def _has_tables(self) -> bool:
-        return bool(self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
-
-    def _check_format(self) -> None:
-        if self._connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-            raise MbsweepError(f"{self.folder / FILE_NAME} was not written by mbsweep; choose another folder")
-        version = self._connection.execute("PRAGMA user_version").fetchone()[0]
-        if version > FORMAT:
-            raise MbsweepError(
-                f"{self.folder} was written by a newer mbsweep (run format {version}, this one reads "
-                f"{FORMAT}); upgrade mbsweep, or choose another folder"
-            )
-
-    def _query(self, sql: str, values: Iterable[Any] = ()) -> list[tuple[Any, ...]]:
-        with _explained(self.folder, reading=True):
-            return self._connection.execute(sql, tuple(values)).fetchall()
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with _explained(self.folder):
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-                self._connection.execute("COMMIT")
-            except BaseException:
-                with suppress(sqlite3.Error):  # a full disk has rolled back already
-                    self._connection.execute("ROLLBACK")
-                raise
+    schema = _SCHEMA
 
     # What the sweep asks for
 
@@ -178,8 +105,8 @@ class Store:
                 "ON CONFLICT (id) DO UPDATE SET position = excluded.position",
                 variants,
             )
-            sql.executemany("INSERT OR REPLACE INTO accuracies VALUES (?, ?, ?, ?, ?, ?)", accuracies)
-            sql.executemany("INSERT OR REPLACE INTO configs VALUES (?, ?, ?, ?, ?, ?, ?)", configs)
+            sql.executemany("INSERT OR REPLACE INTO accuracies VALUES (?, ?, ?, ?, ?, ?, ?)", accuracies)
+            sql.executemany("INSERT OR REPLACE INTO configs VALUES (?, ?, ?)", configs)
             sql.execute(
                 "INSERT INTO sweeps (used_utc, name, title, description, text, accuracy_source) "
                 "VALUES (:used_utc, :name, :title, :description, :text, :accuracy_source)",
@@ -204,16 +131,12 @@ class Store:
         """Every session that measured something: id, started_utc, device, versions."""
         rows = self._query(
             "SELECT id, started_utc, device, versions FROM sessions "
-            "WHERE id IN (SELECT session FROM visits) ORDER BY id"
+            "WHERE id IN (SELECT session FROM visits UNION SELECT session FROM predictors) ORDER BY id"
         )
-        with _explained(self.folder, reading=True):
+        names = ("id", "started_utc", "device", "versions")
+        with explained(self.folder, reading=True):
             return [
-                {
-                    "id": row[0],
-                    "started_utc": row[1],
-                    "device": json.loads(row[2]),
-                    "versions": json.loads(row[3]),
-                }
+                dict(zip(names, (*row[:2], json.loads(row[2]), json.loads(row[3])), strict=True))
                 for row in rows
             ]
 
@@ -223,12 +146,31 @@ class Store:
             row = (config, variant, round_, session, _now(), samples)
             sql.execute("INSERT INTO visits VALUES (?, ?, ?, ?, ?, ?)", row)
 
-    def visited(self, config: str) -> set[tuple[int, str]]:
-        """The (round, variant) visits of a configuration that are done."""
-        return {
-            (row[0], row[1])
-            for row in self._query("SELECT round, variant FROM visits WHERE config = ?", [config])
-        }
+    def add_yardstick(self, config: str, name: str, round_: int, session: int, samples: bytes) -> None:
+        """Keep the samples of one visit to a yardstick network."""
+        with self._transaction() as sql:
+            row = (config, name, round_, session, _now(), samples)
+            sql.execute("INSERT OR REPLACE INTO yardsticks VALUES (?, ?, ?, ?, ?, ?)", row)
+
+    def set_calibration(self, config: str, rows: Iterable[tuple[str, int, int, float | None]]) -> None:
+        """Keep (yardstick, parameters, mult-adds, reference latency in ns or None) of a configuration."""
+        with self._transaction() as sql:
+            sql.executemany(
+                "INSERT OR REPLACE INTO calibrations VALUES (?, ?, ?, ?, ?)", ((config, *row) for row in rows)
+            )
+
+    def drifts(self) -> dict[str, Drift]:
+        """config -> how the machine drifted while it was measured."""
+        sizes: dict[str, dict[str, Size]] = {}
+        reference: dict[str, dict[str, float]] = {}
+        for config, name, params, macs, reference_ns in self._query("SELECT * FROM calibrations"):
+            sizes.setdefault(config, {})[name] = params, macs
+            if reference_ns is not None:
+                reference.setdefault(config, {})[name] = reference_ns
+        fastest: dict[str, dict[str, dict[Key, float]]] = {config: {} for config in sizes}
+        for config, name, round_, session, samples in self.yardsticks():
+            fastest[config].setdefault(name, {})[session, round_] = min(np.frombuffer(samples, "<i8"))
+        return {config: Drift(fastest[config], sizes[config], reference.get(config)) for config in sizes}
 
     def visit_counts(self) -> dict[str, dict[str, int]]:
         """config -> variant -> visits done."""
@@ -247,25 +189,79 @@ class Store:
         )
         return variants, configs, visits
 
-    def visits(self) -> Iterator[tuple[str, str, bytes]]:
-        """(config, variant, samples) of every visit, in the order of configuration, variant and round."""
-        with _explained(self.folder, reading=True):
-            for config, variant, samples in self._connection.execute(
-                "SELECT config, variant, samples FROM visits ORDER BY config, variant, round"
+    def visits(self, config: str | None = None) -> Iterator[VisitRow]:
+        """Every visit (of one configuration), in the order of configuration, variant and round."""
+        where, values = ("WHERE config = ?", [config]) if config is not None else ("", [])
+        sql = f"SELECT config, variant, round, session, samples FROM visits {where} ORDER BY 1, 2, 3"  # noqa: S608
+        with explained(self.folder, reading=True):
+            for row in self._connection.execute(sql, values):
+                _check_whole(row[4], f"{row[1]} in {row[0]}")
+                yield VisitRow(*row)
+
+    def yardsticks(self) -> Iterator[tuple[str, str, int, int, bytes]]:
+        """(config, yardstick, round, session, samples) of each yardstick's visits, in the order of time."""
+        with explained(self.folder, reading=True):
+            for row in self._connection.execute(
+                "SELECT config, yardstick, round, session, samples FROM yardsticks ORDER BY 1, 2, 4, 3"
             ):
-                if not samples or len(samples) % 8:
-                    raise sqlite3.DatabaseError(f"the samples of {variant} in {config} are cut short")
-                yield config, variant, samples
+                _check_whole(row[4], f"{row[1]} in {row[0]}")
+                yield row
+
+    def set_file_bytes(self, config: str, variant: str, file_bytes: int) -> None:
+        """Note the size on disk of what the runtime loads."""
+        with self._transaction() as sql:
+            sql.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?)", (config, variant, file_bytes))
+
+    def set_summaries(self, config: str, rows: Iterable[tuple[str, int, dict[str, Any]]]) -> None:
+        """Keep the statistics of (variant, visits, summary) rows."""
+        with self._transaction() as sql:
+            sql.executemany(
+                "INSERT OR REPLACE INTO summaries VALUES (?, ?, ?, ?)",
+                ((config, variant, visits, json.dumps(summary)) for variant, visits, summary in rows),
+            )
+
+    def summaries(self) -> dict[tuple[str, str], tuple[int, dict[str, Any]]]:
+        """(config, variant) -> (visits that it is of, summary)."""
+        rows = self._query("SELECT config, variant, visits, summary FROM summaries")
+        with explained(self.folder, reading=True):
+            return {(row[0], row[1]): (row[2], json.loads(row[3])) for row in rows}
+
+    def set_predictions(
+        self,
+        config: str,
+        session: int,
+        report: dict[str, Any],
+        rows: Iterable[tuple[str, float, float, float]],
+    ) -> None:
+        """Replace a configuration's predictions (variant, latency_ns, low_ns, high_ns) and their report."""
+        with self._transaction() as sql:
+            sql.execute("DELETE FROM predictions WHERE config = ?", [config])
+            sql.execute(
+                "INSERT OR REPLACE INTO predictors VALUES (?, ?, ?)", (config, session, json.dumps(report))
+            )
+            sql.executemany(
+                "INSERT INTO predictions VALUES (?, ?, ?, ?, ?)", ((config, *row) for row in rows)
+            )
+
+    def predicted(self) -> list[tuple[str, str]]:
+        """The (config, variant) that have a prediction."""
+        return [(row[0], row[1]) for row in self._query("SELECT config, variant FROM predictions")]
+
+    def predictors(self) -> dict[str, tuple[int, dict[str, Any]]]:
+        """config -> (session, report) of every predicted configuration."""
+        rows = self._query("SELECT config, session, report FROM predictors")
+        with explained(self.folder, reading=True):
+            return {row[0]: (row[1], json.loads(row[2])) for row in rows}
 
     def add_failure(self, variant: str, config: str, reason: str) -> None:
-        """Note that a variant failed, in one configuration or (config '') before any."""
+        """Note that a variant failed in a configuration; variant "": that the configuration was skipped."""
         with self._transaction() as sql:
             sql.execute(
                 "INSERT OR REPLACE INTO failures VALUES (?, ?, ?, ?)", (variant, config, reason, _now())
             )
 
     def failures(self) -> dict[tuple[str, str], str]:
-        """(variant, config) -> reason."""
+        """(variant, config) -> reason; (`""`, config) where the whole configuration was skipped."""
         return {
             (row[0], row[1]): row[2] for row in self._query("SELECT variant, config, reason FROM failures")
         }
@@ -274,6 +270,11 @@ class Store:
         """Let what failed be tried again."""
         with self._transaction() as sql:
             sql.execute("DELETE FROM failures")
+
+    def forget_skip(self, config: str) -> None:
+        """The configuration is not skipped any more."""
+        with self._transaction() as sql:
+            sql.execute("DELETE FROM failures WHERE variant = '' AND config = ?", [config])
 
     def checked(self) -> set[str]:
         """Variants whose built network had the counts of the closed form."""
@@ -285,42 +286,23 @@ class Store:
             sql.execute("UPDATE variants SET checked = 1 WHERE id = ?", [variant])
 
     def rows(self, table: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-        """Names and rows of `variants`, `configs` or `accuracies`; in the sweep's order."""
+        """Names and rows of a table; variants and configurations in the sweep's order."""
         order = {
             "variants": "position IS NULL, position, rowid",
             "configs": "position IS NULL, position, id",
             "accuracies": "variant",
+            "files": "variant",
+            "predictions": "variant",
         }[table]
-        with _explained(self.folder, reading=True):
+        with explained(self.folder, reading=True):
             cursor = self._connection.execute(f"SELECT * FROM {table} ORDER BY {order}")  # noqa: S608
             return [column[0] for column in cursor.description], cursor.fetchall()
 
 
-def _connect(folder: Path, mode: str = "rwc") -> sqlite3.Connection:
-    uri = f"{(folder / FILE_NAME).resolve().as_uri()}?mode={mode}"
-    return sqlite3.connect(uri, uri=True, timeout=60, isolation_level=None)
+def _check_whole(samples: bytes, whose: str) -> None:
+    if not samples or len(samples) % 8:
+        raise sqlite3.DatabaseError(f"the samples of {whose} are cut short")
 
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
-@contextmanager
-def _explained(folder: Path, reading: bool = False) -> Iterator[None]:
-    """SQLite's errors in words that say what to do; when reading also text that is not UTF-8, or not JSON."""
-    faults = (sqlite3.Error, ValueError) if reading else (sqlite3.Error,)
-    try:
-        yield
-    except faults as error:
-        text = " ".join(str(error).split())
-        if "full" in text or "disk I/O" in text:
-            advice = "free some space and run the same command again; what was measured is kept"
-        elif "readonly" in text or "unable to open" in text:
-            advice = "the folder must be writable; choose another --out"
-        elif "locked" in text:
-            advice = "another program holds it; close that and try again"
-        else:
-            advice = (
-                "the file is damaged; restore it from a copy, or choose another --out. It was left as it is"
-            )
-        raise MbsweepError(f"{folder / FILE_NAME}: {text}; {advice}") from None

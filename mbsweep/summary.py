@@ -1,27 +1,117 @@
-"""Samples -> the numbers of one row."""
+"""Samples -> the numbers of one row, with their uncertainty."""
 
 from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 NS_PER_MS = 1_000_000
+RESAMPLES = 1000
+CONFIDENCE_PCT = 95
+NORMAL_95 = 1.96  # half the width of a normal distribution's 95 % interval, in standard deviations
+NOISY_IQR_PCT = 10  # an interquartile range above this share of the median: too noisy to trust
+MIN_VISITS = 10  # of fewer visits, an interval says nothing
+_GRID = 512  # places at which the distribution of the pooled samples is held while it is resampled
+
+Visits = list[NDArray[np.int64]]  # the samples of each visit, in nanoseconds
 
 
-def summarize(visits: list[NDArray[np.int64]]) -> dict[str, float]:
-    """Headline and spread of one variant's latency, from the samples of its visits in nanoseconds.
+def summarize(visits: Visits, drift: NDArray[np.float64], drift_error: float = 0) -> dict[str, float]:
+    """Latency of one variant, its spread and its intervals, from the samples of its visits.
 
-    latency_ms, the headline, is the median over the visits of each visit's fastest call. Noise on a machine
-    only ever adds time, so the fastest call of a visit is the one that was disturbed least; the median over
-    the visits keeps a single lucky or unlucky visit from deciding. p50, p90, mean and sd are of all calls.
+    drift: (visits,) how much slower than in its reference state the machine was at each visit.
+    drift_error: what that leaves uncertain, the standard deviation of its logarithm.
+
+    latency_ms, the headline, is the median over the visits of each visit's fastest call, drift divided out.
+    Noise on a machine only ever adds time, so the fastest call of a visit is the one that was disturbed
+    least; the median over the visits keeps a single lucky or unlucky visit from deciding. p50 and p90 are
+    of all calls, drift divided out; mean, sd and interquartile range of all calls as they were timed.
+
+    The intervals are 95 % percentile bootstraps (Efron and Tibshirani 1993, chapter 13). Whole visits are
+    drawn, not single calls, because the calls of one visit share its weather. Each is widened by what the
+    drift leaves uncertain; width_pct is the headline's before that, the part that more visits narrow. NaN
+    below MIN_VISITS visits.
     """
-    samples = np.concatenate(visits) / NS_PER_MS
-    p50, p90 = np.percentile(samples, [50, 90])
-    return {
-        "latency_ms": float(np.median([visit.min() for visit in visits])) / NS_PER_MS,
+    pooled = np.concatenate(visits) / NS_PER_MS
+    quartile1, median, quartile3 = np.percentile(pooled, [25, 50, 75])
+    undrifted = [visit / slower for visit, slower in zip(visits, drift, strict=True)]
+    p50, p90 = np.percentile(np.concatenate(undrifted) / NS_PER_MS, [50, 90])
+    fastest = fastest_ms(visits, drift)
+    found = {
+        "latency_ms": float(np.median(fastest)),
         "latency_p50_ms": float(p50),
         "latency_p90_ms": float(p90),
-        "latency_mean_ms": float(samples.mean()),
-        "latency_sd_ms": float(samples.std(ddof=1)) if len(samples) > 1 else float("nan"),
-        "latency_samples": len(samples),
+        "latency_mean_ms": float(pooled.mean()),
+        "latency_sd_ms": float(pooled.std(ddof=1)) if len(pooled) > 1 else float("nan"),
+        "latency_iqr_pct": float(100 * (quartile3 - quartile1) / median),
+        "latency_samples": len(pooled),
     }
+    low, high = headline_interval(fastest)
+    found["width_pct"] = 100 * (high - low) / found["latency_ms"]
+    intervals = {"latency": (low, high)} | pooled_intervals(undrifted)
+    for name, ends in intervals.items():
+        low, high = _widened(found[f"{name}_ms"], *ends, drift_error)
+        found |= {f"{name}_low_ms": low, f"{name}_high_ms": high}
+    return found
+
+
+def _widened(value: float, low: float, high: float, error: float) -> tuple[float, float]:
+    """An interval with a further, independent error of the logarithm added in quadrature at either end."""
+    # The ends are calls and the value may lie between calls: with few calls an end can be beyond the value.
+    down = math.hypot(max(math.log(value / low), 0), NORMAL_95 * error)
+    up = math.hypot(max(math.log(high / value), 0), NORMAL_95 * error)
+    return value * math.exp(-down), value * math.exp(up)
+
+
+def fastest_ms(visits: Visits, drift: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(visits,): the fastest call of each, drift divided out, in milliseconds."""
+    return np.array([visit.min() for visit in visits]) / NS_PER_MS / drift
+
+
+def headline_interval(fastest: NDArray[np.float64]) -> tuple[float, float]:
+    """95 % interval of the median of the visits' fastest calls; NaN below MIN_VISITS visits."""
+    if len(fastest) < MIN_VISITS:
+        return float("nan"), float("nan")
+    medians = np.median(fastest[_draws(len(fastest))], axis=1)
+    return _ends(medians)
+
+
+def pooled_intervals(visits: Sequence[NDArray[np.float64]]) -> dict[str, tuple[float, float]]:
+    """95 % intervals of median and 90th percentile of all calls, in ns; NaN below MIN_VISITS visits."""
+    names = {"latency_p50": 0.5, "latency_p90": 0.9}
+    if len(visits) < MIN_VISITS:
+        return dict.fromkeys(names, (float("nan"), float("nan")))
+    pooled = np.concatenate(visits)
+    places = np.unique(np.quantile(pooled, np.linspace(0, 1, _GRID), method="higher"))
+    up_to = np.array([np.searchsorted(np.sort(visit), places, side="right") for visit in visits])
+    weights = _weights(len(visits))
+    share = weights @ up_to / (weights @ [[len(visit)] for visit in visits])  # (resamples, places)
+    return {
+        name: _ends(places[(share >= level - 1e-9).argmax(axis=1)] / NS_PER_MS)
+        for name, level in names.items()
+    }
+
+
+def _ends(values: NDArray[np.float64]) -> tuple[float, float]:
+    tail = (100 - CONFIDENCE_PCT) / 2
+    low, high = np.percentile(values, [tail, 100 - tail])
+    return float(low), float(high)
+
+
+@cache
+def _draws(count: int) -> NDArray[np.int64]:
+    """(RESAMPLES, count): which visits each resample has. Always the same, so that a table is, too."""
+    return np.random.default_rng(0).integers(count, size=(RESAMPLES, count))
+
+
+@cache
+def _weights(count: int) -> NDArray[np.float64]:
+    """(RESAMPLES, count): how often each resample has each visit."""
+    draws = _draws(count)
+    weights = np.zeros(draws.shape)
+    np.add.at(weights, (np.arange(RESAMPLES)[:, None], draws), 1)
+    return weights

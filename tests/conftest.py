@@ -1,9 +1,22 @@
-"""What all tests share: how hypothesis runs here, and one small real run."""
+"""What all tests share: how hypothesis runs here, caches of their own, and one small real run."""
+
+import atexit
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-import mbsweep
+# No test reads or writes the user's cache. This one is that of the fixtures that several tests share; it is
+# set before mbsweep is imported, and what a test starts inherits it.
+CACHE = Path(tempfile.mkdtemp(prefix="mbsweep-tests-"))
+os.environ["MBSWEEP_CACHE"] = str(CACHE)
+atexit.register(shutil.rmtree, CACHE, ignore_errors=True)
+
+import mbsweep  # noqa: E402
 
 # Without a deadline, because a shared machine may stall for seconds.
 settings.register_profile("mbsweep", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -21,6 +34,33 @@ latency:
   - {backend: torch, rounds: 3, visit_ms: 1}
 accuracy: {source: published, table: tf-slim-2018-08-02}
 """
+
+
+SLOW_TO_MAKE = ("files", "inductor")  # kept by content, so whoever made them does not matter
+
+
+@pytest.fixture
+def own_denormals():
+    """ONNX Runtime flushes denormals in the thread that makes a session, here that of all further tests: not
+    for those, please. Hypothesis, for one, makes floats next to 0.
+    """
+    yield
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_flush_denormal(False)
+
+
+@pytest.fixture(autouse=True)
+def own_cache(own_denormals, monkeypatch):  # in this order: what a test has patched is put right first
+    """A cache of the test's own, so that no test knows what another has measured: blocks, yardsticks.
+
+    Only what is slow to make and the same for all is shared. Not in `tmp_path`: that is the test's.
+    """
+    folder = Path(tempfile.mkdtemp(dir=CACHE, prefix="of-a-test-"))
+    for name in SLOW_TO_MAKE:
+        (CACHE / name).mkdir(exist_ok=True)
+        (folder / name).symlink_to(CACHE / name)
+    monkeypatch.setenv("MBSWEEP_CACHE", str(folder))
+    return folder
 
 
 @pytest.fixture(scope="session")

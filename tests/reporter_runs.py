@@ -11,7 +11,8 @@ from mbsweep.pipeline import Silent, enter_sweep
 from mbsweep.reporter.page import write_report
 from mbsweep.results import open_run
 from mbsweep.space.counting import count, count_space
-from mbsweep.space.sweep import LatencyConfig, parse_sweep
+from mbsweep.space.latency import LatencyConfig
+from mbsweep.space.sweep import parse_sweep
 from mbsweep.space.variant import Variant
 from mbsweep.store import Store
 
@@ -32,13 +33,32 @@ latency:
 accuracy: {{source: published, table: tf-slim-2018-08-02}}
 """
 
+# As sweeps/backends.yaml: eight configurations, of which one is skipped by `many_run` and one predicted.
+MANY = (
+    WIDTH_RES[: WIDTH_RES.index("latency:")].replace("Width x resolution", "Backends")
+    + """\
+latency:
+  - {backend: onnxruntime, rounds: 12}
+  - {backend: onnxruntime, precision: int8, rounds: 12}
+  - {backend: onnxruntime, kind: predicted}
+  - {backend: openvino, precision: bf16, threads: 2, rounds: 12}
+  - {backend: executorch, precision: int8, rounds: 12}
+  - {backend: torch, memory_format: channels_last, rounds: 12}
+  - {backend: torch, mode: forward_backward, batch: 16, cpus: [0, 1], rounds: 12}
+  - {backend: torch_compile, memory_format: channels_last, mode: forward_backward, threads: 2, rounds: 12}
+accuracy: {source: published, table: tflite-hosted}
+"""
+)
+SKIPPED = "skipped: executorch is not installed"
+PREDICTOR = "median error 2.1 % on 8 networks that it had not seen, 95 % of the errors below 6.0 %"
+
 Latency = Callable[[LatencyConfig, Variant], float | None]
 
 
 def made_up_ms(config: LatencyConfig, variant: Variant) -> float:
     """A latency that grows with mult-adds, and has a floor in eager PyTorch."""
-    floor, per_gmac = {"onnxruntime": (0.1, 18.0), "torch": (3.0, 40.0)}[config.backend]
-    return floor + per_gmac * count(variant).macs / 1e9
+    floor, per_gmac = {"onnxruntime": (0.1, 18.0), "torch": (3.0, 40.0)}.get(config.backend, (0.2, 15.0))
+    return floor + per_gmac * count(variant).macs / 1e9 * config.batch
 
 
 def write_run(
@@ -49,12 +69,18 @@ def write_run(
     failures: Mapping[tuple[str, str], str] | None = None,
     device: str = DEVICE,
     name: str = "made_up.yaml",
+    spread: float = 0,
+    upper: Callable[[LatencyConfig, Variant], float] = lambda config, variant: 1.03,
 ) -> Path:
     """Write a run as `mbsweep run` would; return its folder.
 
     latency_ms: the fastest call of every visit, which makes it the headline; None: never visited.
     rounds: how many visits a variant has had.
-    failures: (variant, configuration or "") -> reason.
+    failures: (variant, configuration or "") -> reason; variant "": the configuration was skipped.
+    spread: the fastest call of a visit is by so much above, at and below the headline in turn.
+    upper: the upper quartile of the calls of every visit, over their fastest; 1.15 is noisy.
+
+    What is predicted has the latency as it would be measured, and an interval from 5 % below to 10 % above.
     """
     sweep = parse_sweep(text, name)
     space = count_space(sweep)
@@ -66,22 +92,48 @@ def write_run(
         if not sweep.latency:
             return folder
         about = {"description": device, "processor": device, "cores": 2, "machine": "x86_64"}
-        session = store.begin_session(about, {"python": "3.11.2", "torch": "2.13.0"})
+        about["id"] = f"{device.lower().replace(' ', '-')[:20]}_2c"
         for config in sweep.latency:
+            session = store.begin_session(about, {"python": "3.11.2", "torch": "2.13.0"})
+            known = {variant.id: latency_ms(config, variant) for variant in space.variants()}
+            if config.kind == "predicted":
+                rows = [(id_, *(np.array([1, 0.95, 1.1]) * ms * NS_PER_MS)) for id_, ms in known.items()]
+                store.set_predictions(config.id, session, {"summary": PREDICTOR}, rows)
+                continue
             for variant in space.variants():
-                fastest = latency_ms(config, variant)
-                if fastest is None:
+                if (headline := known[variant.id]) is None:
                     continue
-                samples = np.array([fastest, fastest * 1.02, fastest * 1.2]) * NS_PER_MS
                 for number in range(rounds(variant)):
-                    blob = samples.round().astype("<i8").tobytes()
+                    fastest = headline * (1 + spread * (number % 3 - 1))
+                    calls = fastest * np.array([1, 1.01, 1.02, upper(config, variant), 1.2]) * NS_PER_MS
+                    blob = calls.round().astype("<i8").tobytes()
                     store.add_visit(config.id, variant.id, number, session, blob)
     return folder
 
 
+def many_run(folder: Path, **kwargs) -> Path:
+    """A run of `MANY`: int8 is noisy at width 1, ExecuTorch is skipped, a configuration is predicted."""
+    skipped = "executorch-int8-b1-t1"
+    return write_run(
+        folder,
+        MANY,
+        latency_ms=lambda config, variant: None if config.id == skipped else made_up_ms(config, variant),
+        rounds=lambda variant: 12,
+        failures={("", skipped): SKIPPED},
+        spread=0.005,
+        upper=lambda config, variant: 1.15 if config.precision == "int8" and variant.width == 1 else 1.03,
+        **kwargs,
+    )
+
+
 def report(folder: Path, *runs: Path) -> list[Path]:
-    """The pages of some runs, as `mbsweep report` writes them: the index first."""
-    return write_report([open_run(run) for run in runs], folder, latency_rows)
+    """The pages of some runs, as `mbsweep report` without names writes them: the index first."""
+    return write_report([[open_run(run)] for run in runs], folder, latency_rows)
+
+
+def merged(folder: Path, *runs: Path) -> Path:
+    """The one page of some runs, as `mbsweep report RUN_A RUN_B` writes it."""
+    return write_report([[open_run(run) for run in runs]], folder, latency_rows)[1]
 
 
 # One of each way to break out of text into markup, script, plotly's markup or plotly's templates.

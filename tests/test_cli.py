@@ -24,6 +24,7 @@ from commands import (
 
 import mbsweep
 from mbsweep.accuracy.published import tables
+from mbsweep.profiler.backends import BACKENDS
 
 SPY = """
 import json, sys
@@ -42,6 +43,8 @@ finally:
         ["--version"],
         ["plan", "SWEEP", "--out", "RUN"],
         ["table", "RUN", "--format", "json"],
+        ["table", "RUN", "OTHER"],
+        ["compare", "RUN", "OTHER"],
         ["report", "RUN", "--html", "HTML"],
         ["run", "SWEEP", "--out", "RUN"],  # nothing is left to measure
         ["show"],
@@ -51,6 +54,7 @@ finally:
 def test_torch_is_loaded_only_to_measure(words, tiny_run, tiny_sweep, tmp_path):
     """Neither torch nor a runtime nor fvcore is imported where nothing is built or timed."""
     given = {"SWEEP": tiny_sweep, "RUN": copied(tiny_run, tmp_path), "HTML": tmp_path / "html"}
+    given["OTHER"] = tiny_run
     done = subprocess.run(
         [sys.executable, "-c", SPY, *(str(given.get(word, word)) for word in words)],
         capture_output=True,
@@ -65,9 +69,9 @@ def test_torch_is_loaded_only_to_measure(words, tiny_run, tiny_sweep, tmp_path):
 
 
 def test_help_names_every_command():
-    """Six commands, each with its own help."""
+    """Eight commands, each with its own help."""
     text = call("--help").stdout
-    for command in ("plan", "run", "table", "show", "reproduce", "report"):
+    for command in ("plan", "run", "table", "compare", "show", "bench", "reproduce", "report"):
         assert f"  {command} " in text
         result = call(command, "--help")
         assert result.exit_code == 0
@@ -91,12 +95,18 @@ def test_a_finished_run_says_what_it_has_and_what_next(tiny_run, tiny_sweep):
 
 
 def test_progress_goes_to_stderr(tiny_sweep, tmp_path):
-    """A run into a pipe tells its parts on stderr; stdout has the result only."""
+    """A run into a pipe tells its parts on stderr; stdout has the result only.
+
+    A busy machine may be called noisy there, too.
+    """
     torch_line = "  - {backend: torch, rounds: 3, visit_ms: 1}\n"
     sweep = rewritten(tiny_sweep, tmp_path, ("[160, 128, 32]", "[32]"), (torch_line, ""))
     code, out, err = finish(start("run", sweep, "--out", tmp_path / "run"))
     assert code == 0
-    assert err == "onnxruntime-fp32-b1-t1: prepare (1)\nonnxruntime-fp32-b1-t1: measure (3)\n"
+    assert [line for line in err.splitlines() if ": noisy: " not in line] == [
+        "onnxruntime-fp32-b1-t1: prepare (1)",
+        "onnxruntime-fp32-b1-t1: measure (3)",
+    ]
     assert out.startswith(f"{tmp_path / 'run'}: 1 variants, 1 latency configurations, 3 visits\n")
 
 
@@ -129,12 +139,37 @@ BAD_SWEEPS = [  # the file, and the message behind its name
     ),
     (
         "space: {}\nlatency:\n  - {backend: onnx_runtime}\n",
-        ":3: latency[0].backend is 'onnx_runtime'; expected one of torch, onnxruntime; "
+        f":3: latency[0].backend is 'onnx_runtime'; expected one of {', '.join(BACKENDS)}; "
         "did you mean 'onnxruntime'?",
     ),
     (
         "space: {}\nlatency:\n  - {backend: torch, precision: fp16}\n",
-        ":3: latency[0].precision is 'fp16'; expected one of fp32",
+        ":3: latency[0].precision is 'fp16'; torch has fp32 and bf16; did you mean 'bf16'?",
+    ),
+    (
+        "space: {}\nlatency:\n  - {backend: onnxruntime, mode: forward_backward}\n",
+        ":3: latency[0].mode is 'forward_backward'; onnxruntime has forward; did you mean 'forward'?",
+    ),
+    (
+        "space: {}\nlatency:\n  - backend: onnxruntime\n    memory_format: channels_last\n",
+        ":4: latency[0].memory_format is 'channels_last'; onnxruntime has contiguous",
+    ),
+    (
+        "space: {}\nlatency:\n  - {backend: onnxruntime, device: cuda}\n",
+        ":3: latency[0].device is 'cuda'; onnxruntime has cpu",
+    ),
+    (
+        "space: {}\nlatency:\n  - {backend: torch, mode: training}\n",
+        ":3: latency[0].mode is 'training'; expected one of forward, forward_backward",
+    ),
+    (
+        "space: {}\nlatency:\n  - {backend: torch, cpus: [0, 0]}\n",
+        ":3: latency[0].cpus is [0, 0]; "
+        "expected a list of different whole numbers from 0 to 4095, such as [0, 1]",
+    ),
+    (
+        "space: {}\nlatency:\n  - {backend: torch, target_pct: 0}\n",
+        ":3: latency[0].target_pct is 0; expected a number in (0, 100], such as 2",
     ),
     (
         "space: {}\nlatency:\n  - {backend: torch, batch: 0}\n",
@@ -255,11 +290,12 @@ def test_a_read_only_folder_is_refused(tiny_sweep, tmp_path):
 def test_a_read_only_run_can_be_read_but_not_written(tiny_run, tiny_sweep, tmp_path):
     """A finished run without write permission: `table` prints it, `plan` counts it, `run` is refused."""
     folder = copied(tiny_run, tmp_path)
+    table = call("table", folder).stdout
     for path in [*folder.iterdir(), folder]:
         path.chmod(0o555 if path == folder else 0o444)
     before = contents(folder)
     user = as_a_plain_user()
-    assert finish(start("table", folder, before=user)) == (0, call("table", tiny_run).stdout, "")
+    assert finish(start("table", folder, before=user)) == (0, table, "")
     assert finish(start("plan", tiny_sweep, "--out", folder, before=user))[0] == 0
     message = refusal(finish(start("run", tiny_sweep, "--out", folder, before=user)))
     assert message == f"{folder}: cannot be written: Permission denied; choose another --out"
@@ -305,18 +341,40 @@ def test_a_run_of_a_newer_format_is_refused(command, tiny_run, tiny_sweep, tmp_p
         "report": ["report", folder, "--html", tmp_path / "html"],
     }
     assert refusal(call(*words[command])) == (
-        f"{folder} was written by a newer mbsweep (run format 99, this one reads 1); "
+        f"{folder} was written by a newer mbsweep (run format 99, this one reads 2); "
         "upgrade mbsweep, or choose another folder"
     )
     assert (folder / "run.sqlite").read_bytes() == before
 
 
-@pytest.mark.parametrize("command", ["table", "report"])
-def test_a_folder_without_a_run_is_refused(command, tmp_path):
-    """The message names the file that is missing and the command that makes one."""
+@pytest.mark.parametrize("command", ["table", "plan", "run", "report", "compare"])
+def test_a_run_of_an_older_format_is_refused(command, tiny_run, tiny_sweep, tmp_path):
+    """Runs of format 1 hold no yardsticks, and no settings: they are told apart, and left as they are."""
+    folder = copied(tiny_run, tmp_path)
+    execute(folder, "PRAGMA user_version = 1")
+    before = (folder / "run.sqlite").read_bytes()
+    words = {
+        "table": ["table", folder],
+        "plan": ["plan", tiny_sweep, "--out", folder],
+        "run": ["run", tiny_sweep, "--out", folder],
+        "report": ["report", folder, "--html", tmp_path / "html"],
+        "compare": ["compare", tiny_run, folder],
+    }
+    assert refusal(call(*words[command])) == (
+        f"{folder} was written by an older mbsweep (run format 1, this one reads 2); "
+        "measure it anew, or choose another folder"
+    )
+    assert (folder / "run.sqlite").read_bytes() == before
+
+
+@pytest.mark.parametrize("command", ["table", "report", "compare"])
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_folder_without_a_run_is_refused(command, is_first, tiny_run, tmp_path):
+    """The message names the file that is missing and the command that makes one, whichever folder it is."""
     out = ["--html", tmp_path / "html"] if command == "report" else []
     for folder in (tmp_path, tmp_path / "missing"):
-        assert refusal(call(command, folder, *out)) == (
+        runs = [folder, tiny_run] if is_first else [tiny_run, folder]
+        assert refusal(call(command, *runs, *out)) == (
             f"{folder} is not an mbsweep run (it has no run.sqlite); `mbsweep run SWEEP` makes one"
         )
 
@@ -341,7 +399,10 @@ def test_a_report_into_a_file_is_refused(tiny_run, tmp_path):
 def test_a_disk_that_fills_up_while_measuring_loses_nothing(tiny_run, tiny_sweep, tmp_path):
     """The kernel lets the file not grow: one message, every visit stays; with room it goes on."""
     folder = copied(tiny_run, tmp_path)
-    longer = ("[160, 128, 32]", "[32]"), ("rounds: 3, visit_ms: 1}", "rounds: 60, visit_ms: 5}")
+    longer = (
+        ("[160, 128, 32]", "[32]"),
+        ("rounds: 3, visit_ms: 1}", "rounds: 60, visit_ms: 5, target_pct: 1e-6}"),
+    )
     sweep = rewritten(tiny_sweep, tmp_path, *longer)
     limit = (folder / "run.sqlite").stat().st_size + 20_000
     process = start("run", sweep, "--out", folder, before=with_files_up_to(limit))
@@ -393,4 +454,11 @@ def test_an_ending_that_is_no_format_is_refused(tiny_run, tmp_path):
     assert refusal(call("table", tiny_run, "-o", table)) == message
     assert not table.exists()
     assert call("table", tiny_run, "-o", table, "--format", "csv").exit_code == 0
-    assert table.read_text().startswith("variant,")
+    assert table.read_text().startswith("run,variant,")
+
+
+def test_a_run_that_is_named_twice_is_refused(tiny_run):
+    """One run is not two devices."""
+    message = f"{tiny_run} is named twice; name each run once"
+    for command in ("table", "compare"):
+        assert refusal(call(command, tiny_run, tiny_run)) == message

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from mbsweep.accuracy.published import tables
+from mbsweep.columns import COLUMNS
 from mbsweep.profiler.backends import BACKENDS
-from mbsweep.results import COLUMNS
 from mbsweep.space.blocks import BLOCKS
-from mbsweep.space.sweep import Axes, LatencyConfig, Sweep, load_sweep, parse_sweep
+from mbsweep.space.latency import LatencyConfig
+from mbsweep.space.sweep import Axes, Sweep, load_sweep, parse_sweep
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -40,7 +41,15 @@ def test_every_command_and_the_python_of_the_readme_run(workplace):
     """The README's mbsweep commands, typed one after another, succeed, and then so does its Python."""
     lines = [line for block in blocks(README, "console") for line in block.splitlines()]
     commands = [shlex.split(line, comments=True) for line in lines if line.startswith("mbsweep ")]
-    assert {command[1] for command in commands} == {"plan", "run", "report", "table", "show", "reproduce"}
+    assert {command[1] for command in commands} == {
+        "plan",
+        "run",
+        "report",
+        "table",
+        "show",
+        "bench",
+        "reproduce",
+    }
     for command in commands:
         done = subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, f"{command}: {done.stderr}"
@@ -59,7 +68,9 @@ def test_the_sweep_in_the_readme_is_valid(tmp_path):
     (example,) = blocks(README, "yaml")
     assert [config.id for config in parse_sweep(example, "readme.yaml").latency] == [
         "onnxruntime-fp32-b1-t1",
+        "onnxruntime-int8-b1-t1",
         "torch-fp32-b8-t2",
+        "onnxruntime-fp32-b1-t1-predicted",
     ]
 
 

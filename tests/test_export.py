@@ -12,8 +12,8 @@ import pytest
 from commands import as_a_plain_user, call, contents, copied, finish, refusal, start, with_files_up_to
 
 from mbsweep import MbsweepError, open_run
+from mbsweep.columns import COLUMNS
 from mbsweep.export import write_file, write_table
-from mbsweep.results import COLUMNS
 
 
 @pytest.fixture(scope="module")
@@ -70,10 +70,10 @@ def test_parquet_is_the_table(tiny_run, frame, tmp_path):
 @pytest.mark.parametrize(
     ("words", "begins"),
     [
-        (["-o", "a.csv"], b"variant,family"),
+        (["-o", "a.csv"], b"run,variant,family"),
         (["-o", "a.json"], b"[\n"),
         (["-o", "a.parquet"], b"PAR1"),
-        (["-o", "a"], b"variant,family"),
+        (["-o", "a"], b"run,variant,family"),
         (["-o", "a.csv", "--format", "json"], b"[\n"),
         (["-o", "a.csv", "--format", "parquet"], b"PAR1"),
     ],
@@ -83,6 +83,22 @@ def test_the_format_is_the_endings_unless_told(words, begins, tiny_run, tmp_path
     monkeypatch.chdir(tmp_path)
     assert call("table", tiny_run, *words).exit_code == 0
     assert (tmp_path / words[1]).read_bytes().startswith(begins)
+
+
+def test_runs_below_one_another_in_every_format(tiny_run, frame, tmp_path):
+    """`mbsweep table A B`: A's rows, then B's, each with its run's name; the numbers of each run's table."""
+    other = copied(tiny_run, tmp_path)
+    words = ["table", tiny_run, other]
+    (tmp_path / "table.json").write_text(call(*words, "--format", "json").stdout)
+    assert call(*words, "-o", tmp_path / "table.parquet").exit_code == 0
+    for read in (
+        pd.read_csv(io.StringIO(call(*words).stdout)),
+        pd.DataFrame(json.loads((tmp_path / "table.json").read_text()), dtype=object),
+        pd.read_parquet(tmp_path / "table.parquet"),
+    ):
+        assert read["run"].to_list() == ["tiny"] * len(frame) + ["copy"] * len(frame)
+        for begin in (0, len(frame)):
+            assert_same(read.iloc[begin : begin + len(frame)].assign(run="tiny"), frame)
 
 
 def test_unknown_numbers_of_any_kind_are_written(tmp_path):

@@ -7,23 +7,28 @@ import sqlite3
 import time
 from contextlib import closing
 
-from commands import contents, finish, start, visit_count, visits, wait_until
+import pytest
+import stand_in
+from commands import contents, finish, query, start, visit_count, visits, wait_until
 
 from mbsweep import MbsweepError, open_run
+from mbsweep.measuring import YARDSTICKS
 
 SWEEP = """\
 space: {width: [0.25], resolution: [32, 33]}
 latency:
-  - {backend: onnxruntime, rounds: 150, visit_ms: 0.5}
-  - {backend: torch, rounds: 150, visit_ms: 0.5}
+  - {backend: onnxruntime, rounds: 150, visit_ms: 0.5, target_pct: 0.000001}
+  - {backend: torch, rounds: 150, visit_ms: 0.5, target_pct: 0.000001}
 """
 CONFIGS = ["onnxruntime-fp32-b1-t1", "torch-fp32-b1-t1"]
 VARIANTS = ["mobilenet_v1_w0.25_r32_d5", "mobilenet_v1_w0.25_r33_d5"]
 EVERY_VISIT = {
     (config, variant, number) for config in CONFIGS for variant in VARIANTS for number in range(150)
 }
-EARLY_KILLS = 4  # before the first visit of their process: while torch is loaded or networks are prepared
+EARLY_KILLS = 4  # before the first visit of their process: while packages are loaded or networks are prepared
 LATE_KILLS = 16  # after it has made some
+# Twenty starts of torch would take a minute, and where the run is when it is killed does not depend on them.
+TOY = stand_in.toy(visit_s=0.008, spread_pct=dict.fromkeys(VARIANTS, 8))
 
 
 def visits_after_recovery(folder):
@@ -45,16 +50,16 @@ def test_a_run_killed_at_twenty_random_moments_measures_everything_once(tmp_path
     rng = random.Random(20)
     sweep, folder = tmp_path / "killed.yaml", tmp_path / "run"
     sweep.write_text(SWEEP, encoding="utf-8")
-    command = ["run", sweep, "--out", folder]
+    command = [TOY, "run", sweep, "--out", folder]
     moments = ["early"] * EARLY_KILLS + ["late"] * LATE_KILLS
     rng.shuffle(moments)
     # In each of 17 equal parts of the visits, but the last, one kill at a random place.
     places = (len(EVERY_VISIT) * (place + rng.random()) / 17 for place in range(LATE_KILLS))
     kept, states, unreadable = {}, [], []
     for kill, moment in enumerate(moments):
-        process = start(*command)
+        process = stand_in.start(*command)
         if moment == "early":
-            time.sleep(rng.uniform(0.2, 1.5))
+            time.sleep(rng.uniform(0.1, 0.7))
         else:
             target = max(next(places), len(kept) + 1)
             wait_until(lambda target=target: visit_count(folder) >= target, process)
@@ -78,13 +83,42 @@ def test_a_run_killed_at_twenty_random_moments_measures_everything_once(tmp_path
         kept = found
 
     assert set(kept) < EVERY_VISIT
-    code, _, err = finish(start(*command))
+    code, _, err = finish(stand_in.start(*command))
     assert code == 0, err
     after = visits(folder)
     assert set(after) == EVERY_VISIT
     assert after.items() >= kept.items()
     assert len({row[0] for row in after.values()}) > LATE_KILLS  # sessions that measured something
     assert open_run(folder).table()["error"].isna().all()
+    rounds = set(query(folder, "SELECT config, round, session FROM visits"))
+    for name in YARDSTICKS:
+        sql = f"SELECT config, round, session FROM yardsticks WHERE yardstick = '{name}'"  # noqa: S608
+        # The round in which a run was killed may have ended before its yardsticks' turn.
+        assert len(rounds - set(query(folder, sql))) <= LATE_KILLS
     assert sorted(contents(folder)) == ["lock", "run.sqlite"]
     assert unreadable == []
     assert states == sorted(states)
+
+
+@pytest.mark.parametrize("backend", ["onnxruntime", "torch"])
+def test_a_killed_run_of_a_real_runtime_goes_on_at_once(backend, tmp_path):
+    """SIGKILL among the visits of a real runtime: the next run does not wait for the worker that is left,
+    finds every visit, and ends with all of them.
+    """
+    sweep, folder = tmp_path / "killed.yaml", tmp_path / "run"
+    sweep.write_text(
+        "space: {width: 0.25, resolution: [32, 33]}\n"
+        f"latency: [{{backend: {backend}, rounds: 12, visit_ms: 0.5, target_pct: 0.000001}}]\n",
+        encoding="utf-8",
+    )
+    process = start("run", sweep, "--out", folder)
+    wait_until(lambda: visit_count(folder) >= 5, process)
+    process.send_signal(signal.SIGKILL)
+    assert finish(process)[0] == -signal.SIGKILL
+    kept = visits_after_recovery(folder)
+    code, _, err = finish(start("run", sweep, "--out", folder))
+    assert code == 0, err
+    after = visits(folder)
+    config = f"{backend}-fp32-b1-t1"
+    assert set(after) == {(config, variant, number) for variant in VARIANTS for number in range(12)}
+    assert after.items() >= kept.items()

@@ -2,10 +2,15 @@
 
 import json
 import os
+import re
 import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+import stand_in
 from commands import (
     call,
     contents,
@@ -23,12 +28,14 @@ from commands import (
 
 import mbsweep
 from mbsweep import MbsweepError, load_sweep, open_run, pipeline
-from mbsweep.profiler import prepare
-from mbsweep.profiler.backends import BACKENDS
+from mbsweep.measuring import YARDSTICKS
+from mbsweep.profiler import timing, worker
 
+WORKER = worker.COMMAND
 ORT, TORCH = "onnxruntime-fp32-b1-t1", "torch-fp32-b1-t1"
 R160, R128, R32, R64 = (f"mobilenet_v1_w0.25_r{resolution}_d5" for resolution in (160, 128, 32, 64))
 ORT_LINE = "  - {backend: onnxruntime, rounds: 3, visit_ms: 1}\n"
+TORCH_ONLY = (ORT_LINE, "")
 EVERY_VISIT = {(c, v, n) for c in (ORT, TORCH) for v in (R160, R128, R32) for n in range(3)}
 
 
@@ -45,15 +52,41 @@ class Told:
     def begin(self, task, total):
         """A part of the run begins."""
 
-    def advance(self, done):
-        """One more step is done."""
+    def advance(self, done, steps=1):
+        """More steps are done."""
+
+
+class StoppedBy(Told):
+    """Interrupts a run as Ctrl-C does, once it has seen so many steps."""
+
+    def __init__(self, steps):
+        super().__init__()
+        self.left = steps
+
+    def advance(self, done, steps=1):
+        """More steps are done."""
+        self.left -= 1
+        if not self.left:
+            raise KeyboardInterrupt
+
+
+@pytest.fixture
+def with_worker(monkeypatch):
+    """Call it with a command line of `stand_in`: workers are started with that."""
+    return lambda command: monkeypatch.setattr(worker, "COMMAND", command)
+
+
+@pytest.fixture
+def toy(with_worker):
+    """Workers load no torch and make their samples up: what is told is about the order of a run."""
+    with_worker(stand_in.toy())
 
 
 def go_on(sweep, folder, **options):
-    """Run a sweep file into a folder; return what was said."""
+    """Run a sweep file into a folder; return what was said, but for how noisy this machine was."""
     told = Told()
     pipeline.run(load_sweep(sweep), folder, progress=told, **options)
-    return told.messages
+    return [said for said in told.messages if ": noisy: " not in said and "speed changed" not in said]
 
 
 def test_every_variant_is_visited_in_every_round_of_every_configuration(tiny_run):
@@ -66,9 +99,18 @@ def test_every_variant_is_visited_in_every_round_of_every_configuration(tiny_run
         assert samples_ns.sum() >= 1_000_000  # visit_ms: 1
 
 
-def test_the_order_is_another_in_every_round(tiny_sweep, tmp_path):
+def test_the_yardsticks_are_visited_in_every_round_of_every_configuration(tiny_run):
+    """Wherever a variant was visited, so was each yardstick, in the same round and session, and as long."""
+    rounds = query(tiny_run, "SELECT DISTINCT config, round, session FROM visits")
+    yardsticks = query(tiny_run, "SELECT config, round, session, yardstick, samples FROM yardsticks")
+    assert len(yardsticks) == 6 * 4
+    assert {row[:4] for row in yardsticks} == {(*row, name) for row in rounds for name in YARDSTICKS}
+    assert all(np.frombuffer(row[4], dtype="<i8").sum() >= 1_000_000 for row in yardsticks)
+
+
+def test_the_order_is_another_in_every_round(tiny_sweep, tmp_path, toy):
     """No variant is visited twice before each was visited once, and none has a fixed place."""
-    sweep = rewritten(tiny_sweep, tmp_path, (ORT_LINE, ""), ("rounds: 3", "rounds: 8"))
+    sweep = rewritten(tiny_sweep, tmp_path, TORCH_ONLY, ("rounds: 3", "rounds: 8"))
     go_on(sweep, tmp_path / "run")
     rows = query(tmp_path / "run", "SELECT round, variant FROM visits ORDER BY rowid")
     rounds = [rows[place : place + 3] for place in range(0, len(rows), 3)]
@@ -82,10 +124,13 @@ def test_device_versions_and_sweep_text_are_stored(tiny_run, tiny_sweep):
     about = open_run(tiny_run).about()
     assert about["text"] == tiny_sweep.read_text(encoding="utf-8")
     assert (about["name"], about["title"]) == ("tiny", "Tiny")
-    (session,) = about["sessions"]
-    assert session["device"]["cores"] == len(os.sched_getaffinity(0))
-    assert session["versions"]["torch"] == __import__("torch").__version__
-    assert {"python", "mbsweep", "onnxruntime", "onnx", "numpy", "fvcore"} < set(session["versions"])
+    assert len(about["sessions"]) == 2  # one per configuration
+    for session, runtime in zip(about["sessions"], ["onnxruntime", "torch"], strict=True):
+        assert session["device"]["cores"] == len(os.sched_getaffinity(0))
+        assert session["versions"]["torch"] == __import__("torch").__version__
+        assert {"python", "mbsweep", "onnxruntime", "onnx", "numpy", "fvcore"} < set(session["versions"])
+        version = session["versions"][runtime]
+        assert session["device"]["id"].endswith(f"_{runtime}-{version}")
 
 
 def test_a_second_run_measures_nothing(tiny_run, tiny_sweep, tmp_path):
@@ -96,7 +141,7 @@ def test_a_second_run_measures_nothing(tiny_run, tiny_sweep, tmp_path):
     assert (folder / "run.sqlite").read_bytes() == before
 
 
-def test_more_rounds_add_only_the_missing_visits(tiny_run, tiny_sweep, tmp_path):
+def test_more_rounds_add_only_the_missing_visits(tiny_run, tiny_sweep, tmp_path, toy):
     """From 3 to 5 rounds: rounds 3 and 4 are measured, the rows of rounds 0 to 2 stay as they are."""
     folder = copied(tiny_run, tmp_path)
     go_on(rewritten(tiny_sweep, tmp_path, ("rounds: 3", "rounds: 5")), folder)
@@ -113,7 +158,7 @@ def test_fewer_rounds_take_nothing_away(tiny_run, tiny_sweep, tmp_path):
     assert visits(folder) == visits(tiny_run)
 
 
-def test_a_changed_sweep_adds_what_is_new_and_keeps_the_rest(tiny_run, tiny_sweep, tmp_path):
+def test_a_changed_sweep_adds_what_is_new_and_keeps_the_rest(tiny_run, tiny_sweep, tmp_path, toy):
     """64 px instead of 32: the new variant is measured, the old one keeps its rows, and the user is told."""
     folder = copied(tiny_run, tmp_path)
     messages = go_on(rewritten(tiny_sweep, tmp_path, ("160, 128, 32", "64, 128, 160")), folder)
@@ -129,7 +174,7 @@ def test_a_changed_sweep_adds_what_is_new_and_keeps_the_rest(tiny_run, tiny_swee
     assert table["error"].isna().all()
 
 
-def test_what_a_sweep_no_longer_names_is_not_said_to_be_unfinished(tiny_run, tiny_sweep, tmp_path):
+def test_what_a_sweep_no_longer_names_is_not_said_to_be_unfinished(tiny_run, tiny_sweep, tmp_path, toy):
     """What no sweep file asks for is not missing: neither a dropped variant in a new configuration nor a new
     variant in a dropped one says "run the sweep again".
     """
@@ -149,133 +194,181 @@ def test_what_a_sweep_no_longer_names_is_not_said_to_be_unfinished(tiny_run, tin
     assert not table["error"].str.contains("run the sweep again").any()
 
 
+PARENT = """\
+import json, os, sys
+import mbsweep
+from mbsweep.profiler import timing, worker
+worker.COMMAND = json.loads(sys.argv[1])
+before = os.sched_getaffinity(0)
+mbsweep.run(mbsweep.load_sweep(sys.argv[2]), sys.argv[3])
+loaded = sorted({"torch", "onnxruntime", "onnx", "openvino", "fvcore"} & set(sys.modules))
+print(json.dumps([loaded, before == os.sched_getaffinity(0)]))
+"""
+
+
 def test_a_run_leaves_the_process_as_it_was(tiny_sweep, tmp_path):
-    """Denormals are flushed and threads are set while networks are timed, not for what comes after."""
-    torch = __import__("torch")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(threads + 1)
-    torch.set_flush_denormal(False)
-    try:
-        go_on(tiny_sweep, tmp_path / "run")
-        assert torch.get_num_threads() == threads + 1
-        assert np.float64(5e-324) * 1.0 > 0  # the smallest denormal
-    finally:
-        torch.set_num_threads(threads)
-        torch.set_flush_denormal(False)
+    """It loads no runtime, so sets no threads and flushes no denormals, and stays on its cores: all that is
+    for its workers.
+    """
+    core = max(os.sched_getaffinity(0))
+    sweep = rewritten(tiny_sweep, tmp_path, ("visit_ms: 1", f"visit_ms: 1, cpus: [{core}]"))
+    command = [sys.executable, "-c", PARENT, json.dumps(stand_in.toy()), sweep, tmp_path / "run"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.stderr, done.stdout) == ("", "[[], true]\n")
+    assert len(visits(tmp_path / "run")) == 18
 
 
-class Spoiled:
-    """A real backend, with one resolution that goes wrong."""
+# -- failures -------------------------------------------------------------------------------------------
 
-    def __init__(self, backend, resolution, spoil):
-        self.backend, self.resolution, self.spoil = backend, resolution, spoil
-        self.precisions = backend.precisions
-        self.prepared = []
-
-    def prepare(self, module, image, config):
-        """The real call, unless the image has the spoiled resolution."""
-        self.prepared.append(image.shape[-1])
-        call = self.backend.prepare(module, image, config)
-        return self.spoil(call) if image.shape[-1] == self.resolution else call
-
-
-def raises(call):
-    raise RuntimeError("no kernel\nfor  this network")
-
-
-def wrong_by_a_percent(call):
-    return lambda: np.asarray(call()) * np.float32(1.01)
-
-
-def not_a_number(call):
-    return lambda: np.asarray(call()) * np.float32("nan")
-
-
-def infinite(call):
-    return lambda: np.asarray(call()) + np.float32("inf")
-
-
-def of_another_shape(call):
-    return lambda: np.asarray(call())[:, :-1]
-
-
-SPOILS = [  # and what the reason begins with
-    (raises, "RuntimeError: no kernel for this network"),
-    (wrong_by_a_percent, "ValueError: output differs from eager PyTorch by 0.01 of the largest logit"),
-    (not_a_number, "ValueError: output differs from eager PyTorch by nan of the largest logit"),
-    (infinite, "ValueError: output differs from eager PyTorch by inf of the largest logit"),
-    (of_another_shape, "ValueError: "),
+SPOILS = [  # a resolution, its fault, and what the reason begins with
+    (128, "raises", "RuntimeError: no kernel for this network"),
+    (96, "wrong_by_a_percent", "ValueError: output differs from eager PyTorch by 0.01 of the largest logit"),
+    (64, "not_a_number", "ValueError: output differs from eager PyTorch by nan of the largest logit"),
+    (48, "infinite", "ValueError: output differs from eager PyTorch by inf of the largest logit"),
+    (40, "of_another_shape", "ValueError: output has the shape (1, 999); eager PyTorch gives (1, 1000)"),
 ]
 
 
-@pytest.mark.parametrize(("spoil", "reason"), SPOILS, ids=[spoil.__name__ for spoil, _ in SPOILS])
-def test_a_variant_that_fails_is_recorded_and_the_others_go_on(
-    spoil, reason, tiny_sweep, tmp_path, monkeypatch
-):
-    """One network that runs wrong or not at all in one of two runtimes: its row says why, five are timed."""
-    monkeypatch.setitem(BACKENDS, "torch", Spoiled(BACKENDS["torch"], 128, spoil))
-    messages = go_on(tiny_sweep, tmp_path / "run")
-    ((failed, recorded),) = open_run(tmp_path / "run").failures().items()
-    assert failed == (R128, TORCH)
+@pytest.fixture(scope="module")
+def spoiled_run(tiny_sweep, tmp_path_factory):
+    """A run of seven networks in two runtimes, in one of which five go wrong; and what was said."""
+    folder = tmp_path_factory.mktemp("spoiled")
+    sweep = rewritten(tiny_sweep, folder, ("[160, 128, 32]", "[160, 128, 96, 64, 48, 40, 32]"))
+    spoils = {resolution: fault for resolution, fault, _ in SPOILS}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(worker, "COMMAND", stand_in.spoiled("torch", spoils))
+        return folder / "run", go_on(sweep, folder / "run")
+
+
+@pytest.mark.parametrize(("resolution", "fault", "reason"), SPOILS, ids=[fault for _, fault, _ in SPOILS])
+def test_a_network_that_runs_wrong_or_not_at_all_is_recorded(resolution, fault, reason, spoiled_run):
+    """It fails in one of two runtimes: its row there says why, the user is told; in the other it is timed."""
+    folder, messages = spoiled_run
+    failed = f"mobilenet_v1_w0.25_r{resolution}_d5"
+    recorded = open_run(folder).failures()[failed, TORCH]
     assert recorded.startswith(reason)
-    assert messages == [f"{R128} failed in {TORCH}: {recorded}"]
-    assert set(visits(tmp_path / "run")) == {key for key in EVERY_VISIT if key[:2] != (TORCH, R128)}
-    table = open_run(tmp_path / "run").table().set_index(["backend", "variant"])
-    assert len(table) == 6
-    assert table.loc[("torch", R128), "error"] == recorded
+    assert f"{failed} failed in {TORCH}: {recorded}" in messages
+    table = open_run(folder).table().set_index(["backend", "variant"])
+    assert table.loc[("torch", failed), "error"] == recorded
+    assert np.isnan(table.loc[("torch", failed), "latency_ms"])
+    assert table.loc[("onnxruntime", failed), "latency_ms"] > 0
+
+
+def test_when_networks_fail_the_others_go_on(spoiled_run):
+    """Five of seven fail in one runtime: the other two, and all seven in the other runtime, are complete."""
+    folder, messages = spoiled_run
+    failed = {(f"mobilenet_v1_w0.25_r{resolution}_d5", TORCH) for resolution, _, _ in SPOILS}
+    assert set(open_run(folder).failures()) == failed
+    assert len(messages) == 5
+    table = open_run(folder).table()
+    assert len(table) == 14
+    assert table["error"].isna().sum() == 9
+    assert set(visits(folder)) == {
+        (config, variant, number)
+        for config, variant in zip(table["config"], table["variant"], strict=True)
+        if (variant, config) not in failed
+        for number in range(3)
+    }
+
+
+def test_a_runtime_that_crashes_costs_one_variant(tiny_sweep, tmp_path, with_worker):
+    """A segmentation fault in one network in one runtime: its row says so, the others are complete, the exit
+    code is 1, and --retry measures what is missing.
+    """
+    folder = tmp_path / "run"
+    with_worker(stand_in.spoiled("torch", {128: "segfault"}))
+    result = call("run", tiny_sweep, "--out", folder)
+    assert result.exit_code == 1
+    assert f"  {R128} {TORCH}: the runtime's process ended: SIGSEGV" in result.stderr
+    assert set(open_run(folder).failures()) == {(R128, TORCH)}
+    before = visits(folder)
+    assert set(before) == {key for key in EVERY_VISIT if key[:2] != (TORCH, R128)}
+    table = open_run(folder).table().set_index(["backend", "variant"])
+    assert table.loc[("torch", R128), "error"].startswith("the runtime's process ended: SIGSEGV")
     assert np.isnan(table.loc[("torch", R128), "latency_ms"])
     assert table.drop(index=("torch", R128))["error"].isna().all()
 
-
-def test_what_failed_is_tried_again_only_when_told(tiny_sweep, tmp_path, monkeypatch):
-    """Exit code 1 and the reason, also when nothing is left to do; --retry measures what is missing."""
-    folder = tmp_path / "run"
-    words = ["run", tiny_sweep, "--out", folder]
-    spoiled = Spoiled(BACKENDS["torch"], 128, raises)
-    monkeypatch.setitem(BACKENDS, "torch", spoiled)
-    first = call(*words)
-    assert first.exit_code == 1
-    assert f"1 failed; `mbsweep run {tiny_sweep} --retry` tries them again:" in first.stderr
-    assert f"  {R128} {TORCH}: RuntimeError: no kernel for this network" in first.stderr.splitlines()
-    assert spoiled.prepared == [160, 128, 32]
-    before = visits(folder)
-
-    second = call(*words)
-    assert second.exit_code == 1
-    assert "RuntimeError: no kernel for this network" in second.stderr
-    assert spoiled.prepared == [160, 128, 32]
-    assert visits(folder) == before
-
-    spoiled.resolution = None
-    third = call(*words, "--retry")
-    assert third.exit_code == 0
-    assert spoiled.prepared == [160, 128, 32, 128]
+    with_worker(WORKER)
+    assert call("run", tiny_sweep, "--out", folder, "--retry").exit_code == 0
     after = visits(folder)
     assert set(after) == EVERY_VISIT
     assert {key: after[key] for key in before} == before
     assert open_run(folder).table()["error"].isna().all()
 
 
-def test_a_call_that_fails_in_a_later_round_keeps_what_it_gave(tiny_sweep, tmp_path, monkeypatch):
-    """A network dies in its third visit: the two before it stay, beside the reason; no other is touched."""
+def test_what_failed_is_tried_again_only_when_told(tiny_sweep, tmp_path, with_worker):
+    """Exit code 1 and the reason, also when nothing is left to do; --retry measures what is missing."""
+    folder, log = tmp_path / "run", tmp_path / "log"
+    sweep = rewritten(tiny_sweep, tmp_path, TORCH_ONLY)
+    words = ["run", sweep, "--out", folder]
+    with_worker(stand_in.toy({R128: "raises"}, log=log))
+    first = call(*words)
+    assert first.exit_code == 1
+    assert f"1 failed; `mbsweep run {sweep} --retry` tries them again:" in first.stderr
+    assert f"  {R128} {TORCH}: RuntimeError: no kernel for this network" in first.stderr.splitlines()
+    prepared = [*YARDSTICKS, R160, R128, R32]
+    assert log.read_text().splitlines() == prepared
+    before = visits(folder)
 
-    def dies_later(call):
-        def dying():
-            if len([key for key in visits(tmp_path / "run") if key[1] == R128]) == 2:
-                raise RuntimeError("out of luck")
-            return call()
+    second = call(*words)
+    assert second.exit_code == 1
+    assert "RuntimeError: no kernel for this network" in second.stderr
+    assert log.read_text().splitlines() == prepared
+    assert visits(folder) == before
 
-        return dying
+    with_worker(stand_in.toy(log=log))
+    third = call(*words, "--retry")
+    assert third.exit_code == 0
+    assert log.read_text().splitlines() == [*prepared, *YARDSTICKS, R128]
+    after = visits(folder)
+    assert set(after) == {key for key in EVERY_VISIT if key[0] == TORCH}
+    assert {key: after[key] for key in before} == before
+    assert open_run(folder).table()["error"].isna().all()
 
-    sweep = rewritten(tiny_sweep, tmp_path, (ORT_LINE, ""))
-    monkeypatch.setitem(BACKENDS, "torch", Spoiled(BACKENDS["torch"], 128, dies_later))
-    go_on(sweep, tmp_path / "run")
+
+LATE = [
+    ("raises", "RuntimeError: no kernel for this network"),
+    ("killed", "the runtime's process ended: SIGKILL (out of memory?)"),
+]
+
+
+@pytest.mark.parametrize(("fault", "reason"), LATE, ids=[fault for fault, _ in LATE])
+def test_a_call_that_fails_in_a_later_round_keeps_what_it_gave(
+    fault, reason, tiny_sweep, tmp_path, with_worker
+):
+    """A network dies, or its process does, in its third visit: the two before it stay, beside the reason; no
+    other is touched.
+    """
+    with_worker(stand_in.toy({R128: fault}, at_visit=3))
+    go_on(rewritten(tiny_sweep, tmp_path, TORCH_ONLY), tmp_path / "run")
     assert set(visits(tmp_path / "run")) == {
         key for key in EVERY_VISIT if key[0] == TORCH and key != (TORCH, R128, 2)
     }
     row = open_run(tmp_path / "run").table().set_index("variant").loc[R128]
-    assert row["error"] == "RuntimeError: out of luck"
-    assert row["latency_ms"] > 0
+    assert row["error"] == reason
+    assert row["latency_ms"] == 1.0
+    assert set(open_run(tmp_path / "run").failures()) == {(R128, TORCH)}
+
+
+ONE, ALL = ["yardstick 0.5"], list(YARDSTICKS)
+
+
+@pytest.mark.parametrize(("failing", "at_visit"), [(ONE, 0), (ONE, 2), (ALL, 0), (ALL, 1)])
+@pytest.mark.parametrize("fault", ["raises", "segfault"])
+def test_a_yardstick_that_fails_costs_no_variant(fault, failing, at_visit, tiny_sweep, tmp_path, with_worker):
+    """Drift is told without it, or without any, which is said once of each; every variant is measured, none
+    has an error.
+    """
+    with_worker(stand_in.toy(dict.fromkeys(failing, fault), at_visit=at_visit))
+    messages = go_on(rewritten(tiny_sweep, tmp_path, TORCH_ONLY), tmp_path / "run")
+    assert sorted(message.partition(": ")[2].partition(": ")[0] for message in messages) == [
+        f"{name} failed, and drift is told without it" for name in failing
+    ]
+    assert all(message.startswith(f"{TORCH}: ") for message in messages)
+    assert set(visits(tmp_path / "run")) == {key for key in EVERY_VISIT if key[0] == TORCH}
+    table = open_run(tmp_path / "run").table()
+    assert table["error"].isna().all()
+    assert (table["latency_ms"] == 1.0).all()
 
 
 def test_a_network_that_does_not_fit_is_recorded_and_the_others_go_on(tmp_path):
@@ -292,40 +385,184 @@ def test_a_network_that_does_not_fit_is_recorded_and_the_others_go_on(tmp_path):
     )
     result = call("run", sweep, "--out", tmp_path / "run")
     assert result.exit_code == 1
-    ((failed, reason),) = open_run(tmp_path / "run").failures().items()
-    assert failed == ("mobilenet_v1_w4.0_r4096_d5_standard_c8192-8192-8192-8192-8192", "")
-    assert reason.startswith("MemoryError: needs about ")
+    huge = "mobilenet_v1_w4.0_r4096_d5_standard_c8192-8192-8192-8192-8192"
+    failures = open_run(tmp_path / "run").failures()
+    assert set(failures) == {(huge, TORCH), (huge, "torch-fp32-b2-t1")}
+    assert all(reason.startswith("MemoryError: needs about ") for reason in failures.values())
     table = open_run(tmp_path / "run").table()
-    assert list(table["error"].fillna("")) == [reason, "", reason, ""]
+    one, two = failures.values()
+    assert list(table["error"].fillna("")) == [one, "", two, ""]
     assert set(visits(tmp_path / "run")) == {
         (config, R32, number) for config in (TORCH, "torch-fp32-b2-t1") for number in range(2)
     }
 
 
-def test_a_network_with_other_counts_than_its_variant_is_an_error(tiny_sweep, tmp_path, monkeypatch):
+def test_a_network_with_other_counts_than_its_variant_is_an_error(tiny_sweep, tmp_path, with_worker):
     """One variant is built as another network: it fails in every configuration, and is never timed."""
-    build = prepare.build
-
-    def mistaken(variant):
-        wrong = mbsweep.Variant(width=0.35, resolution=128)
-        return build(wrong if variant.resolution == 128 else variant)
-
-    monkeypatch.setattr(prepare, "build", mistaken)
+    with_worker(stand_in.spoiled("torch", {}, wrong_network=128))
     go_on(tiny_sweep, tmp_path / "run")
-    ((failed, reason),) = open_run(tmp_path / "run").failures().items()
-    assert failed == (R128, "")
-    assert reason == (  # the given variant is 0.25-128, the built one 0.35-128
+    failures = open_run(tmp_path / "run").failures()
+    assert set(failures) == {(R128, ORT), (R128, TORCH)}
+    assert set(failures.values()) == {  # the given variant is 0.25-128, the built one 0.35-128
         f"CountMismatchError: {R128}: closed form gives 470072 params and 13570048 mult-adds, "
         f"the built network 763752 and fvcore 26497472"
-    )
+    }
     assert set(visits(tmp_path / "run")) == {key for key in EVERY_VISIT if key[1] != R128}
     table = open_run(tmp_path / "run").table().set_index("variant")
     assert table.loc[R128, "latency_ms"].isna().all()
     assert table.loc[R128, "error"].notna().all()
-    monkeypatch.undo()
+    with_worker(WORKER)
     assert call("run", tiny_sweep, "--out", tmp_path / "run", "--retry").exit_code == 0
     assert set(visits(tmp_path / "run")) == EVERY_VISIT
 
+
+# -- how much is measured -------------------------------------------------------------------------------
+
+
+def _adaptive(tmp_path, target_pct, rounds=40):
+    """A sweep of three variants in one configuration that says when a variant is done."""
+    sweep = tmp_path / "adaptive.yaml"
+    sweep.write_text(
+        "space: {width: 0.25, resolution: [160, 128, 32]}\n"
+        f"latency: [{{backend: torch, rounds: {rounds}, visit_ms: 1, target_pct: {target_pct}}}]\n",
+        encoding="utf-8",
+    )
+    return sweep
+
+
+def _visits_of(folder):
+    """Variant -> the rounds in which it was visited."""
+    found = {}
+    for _, variant, number in sorted(visits(folder)):
+        found.setdefault(variant, []).append(number)
+    return found
+
+
+def _each_in_rounds(count):
+    return {variant: list(range(count)) for variant in (R160, R128, R32)}
+
+
+NOISE = dict.fromkeys([R160, R128, R32, *YARDSTICKS], 8)  # percent
+
+
+def test_a_wide_target_ends_a_variant_early(tmp_path, with_worker):
+    """With 100 % allowed, ten visits of forty are enough, the fewest that have an interval: no error."""
+    with_worker(stand_in.toy(spread_pct=NOISE))
+    go_on(_adaptive(tmp_path, 100), tmp_path / "run")
+    assert _visits_of(tmp_path / "run") == _each_in_rounds(10)
+    table = open_run(tmp_path / "run").table()
+    assert (table["latency_visits"] == 10).all()
+    assert table[["error", "latency_note"]].isna().all(axis=None)
+
+
+def test_a_narrow_target_spends_the_budget_and_says_so(tmp_path, with_worker):
+    """With 0.001 % asked for, all rounds are used, and the row says how wide its interval is: no error."""
+    with_worker(stand_in.toy(spread_pct=NOISE))
+    go_on(_adaptive(tmp_path, 0.001, rounds=23), tmp_path / "run")
+    assert _visits_of(tmp_path / "run") == _each_in_rounds(23)
+    table = open_run(tmp_path / "run").table()
+    assert (table["latency_visits"] == 23).all()
+    assert table["error"].isna().all()
+    assert (
+        table["latency_note"]
+        .str.fullmatch(r"95 % interval \d+\.\d % wide, 0.001 % asked: the budget was spent")
+        .all()
+    )
+    assert go_on(_adaptive(tmp_path, 0.001, rounds=23), tmp_path / "run") == []
+    assert len(visits(tmp_path / "run")) == 3 * 23
+
+
+def test_each_variant_is_visited_as_often_as_it_needs(tmp_path, with_worker):
+    """One network is steady, two are not: it stops after ten visits, they go on; the yardsticks, too."""
+    with_worker(stand_in.toy(spread_pct={R160: 8, R32: 8}))
+    go_on(_adaptive(tmp_path, 0.5), tmp_path / "run")
+    found = _visits_of(tmp_path / "run")
+    assert found == {R128: list(range(10)), R160: list(range(40)), R32: list(range(40))}
+    yardsticks = set(query(tmp_path / "run", "SELECT yardstick, round FROM yardsticks"))
+    assert yardsticks == {(name, number) for name in YARDSTICKS for number in range(40)}
+
+
+@pytest.mark.parametrize("steps", [10, 31, 36, 37, 50, 80])
+def test_an_interrupted_adaptive_run_measures_nothing_twice(steps, tmp_path, with_worker):
+    """Stopped at any point, it goes on to what it would have been: no visit is lost, none is made again."""
+    folder = tmp_path / "run"
+    with_worker(stand_in.toy(spread_pct={R160: 8, R32: 8}))
+    sweep = _adaptive(tmp_path, 0.5)
+    with pytest.raises(KeyboardInterrupt):
+        pipeline.run(load_sweep(sweep), folder, progress=StoppedBy(steps))
+    before = visits(folder)
+    assert 0 < len(before) < 90
+    go_on(sweep, folder)
+    after = visits(folder)
+    assert after.items() >= before.items()
+    assert _visits_of(folder) == {R128: list(range(10)), R160: list(range(40)), R32: list(range(40))}
+    rounds = set(query(folder, "SELECT config, round, session FROM visits"))
+    for name in YARDSTICKS:
+        sql = f"SELECT config, round, session FROM yardsticks WHERE yardstick = '{name}'"  # noqa: S608
+        # The round in which it was stopped may have ended before its yardsticks' turn.
+        assert len(rounds - set(query(folder, sql))) <= 1
+    assert open_run(folder).table()["error"].isna().all()
+    whole = contents(folder)
+    assert go_on(sweep, folder) == []
+    assert contents(folder) == whole
+
+
+def test_a_narrower_target_goes_on(tmp_path, with_worker):
+    """A finished run is asked for more: each variant keeps its visits and gets the next ones."""
+    folder = tmp_path / "run"
+    with_worker(stand_in.toy(spread_pct=NOISE))
+    go_on(_adaptive(tmp_path, 100), folder)
+    before = visits(folder)
+    go_on(_adaptive(tmp_path, 0.001, rounds=20), folder)
+    assert visits(folder).items() >= before.items()
+    assert _visits_of(folder) == _each_in_rounds(20)
+
+
+def test_what_is_settled_stays_settled(tmp_path, with_worker):
+    """Forty networks, each as noisy as the machine: when the run has ended, no row asks for another, although
+    the yardsticks' later visits have changed what is known of the drift at the last ones.
+    """
+    names = [f"mobilenet_v1_w0.25_r{resolution}_d5" for resolution in range(32, 72)]
+    with_worker(stand_in.toy(spread_pct=dict.fromkeys([*names, *YARDSTICKS], 4)))
+    sweep = tmp_path / "many.yaml"
+    sweep.write_text(
+        "space: {width: 0.25, resolution: {from: 32, to: 71, step: 1}}\n"
+        "latency: [{backend: torch, rounds: 60, target_pct: 2}]\n",
+        encoding="utf-8",
+    )
+    go_on(sweep, tmp_path / "run")
+    table = open_run(tmp_path / "run").table()
+    assert table["latency_visits"].nunique() > 2  # they took different numbers of visits
+    assert table["error"].isna().all()
+    whole = contents(tmp_path / "run")
+    go_on(sweep, tmp_path / "run")
+    assert contents(tmp_path / "run") == whole
+
+
+def test_a_run_calibrates_its_device(tmp_path, own_cache, with_worker):
+    """Where the yardsticks of this device and runtime are kept; the next run, into another folder, 40 %
+    slower, is told as it is, with a word on stderr; 10 % slower, it is told at the kept speed.
+    """
+    sweep = _adaptive(tmp_path, 100)
+    told = {}
+    for pace in (1, 1.4, 1.1):
+        with_worker(stand_in.toy(pace=pace))
+        result = call("run", sweep, "--out", tmp_path / f"run{pace}")
+        assert result.exit_code == 0, result.output
+        table = open_run(tmp_path / f"run{pace}").table()
+        told[pace] = (table["latency_ms"].tolist(), "calibrated" in result.stderr)
+    assert told == {
+        1: (pytest.approx([1] * 3), False),
+        1.4: (pytest.approx([1.4] * 3), True),
+        1.1: (pytest.approx([1] * 3), False),
+    }
+    (file,) = (path for path in (own_cache / "yardsticks").rglob("*") if path.is_file())
+    (device,) = set(table["device_id"])
+    assert file == own_cache / "yardsticks" / device / f"{TORCH}.json"
+    assert json.loads(file.read_text()) == dict.fromkeys(YARDSTICKS, 1_000_000)
+
+
+# -- machines -------------------------------------------------------------------------------------------
 
 ELSEWHERE = [
     ("device", "processor", "Cray-1"),
@@ -340,7 +577,7 @@ ELSEWHERE = [
 def test_two_machines_or_runtimes_do_not_mix(part, name, value, tiny_run, tiny_sweep, tmp_path):
     """A run measured elsewhere is refused with both values, and left as it is."""
     folder = copied(tiny_run, tmp_path)
-    ((stored,),) = query(folder, f"SELECT {part} FROM sessions")  # noqa: S608
+    stored = query(folder, f"SELECT {part} FROM sessions")[-1][0]  # noqa: S608
     here = json.loads(stored)[name]
     execute(folder, f"UPDATE sessions SET {part} = ?", [json.dumps(json.loads(stored) | {name: value})])  # noqa: S608
     before = (folder / "run.sqlite").read_bytes()
@@ -362,6 +599,71 @@ def test_more_threads_than_cores_are_refused(tiny_sweep, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+CORES = sorted(os.sched_getaffinity(0))
+PINNED = [  # more settings of the second configuration, and why they are refused
+    ("cpus: [4095]", f"cpus names core 4095; this process may use {CORES}"),
+    (f"cpus: [{CORES[0]}, 4094]", f"cpus names core 4094; this process may use {CORES}"),
+    (f"cpus: [{CORES[0]}], threads: 2", "threads is 2; `cpus` names 1 cores"),
+]
+
+
+@pytest.mark.parametrize(("more", "message"), PINNED)
+def test_cores_that_are_not_there_are_refused(more, message, tiny_sweep, tmp_path):
+    """Of `cpus` that this process may not use, or fewer than the threads: refused before anything is made."""
+    sweep = rewritten(tiny_sweep, tmp_path, ("{backend: torch,", f"{{backend: torch, {more},"))
+    refused = refusal(call("run", sweep, "--out", tmp_path / "run"))
+    assert refused == f"{sweep}:8: latency[1].{message}"
+    assert not (tmp_path / "run").exists()
+
+
+def test_threads_are_what_the_file_says(tiny_sweep, tmp_path, with_worker):
+    """A runtime that keeps more cores busy than `threads` fails for that, with the number; others go on."""
+    with_worker(stand_in.spoiled("torch", {128: "spins"}))
+    sweep = rewritten(tiny_sweep, tmp_path, TORCH_ONLY)
+    for attempt in range(5):
+        folder = tmp_path / f"run{attempt}"
+        go_on(sweep, folder)
+        if failures := open_run(folder).failures():
+            break
+        if timing.warm_up(stand_in.spins, 3).busy_cores < 1.5:
+            pytest.skip("this machine has no two cores to spare")
+    ((failed, reason),) = failures.items()
+    assert failed == (R128, TORCH)
+    said = re.fullmatch(r"RuntimeError: torch kept (\d+\.\d) cores busy, with threads: 1", reason)
+    assert 1.2 < float(said[1]) <= len(CORES) + 0.1
+    assert set(visits(folder)) == {key for key in EVERY_VISIT if key[0] == TORCH and key[1] != R128}
+
+
+def test_a_configuration_without_its_device_is_skipped(tiny_sweep, tmp_path, monkeypatch):
+    """No CUDA device here: the configuration is skipped with a word, its rows say so, others are measured.
+    Where the device appears, it is measured without --retry.
+    """
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    folder, skipped = tmp_path / "run", "torch-fp32-b1-t1-cuda"
+    sweep = rewritten(
+        tiny_sweep,
+        tmp_path,
+        ("{backend: onnxruntime, rounds: 3", "{backend: torch, device: cuda, rounds: 3"),
+    )
+    result = call("run", sweep, "--out", folder)
+    assert result.exit_code == 1
+    reason = "skipped: no CUDA device on this machine"
+    assert f"{skipped}: {reason}" in result.stderr.splitlines()
+    assert open_run(folder).failures() == {("", skipped): reason}
+    assert set(visits(folder)) == {key for key in EVERY_VISIT if key[0] == TORCH}
+    table = open_run(folder).table().set_index("config")
+    assert (table.loc[skipped, "error"] == reason).all()
+    assert table.loc[skipped, "latency_ms"].isna().all()
+    assert table.loc[TORCH, "error"].isna().all()
+
+    monkeypatch.setattr(worker, "COMMAND", stand_in.toy())  # it has whatever is asked for
+    assert call("run", sweep, "--out", folder).exit_code == 0
+    assert {key for key in visits(folder) if key[0] == skipped} == {
+        (skipped, variant, number) for variant in (R160, R128, R32) for number in range(3)
+    }
+    assert open_run(folder).table()["error"].isna().all()
+
+
 def test_more_networks_than_fit_are_refused(tmp_path):
     """10,002 networks to time in one run: the message says how many are allowed and how to narrow it."""
     sweep = tmp_path / "many.yaml"
@@ -371,7 +673,10 @@ def test_more_networks_than_fit_are_refused(tmp_path):
         encoding="utf-8",
     )
     message = refusal(call("run", sweep, "--out", tmp_path / "run"))
-    assert message.endswith("would measure 10002 variants; at most 10000: narrow it by limits or sample")
+    assert message.endswith(
+        "would measure 10002 variants; at most 10000: narrow it by limits or sample, or predict them with "
+        "`kind: predicted`"
+    )
     assert not (tmp_path / "run").exists()
 
 
@@ -393,12 +698,28 @@ def test_the_python_api_raises_what_the_command_line_says(tiny_sweep, tmp_path):
         mbsweep.run(load_sweep(tiny_sweep), tmp_path)
 
 
+# -- processes ------------------------------------------------------------------------------------------
+
+
 @pytest.fixture(scope="module")
 def long_sweep(tiny_sweep, tmp_path_factory):
     """About ten seconds of visits, of one network."""
     folder = tmp_path_factory.mktemp("long")
-    replacements = ("[160, 128, 32]", "[32]"), ("rounds: 3", "rounds: 2000")
-    return rewritten(tiny_sweep, folder, *replacements)
+    budget = "rounds: 2000, target_pct: 0.000001"
+    return rewritten(tiny_sweep, folder, ("[160, 128, 32]", "[32]"), ("rounds: 3", budget))
+
+
+def children(pid):
+    """Processes that a process has started and that have not ended."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, parent = path.read_text().rpartition(")")[2].split()[:2]
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(parent) == pid and state not in "ZX":
+            found.append(int(path.parent.name))
+    return found
 
 
 def test_ctrl_c_ends_a_run_within_seconds_and_loses_nothing(long_sweep, tmp_path):
@@ -406,12 +727,14 @@ def test_ctrl_c_ends_a_run_within_seconds_and_loses_nothing(long_sweep, tmp_path
     folder = tmp_path / "run"
     process = start("run", long_sweep, "--out", folder)
     wait_until(lambda: visit_count(folder) >= 20, process)
-    before = visits(folder)
+    before, workers = visits(folder), children(process.pid)
     process.send_signal(signal.SIGINT)
     code, out, err = finish(process, timeout_s=10)
     assert (code, out) == (130, "")
     assert err.endswith("\nstopped; what was measured is kept: run the same command again to go on\n")
     assert "Traceback" not in err
+    assert len(workers) == 1
+    assert not Path(f"/proc/{workers[0]}").exists()
     stopped = visits(folder)
     assert stopped.items() >= before.items()
     assert sorted(contents(folder)) == ["lock", "run.sqlite"]
@@ -424,10 +747,12 @@ def test_ctrl_c_ends_a_run_within_seconds_and_loses_nothing(long_sweep, tmp_path
     assert visits(folder).items() >= stopped.items()
 
 
-def maps(process, library):
+def maps(pid, library):
     """Whether a process has loaded a shared library."""
-    with open(f"/proc/{process.pid}/maps", encoding="utf-8") as file:
-        return library in file.read()
+    try:
+        return library in Path(f"/proc/{pid}/maps").read_text(encoding="utf-8")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 LIBRARIES = ["multiarray_umath", "libtorch_cpu.so", "libtorch_python.so", "onnx_cpp2py"]  # as they are loaded
@@ -435,9 +760,16 @@ LIBRARIES = ["multiarray_umath", "libtorch_cpu.so", "libtorch_python.so", "onnx_
 
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_ctrl_c_ends_a_run_that_is_still_loading(library, long_sweep, tmp_path):
-    """SIGINT while the runtimes are loaded or the networks prepared: the same words, 130 in a shell."""
+    """SIGINT while NumPy is loaded, or the worker loads the runtimes or prepares networks: the same words,
+    130 in a shell, and the worker has ended, too.
+    """
     process = start("run", long_sweep, "--out", tmp_path / "run")
-    wait_until(lambda: maps(process, library), process)
+    is_ours = library == "multiarray_umath"
+    wait_until(
+        lambda: any(maps(pid, library) for pid in ([process.pid] if is_ours else children(process.pid))),
+        process,
+    )
+    workers = children(process.pid)
     process.send_signal(signal.SIGINT)
     code, out, err = finish(process, timeout_s=10)
     assert "Traceback" not in err
@@ -445,13 +777,16 @@ def test_ctrl_c_ends_a_run_that_is_still_loading(library, long_sweep, tmp_path):
     assert code in (130, -signal.SIGINT)
     assert out == ""
     assert err.endswith("\nstopped; what was measured is kept: run the same command again to go on\n")
+    assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
 
 
 def test_a_second_run_into_the_same_folder_is_refused_and_the_first_goes_on(tiny_sweep, tmp_path):
     """Two commands at once: one message that names the first process; reading beside it is allowed."""
     folder = tmp_path / "run"
-    sweep = rewritten(tiny_sweep, tmp_path, ("[160, 128, 32]", "[32]"), ("rounds: 3", "rounds: 400"))
-    first = start("run", sweep, "--out", folder)
+    budget = "rounds: 150, target_pct: 0.000001"
+    sweep = rewritten(tiny_sweep, tmp_path, TORCH_ONLY, ("[160, 128, 32]", "[32]"), ("rounds: 3", budget))
+    slow = stand_in.toy(visit_s=0.02, spread_pct={R32: 8})
+    first = stand_in.start(slow, "run", sweep, "--out", folder)
     wait_until(lambda: visit_count(folder) >= 5, first)
     assert refusal(finish(start("run", sweep, "--out", folder))) == (
         f"{folder} is in use by another mbsweep run (process {first.pid}); wait for it or choose --out"
@@ -461,4 +796,4 @@ def test_a_second_run_into_the_same_folder_is_refused_and_the_first_goes_on(tiny
     assert call("plan", sweep, "--out", folder).exit_code == 0
     code, _, err = finish(first)
     assert code == 0, err
-    assert set(visits(folder)) == {(config, R32, number) for config in (ORT, TORCH) for number in range(400)}
+    assert set(visits(folder)) == {(TORCH, R32, number) for number in range(150)}

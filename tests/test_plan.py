@@ -7,6 +7,11 @@ import yaml
 from commands import call, contents, copied, execute, refusal, rewritten
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from made_runs import made_run
+
+from mbsweep import count_space, load_sweep
+from mbsweep.profiler.backends import BACKENDS
+from mbsweep.store import Store
 
 SWEEPS = Path(__file__).parents[1] / "sweeps"
 
@@ -27,34 +32,106 @@ def test_the_papers_grid(tmp_path):
         "mult-adds  13,570,048 to 568,740,352",
     ]
     assert lines[4] == "accuracy   published, tf-slim-2018-08-02: known for 16 of 16"
-    assert [line.split(":")[0] for line in lines[5:7]] == [
-        "latency    onnxruntime-fp32-b1-t1",
-        "latency    torch-fp32-b1-t1",
+    *latencies, time, run = lines[5:]
+    assert [line.split(":")[0] for line in latencies] == [
+        f"latency    {config.id}" for config in load_sweep(SWEEPS / "width_res.yaml").latency
     ]
-    assert lines[7].startswith("time       about ")
-    assert lines[7].endswith(" (estimated, not measured)")
-    assert lines[8] == f"run        {tmp_path / 'run'} (new)"
+    assert latencies[0].startswith("latency    onnxruntime-fp32-b1-t1: 16 variants x at most ")
+    assert all(line.endswith("; 0 of 16 done") for line in latencies)
+    assert time.startswith("time       at most about ")
+    assert time.endswith(" (estimated, not measured)")
+    assert run == f"run        {tmp_path / 'run'} (new)"
     assert contents(tmp_path) == {}
 
 
+def amount(config, done):
+    return (
+        f"latency    {config}: 3 variants x at most 3 rounds of 1 ms, "
+        f"until the 95 % interval is 2 % wide; {done} of 3 done"
+    )
+
+
 def test_what_is_done_is_told(tiny_run, tiny_sweep, tmp_path):
-    """Nothing, a part, all: visits are counted per configuration, and the time is for the rest."""
+    """Nothing, a part, all: finished variants are counted per configuration, and the time is for the rest."""
     done = [
         line for line in plan(tiny_sweep, "--out", tiny_run) if line.startswith(("latency", "time", "run"))
     ]
     assert done == [
-        "latency    onnxruntime-fp32-b1-t1: 3 variants x 3 rounds of 1 ms; 9 of 9 visits done",
-        "latency    torch-fp32-b1-t1: 3 variants x 3 rounds of 1 ms; 9 of 9 visits done",
+        amount("onnxruntime-fp32-b1-t1", 3),
+        amount("torch-fp32-b1-t1", 3),
         "time       nothing is left to measure",
         f"run        {tiny_run}",
     ]
     folder = copied(tiny_run, tmp_path)
-    execute(folder, "DELETE FROM visits WHERE config LIKE 'torch%' AND round = 2")
+    execute(folder, "DELETE FROM visits WHERE config LIKE 'torch%' AND round = 2 AND variant LIKE '%_r32_%'")
     before = contents(folder)
     partly = plan(rewritten(tiny_sweep, tmp_path, ("160, 128, 32", "128, 32, 64")), "--out", folder)
-    assert "latency    onnxruntime-fp32-b1-t1: 3 variants x 3 rounds of 1 ms; 6 of 9 visits done" in partly
-    assert "latency    torch-fp32-b1-t1: 3 variants x 3 rounds of 1 ms; 4 of 9 visits done" in partly
+    assert amount("onnxruntime-fp32-b1-t1", 2) in partly
+    assert amount("torch-fp32-b1-t1", 1) in partly
+    assert any(line.startswith("time       at most about ") for line in partly)
     assert contents(folder) == before
+
+
+ASKED = """\
+space: {width: [0.25], resolution: [160, 128, 32]}
+latency:
+  - {backend: torch, rounds: 12, target_pct: 5}
+  - {backend: torch, kind: predicted, rounds: 12}
+"""
+
+
+def test_settled_variants_are_done_before_their_budget(tmp_path):
+    """Ten of twelve rounds are there: done where the kept interval is narrow enough, and of them all."""
+    run = made_run(tmp_path / "run", ASKED, {"torch-fp32-b1-t1": [[[5]] * 10, [[4]] * 10, [[3]] * 10]})
+    sweep = tmp_path / "made.yaml"
+    sweep.write_text(ASKED, encoding="utf-8")
+    ids = [variant.id for variant in count_space(load_sweep(sweep)).variants()]
+    kept = [(ids[0], 10, {"width_pct": 4.9}), (ids[1], 10, {"width_pct": 5.1}), (ids[2], 9, {"width_pct": 1})]
+    with Store.write(run) as store:
+        store.set_summaries("torch-fp32-b1-t1", kept)
+    (line,) = [line for line in plan(sweep, "--out", run) if "torch-fp32-b1-t1: " in line]
+    assert line.endswith("; 1 of 3 done")
+
+
+def test_predicted_variants_are_done_once(tmp_path):
+    """Two of three have a prediction, and one of them was visited for it, too: two are done."""
+    config = "torch-fp32-b1-t1-predicted"
+    run = made_run(tmp_path / "run", ASKED, {config: [[[5]] * 12, [], []]})
+    sweep = tmp_path / "made.yaml"
+    sweep.write_text(ASKED, encoding="utf-8")
+    ids = [variant.id for variant in count_space(load_sweep(sweep)).variants()]
+    with Store.write(run) as store:
+        rows = [(name, 1.0, 1.0, 1.0) for name in (*ids[:2], "a variant of an older sweep")]
+        store.set_predictions(config, 1, {"summary": "s"}, rows)
+    (line,) = [line for line in plan(sweep, "--out", run) if config in line]
+    assert (
+        line
+        == f"latency    {config}: 3 variants predicted from at most 400 blocks and 24 networks; 2 of 3 done"
+    )
+
+
+def test_visits_of_so_many_calls_are_told(tmp_path):
+    """With `visit_calls` a visit is so many calls, not so many milliseconds."""
+    sweep = tmp_path / "calls.yaml"
+    sweep.write_text(
+        "space: {width: [0.25]}\nlatency: [{backend: torch, visit_calls: 7}]\n", encoding="utf-8"
+    )
+    (line,) = [line for line in plan(sweep, "--out", tmp_path / "run") if line.startswith("latency")]
+    assert line == (
+        "latency    torch-fp32-b1-t1: 1 variants x at most 40 rounds of 7 calls, "
+        "until the 95 % interval is 2 % wide; 0 of 1 done"
+    )
+
+
+def test_a_runtime_that_is_missing_is_told_before_the_run(tmp_path, monkeypatch):
+    """The plan is made, with the command that installs what the run will need."""
+    monkeypatch.setattr(BACKENDS["torch"], "packages", ("no-such-package",), raising=False)
+    sweep = tmp_path / "made.yaml"
+    sweep.write_text("space: {width: [0.25]}\nlatency: [{backend: torch}]\n", encoding="utf-8")
+    assert (
+        "latency backend 'torch' needs no-such-package, which is not installed; "
+        "run: pip install 'mbsweep[torch]'"
+    ) in plan(sweep, "--out", tmp_path / "run")
 
 
 def test_limits_and_sample_are_told(tmp_path):
@@ -93,7 +170,7 @@ variants:
 limits: {params: {min: 1000, max: 5e6}, macs: {max: 6e8}}
 sample: {count: 5, seed: 1}
 latency:
-  - {backend: torch, batch: 2, threads: 1, rounds: 3, visit_ms: 0.5}
+  - {backend: torch, batch: 2, threads: 1, rounds: 3, visit_ms: 0.5, mode: forward_backward, cpus: [0, 1]}
 accuracy: {source: published, table: paper}
 """
 
@@ -184,7 +261,8 @@ def test_any_file_with_stray_yaml_is_planned_or_refused(edits, sweep_path):
 WORDS = (
     "title description space variants limits sample latency accuracy width resolution depth block family "
     "stage_channels num_classes divisor from to step min max params macs count seed backend precision batch "
-    "threads rounds visit_ms source table"
+    "threads rounds visit_ms source table kind mode device memory_format cpus visit_calls warmup_calls "
+    "target_pct max_blocks networks"
 )
 KEYS = st.text(max_size=5) | st.sampled_from(WORDS.split())
 SCALARS = (
@@ -223,7 +301,17 @@ SWEEP_LIKE = st.fixed_dictionaries(
         "latency": st.lists(
             st.fixed_dictionaries(
                 {"backend": st.sampled_from(["torch", "onnxruntime", "openvino"])},
-                optional={"rounds": st.integers(-1, 9), "threads": VALUES, "precision": VALUES},
+                optional={
+                    "rounds": st.integers(-1, 9),
+                    "threads": VALUES,
+                    "precision": VALUES,
+                    "kind": st.sampled_from(["measured", "predicted", "published"]),
+                    "mode": st.sampled_from(["forward", "forward_backward", 1]),
+                    "memory_format": st.sampled_from(["contiguous", "channels_last"]) | VALUES,
+                    "cpus": st.lists(st.integers(-1, 5), max_size=3) | VALUES,
+                    "target_pct": SCALARS,
+                    "visit_calls": SCALARS,
+                },
             ),
             max_size=3,
         )

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 from playwright.sync_api import Page as Tab
-from reporter_runs import HOSTILE, WIDTH_RES, hostile_run, made_up_ms, report, write_run
+from reporter_runs import HOSTILE, WIDTH_RES, hostile_run, made_up_ms, many_run, merged, report, write_run
 
-WIDE, NARROW = 1280, 390
+WIDE, MIDDLING, NARROW = 1280, 1000, 390
 LONG_DEVICE = "Intel(R) Xeon(R) Platinum 8481C CPU @ 2.70GHz, 2 cores, 23 GiB, Linux x86_64"
 GRID = "space: {width: {from: 0.25, to: 1.0, step: 0.05}, resolution: {from: 96, to: 320, step: 16}}\n"  # 240
 FINE = "space: {width: {from: 0.1, to: 2.0, step: 0.005}, resolution: {from: 96, to: 320, step: 1}}\n"
@@ -52,6 +52,21 @@ RUNS = {
 }
 
 
+def normal_run(name: str):
+    return lambda folder: write_run(folder, **RUNS[name])
+
+
+# Name of a page -> its runs: what makes each in a folder.
+MADE = {
+    "many": {"many": lambda folder: many_run(folder, device=LONG_DEVICE)},
+    "merged": {
+        "a_run_with_a_rather_long_name_of_64_letters_and_nowhere_to_break": normal_run("normal"),
+        "many": lambda folder: many_run(folder, device=LONG_DEVICE),
+        "gaps": normal_run("gaps"),
+    },
+}
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     names = ("chromium", "chromium-browser", "google-chrome")
@@ -75,7 +90,9 @@ def pages(tmp_path_factory):
 
     def page(name: str) -> Path:
         if name not in written:
-            written[name] = report(folder / "pages" / name, write_run(folder / name, **RUNS[name]))[1]
+            made = MADE.get(name) or {name: normal_run(name)}
+            runs = [make(folder / name / run) for run, make in made.items()]
+            written[name] = merged(folder / "pages" / name, *runs)
         return written[name]
 
     return page
@@ -205,7 +222,8 @@ def test_hovering_names_the_variant_and_every_number(open_page, pages):
         "Top-1 accuracy: 70.9 % (published, tf-slim-2018-08-02)\n",
         "Top-5 accuracy: 89.9 %",
     ]
-    measured = ["Latency: 10.34 ms (measured, onnxruntime)", "Latency p90: 12.4 ms", "Timed calls: 9"]
+    measured = ["Latency: 10.34 ms (measured, onnxruntime)", "Latency p90: 12.4 ms", "Timed calls: 15"]
+    measured += ["Precision: fp32", "Note: 95 % interval unknown, 2 % asked"]
     published = ["Latency: 24 ms (published, TensorFlow Lite, CPU)", "Pixel 3, Android 10 (tflite-hosted)"]
     with open_page(pages("normal")) as tab:
         for figure, panel, lines in (
@@ -220,15 +238,47 @@ def test_hovering_names_the_variant_and_every_number(open_page, pages):
             assert ("Latency" in text) == bool(lines)
 
 
-@pytest.mark.parametrize("name", [name for name in RUNS if name not in ("slow", "webgl", "thinned")])
+def test_hovering_tells_the_interval_and_the_note(open_page, pages):
+    """The 95 % interval in words; what is wrong with a noisy row; of a prediction nothing more."""
+    name = "mobilenet_v1_w1.0_r224_d5"
+    with open_page(pages("many")) as tab:
+        fp32, int8, predicted = (
+            hover(tab, "accuracy_latency", panel, name) for panel in ("xy", "x2y2", "x3y3")
+        )
+        assert "Latency: 10.34 ms (measured, onnxruntime)\n95 % interval: 10.29 to 10.39 ms\n" in fp32
+        assert "Note" not in fp32
+        assert "Precision: int8\n" in int8
+        assert "Note: noisy: interquartile range" in int8
+        assert "Top-1 accuracy: 70 % (published, tflite-hosted)" in int8
+        assert "Latency: 10.34 ms (predicted, onnxruntime)\n95 % interval: 9.82 to 11.37 ms\n" in predicted
+        assert "Note" not in predicted
+
+
+def test_predicted_points_are_drawn_hollow(open_page, pages):
+    """Of the nine panels, the third is drawn without filling, all others with it."""
+    with open_page(pages("many")) as tab:
+        fillings = tab.evaluate(
+            """[...document.querySelectorAll('#accuracy_latency .subplot')]
+              .map((panel) => [...panel.querySelectorAll('.points path')].map((p) => getComputedStyle(p)))
+              .filter((styles) => styles.length)
+              .map((styles) => styles.filter((s) => s.fill === 'none' || s.fillOpacity === '0').length)"""
+        )
+        assert fillings == [0, 0, 16, 0, 0, 0, 0, 0, 0]
+
+
+READABLE = [name for name in [*RUNS, *MADE] if name not in ("slow", "webgl", "thinned")]
+
+
+@pytest.mark.parametrize("name", READABLE)
 def test_every_panel_is_drawn_and_readable(open_page, pages, name):
     """A point in every panel, two numbers or more on every axis, nothing cut off and nothing overlapping.
 
-    In a wide window with two panels in a row, then in a narrow one with the panels one under the other.
+    In a wide window with two or three panels in a row, then with two, then in a narrow one with the panels
+    one under the other.
     """
     with open_page(pages(name)) as tab:
         first = "document.querySelector('.figure')._fullLayout"
-        for width, margin in ((WIDE, 60), (NARROW, 45)):
+        for width, margin in ((WIDE, 60), (MIDDLING, 60), (NARROW, 45)):
             tab.set_viewport_size({"width": width, "height": 900})
             tab.wait_for_function(f"{first}.margin.l == {margin} && {first}.width <= {width}")
             settle(tab)
@@ -241,6 +291,16 @@ def test_every_panel_is_drawn_and_readable(open_page, pages, name):
                 assert values == sorted(values), axis
             assert tab.evaluate("document.documentElement.scrollWidth") <= width
             check_titles(tab, width)
+            assert max(columns(tab).values()) <= {WIDE: 3, MIDDLING: 2, NARROW: 1}[width]
+
+
+def columns(tab: Tab) -> dict[str, int]:
+    """Figure -> how many panels stand beside each other."""
+    return tab.evaluate(
+        """Object.fromEntries([...document.querySelectorAll(".figure")].map((figure) =>
+          [figure.id, new Set(Object.entries(figure._fullLayout).filter(([name, axis]) =>
+            /^xaxis/.test(name) && axis.title.text).map(([_, axis]) => axis.domain[0].toFixed(4))).size]))"""
+    )
 
 
 def check_titles(tab: Tab, width: int) -> None:

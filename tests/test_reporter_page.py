@@ -9,12 +9,27 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from reporter_runs import HOSTILE, WIDTH_RES, hostile_run, made_up_ms, report, write_run
+from reporter_runs import (
+    HOSTILE,
+    PREDICTOR,
+    SKIPPED,
+    WIDTH_RES,
+    hostile_run,
+    made_up_ms,
+    many_run,
+    merged,
+    report,
+    write_run,
+)
 from typer.testing import CliRunner
 
+from mbsweep.accuracy.published import latency_rows
 from mbsweep.cli import app
+from mbsweep.columns import COMPARABLE
 from mbsweep.errors import MbsweepError
+from mbsweep.reporter.drawing import PANEL
 from mbsweep.reporter.figures import FIGURES
+from mbsweep.results import open_run, published_latencies
 
 MEASURED = ["onnxruntime", "torch"]
 PIXEL = ["TensorFlow Lite, CPU", "TensorFlow Lite, GPU", "TensorFlow Lite, NNAPI"]
@@ -92,6 +107,43 @@ def normal(tmp_path_factory):
     return Page(report(folder / "pages", write_run(folder / "run"))[1])
 
 
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    """Eight configurations: int8, bf16, training steps, pinned cores, one predicted, one skipped."""
+    folder = tmp_path_factory.mktemp("many")
+    return Page(report(folder / "pages", many_run(folder / "run"))[1])
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory):
+    """Two runs of one sweep on two devices, on one page; the second is 1.5 times as slow."""
+    folder = tmp_path_factory.mktemp("both")
+    runs = [
+        write_run(folder / "fast", device="Fast device"),
+        write_run(folder / "slow", latency_ms=lambda *of: 1.5 * made_up_ms(*of), device="Slow device"),
+    ]
+    return Page(merged(folder / "pages", *runs))
+
+
+def traces(figure: dict) -> dict[str, list[dict]]:
+    """x axis -> the traces of the points drawn on it."""
+    found: dict[str, list[dict]] = {}
+    for trace in figure["data"]:
+        if "customdata" in trace:
+            found.setdefault(trace["xaxis"], []).append(trace)
+    return found
+
+
+def titles(figure: dict) -> list[str]:
+    """The panels' titles without markup, their lines joined by spaces."""
+    found = [title["text"] for title in figure["layout"].get("annotations", [])]
+    return [re.sub("<[^>]*>", "", title.replace("<br>", " ")) for title in found]
+
+
+def words(page: Page) -> str:
+    return " ".join(page.text.split())
+
+
 def page_of(folder: Path, *args, **kwargs) -> Page:
     return Page(report(folder / "pages", write_run(folder / "run", *args, **kwargs))[1])
 
@@ -158,14 +210,271 @@ def test_front_of_accuracy_against_parameters_is_the_224_px_column(normal):
     assert numbers(line["x"]) == pytest.approx([0.470072, 1.331592, 2.585560, 4.231976])
 
 
-def test_spread_reaches_to_the_90th_percentile(normal):
-    """Visits of 1, 1.02 and 1.2 times the fastest call: the bar ends at 1.2, and nothing lies below it."""
-    figure = normal.figures["accuracy_latency"]
-    measured = [t for t in figure["data"] if "customdata" in t and "error_x" in t]
-    assert sum(len(numbers(t["x"])) for t in measured) == 32  # the published figures have no spread
-    for trace in measured:
-        assert numbers(trace["error_x"]["array"]) == pytest.approx(0.2 * numbers(trace["x"]), rel=1e-5)
-        assert not numbers(trace["error_x"]["arrayminus"]).any()
+def test_bars_are_the_95_percent_interval(tmp_path):
+    """Twelve visits, in turn 5 % below, at and above the headline: no bar is longer, none is zero."""
+    page = page_of(tmp_path, WIDTH_RES.replace("rounds: 3", "rounds: 12"), rounds=lambda v: 12, spread=0.05)
+    for name, bar, along in (("accuracy_latency", "error_x", "x"), ("latency_macs", "error_y", "y")):
+        measured = [t for t in page.figures[name]["data"] if "customdata" in t and bar in t]
+        assert sum(len(numbers(t[along])) for t in measured) == 32  # the published figures have no interval
+        for trace in measured:
+            for side in ("array", "arrayminus"):
+                lengths = numbers(trace[bar][side]) / numbers(trace[along])
+                assert (lengths > 0.02).all()
+                assert (lengths < 0.0501).all()
+    (row,) = [
+        r for r in page.records() if r["variant"] == "mobilenet_v1_w1.0_r224_d5" and r["backend"] == "torch"
+    ]
+    assert row["latency_low_ms"] == pytest.approx(0.95 * (3 + 40 * 0.568740352), rel=1e-6)
+    assert row["latency_high_ms"] == pytest.approx(1.05 * (3 + 40 * 0.568740352), rel=1e-6)
+
+
+def test_without_an_interval_there_is_no_bar(normal):
+    """Three visits are too few for an interval: no bar is drawn, and the page says so."""
+    for figure in normal.figures.values():
+        assert not [t for t in figure["data"] if "error_x" in t or "error_y" in t]
+    for config in ("onnxruntime-fp32-b1-t1", "torch-fp32-b1-t1"):
+        assert f"{config}: 16 of 16 rows without an interval, of too few visits." in words(normal)
+
+
+def test_bars_of_predictions_reach_to_both_ends_of_their_interval(many):
+    """5 % below and 10 % above: the two sides of a bar differ."""
+    (panel,) = [
+        place for place, title in enumerate(titles(many.figures["accuracy_latency"])) if "predicted" in title
+    ]
+    for trace in list(traces(many.figures["accuracy_latency"]).values())[panel]:
+        latency = numbers(trace["x"])
+        assert numbers(trace["error_x"]["array"]) == pytest.approx(0.1 * latency)
+        assert numbers(trace["error_x"]["arrayminus"]) == pytest.approx(0.05 * latency)
+
+
+def test_predicted_points_are_hollow_and_no_others(many, normal):
+    """Their markers are open ones of the same symbols; legend, title and caption say what that means."""
+    for name in ("accuracy_latency", "latency_macs"):
+        figure = many.figures[name]
+        for title, panel in zip(titles(figure), traces(figure).values(), strict=True):
+            symbols = {symbol for trace in panel for symbol in trace["marker"]["symbol"]}
+            assert len(symbols) == 4
+            is_open = {symbol.endswith("-open") for symbol in symbols}
+            assert is_open == {"predicted for Made-up device, 2 cores" in title}
+        assert "hollow: predicted" in [trace.get("name") for trace in figure["data"]]
+    for figure in (many.figures["accuracy_macs"], *normal.figures.values()):
+        assert "hollow: predicted" not in [trace.get("name") for trace in figure["data"]]
+    assert "A point is the headline latency, hollow where it is predicted" in words(many)
+
+
+def test_what_predictions_are_worth_is_said_once(many):
+    """The predictor's own sentence stands once on the page, not in every row and point."""
+    assert f"onnxruntime-fp32-b1-t1-predicted: {PREDICTOR}" in words(many)
+    assert many.source.count(PREDICTOR) == 1
+
+
+def test_noisy_rows_are_counted_by_configuration(many):
+    """Only int8 is noisy, in 4 of its 16 rows; a configuration that is as it should be is not spoken of."""
+    text = words(many)
+    expected = "onnxruntime-int8-b1-t1: 4 of 16 rows noisy (interquartile range above 10 % of the median)."
+    assert f"Not to be relied on to the last digit: {expected}" in text
+    assert text.count("rows noisy") == 1
+    assert "wider than asked" not in text
+    noisy = [r for r in many.records() if r["latency_note"]]
+    assert [(r["precision"], r["width"]) for r in noisy] == [("int8", 1)] * 4
+
+
+def test_spent_budgets_are_counted_by_configuration(tmp_path):
+    """Visits that are 2 % apart leave no row an interval of 2 %; those 0.5 % apart, in `many`, do."""
+    page = page_of(tmp_path, WIDTH_RES.replace("rounds: 3", "rounds: 12"), rounds=lambda v: 12, spread=0.02)
+    for config in ("onnxruntime-fp32-b1-t1", "torch-fp32-b1-t1"):
+        assert f"{config}: 16 of 16 rows wider than asked when the budget was spent." in words(page)
+
+
+def test_an_unfinished_row_has_not_spent_its_budget(tmp_path):
+    """Stopped after 12 of 40 rounds: the row is among the missing, not among the wide ones."""
+    page = page_of(tmp_path, WIDTH_RES.replace("rounds: 3", "rounds: 40"), rounds=lambda v: 12, spread=0.05)
+    assert "32 rows of the table have no latency, or less than was asked for" in words(page)
+    assert "the budget was spent" not in words(page)
+
+
+def test_a_skipped_configuration_is_named_once_with_its_reason(many):
+    """Its 16 rows stay in the table, but the list of what is missing does not repeat the reason 16 times."""
+    assert f"executorch-int8-b1-t1: {SKIPPED}" in words(many)
+    assert many.text.count(SKIPPED) == 1
+    assert "What is missing, and why" not in many.text
+    assert [r["error"] for r in many.records() if r["backend"] == "executorch"] == [SKIPPED] * 16
+    assert "6 measured, 1 predicted, 1 skipped" in words(many)
+
+
+def test_panel_titles_name_whatever_tells_configurations_apart(many):
+    """Precision, mode, memory format, batch, threads and cores; what is usual is left out."""
+    found = titles(many.figures["latency_macs"])
+    measured = [title.partition(" measured on")[0] for title in found if "measured on" in title]
+    assert measured == [
+        "onnxruntime, fp32, batch 1, 1 thread",
+        "onnxruntime, int8, batch 1, 1 thread",
+        "openvino, bf16, batch 1, 2 threads",
+        "torch, fp32, batch 1, 1 thread, channels_last",
+        "torch, fp32, batch 16, 1 thread, forward_backward, cpu0, cpu1",
+        "torch_compile, fp32, batch 1, 2 threads, forward_backward, channels_last",
+    ]
+    assert len(set(found)) == len(found) == 10
+    for name in measured:
+        assert name in words(many)  # the table of ratios says it in the same words
+
+
+def test_panels_tell_apart_all_that_is_comparable():
+    """Whatever keeps two rows off one front keeps them off one panel, but for where accuracy comes from."""
+    assert set(COMPARABLE) - set(PANEL) == {"top1_kind", "top1_source"}
+
+
+def test_many_panels_stand_three_in_a_row(many, normal):
+    """Ten panels: rows of 3, 3, 3 and 1; five: rows of 2, 2 and 1. Points in every one."""
+    for page, columns, count in ((many, 3, 10), (normal, 2, 5)):
+        figure = page.figures["latency_macs"]
+        drawn = points(figure)
+        assert len(drawn) == count
+        starts = [figure["layout"]["xaxis" + axis[1:]]["domain"][0] for axis in drawn]
+        assert starts == [starts[place % columns] for place in range(count)]
+        assert len(set(starts)) == columns
+
+
+def test_accuracies_of_two_precisions_are_two_panels(many):
+    """tflite-hosted: 1.0-224 has 71.0 % at fp32 and 70.0 % at int8; neither front joins the two."""
+    for name, x in (("accuracy_macs", 568.740352), ("accuracy_params", 4.231976)):
+        figure = many.figures[name]
+        assert titles(figure) == ["accuracy at fp32", "accuracy at int8"]
+        floats, ints = points(figure).values()
+        assert (len(floats), len(ints), len(lines(figure))) == (16, 16, 2)
+        assert max(floats, key=lambda point: point[1]) == pytest.approx((x, 71.0))
+        assert max(ints, key=lambda point: point[1]) == pytest.approx((x, 70.0))
+    text = words(many)
+    assert "known for 16 of 16 variants, at int8 for 16 of 16 variants, at bf16 for 0 of 16 variants" in text
+    assert "no figure for any of these networks at bf16, so no figure shows accuracy at bf16." in text
+
+
+def test_beyond_eight_resolutions_the_legend_says_that_markers_do_not_tell_them(tmp_path):
+    """15 resolutions: one marker, and one entry in words."""
+    page = page_of(tmp_path, "space: {width: [0.5, 1.0], resolution: {from: 96, to: 320, step: 16}}\n")
+    figure = page.figures["params_macs"]
+    assert {trace["marker"]["symbol"] for trace in figure["data"] if "customdata" in trace} == {"circle"}
+    names = [trace["name"] for trace in figure["data"] if trace.get("name")]
+    assert names == ["width 0.5", "width 1", "15 resolutions, 96 to 320 px: one marker"]
+
+
+def test_sessions_of_one_device_are_one_row(normal, many):
+    """Each configuration has a session of its own; the table of how it was measured does not repeat them."""
+    assert normal.text.count("torch 2.13.0") == many.text.count("torch 2.13.0") == 1
+    assert "2 sessions, the last" in words(normal)
+    assert "7 sessions, the last" in words(many)
+
+
+def test_table_begins_with_what_a_reader_asks_first(normal, many):
+    """What is the same in every row is left out, and so are columns that only a program wants."""
+    columns = [column["name"] for column in normal.table["columns"]]
+    assert columns[:4] == ["variant", "backend", "precision", "latency_ms"]
+    assert not {"run", "mode", "memory_format", "device_id", "latency_p90_low_ms"} & set(columns)
+    columns = [column["name"] for column in many.table["columns"]]
+    assert columns[:4] == ["variant", "backend", "precision", "mode"]
+    assert columns[4:8] == ["latency_ms", "latency_low_ms", "latency_high_ms", "top1_pct"]
+
+
+def test_several_runs_make_one_page(both):
+    """One panel per run and configuration, those of a configuration beside each other; Pixel 3's once."""
+    figure = both.figures["accuracy_latency"]
+    assert [title.split(",")[0] for title in titles(figure)] == [
+        "fast onnxruntime",
+        "slow onnxruntime",
+        "fast torch",
+        "slow torch",
+        *["TensorFlow Lite"] * 3,
+    ]
+    assert [len(drawn) for drawn in points(figure).values()] == [16] * 7
+    assert len(both.records()) == 16 * (2 + 2 + 3)
+    by_run = {run: [r for r in both.records() if r["run"] == run] for run in ("fast", "slow", None)}
+    assert [len(rows) for rows in by_run.values()] == [32, 32, 48]
+    for fast, slow in zip(by_run["fast"], by_run["slow"], strict=True):
+        assert slow["latency_ms"] == pytest.approx(1.5 * fast["latency_ms"], rel=1e-5)
+    assert [len(drawn) for drawn in points(both.figures["accuracy_macs"]).values()] == [16]
+    text = words(both)
+    for words_ in ("fast + slow", "Fast device", "Slow device", "16 of 16 variants"):
+        assert words_ in text
+    assert text.count(" ".join(WIDTH_RES.split())) == 2
+    assert "fast, torch-fp32-b1-t1: 16 of 16 rows without an interval" in text
+
+
+def test_panels_of_one_configuration_have_the_same_range(both):
+    """A run that is 1.5 times as slow also looks slower: the second panel's axes follow the first's."""
+    for figure in (both.figures["accuracy_latency"], both.figures["latency_macs"]):
+        follows = [figure["layout"]["xaxis" + axis[1:]].get("matches") for axis in points(figure)]
+        assert follows == ["x", "x", "x3", "x3", None, None, None]
+
+
+def test_the_front_of_each_run_is_its_own(both):
+    """A slower run's front is no shorter: its rows are compared with none of the other's."""
+    for backend in MEASURED:
+        fast, slow = (
+            [
+                r["variant"]
+                for r in both.records()
+                if (r["run"], r["backend"]) == (run, backend) and r["on_front"]
+            ]
+            for run in ("fast", "slow")
+        )
+        assert fast == slow != []
+
+
+def test_runs_of_the_same_name_are_told_apart_by_their_paths(tmp_path):
+    """`a/run` and `b/run` give `run+run.html`, with both paths in it."""
+    runs = [write_run(tmp_path / name / "run", "space: {width: [0.5]}\n") for name in ("a", "b")]
+    page = merged(tmp_path / "pages", *runs)
+    assert page.name == "run+run.html"
+    assert {row["run"] for row in Page(page).records() if row["latency_kind"] is None} == set(map(str, runs))
+
+
+def test_gaps_of_several_runs_say_whose_they_are(tmp_path):
+    """Where the runs lack the same, it is said once; else each sentence begins with the run."""
+    lines_ = "space: {width: [0.3]}\n"
+    known = lines_ + "accuracy: {source: published, table: paper}\n"
+    one, two, three = (
+        write_run(tmp_path / name, text)
+        for name, text in (("one", lines_), ("two", known), ("three", lines_))
+    )
+    alike, apart = Page(merged(tmp_path / "pages", one, three)), Page(merged(tmp_path / "pages", one, two))
+    assert words(alike).count("The sweep names no accuracy source") == 1
+    assert "one: The sweep" not in words(alike)
+    assert "one: The sweep names no accuracy source" in words(apart)
+    assert "two: paper has no figure for any of these networks" in words(apart)
+
+
+def test_index_lists_pages(tmp_path):
+    """A page of two runs is one entry, with both paths."""
+    runs = [write_run(tmp_path / name, "title: T\nspace: {width: [0.5]}\n") for name in ("one", "two")]
+    page = merged(tmp_path / "pages", *runs)
+    index = Page(page.parent / "index.html")
+    assert [a["href"] for tag, a in index.elements if tag == "a"] == ["one%2Btwo.html"]
+    assert "one + two" in words(index)
+    for run in runs:
+        assert str(run) in words(index)
+
+
+def test_published_latencies_have_the_accuracy_of_their_own_precision(tmp_path):
+    """A run at int8 alone knows no accuracy at fp32, so the Pixel 3's fp32 latencies get none."""
+    int8 = WIDTH_RES.replace("onnxruntime,", "onnxruntime, precision: int8,").replace(
+        "tf-slim-2018-08-02", "tflite-hosted"
+    )
+    text = re.sub("  - {backend: torch.*\n", "", int8)
+    rows = published_latencies(open_run(write_run(tmp_path / "int8", text)).table(), latency_rows)
+    assert len(rows) == 48
+    assert rows["top1_pct"].isna().all()
+    assert not rows["on_front"].any()
+    rows = published_latencies(open_run(write_run(tmp_path / "fp32")).table(), latency_rows)
+    assert rows["top1_pct"].max() == 70.9
+    assert rows["run"].isna().all()
+
+
+def test_no_published_latencies_is_an_empty_table(tmp_path):
+    """Nobody published this network: no row, the usual columns."""
+    table = open_run(write_run(tmp_path / "run", "space: {width: [0.3]}\n")).table()
+    rows = published_latencies(table, latency_rows)
+    assert len(rows) == 0
+    assert list(rows.columns) == list(table.columns)
 
 
 def test_width_is_colour_and_resolution_is_marker(normal):
@@ -464,6 +773,19 @@ def test_command_writes_the_pages_of_all_runs(tmp_path, monkeypatch):
     result = CliRunner().invoke(app, ["report", "--html", "pages"])
     assert result.exit_code == 0
     assert result.stdout.split() == ["pages/index.html", "pages/one.html", "pages/two.html"]
+
+
+def test_command_puts_the_runs_that_are_named_on_one_page(tmp_path, monkeypatch):
+    """`mbsweep report RUN_A RUN_B` writes one page called after both; a run named twice is refused."""
+    for name in ("one", "two"):
+        write_run(tmp_path / name, "space: {width: [0.5]}\n")
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["report", "one", "two", "--html", "pages"])
+    assert result.exit_code == 0
+    assert result.stdout.split() == ["pages/index.html", "pages/one+two.html"]
+    result = CliRunner().invoke(app, ["report", "one", "./one", "--html", "pages"])
+    assert result.exit_code == 2
+    assert "is named twice" in result.stderr
 
 
 def test_real_run_gives_a_page(tiny_run, tmp_path):

@@ -6,17 +6,23 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from commands import copied, execute, query, rewritten
+from commands import call, copied, execute, query, rewritten
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_runs import DEVICE, made_run
 
 import mbsweep
 from mbsweep import MbsweepError, load_sweep, open_run
-from mbsweep.results import COLUMNS, COMPARABLE, find_runs, fronts
+from mbsweep.accuracy.published import latency_rows
+from mbsweep.columns import COLUMNS, COMPARABLE
+from mbsweep.profiler.device import device_id
+from mbsweep.results import combine, find_runs, fronts, published_latencies
 from mbsweep.store import Store
 
 # What a table has at least.
 PROMISED = [
+    "run",
+    "config",
     "variant",
     "family",
     "block",
@@ -28,12 +34,25 @@ PROMISED = [
     "latency_ms",
     "latency_p50_ms",
     "latency_p90_ms",
+    "latency_low_ms",
+    "latency_high_ms",
+    "latency_p50_low_ms",
+    "latency_p50_high_ms",
+    "latency_p90_low_ms",
+    "latency_p90_high_ms",
+    "latency_iqr_pct",
+    "latency_visits",
     "latency_kind",
+    "latency_note",
+    "file_bytes",
     "backend",
     "precision",
+    "mode",
+    "memory_format",
     "threads",
     "batch",
     "device",
+    "device_id",
     "top1_pct",
     "top5_pct",
     "top1_kind",
@@ -55,11 +74,12 @@ def test_the_table_has_the_promised_columns(table):
 
 
 def test_every_unit_in_a_name_is_the_unit_of_its_column():
-    """A column that ends in _ms, _pct or _bytes says so in words, too."""
-    units = {"_ms": "ms", "_pct": "%", "_bytes": "bytes"}
+    """A column that ends in _ms, _pct or _bytes says so in words, too; a percentage of what, where it could
+    be of several things."""
+    units = {"_ms": ["ms"], "_pct": ["%", "% of p50"], "_bytes": ["bytes"]}
     for name, column in COLUMNS.items():
-        for ending, unit in units.items():
-            assert not name.endswith(ending) or column.unit == unit
+        for ending, allowed in units.items():
+            assert not name.endswith(ending) or column.unit in allowed
 
 
 def test_one_row_per_variant_and_configuration(table):
@@ -68,7 +88,8 @@ def test_one_row_per_variant_and_configuration(table):
         (backend, resolution) for backend in ("onnxruntime", "torch") for resolution in (160, 128, 32)
     ]
     same = {"family": "mobilenet_v1", "block": "separable", "width": 0.25, "depth": 5}
-    same |= {"precision": "fp32", "threads": 1, "batch": 1}
+    same |= {"precision": "fp32", "threads": 1, "batch": 1, "mode": "forward", "memory_format": "contiguous"}
+    same |= {"run": "tiny"}
     for name, value in same.items():
         assert set(table[name]) == {value}
 
@@ -92,20 +113,52 @@ def test_accuracy_is_the_published_one_or_unknown_with_the_reason(table):
     assert (table["top1_source"] == "tf-slim-2018-08-02").all()
 
 
+def slowness_by_hand(folder, config, size):
+    """(rounds,): how slow the machine was for a network of (params, macs), against its reference state.
+
+    By plain SQL, of a run in one session, from the yardsticks and their reference latencies.
+    """
+    logs, weights = [], []
+    for name, params, macs, reference_ns in query(
+        folder,
+        f"SELECT yardstick, params, macs, reference_ns FROM calibrations WHERE config = '{config}'",  # noqa: S608
+    ):
+        visited = query(
+            folder,
+            f"SELECT samples FROM yardsticks WHERE config = '{config}' "  # noqa: S608
+            f"AND yardstick = '{name}' ORDER BY round",
+        )
+        fastest = [np.frombuffer(samples, "<i8").min() for (samples,) in visited]
+        # The median of each visit and its neighbours; the ends have their neighbours'.
+        inner = [np.median(fastest[place - 1 : place + 2]) for place in range(1, len(fastest) - 1)]
+        smooth = np.array([inner[0], *inner, inner[-1]])
+        logs.append(np.log(smooth / (reference_ns or np.quantile(smooth, 0.1))))
+        distance_sq = np.log(size[0] / params) ** 2 + np.log(size[1] / macs) ** 2
+        weights.append(1 / (distance_sq + 0.05) ** 2)
+    assert len(logs) == 4
+    return np.exp(np.average(logs, axis=0, weights=weights))
+
+
 def test_latencies_are_numpys_statistics_of_the_raw_samples(table, tiny_run):
-    """Read by plain SQL: the headline is the median of the visits' fastest calls; the rest is of all."""
+    """Read by plain SQL: the headline is the median of the visits' fastest calls, each divided by how slow
+    the machine was in that round, as the yardsticks tell; p50 and p90 are of all calls, so divided; mean and
+    sd are of all calls as they were timed."""
     for row in table.itertuples():
         found = query(
             tiny_run,
             f"SELECT samples FROM visits WHERE variant = '{row.variant}' "  # noqa: S608
-            f"AND config = '{row.backend}-fp32-b1-t1'",
+            f"AND config = '{row.backend}-fp32-b1-t1' ORDER BY round",
         )
         visits_ms = [np.frombuffer(samples, "<i8") / 1e6 for (samples,) in found]
-        assert len(visits_ms) == 3
+        slow = slowness_by_hand(tiny_run, row.config, (row.params, row.macs))
+        undrifted_ms = [visit / level for visit, level in zip(visits_ms, slow, strict=True)]
         every_ms = np.concatenate(visits_ms)
-        assert row.latency_ms == pytest.approx(np.median([visit.min() for visit in visits_ms]), rel=1e-12)
-        assert row.latency_p50_ms == pytest.approx(np.median(every_ms), rel=1e-12)
-        assert row.latency_p90_ms == pytest.approx(np.quantile(every_ms, 0.9), rel=1e-12)
+        assert row.latency_ms == pytest.approx(np.median([visit.min() for visit in undrifted_ms]), rel=1e-12)
+        assert row.latency_visits == 3
+        assert np.isnan([row.latency_low_ms, row.latency_high_ms]).all()  # of three visits, nobody knows
+        assert row.latency_note.startswith("95 % interval unknown, 2 % asked: the budget was spent")
+        assert row.latency_p50_ms == pytest.approx(np.median(np.concatenate(undrifted_ms)), rel=1e-12)
+        assert row.latency_p90_ms == pytest.approx(np.quantile(np.concatenate(undrifted_ms), 0.9), rel=1e-12)
         assert row.latency_mean_ms == pytest.approx(np.mean(every_ms), rel=1e-12)
         assert row.latency_sd_ms == pytest.approx(np.std(every_ms, ddof=1), rel=1e-9)
         assert row.latency_samples == len(every_ms)
@@ -113,12 +166,25 @@ def test_latencies_are_numpys_statistics_of_the_raw_samples(table, tiny_run):
 
 
 def test_the_device_is_described(table, tiny_run):
-    """Every measured row names the machine: processor, cores, memory, system."""
-    ((stored,),) = query(tiny_run, "SELECT device FROM sessions")
-    device = json.loads(stored)["description"]
-    assert (table["device"] == device).all()
-    assert " cores, " in device
-    assert " GiB, Linux " in device
+    """Every measured row names the machine: processor, cores, memory, system; and has it with its runtime as
+    one word, from the session of its configuration."""
+    stored = [json.loads(device) for (device,) in query(tiny_run, "SELECT device FROM sessions ORDER BY id")]
+    assert len(stored) == 2
+    for device, rows in zip(stored, (table.iloc[:3], table.iloc[3:]), strict=True):
+        assert (rows["device"] == device["description"]).all()
+        assert (rows["device_id"] == device["id"]).all()
+        assert " cores, " in device["description"]
+        assert " GiB, Linux " in device["description"]
+        (backend,) = set(rows["backend"])
+        assert f"_{backend}-" in device["id"]
+
+
+def test_file_sizes_are_those_on_disk(table):
+    """A quarter-width network of 470,072 parameters at fp32 takes about 4 bytes for each, in any runtime.
+
+    Less where batch normalisation is folded into the weights, more where the graph is described.
+    """
+    assert table["file_bytes"].between(0.99 * 4 * 470_072, 1.1 * 4 * 470_072).all()
 
 
 def beaten(row, others, cost, value):
@@ -161,6 +227,8 @@ ROWS = st.lists(
             "latency_ms": st.sampled_from([1.0, 2.0, 3.0, math.nan]),  # few values: ties
             "top1_pct": st.sampled_from([40.0, 50.0, 60.0, math.nan]),
             "macs": st.integers(1, 4),
+            "run": st.sampled_from(["mine", None]),
+            "config": st.sampled_from(["c", "c-channels_last"]),
             "backend": st.sampled_from(["torch", "onnxruntime"]),
             "device": st.sampled_from(["a", None]),
             "top1_source": st.sampled_from(["paper", "timm"]),
@@ -176,7 +244,7 @@ ROWS = st.lists(
 def test_fronts_are_the_definition(rows):
     """Any rows, with ties and unknowns, over several configurations, devices and sources of accuracy."""
     constant = {"precision": "fp32", "threads": 1, "batch": 1}
-    constant |= {"latency_kind": "measured", "top1_kind": "published"}
+    constant |= {"latency_kind": "measured", "top1_kind": "published", "device_id": "a_2c_4g"}
     table = pd.DataFrame(rows).assign(**constant)
     cost = "macs" if all(math.isnan(row["latency_ms"]) for row in rows) else "latency_ms"
     assert fronts(table).to_list() == by_definition(table, cost)
@@ -207,6 +275,7 @@ def test_an_unfinished_row_says_what_is_missing(tiny_run, tmp_path):
     assert (row["backend"], row["resolution"]) == ("torch", 32)
     assert row["error"] == "measured in 2 of 3 rounds; run the sweep again to go on"
     assert row["latency_ms"] > 0
+    assert (row["latency_visits"], row["latency_samples"] > 0) == (2, True)
 
 
 def test_another_source_of_accuracy_replaces_the_old_one(tiny_run, tiny_sweep, tmp_path):
@@ -255,3 +324,333 @@ def test_a_run_that_was_stopped_before_it_began_says_so(tmp_path):
     assert str(refused.value) == (
         f"{tmp_path / 'run'} is a run that was stopped before it began; run its sweep again"
     )
+
+
+TWO = """\
+space: {width: [0.25], resolution: [160, 128]}
+latency: [{backend: torch, rounds: 12, visit_ms: 1}]
+accuracy: {source: published, table: tf-slim-2018-08-02}
+"""
+TORCH = "torch-fp32-b1-t1"
+
+
+def rows_of(folder):
+    """The table of a run as records."""
+    return open_run(folder).table().to_dict("records")
+
+
+def test_a_settled_row_needs_no_more_rounds(tmp_path):
+    """Ten equal visits of twelve: the interval is 0 % wide, so nothing is missing and nothing is to say."""
+    run = made_run(tmp_path / "run", TWO, {TORCH: [[[5, 6]] * 10, [[4, 4.1]] * 9]})
+    settled, unsettled = rows_of(run)
+    assert (settled["latency_low_ms"], settled["latency_ms"], settled["latency_high_ms"]) == (5, 5, 5)
+    assert settled["error"] is None or math.isnan(settled["error"])
+    assert unsettled["error"] == "measured in 9 of 12 rounds; run the sweep again to go on"
+    assert math.isnan(unsettled["latency_low_ms"])
+
+
+def test_a_row_says_that_its_budget_was_spent(tmp_path):
+    """Twelve visits spread by 20 %: the row is finished, and its note says how wide, and what was asked."""
+    spread = [[5 + place / 11] for place in range(12)]
+    row, _ = rows_of(made_run(tmp_path / "run", TWO, {TORCH: [spread, []]}))
+    width = 100 * (row["latency_high_ms"] - row["latency_low_ms"]) / row["latency_ms"]
+    assert 2 < width < 20
+    assert row["latency_note"] == f"95 % interval {width:.1f} % wide, 2 % asked: the budget was spent"
+    assert pd.isna(row["error"])
+
+
+def test_a_row_says_that_its_calls_were_noisy(tmp_path):
+    """Calls of 4, 5 and 6 ms in equal numbers: the middle half is 2 of 5 ms wide, whatever the headline."""
+    quiet = [[5.0, 5.1, 5.2]] * 12
+    noisy = [[4, 5, 6]] * 12
+    rows = rows_of(made_run(tmp_path / "run", TWO, {TORCH: [noisy, quiet]}))
+    assert rows[0]["latency_note"] == "noisy: interquartile range 40 % of the median"
+    assert rows[0]["latency_iqr_pct"] == pytest.approx(40)
+    assert pd.isna(rows[1]["latency_note"])
+
+
+def test_a_budget_is_spent_where_every_round_was_visited(tmp_path):
+    """Eleven of twelve visits, spread by 20 %: the run goes on, so the row does not say that it was spent."""
+    spread = [[5 + place / 11] for place in range(11)]
+    row, _ = rows_of(made_run(tmp_path / "run", TWO, {TORCH: [spread, []]}))
+    assert pd.isna(row["latency_note"])
+    assert row["error"] == "measured in 11 of 12 rounds; run the sweep again to go on"
+
+
+def test_both_notes_are_told(tmp_path):
+    """Three visits of three, all noisy: that the interval is unknown, and that the calls were noisy."""
+    sweep = TWO.replace("rounds: 12", "rounds: 3")
+    row, _ = rows_of(made_run(tmp_path / "run", sweep, {TORCH: [[[4, 5, 6]] * 3, []]}))
+    assert row["latency_note"] == (
+        "95 % interval unknown, 2 % asked: the budget was spent; "
+        "noisy: interquartile range 40 % of the median"
+    )
+
+
+def test_drift_is_divided_out_of_the_headline(tmp_path):
+    """Rounds 7 to 11 of 12 take twice as long, the yardsticks tell so: the headline is that of the others."""
+    levels = [1] * 7 + [2] * 5
+    visits = {TORCH: [[[5 * level] for level in levels], []]}
+    run = made_run(tmp_path / "run", TWO, visits, {TORCH: [[2 * level] for level in levels]})
+    row, _ = rows_of(run)
+    assert (row["latency_low_ms"], row["latency_ms"], row["latency_high_ms"]) == pytest.approx((5, 5, 5))
+    assert (row["latency_p50_ms"], row["latency_p90_ms"]) == pytest.approx((5, 5))
+    assert row["latency_mean_ms"] == pytest.approx(5 * 17 / 12)  # as it was timed
+
+
+def test_headlines_are_told_at_the_reference_speed(tmp_path):
+    """All yardsticks take 2.2 ms, and 2 ms in the device's reference state: 5.5 ms were 5 ms there."""
+    reference = {TORCH: {f"yardstick {width:g}": 2 for width in (0.25, 0.5, 0.75, 1)}}
+    visits, yardsticks = {TORCH: [[[5.5]] * 12, []]}, {TORCH: [[2.2, 3]] * 12}
+    row, _ = rows_of(made_run(tmp_path / "run", TWO, visits, yardsticks, reference_ms=reference))
+    assert (row["latency_low_ms"], row["latency_ms"], row["latency_high_ms"]) == pytest.approx((5, 5, 5))
+    assert (row["latency_p50_ms"], row["latency_mean_ms"]) == pytest.approx((5, 5.5))  # mean: as it was timed
+
+
+@pytest.mark.parametrize("is_calibrated", [True, False])
+def test_headlines_are_numpys_on_a_machine_that_drifts(is_calibrated, tmp_path):
+    """Twelve rounds in which each yardstick takes another time in each: recomputed from the raw samples."""
+    rng = np.random.default_rng(11)
+    names = [f"yardstick {width:g}" for width in (0.25, 0.5, 0.75, 1)]
+    yardsticks = {name: rng.uniform(2, 3, (12, 2)).tolist() for name in names}
+    visits_ms = rng.uniform(5, 8, (2, 12, 3))
+    reference = {TORCH: dict(zip(names, [1.9, 2.1, 2.2, 2], strict=True)) if is_calibrated else {}}
+    run = made_run(
+        tmp_path / "run", TWO, {TORCH: visits_ms.tolist()}, {TORCH: yardsticks}, reference_ms=reference
+    )
+    for row, visits in zip(rows_of(run), np.round(visits_ms, 6), strict=True):
+        slow = slowness_by_hand(run, TORCH, (row["params"], row["macs"]))
+        assert slow.max() / slow.min() > 1.1
+        assert row["latency_ms"] == pytest.approx(np.median(visits.min(axis=1) / slow), rel=1e-12)
+        every_ms = visits / slow[:, None]
+        found = [row["latency_p50_ms"], row["latency_p90_ms"]]
+        assert found == pytest.approx(np.quantile(every_ms, [0.5, 0.9]), rel=1e-12)
+
+
+def test_a_network_drifts_as_yardsticks_of_its_size_do(tmp_path):
+    """From round 6 on, only the smallest yardstick takes twice as long: 0.25-160 is that network, and what
+    slows it by 2 is nearly all divided out; for 1.0-160, the largest, nearly nothing is.
+    """
+    sweep = TWO.replace("[0.25]", "[0.25, 1]").replace("[160, 128]", "[160]")
+    levels = [1] * 6 + [2] * 6
+    yardsticks = {f"yardstick {width:g}": [[2]] * 12 for width in (0.5, 0.75, 1)}
+    yardsticks["yardstick 0.25"] = [[level] for level in levels]
+    visits = {TORCH: [[[5 * level] for level in levels], [[40]] * 12]}
+    small, large = rows_of(made_run(tmp_path / "run", sweep, visits, {TORCH: yardsticks}))
+    # Weights by hand, from (params, macs): 1 / (0 + 0.05)^2 = 400 and, with 2.749, 7.179 and 11.719 for the
+    # squares of the distances, 0.1276, 0.0191 and 0.0072. So the smallest has a share of 0.99962 seen from
+    # itself, and of 0.0000179 seen from the largest. The median is midway between the two halves.
+    assert small["latency_ms"] == pytest.approx((5 + 10 / 2**0.999615) / 2, rel=1e-6)
+    assert large["latency_ms"] == pytest.approx((40 + 40 / 2**0.00001792) / 2, rel=1e-6)
+
+
+def test_kept_summaries_are_used_while_they_are_of_all_visits(tmp_path):
+    """A summary of as many visits as there are is taken as it is; one of fewer is made anew."""
+    run = made_run(tmp_path / "run", TWO, {TORCH: [[[5]] * 12, [[4]] * 12]})
+    first, second = (row["variant"] for row in rows_of(run))
+    kept = {"latency_ms": 77.0, "latency_iqr_pct": 0.0, "width_pct": 0.0}
+    with Store.write(run) as store:
+        store.set_summaries(TORCH, [(first, 12, kept), (second, 11, kept)])
+    assert [row["latency_ms"] for row in rows_of(run)] == [77, 4]
+
+
+def test_kept_summaries_are_those_of_the_samples(tiny_run, tmp_path):
+    """What a real run keeps is what is made anew, number by number."""
+    folder = copied(tiny_run, tmp_path)
+    execute(folder, "DELETE FROM summaries")
+    anew, kept = (open_run(path).table().drop(columns="run") for path in (folder, tiny_run))
+    pd.testing.assert_frame_equal(anew, kept, rtol=1e-12)
+
+
+def test_a_skipped_configuration_keeps_its_rows_with_the_reason(tmp_path):
+    """No latency, no device, and why; the other configuration's rows are not concerned."""
+    sweep = TWO.replace("[{", "[{backend: onnxruntime}, {")
+    run = made_run(tmp_path / "run", sweep, {TORCH: [[[5]] * 12, [[4]] * 12]})
+    with Store.write(run) as store:
+        store.add_failure("", "onnxruntime-fp32-b1-t1", "skipped: no CUDA device on this machine")
+    table = open_run(run).table()
+    skipped, measured = (table[table["backend"] == name] for name in ("onnxruntime", "torch"))
+    assert set(skipped["error"]) == {"skipped: no CUDA device on this machine"}
+    assert skipped[["latency_ms", "device", "device_id", "latency_kind"]].isna().all(axis=None)
+    assert skipped["macs"].notna().all()
+    assert measured["error"].isna().all()
+    assert not skipped["on_front"].any()
+    assert measured["on_front"].all()
+
+
+def test_what_was_finished_before_a_skip_has_no_error(tmp_path):
+    """Measured where the device was, skipped where it is not: the finished row is as it was, the others say
+    why nothing is added to them.
+    """
+    run = made_run(tmp_path / "run", TWO, {TORCH: [[[5]] * 12, []]})
+    with Store.write(run) as store:
+        store.add_failure("", TORCH, "skipped: no CUDA device on this machine")
+    finished, missing = rows_of(run)
+    assert (finished["latency_ms"], finished["latency_visits"]) == (5, 12)
+    assert pd.isna(finished["error"])
+    assert missing["error"] == "skipped: no CUDA device on this machine"
+
+
+def test_accuracies_are_those_of_the_precision(tmp_path):
+    """TF-Slim's 1.0-224: 70.9 % at fp32 and 70.1 % at int8; of bf16 it says nothing, so nothing is said."""
+    sweep = (
+        "space: {}\naccuracy: {source: published, table: tf-slim-2018-08-02}\nlatency:\n"
+        "  - {backend: torch}\n  - {backend: torch, precision: int8}\n  - {backend: torch, precision: bf16}\n"
+    )
+    rows = {row["precision"]: row for row in rows_of(made_run(tmp_path / "run", sweep))}
+    assert (rows["fp32"]["top1_pct"], rows["int8"]["top1_pct"]) == (70.9, 70.1)
+    assert math.isnan(rows["bf16"]["top1_pct"])
+    assert rows["bf16"]["top1_reason"] == "tf-slim-2018-08-02 has no figure for this network at bf16"
+
+
+PREDICTED = "torch-fp32-b1-t1-predicted"
+
+
+def test_predicted_rows_beside_measured_ones(tmp_path):
+    """A prediction has its kind, its interval, the report's summary as its note; p50 and visits are unknown.
+
+    What has no prediction says so; kinds never share a front.
+    """
+    sweep = TWO.replace("[{", "[{backend: torch, kind: predicted}, {")
+    run = made_run(tmp_path / "run", sweep, {TORCH: [[[5]] * 12, [[4]] * 12]})
+    first = rows_of(run)[0]["variant"]
+    report = {"summary": "predicted from 30 blocks; 3 % off in the median of 8 networks"}
+    with Store.write(run) as store:
+        session = store.begin_session(DEVICE, {"torch": "2.0"})
+        store.set_predictions(PREDICTED, session, report, [(first, 6e6, 5e6, 8e6)])
+    table = open_run(run).table()
+    predicted, missing, *measured = table.to_dict("records")
+    numbers = [predicted[name] for name in ("latency_ms", "latency_low_ms", "latency_high_ms")]
+    assert numbers == [6, 5, 8]
+    assert (predicted["config"], predicted["variant"]) == (PREDICTED, first)
+    assert (predicted["latency_kind"], predicted["latency_note"]) == ("predicted", report["summary"])
+    assert (predicted["device"], predicted["device_id"]) == (DEVICE["description"], DEVICE["id"])
+    assert all(math.isnan(predicted[name]) for name in ("latency_p50_ms", "latency_visits"))
+    assert pd.isna(predicted["error"])
+    assert missing["error"] == "not predicted yet; run the sweep again to go on"
+    assert math.isnan(missing["latency_ms"])
+    assert [row["latency_kind"] for row in measured] == ["measured"] * 2
+    assert table["on_front"].to_list() == by_definition(table, "latency_ms") == [True, False, True, True]
+
+
+def test_runs_stand_below_one_another(tmp_path):
+    """Each run's rows as they are in its own table, with their own fronts, in the order asked."""
+    slow = made_run(tmp_path / "slow", TWO, {TORCH: [[[5]] * 12, [[4]] * 12]})
+    fast = made_run(tmp_path / "fast", TWO, {TORCH: [[[2]] * 12, [[1]] * 12]})
+    both = combine([open_run(slow), open_run(fast)])
+    assert list(both["run"]) == ["slow"] * 2 + ["fast"] * 2
+    assert list(both.columns) == list(COLUMNS)
+    for name, path in (("slow", slow), ("fast", fast)):
+        rows = both[both["run"] == name].reset_index(drop=True)
+        pd.testing.assert_frame_equal(rows, open_run(path).table(), check_dtype=False)
+    assert both["on_front"].to_list() == [True] * 4
+    assert both["on_front"].dtype == bool
+
+
+def test_one_run_is_its_own_table(tiny_run, table):
+    """Combining one run changes nothing."""
+    pd.testing.assert_frame_equal(combine([open_run(tiny_run)]), table)
+
+
+def test_runs_of_one_name_are_told_apart_by_their_paths(tmp_path):
+    """runs/a/mine and runs/b/mine go by path; a third keeps its short name."""
+    for name in ("a/mine", "b/mine", "other"):
+        made_run(tmp_path / name, TWO)
+    both = combine([open_run(tmp_path / name) for name in ("a/mine", "b/mine", "other")])
+    assert list(dict.fromkeys(both["run"])) == [
+        str(tmp_path / "a" / "mine"),
+        str(tmp_path / "b" / "mine"),
+        "other",
+    ]
+
+
+def test_a_run_that_is_named_twice_is_refused(tmp_path):
+    """Also under another path: its rows would stand there twice, as if they were two runs'."""
+    run = made_run(tmp_path / "run", TWO)
+    (tmp_path / "link").symlink_to("run")
+    for other in (run, tmp_path / "link"):
+        with pytest.raises(MbsweepError) as refused:
+            combine([open_run(run), open_run(other)])
+        assert str(refused.value) == f"{other} is named twice; name each run once"
+
+
+def test_a_folder_whose_name_is_no_text_has_a_table(tmp_path):
+    """A name that is not UTF-8 is spelt out, in every format."""
+    run = made_run(tmp_path / b"a\xff".decode("utf-8", "surrogateescape"), TWO)
+    assert set(open_run(run).table()["run"]) == {"a\\xff"}
+    assert call("table", run).exit_code == 0
+    assert json.loads(call("table", run, "--format", "json").stdout)[0]["run"] == "a\\xff"
+
+
+A_DEVICE = {"processor": "Intel(R) Xeon(R) CPU @ 2.20GHz", "cores": 2, "memory_bytes": 24 * 2**30}
+
+
+def test_a_devices_id_is_one_word():
+    """Processor, cores, memory, runtime, version; trademarks and spaces are no part of it."""
+    assert device_id(A_DEVICE, "onnxruntime", "1.23.0") == (
+        "intel-xeon-cpu-2.20ghz_2c_24g_onnxruntime-1.23.0"
+    )
+    gpu = A_DEVICE | {"gpu": "NVIDIA H100 80GB HBM3"}
+    assert device_id(gpu, "torch", "2.9.0+cu128") == "nvidia-h100-80gb-hbm3_2c_24g_torch-2.9.0+cu128"
+
+
+SAME_DEVICE = [
+    {},
+    {"memory_bytes": 24 * 2**30 - 5 * 2**20},  # kernels keep a few MiB for themselves
+    {"memory_bytes": 24 * 2**30 + 9 * 2**20},
+    {"description": "another word for it"},
+    {"system": "Linux"},
+]
+OTHER_DEVICES = [
+    {"processor": "AMD EPYC"},
+    {"cores": 4},
+    {"memory_bytes": 32 * 2**30},
+    {"gpu": "NVIDIA T4"},
+]
+
+
+@pytest.mark.parametrize("change", SAME_DEVICE, ids=str)
+def test_a_devices_id_is_the_same_again(change):
+    """Made anew, from the keys in another order, or with a few MiB more or less, it is the same."""
+    changed = dict(reversed((A_DEVICE | change).items()))
+    assert device_id(changed, "torch", "2.9") == device_id(A_DEVICE, "torch", "2.9")
+
+
+@pytest.mark.parametrize("change", OTHER_DEVICES, ids=str)
+def test_another_device_has_another_id(change):
+    """Another processor, number of cores, memory or GPU; and another runtime or version of it."""
+    known = device_id(A_DEVICE, "torch", "2.9")
+    assert device_id(A_DEVICE | change, "torch", "2.9") != known
+    assert device_id(A_DEVICE, "torch", "2.10") != known
+    assert device_id(A_DEVICE, "onnxruntime", "2.9") != known
+
+
+@given(st.text(), st.text(), st.text())
+def test_a_devices_id_is_fit_for_a_file_name(processor, runtime, version):
+    """Whatever a processor calls itself: small letters, digits and a few signs, never empty."""
+    word = device_id(A_DEVICE | {"processor": processor}, runtime, version)
+    assert set(word) <= set("abcdefghijklmnopqrstuvwxyz0123456789.+-_")
+    assert not word.startswith("_")
+
+
+def test_published_latencies_become_rows(tmp_path):
+    """0.25-128 has three at fp32 on a Pixel 3 (1.2, 1.6 and 3.0 ms): of no run and no configuration."""
+    runs = [
+        open_run(made_run(tmp_path / name, TWO, {TORCH: [[[5]] * 12, [[4]] * 12]})) for name in ("a", "b")
+    ]
+    table = combine(runs)
+    rows = published_latencies(table, latency_rows)
+    assert list(rows.columns) == list(COLUMNS)
+    small = rows[rows["variant"] == "mobilenet_v1_w0.25_r128_d5"]
+    assert small["latency_ms"].to_list() == [1.2, 1.6, 3.0]  # once, though both runs have the variant
+    assert set(rows["latency_kind"]) == {"published"}
+    assert set(small["top1_pct"]) == {41.5}
+    assert set(small["macs"]) == {13_570_048}
+    assert rows[["run", "config", "error", "latency_low_ms", "latency_note"]].isna().all(axis=None)
+
+
+def test_variants_that_nobody_timed_have_no_published_rows(tmp_path):
+    """A table of the right columns without a row."""
+    sweep = "space: {width: [0.3], resolution: [64]}\n"
+    rows = published_latencies(open_run(made_run(tmp_path / "run", sweep)).table(), latency_rows)
+    assert (len(rows), list(rows.columns)) == (0, list(COLUMNS))

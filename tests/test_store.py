@@ -1,5 +1,7 @@
 """The store: what is written is read back, whatever happens in between."""
 
+import json
+import math
 import shutil
 import signal
 import sqlite3
@@ -9,7 +11,18 @@ from contextlib import closing
 
 import numpy as np
 import pytest
-from commands import call, contents, copied, execute, finish, refusal, start, visits, with_files_up_to
+from commands import (
+    call,
+    contents,
+    copied,
+    execute,
+    finish,
+    query,
+    refusal,
+    start,
+    visits,
+    with_files_up_to,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +31,7 @@ from mbsweep.store import Store
 
 ABOUT = {"name": "n", "title": "t", "description": "d", "text": "space: {}"}
 DEVICE, VERSIONS = {"processor": "p"}, {"torch": "2"}
+SETTINGS = json.dumps({"backend": "torch"})
 
 
 def variant_row(name, position=0):
@@ -48,9 +62,10 @@ def test_visits_come_back_as_they_were_given(sessions, tmp_path_factory):
         fill(folder, {key: samples for key, samples in new.items() if key not in written})
         written = new | written
     with Store.read(folder) as store:
-        assert list(store.visits()) == [(c, v, written[c, v, r]) for c, v, r in sorted(written)]
+        found = list(store.visits())
+        assert [(*row[:3], row.samples) for row in found] == [(*key, written[key]) for key in sorted(written)]
         for config in {key[0] for key in written}:
-            assert store.visited(config) == {(r, v) for c, v, r in written if c == config}
+            assert list(store.visits(config)) == [row for row in found if row.config == config]
         counted = {(c, v): n for c, row in store.visit_counts().items() for v, n in row.items()}
         assert counted == {(c, v): sum(key[:2] == (c, v) for key in written) for c, v, _ in written}
         assert store.size()[2] == len(written)
@@ -74,6 +89,122 @@ def test_sweep_and_failures_come_back_as_they_were_given(about, failures, tmp_pa
         assert store.rows("variants")[1][0][0] == "v"
 
 
+YARDSTICKS = st.dictionaries(st.tuples(NAMES, NAMES, st.integers(0, 9999)), SAMPLES, max_size=8)
+
+
+@settings(max_examples=20)
+@given(sessions=st.lists(YARDSTICKS, min_size=1, max_size=3))
+def test_yardsticks_come_back_in_the_order_of_time(sessions, tmp_path_factory):
+    """Of each yardstick, sessions one after another, in each its rounds: the same round of a later session is
+    another visit.
+    """
+    folder = tmp_path_factory.mktemp("store") / "run"
+    written = []
+    for given_visits in sessions:
+        with Store.write(folder) as store:
+            session = store.begin_session(DEVICE, VERSIONS)
+            for (config, name, number), samples in given_visits.items():
+                store.add_yardstick(config, name, number, session, samples)
+                written.append((config, name, number, session, samples))
+    with Store.read(folder) as store:
+        in_time = sorted(written, key=lambda row: (row[0], row[1], row[3], row[2]))
+        assert list(store.yardsticks()) == in_time
+
+
+def nanoseconds(*values):
+    return np.array(values, dtype="<i8").tobytes()
+
+
+def test_drifts_are_told_of_each_configuration(tmp_path):
+    """The fastest calls of each visit, in its session and round, against the reference; a network of the
+    yardstick's size has its drift. Without a reference (config d) it is relative to the run's calm tenth.
+    """
+    with Store.write(tmp_path / "run") as store:
+        store.set_calibration("c", [("small", 1000, 10_000, None), ("large", 2000, 20_000, None)])
+        store.set_calibration("c", [("small", 1000, 10_000, 50.0)])  # the later word counts
+        store.set_calibration("d", [("small", 1000, 10_000, None)])
+        store.set_calibration("e", [("small", 1000, 10_000, 7.0)])
+        for number, session in ((0, 1), (1, 1), (1, 2)):
+            store.add_yardstick("c", "small", number, session, nanoseconds(70, 60, 90))
+            store.add_yardstick("d", "small", number, session, nanoseconds(80))
+    with Store.read(tmp_path / "run") as store:
+        found = store.drifts()
+    assert set(found) == {"c", "d", "e"}
+    keys = [(1, 0), (1, 1), (2, 1)]
+    assert found["c"].at((1000, 10_000), keys) == pytest.approx([1.2] * 3)
+    assert found["d"].at((1000, 10_000), keys) == pytest.approx([1.0] * 3)
+    assert found["c"].calm_ns == {"small": 60}
+    assert found["e"].at((1000, 10_000), keys).tolist() == [1, 1, 1]  # was never visited
+
+
+def test_a_yardsticks_visit_that_is_made_again_counts_once(tmp_path):
+    """The same round of the same session: the later samples stand."""
+    with Store.write(tmp_path / "run") as store:
+        for duration in (5, 6):
+            store.add_yardstick("c", "small", 0, 1, nanoseconds(duration))
+        assert list(store.yardsticks()) == [("c", "small", 0, 1, nanoseconds(6))]
+
+
+NUMBERS = st.floats(allow_nan=True, allow_infinity=False)
+
+
+@settings(max_examples=20)
+@given(
+    summaries=st.dictionaries(
+        st.tuples(NAMES, NAMES),
+        st.tuples(st.integers(1, 10_000), st.dictionaries(NAMES, NUMBERS, max_size=4)),
+        max_size=6,
+    )
+)
+def test_summaries_come_back_as_they_were_given(summaries, tmp_path_factory):
+    """Every number to its last bit, NaN included, and of how many visits it is; a newer one replaces it."""
+    folder = tmp_path_factory.mktemp("store") / "run"
+    with Store.write(folder) as store:
+        for (config, variant), (count, summary) in summaries.items():
+            store.set_summaries(config, [(variant, 1, {"old": 0.0})])
+            store.set_summaries(config, [(variant, count, summary)])
+    with Store.read(folder) as store:
+        found = store.summaries()
+    assert found.keys() == summaries.keys()
+    for key, (count, summary) in summaries.items():
+        assert found[key][0] == count
+        assert repr(found[key][1]) == repr(summary)  # NaN equals nothing, but is written alike
+
+
+@settings(max_examples=20)
+@given(
+    reports=st.dictionaries(NAMES, st.dictionaries(NAMES, NAMES, max_size=3), min_size=1, max_size=3),
+    rows=st.lists(st.tuples(NAMES, *[st.floats(0, 1e12)] * 3), max_size=5, unique_by=lambda row: row[0]),
+)
+def test_predictions_come_back_as_they_were_given(reports, rows, tmp_path_factory):
+    """A configuration's predictions replace those that it had; its report and session go with them."""
+    folder = tmp_path_factory.mktemp("store") / "run"
+    with Store.write(folder) as store:
+        first = store.begin_session(DEVICE, VERSIONS)
+        for config in reports:
+            store.set_predictions(config, first, {"old": "report"}, [("old", 1.0, 1.0, 1.0)])
+        session = store.begin_session(DEVICE, VERSIONS)
+        for config, report in reports.items():
+            store.set_predictions(config, session, report, rows)
+    with Store.read(folder) as store:
+        assert store.predictors() == {config: (session, report) for config, report in reports.items()}
+        everything = {(config, *row) for config in reports for row in rows}
+        assert set(store.rows("predictions")[1]) == everything
+        assert set(store.predicted()) == {row[:2] for row in everything}
+        assert [session["id"] for session in store.sessions()] == [session]  # the first has nothing left
+
+
+def test_a_skip_is_forgotten_without_the_failures(tmp_path):
+    """A configuration that can be measured again loses its skip; what failed in it stays failed."""
+    with Store.write(tmp_path / "run") as store:
+        for variant, config in (("", "c"), ("v", "c"), ("", "d")):
+            store.add_failure(variant, config, "why")
+        store.forget_skip("c")
+        assert store.failures() == {("v", "c"): "why", ("", "d"): "why"}
+        store.forget_failures()
+        assert store.failures() == {}
+
+
 def test_a_visit_is_kept_once(tmp_path):
     """The same visit a second time is refused, and the samples of the first stay."""
     fill(tmp_path / "run", {("c", "v", 0): b"first..."})
@@ -90,12 +221,12 @@ def test_a_sweep_is_entered_whole_or_not_at_all(tmp_path):
         raise RuntimeError("halfway")
 
     with Store.write(tmp_path / "run") as store:
-        store.set_sweep(ABOUT, [variant_row("old")], [], [("c", 0, "torch", "fp32", 1, 1, 3)])
+        store.set_sweep(ABOUT, [variant_row("old")], [], [("c", 0, SETTINGS)])
         with pytest.raises(RuntimeError, match="halfway"):
             store.set_sweep(ABOUT | {"text": "new"}, broken(), [], [])
         assert store.last_sweep()["text"] == "space: {}"
         assert [row[:2] for row in store.rows("variants")[1]] == [("old", 0)]
-        assert store.rows("configs")[1] == [("c", 0, "torch", "fp32", 1, 1, 3)]
+        assert store.rows("configs")[1] == [("c", 0, SETTINGS)]
 
 
 def test_a_changed_sweep_keeps_what_it_no_longer_names(tmp_path):
@@ -105,7 +236,7 @@ def test_a_changed_sweep_keeps_what_it_no_longer_names(tmp_path):
         store.add_visit("c", "a", 0, 1, b"12345678")
         assert store.set_sweep(ABOUT, [variant_row("z", 0), variant_row("b", 1)], [], []) == (1, 1)
         assert [row[:2] for row in store.rows("variants")[1]] == [("z", 0), ("b", 1), ("a", None)]
-        assert store.visited("c") == {(0, "a")}
+        assert store.visit_counts() == {"c": {"a": 1}}
 
 
 def test_a_commit_waits_for_the_disk(tmp_path):
@@ -158,7 +289,9 @@ def test_a_killed_writer_leaves_its_visits_and_no_lock(held_run):
     holder.send_signal(signal.SIGKILL)
     holder.wait()
     with Store.write(folder) as store:
-        assert store.visited("c") == {(number, "v") for number in range(5)}
+        assert [(row.round, row.samples) for row in store.visits("c")] == [
+            (number, b"12345678") for number in range(5)
+        ]
 
 
 @pytest.fixture
@@ -188,7 +321,8 @@ def test_a_run_that_died_within_a_commit_can_be_continued(half_committed_run, ti
 
 def test_a_run_that_died_within_a_commit_can_be_read(half_committed_run, tiny_run):
     """Its table is the one from before the commit that was cut short; it need not be continued first."""
-    assert open_run(half_committed_run).table().equals(open_run(tiny_run).table())
+    read, before = (open_run(folder).table().drop(columns="run") for folder in (half_committed_run, tiny_run))
+    assert read.equals(before)
 
 
 def overwritten(at, with_):
@@ -225,6 +359,14 @@ DAMAGES = {
         overwritten(lambda raw: raw.index(b'{"processor":'), b"????"),
         ["table", "run"],
     ),
+    "a summary is not JSON": (
+        overwritten(lambda raw: raw.index(b'{"latency_ms":'), b"????"),
+        ["table", "plan"],
+    ),
+    "a configuration's settings are not JSON": (
+        overwritten(lambda raw: raw.index(b'{"backend":'), b"????"),
+        ["table"],
+    ),
 }
 
 
@@ -258,6 +400,42 @@ def test_samples_cut_short_are_reported(tiny_run, tmp_path):
     execute(folder, "UPDATE visits SET samples = x'010203' WHERE rowid = 5")
     with pytest.raises(MbsweepError, match="damaged"):
         open_run(folder).table()
+
+
+def test_yardsticks_cut_short_are_reported(tiny_run, tmp_path):
+    """The same for the samples of the yardstick networks, by which drift is told."""
+    folder = copied(tiny_run, tmp_path)
+    execute(folder, "UPDATE yardsticks SET samples = x'' WHERE round = 1")
+    with pytest.raises(MbsweepError, match=r"the samples of yardstick 0.25 in .* are cut short.*damaged"):
+        open_run(folder).table()
+
+
+def test_a_real_run_keeps_everything_about_a_configuration(tiny_run):
+    """Settings as JSON; four yardsticks in each round, their sizes, and their latencies at the speed at which
+    headlines are told; a file's size and a summary for each variant.
+    """
+    settings_of = dict(query(tiny_run, "SELECT id, settings FROM configs"))
+    assert set(settings_of) == {"onnxruntime-fp32-b1-t1", "torch-fp32-b1-t1"}
+    for config, text in settings_of.items():
+        found = json.loads(text)
+        assert (found["backend"], found["rounds"], found["visit_ms"]) == (config.split("-")[0], 3, 1)
+    with Store.read(tiny_run) as store:
+        names = ["yardstick 0.25", "yardstick 0.5", "yardstick 0.75", "yardstick 1"]
+        assert [row[:3] for row in store.yardsticks()] == [
+            (config, name, number) for config in sorted(settings_of) for name in names for number in range(3)
+        ]
+        kept = query(tiny_run, "SELECT * FROM calibrations ORDER BY config, yardstick")
+        assert [row[:2] for row in kept] == [
+            (config, name) for config in sorted(settings_of) for name in names
+        ]
+        # 0.25-160 and 1.0-160; the latter's mult-adds are (568,740,352 - 1,024,000) x 25/49 + 1,024,000.
+        assert {row[2:4] for row in kept if row[1] == names[0]} == {(470_072, 21_059_200)}
+        assert {row[2:4] for row in kept if row[1] == names[3]} == {(4_231_976, 290_675_200)}
+        assert all(reference_ns > 0 for *_, reference_ns in kept)
+        assert {(c, v) for c, row in store.visit_counts().items() for v in row} == set(store.summaries())
+        assert {count for count, _ in store.summaries().values()} == {3}
+        assert all(math.isnan(summary["width_pct"]) for _, summary in store.summaries().values())
+        assert all(file_bytes > 1_000_000 for *_, file_bytes in store.rows("files")[1])
 
 
 def test_a_full_disk_stops_the_run_and_keeps_what_was_measured(tmp_path, monkeypatch):
@@ -314,7 +492,7 @@ def test_a_file_that_may_not_grow_stops_the_run_and_keeps_what_was_measured(tmp_
     accepted, _, message = done.stderr.partition(" ")
     assert message.endswith("free some space and run the same command again; what was measured is kept\n")
     with Store.write(tmp_path / "run") as store:
-        assert store.visited("c") == {(number, "v") for number in range(int(accepted))}
+        assert [row.round for row in store.visits("c")] == list(range(int(accepted)))
 
 
 def test_a_new_run_that_cannot_be_begun_says_so_once(tiny_sweep, tmp_path):

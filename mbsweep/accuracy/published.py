@@ -103,20 +103,24 @@ def tables() -> list[str]:
     return list(dict.fromkeys(figure.table for figure in accuracy_figures() if figure.variant))
 
 
-def published_accuracies(variants: Sequence[Variant], config: PublishedAccuracy) -> list[Accuracy]:
-    """The accuracy that one table gives for exactly this network at fp32; NaN with the reason where none."""
+def published_accuracies(
+    variants: Sequence[Variant], config: PublishedAccuracy, precision: str = "fp32"
+) -> list[Accuracy]:
+    """The accuracy that one table gives for exactly this network at a precision; NaN with a reason else."""
     figures: dict[Variant | None, AccuracyFigure] = {
         figure.variant: figure
         for figure in reversed(accuracy_figures())  # a network that stands in several tables: the first
-        if figure.table == config.table and figure.precision == "fp32" and figure.variant
+        if figure.table == config.table and figure.precision == precision and figure.variant
     }
-    return [_look_up(variant, figures, config.table) for variant in variants]
+    where = "this network" if precision == "fp32" else f"this network at {precision}"
+    unknown = Accuracy(NAN, NAN, "published", config.table, f"{config.table} has no figure for {where}")
+    return [_look_up(variant, figures, config.table) or unknown for variant in variants]
 
 
-def _look_up(variant: Variant, figures: dict[Variant | None, AccuracyFigure], table: str) -> Accuracy:
+def _look_up(variant: Variant, figures: dict[Variant | None, AccuracyFigure], table: str) -> Accuracy | None:
     figure = figures.get(as_published(variant))
     if figure is None:
-        return Accuracy(NAN, NAN, "published", table, f"{table} has no figure for this network")
+        return None
     return Accuracy(figure.top1_pct, figure.top5_pct, "published", table)
 
 
@@ -164,9 +168,11 @@ def latency_rows(variants: Sequence[Variant]) -> list[dict[str, str | int | floa
             "latency_kind": "published",
             "backend": f"{figure.runtime}, {figure.processor}",
             "precision": figure.precision,
+            "mode": "forward",
             "threads": figure.threads,
             "batch": 1,
             "device": f"{figure.device} ({figure.source})",
+            "device_id": figure.device.lower().replace(" ", "-"),
         }
         for variant in variants
         for figure in by_network.get(as_published(variant), [])

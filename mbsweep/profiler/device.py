@@ -3,8 +3,12 @@
 import importlib.metadata
 import os
 import platform
+import re
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,22 @@ def this_device() -> Device:
     )
 
 
+def device_id(device: Mapping[str, Any], runtime: str, version: str) -> str:
+    """Processor, cores, memory, runtime and its version, in one word: `amd-epyc_2c_24g_onnxruntime-1.32.0`.
+
+    The same wherever and whenever it is made. device: as `Device.as_dict` gives it, with "gpu" where one is
+    used. Memory is rounded to whole GiB: kernels of one machine report it a little differently.
+    """
+    processor = _slug(str(device.get("gpu") or device["processor"]))
+    memory = round(int(device["memory_bytes"]) / 2**30)
+    return f"{processor}_{device['cores']}c_{memory}g_{_slug(runtime)}-{_slug(version)}"
+
+
+def _slug(text: str) -> str:
+    text = re.sub(r"\((r|tm)\)", "", text.lower())
+    return re.sub(r"[^a-z0-9.+]+", "-", text).strip("-") or "unknown"
+
+
 def usable_cores() -> int:
     """Cores that this process may run on."""
     return len(os.sched_getaffinity(0))
@@ -51,12 +71,17 @@ def available_memory_bytes() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
 
 
+# Everything that a measured number may depend on; those that are not installed are left out.
+_PACKAGES = ("mbsweep", "torch", "onnxruntime", "openvino", "executorch", "onnx", "numpy", "fvcore")
+
+
 def versions() -> dict[str, str]:
-    """Versions of everything that a measured number depends on."""
-    packages = ("mbsweep", "torch", "onnxruntime", "onnx", "numpy", "fvcore")
-    return {"python": platform.python_version()} | {
-        name: importlib.metadata.version(name) for name in packages
-    }
+    """Versions of Python and of the packages that a measured number depends on."""
+    found = {"python": platform.python_version()}
+    for name in _PACKAGES:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
 
 
 def _processor() -> str:

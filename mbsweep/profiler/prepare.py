@@ -1,82 +1,83 @@
-"""From a variant to a call that can be timed, checked on the way."""
+"""From layers to a call that can be timed, checked on the way."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
-from mbsweep.nets import build
+from mbsweep.nets import assemble
 from mbsweep.profiler.backends import BACKENDS
+from mbsweep.profiler.backends.torch_eager import reference
 from mbsweep.profiler.crosscheck import crosscheck
 from mbsweep.profiler.device import available_memory_bytes
-from mbsweep.profiler.timing import Call
-from mbsweep.space.counting import Counts, count
-from mbsweep.space.sweep import LatencyConfig
+from mbsweep.profiler.prepared import Prepared
+from mbsweep.space.architecture import architecture
+from mbsweep.space.blocks import Layer
+from mbsweep.space.counting import BYTES_PER_FP32, count
+from mbsweep.space.latency import LatencyConfig
 from mbsweep.space.variant import Variant
 
-# A network's logits in a runtime and in eager PyTorch may differ by this much of the largest logit.
-OUTPUT_TOLERANCE = 1e-3
+# A network's output in a runtime and in eager PyTorch at fp32 may differ by this much of the largest output.
+# fp32: other orders of summation. bf16: 8 bits of mantissa. int8: 8 bits, through up to 28 layers of random
+# weights; it tells a wrong graph, whose output has nothing to do with the expected one, from a quantised one.
+OUTPUT_TOLERANCE = {"fp32": 1e-3, "bf16": 0.08, "int8": 0.4}
+# In a training step batch normalisation divides by the deviation of few rounded values.
+STEP_TOLERANCE = {"fp32": 1e-3, "bf16": 0.5}
 
 
-@contextmanager
-def process_for_timing() -> Iterator[None]:
-    """Flush denormals, which untrained networks can breed and which slow a CPU; leave torch as it was.
-
-    Threads that a runtime starts from now on inherit the flushing.
-    """
-    threads = torch.get_num_threads()
-    torch.set_flush_denormal(True)
-    try:
-        yield
-    finally:
-        torch.set_flush_denormal(False)
-        torch.set_num_threads(threads)
-
-
-def network(variant: Variant, batch: int, is_checked: bool) -> nn.Module:
-    """The built network, in eval mode; its counts are confirmed unless they were before.
+def network(variant: Variant) -> nn.Module:
+    """The built network of a variant, in eval mode, its counts confirmed.
 
     Raises CountMismatchError where they are not the closed form's, MemoryError where it would not fit.
     """
-    counts = count(variant)
-    _check_memory(counts, batch)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        net = build(variant).eval()
-    if not is_checked:
-        crosscheck(variant, counts, net)
+    net = build(architecture(variant).layers, batch=1)
+    crosscheck(variant, count(variant), net)
     return net
 
 
-def _check_memory(counts: Counts, batch: int) -> None:
+def build(layers: Sequence[Layer], batch: int) -> nn.Module:
+    """Layers as a network in eval mode, always of the same weights. MemoryError where it would not fit."""
+    weight_bytes = BYTES_PER_FP32 * sum(layer.params for layer in layers)
+    activation_bytes = BYTES_PER_FP32 * max(layer.activations for layer in layers)
     # A network is held up to three times while it is exported.
-    needed = 3 * counts.weight_bytes + 2 * batch * counts.peak_activation_bytes
+    needed = 3 * weight_bytes + 2 * batch * activation_bytes
     available = available_memory_bytes()
     if needed > available:
         raise MemoryError(f"needs about {needed / 2**30:.1f} GiB; {available / 2**30:.1f} GiB are free")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return assemble(layers).eval()
 
 
-def prepare(net: nn.Module, resolution: int, config: LatencyConfig) -> Call:
-    """A call to time in the configuration's runtime.
+def prepare(net: nn.Module, shape: tuple[int, int, int], config: LatencyConfig) -> Prepared:
+    """A network ready to be timed on images of `shape` (channels, height, width), its output checked.
 
-    Raises ValueError where its output is not what eager PyTorch gives for the same images.
+    Raises ValueError where the output is not what eager PyTorch gives for the same images.
     """
-    image = np.random.default_rng(0).standard_normal(
-        (config.batch, 3, resolution, resolution), dtype=np.float32
-    )
-    with torch.inference_mode():
-        expected = net(torch.from_numpy(image)).numpy()
+    image = np.random.default_rng(0).standard_normal((config.batch, *shape), dtype=np.float32)
+    expected = reference(net, image, config.mode)
     if not np.isfinite(expected).all():
         raise ValueError("the network's output is not finite")
-    call = BACKENDS[config.backend].prepare(net, image, config)
-    difference = float(np.abs(np.asarray(call()) - expected).max() / np.abs(expected).max())
-    if not difference <= OUTPUT_TOLERANCE:
+    prepared = BACKENDS[config.backend].prepare(net, image, config)
+    tolerances = STEP_TOLERANCE if config.mode == "forward_backward" else OUTPUT_TOLERANCE
+    _check_output(_array(prepared.call()), expected, tolerances[config.precision])
+    return prepared
+
+
+def _array(output: object) -> NDArray[np.float32]:
+    return output.float().cpu().numpy() if isinstance(output, torch.Tensor) else np.asarray(output)
+
+
+def _check_output(given: NDArray[np.float32], expected: NDArray[np.float32], tolerance: float) -> None:
+    if given.shape != expected.shape:
+        raise ValueError(f"output has the shape {given.shape}; eager PyTorch gives {expected.shape}")
+    difference = float(np.abs(given - expected).max() / np.abs(expected).max())
+    if not difference <= tolerance:
         raise ValueError(
             f"output differs from eager PyTorch by {difference:.2g} of the largest logit; "
-            f"at most {OUTPUT_TOLERANCE:g} is allowed"
+            f"at most {tolerance:g} is allowed"
         )
-    return call

@@ -1,86 +1,80 @@
-"""The only timing loop: interleaved rounds over all variants of one configuration."""
+"""The only timing loop."""
 
 import gc
-import random
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-NS_PER_MS = 1_000_000
-WARMUP_CALLS = 3
-WARMUP_MS = 50
+from mbsweep.profiler.prepared import Call, Prepared
 
-Call = Callable[[], object]
+NS_PER_MS = 1_000_000
+WARMUP_MS = 50  # warm-up goes on for so long, but makes no more than WARMUP_MOST_CALLS calls
+WARMUP_MOST_CALLS = 1000
+
 Clock = Callable[[], int]  # nanoseconds
 
 
 @dataclass(frozen=True)
-class Visit:
-    """One stop at one variant in one round, with the duration of each timed call."""
+class WarmUp:
+    """What the untimed calls told."""
 
-    variant: str
-    round: int
-    samples_ns: list[int]
+    calls: int
+    busy_cores: float  # processor time of this process per time on the clock
 
 
-def warm_up(call: Call, clock: Clock = time.perf_counter_ns) -> None:
-    """Untimed calls, at least WARMUP_CALLS and for WARMUP_MS: memory is allocated and kernels are chosen."""
-    start = clock()
+def warm_up(
+    call: Call,
+    least_calls: int,
+    clock: Clock = time.perf_counter_ns,
+    processor_clock: Clock = time.process_time_ns,
+) -> WarmUp:
+    """Untimed calls: memory is allocated, kernels are chosen.
+
+    At least `least_calls`, and on until WARMUP_MS have passed or WARMUP_MOST_CALLS were made.
+    """
+    start, processor_start = clock(), processor_clock()
     calls = 0
-    while calls < WARMUP_CALLS or clock() - start < WARMUP_MS * NS_PER_MS:
+    while calls < least_calls or (
+        calls < WARMUP_MOST_CALLS and (not calls or clock() - start < WARMUP_MS * NS_PER_MS)
+    ):
         call()
         calls += 1
+    passed = max(clock() - start, 1)
+    return WarmUp(calls, (processor_clock() - processor_start) / passed)
 
 
-def interleaved(
-    calls: dict[str, Call],
-    pending: Iterable[tuple[int, str]],
+def visit(
+    prepared: Prepared,
     visit_ms: float,
-    seed: str,
-    on_failure: Callable[[str, Exception], None],
+    calls: int | None = None,
     clock: Clock = time.perf_counter_ns,
-) -> Iterator[Visit]:
-    """Time the pending (round, variant) visits, round by round, in a random order within each round.
+) -> list[int]:
+    """Durations of a visit's calls, in nanoseconds.
 
-    A shared machine is slow for seconds at a time. Networks timed one after another would each get their
-    own weather; in rounds over all of them it is the same for all. A visit begins with one untimed call,
-    which brings the network back into the caches, and then times calls until `visit_ms` are spent, at least
-    one.
-
-    A variant whose call raises is reported to `on_failure` and not visited again.
+    One untimed call brings the network back into the caches. Then calls are timed until `visit_ms` are spent,
+    at least one; or exactly `calls` of them. Garbage is not collected meanwhile.
     """
-    rounds: dict[int, list[str]] = {}
-    for number, variant in pending:
-        rounds.setdefault(number, []).append(variant)
-    failed: set[str] = set()
-    for number in sorted(rounds):
-        order = sorted(rounds[number])
-        random.Random(f"{seed}/{number}").shuffle(order)  # noqa: S311  (the order needs no secrecy)
-        for variant in order:
-            if variant in failed:
-                continue
-            try:
-                with _undisturbed():
-                    samples = _time_calls(calls[variant], visit_ms * NS_PER_MS, clock)
-            except Exception as error:
-                failed.add(variant)
-                on_failure(variant, error)
-                continue
-            yield Visit(variant, number, samples)
-
-
-def _time_calls(call: Call, visit_ns: float, clock: Clock) -> list[int]:
-    call()
+    time_ns = prepared.time_ns or _by(clock, prepared.call)
+    limit_ns = 0 if calls else visit_ms * NS_PER_MS
     samples: list[int] = []
     spent = 0
-    while not samples or spent < visit_ns:
+    with _undisturbed():
+        prepared.call()
+        while spent < limit_ns or len(samples) < (calls or 1):
+            duration = time_ns()
+            samples.append(duration)
+            spent += duration
+    return samples
+
+
+def _by(clock: Clock, call: Call) -> Clock:
+    def time_ns() -> int:
         start = clock()
         call()
-        duration = clock() - start
-        samples.append(duration)
-        spent += duration
-    return samples
+        return clock() - start
+
+    return time_ns
 
 
 @contextmanager

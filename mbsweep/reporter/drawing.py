@@ -11,9 +11,9 @@ import plotly.graph_objects as go
 from plotly.colors import sample_colorscale
 from plotly.subplots import make_subplots
 
+from mbsweep.columns import COLUMNS, COMPARABLE
 from mbsweep.pareto import front
-from mbsweep.reporter.hover import hover, plain, wrapped
-from mbsweep.results import COLUMNS
+from mbsweep.reporter.hover import hover
 
 # Viridis is even in lightness, so it also reads in grey and with any colour blindness. Its last part is a
 # yellow too pale for a white page.
@@ -21,15 +21,17 @@ COLOURS = sample_colorscale("Viridis", [tenth * 0.088 for tenth in range(11)])
 SYMBOLS = ["circle", "square", "diamond", "triangle-up", "triangle-down", "pentagon", "star", "hexagon"]
 MAX_LEGEND = 8  # more widths get a colour bar, more resolutions one marker
 WEBGL_ABOVE = 2000  # SVG markers grow slow
-PANELS_PER_ROW = 2
-PANEL_HEIGHT = 430
+MANY_PANELS = 6  # more stand three in a row, else two
+PANEL_HEIGHT = 290  # of a panel's axes
+LONE_HEIGHT = 360  # the same where there is but one row of panels
 LEGEND_HEIGHT = 130
-GAP = 165  # between two rows of panels, for an axis title and a panel title
+AXIS_HEIGHT = 80  # below a panel, for its labels and title
+TITLE_LINE = 18  # of a panel's title
 FRONT = {"color": "#c0392b", "width": 1.5, "shape": "hv"}
 PROPORTIONAL = {"color": "#888", "width": 1.5, "dash": "dot"}
 
 # What makes two latencies comparable: the panel they share.
-PANEL = ["backend", "precision", "threads", "batch", "device", "latency_kind"]
+PANEL = [name for name in COMPARABLE if not name.startswith("top1_")]
 
 
 @dataclass(frozen=True)
@@ -57,20 +59,6 @@ LATENCY = Axis("latency_ms", log=True, unit="ms")
 TOP1 = Axis("top1_pct", unit="%")
 
 
-def panel_title(rows: pd.DataFrame) -> str:
-    """`onnxruntime, fp32, batch 1, 1 thread` and, below it, `measured on` the device."""
-    first = rows.iloc[0]
-    threads = "" if pd.isna(first["threads"]) else f", {_threads(int(first['threads']))}"
-    setting = f"{first['backend']}, {first['precision']}, batch {first['batch']:.0f}{threads}"
-    origin = {"measured": "measured on", "published": "published for", "predicted": "predicted for"}
-    below = wrapped(f"{origin[first['latency_kind']]} {first['device']}", lines=2)
-    return f'{plain(setting)}<br><span style="font-size: 11px">{below}</span>'
-
-
-def _threads(count: int) -> str:
-    return "1 thread" if count == 1 else f"{count} threads"
-
-
 def grid(
     panels: list[tuple[str, pd.DataFrame]],
     x: Axis,
@@ -78,23 +66,28 @@ def grid(
     front_line: bool = False,
     proportional: bool = False,
 ) -> go.Figure | None:
-    """The panels, two in a row; None where no panel has a point to draw."""
+    """The panels, two or three in a row; None where no panel has a point to draw."""
     panels = [(title, rows[x.can_show(rows) & y.can_show(rows)]) for title, rows in panels]
     panels = [(title, rows) for title, rows in panels if len(rows)]
     if not panels:
         return None
-    columns = min(len(panels), PANELS_PER_ROW)
+    every = pd.concat([rows for _, rows in panels])
+    runs = every["run"].nunique() if "run" in every else 1
+    wanted = runs if runs in (2, 3) else 3 if len(panels) > MANY_PANELS else 2  # a row compares the runs
+    columns = min(len(panels), wanted)
     lines = -(-len(panels) // columns)
-    height = LEGEND_HEIGHT + lines * PANEL_HEIGHT
+    top = 20 + TITLE_LINE * max(title.count("<br>") + bool(title) for title, _ in panels)
+    gap = AXIS_HEIGHT + top
+    inner = lines * PANEL_HEIGHT + (lines - 1) * gap if lines > 1 else LONE_HEIGHT
     figure = make_subplots(
         rows=lines,
         cols=columns,
         subplot_titles=[title for title, _ in panels],
-        vertical_spacing=GAP / height if lines > 1 else 0,
-        horizontal_spacing=0.08,
+        vertical_spacing=gap / inner if lines > 1 else 0,
+        horizontal_spacing=0.08 if columns < 3 else 0.07,
     )
-    every = pd.concat([rows for _, rows in panels])
     style = Style(every)
+    first_of: dict[str, str] = {}  # configuration -> number of its first panel's axes
     for place, (_, rows) in enumerate(panels):
         at = {"row": place // columns + 1, "col": place % columns + 1}
         if front_line:
@@ -105,19 +98,24 @@ def grid(
             figure.add_trace(trace, **at)
         figure.update_xaxes(_axis(x, rows), **at)
         figure.update_yaxes(_axis(y, rows), **at)
+        if runs > 1 and isinstance(config := rows["config"].iloc[0], str):
+            # The same range, so that a run which is slower also looks slower.
+            first = first_of.setdefault(config, str(place + 1) if place else "")
+            figure.update_xaxes(matches=f"x{first}", **at)
+            figure.update_yaxes(matches=f"y{first}", **at)
     lines_drawn = {"Pareto front": FRONT} if front_line else {}
     lines_drawn |= {"proportional": PROPORTIONAL} if proportional else {}
     figure.add_traces([*style.legend(), *_line_legend(lines_drawn)])
     bar = {"title": "Width", "thickness": 15, "lenmode": "pixels", "len": 300, "y": 1, "yanchor": "top"}
     figure.update_layout(
         template="plotly_white",
-        height=height,
-        margin={"l": 60, "r": 20, "t": 75 if panels[0][0] else 15, "b": LEGEND_HEIGHT},
+        height=top + inner + LEGEND_HEIGHT,
+        margin={"l": 60, "r": 20, "t": top, "b": LEGEND_HEIGHT},
         font={"family": "system-ui, sans-serif", "size": 13},
         # A click would hide an entry, but none of its points.
         legend={
             "orientation": "h",
-            "y": -80 / (height - LEGEND_HEIGHT),
+            "y": -AXIS_HEIGHT / inner,
             "yanchor": "top",
             "x": 0,
             "itemclick": False,
@@ -149,6 +147,7 @@ class Style:
         self.widths = sorted(rows["width"].unique())
         self.resolutions = sorted(rows["resolution"].unique())
         self.webgl = len(rows) > WEBGL_ABOVE
+        self.has_predicted = _are_predicted(rows).any()
         self.colour_of: dict[float, str] = {}
         if len(self.widths) <= MAX_LEGEND:
             colours = sample_colorscale(COLOURS, list(np.linspace(0, 1, len(self.widths))))
@@ -160,6 +159,9 @@ class Style:
         """The markers of some rows."""
         symbols = [self.symbol_of.get(resolution, "circle") for resolution in rows["resolution"]]
         look: dict[str, object] = {"size": 6 if self.webgl else 10, "line": {"width": 0.5, "color": "white"}}
+        if _are_predicted(rows).any():  # then all are: a panel has one kind
+            symbols = [f"{symbol}-open" for symbol in symbols]
+            look["line"] = {"width": 1 if self.webgl else 1.5}
         look["symbol"] = symbols if len(set(symbols)) > 1 else symbols[0]
         if self.colour_of:
             look["color"] = self.colour_of[rows["width"].iloc[0]]
@@ -175,6 +177,11 @@ class Style:
         """Entries without points: colours for the widths, grey markers for the resolutions."""
         entries = [(f"width {w:g}", c, "circle") for w, c in self.colour_of.items()]
         entries += [(f"{r} px", "#777", s) for r, s in self.symbol_of.items()]
+        if not self.symbol_of:
+            ends = f"{self.resolutions[0]} to {self.resolutions[-1]} px"
+            entries.append((f"{len(self.resolutions)} resolutions, {ends}: one marker", "#777", "circle"))
+        if self.has_predicted:
+            entries.append(("hollow: predicted", "#777", "circle-open"))
         return [
             go.Scatter(
                 x=[None],
@@ -186,6 +193,11 @@ class Style:
             )
             for name, colour, symbol in entries
         ]
+
+
+def _are_predicted(rows: pd.DataFrame) -> pd.Series[bool]:
+    """Mask of the rows whose latency is predicted; none where the figure shows no latency."""
+    return rows.get("latency_kind", pd.Series(index=rows.index, dtype=object)) == "predicted"
 
 
 def _line_legend(lines: dict[str, dict[str, object]]) -> list[go.Scatter]:
@@ -210,14 +222,21 @@ def _points(rows: pd.DataFrame, x: Axis, y: Axis, style: Style) -> list[go.Scatt
         )
         for name, axis in (("error_x", x), ("error_y", y)):
             crowded = style.webgl and name == "error_y"  # bars of so many points are one grey band
-            if axis is LATENCY and not crowded and group["latency_p90_ms"].notna().any():
-                # The headline is the undisturbed time, so nothing lies below it that needs a bar.
-                above = (group["latency_p90_ms"] - group["latency_ms"]).clip(lower=0)
-                zeros = np.zeros(len(group))
-                bar = {"type": "data", "symmetric": False, "array": above, "arrayminus": zeros}
-                trace[name] = bar | {"thickness": 1, "width": 3 if len(rows) < 100 else 0, "color": "#888"}
+            if axis is LATENCY and not crowded and group["latency_low_ms"].notna().any():
+                bar = {"thickness": 1, "width": 3 if len(rows) < 100 else 0, "color": "#888"}
+                trace[name] = bar | _interval(group)
         traces.append(trace)
     return traces
+
+
+def _interval(rows: pd.DataFrame) -> dict[str, object]:
+    """From the headline to both ends of its 95 % interval; no bar where that is unknown."""
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": (rows["latency_high_ms"] - rows["latency_ms"]).clip(lower=0),
+        "arrayminus": (rows["latency_ms"] - rows["latency_low_ms"]).clip(lower=0),
+    }
 
 
 def _front_lines(rows: pd.DataFrame, x: Axis, y: Axis) -> Iterator[go.Scatter]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from inspect import cleandoc
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from urllib.parse import quote
 
 import jinja2
@@ -19,30 +19,33 @@ import pandas as pd
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from mbsweep.columns import COLUMNS
 from mbsweep.errors import MbsweepError
 from mbsweep.export import write_file
-from mbsweep.reporter.drawing import PANEL
+from mbsweep.reporter import facts
+from mbsweep.reporter.facts import Part
 from mbsweep.reporter.figures import FIGURES
-from mbsweep.results import COLUMNS, Run, fronts
-from mbsweep.space.variant import Variant
+from mbsweep.results import PublishedRows, Run, published_latencies
+from mbsweep.summary import MIN_VISITS
 
 MAX_ROWS = 20_000  # more would make the page too heavy to open
-MAX_REASONS = 200
 MAX_NAME_BYTES = 200  # of a page's name; file systems allow 255, ending included
-PublishedRows = Callable[[Sequence[Variant]], list[dict[str, Any]]]
 
-# What the page's table leaves out: it is the same for most runs, and `mbsweep table` has it.
-_NOT_SHOWN = {"family", "stage_channels", "num_classes", "divisor", "top1_reason"}
+# What the page's table leaves out: `mbsweep table` has it.
+_NOT_SHOWN = {"family", "stage_channels", "num_classes", "divisor", "top1_reason", "device_id"}
+_NOT_SHOWN |= {f"latency_{part}_{end}_ms" for part in ("p50", "p90") for end in ("low", "high")}
+_SHOWN_IF_SEVERAL = {"run", "block", "mode", "memory_format"}  # where it is not the same in all rows
 # What it shows first, so that a row is understood without scrolling; the others follow in COLUMNS' order.
 _SHOWN_FIRST = [
-    *("variant", "width", "resolution", "depth"),
-    *("backend", "latency_ms", "latency_p90_ms", "top1_pct", "macs", "params", "device", "latency_kind"),
+    *("variant", "run", "backend", "precision", "mode", "latency_ms", "latency_low_ms", "latency_high_ms"),
+    *("top1_pct", "macs", "params", "latency_kind", "device", "width", "resolution", "depth"),
 ]
 
 
-def write_report(runs: Sequence[Run], folder: Path, published: PublishedRows) -> list[Path]:
-    """Write a page per run and index.html into a folder; return their paths, the index first.
+def write_report(pages: Sequence[Sequence[Run]], folder: Path, published: PublishedRows) -> list[Path]:
+    """Write a page for each group of runs and index.html into a folder; return their paths, the index first.
 
+    pages: the runs of each page; their rows stand side by side.
     published: gives published latencies of variants, as rows of the table; they appear as further devices.
     Raises MbsweepError where the folder cannot be written.
     """
@@ -52,29 +55,35 @@ def write_report(runs: Sequence[Run], folder: Path, published: PublishedRows) ->
         reason = getattr(error, "strerror", None) or error
         raise MbsweepError(f"{folder}: cannot be written: {reason}; choose another --html folder") from None
     entries: list[dict[str, Any]] = []
-    for run, name in zip(runs, _file_names(runs), strict=True):
-        about = run.about()
-        page = folder / name
-        table = run.table()
-        write_file(page, _bytes(render(run, about, with_published(table, published))))
-        link = quote(os.fsencode(name))
-        entries.append({"link": link, "file": name, "run": str(run.path), "about": about})
-        entries[-1]["summary"] = _summary(table, about)
+    for runs, name in zip(pages, _file_names(pages), strict=True):
+        parts, table = facts.open_parts(runs)
+        write_file(folder / name, _bytes(render(parts, table, published)))
+        starts = [session["started_utc"] for part in parts for session in part.about["sessions"]]
+        entries.append({"link": quote(os.fsencode(name)), "file": name, "last": max(starts, default="")})
+        entries[-1] |= {"title": title(parts), "parts": parts, "facts": facts.facts(parts, table)}
     index = _environment().get_template("index.html").render(entries=entries, generated=_now(), **_program())
     write_file(folder / "index.html", _bytes(index))
     return [folder / "index.html", *(folder / entry["file"] for entry in entries)]
+
+
+def title(parts: Sequence[Part]) -> str:
+    """The title of the sweep; of several runs their names, for they may be of the same sweep."""
+    if len(parts) > 1:
+        return " + ".join(part.name for part in parts)
+    return str(parts[0].about["title"] or parts[0].about["name"])
 
 
 def _bytes(text: str) -> bytes:
     return text.encode(errors="replace")  # a folder's name need not be UTF-8
 
 
-def _file_names(runs: Sequence[Run]) -> list[str]:
-    """One name per run, from its folder; never `index.html`, never twice the same."""
+def _file_names(pages: Sequence[Sequence[Run]]) -> list[str]:
+    """One name per page, from its runs' folders; never `index.html`, never twice the same."""
     taken = {"index"}
     names = []
-    for run in runs:
-        stem = name = os.fsdecode(os.fsencode(run.path.resolve().name or "run")[:MAX_NAME_BYTES])
+    for runs in pages:
+        folders = "+".join(run.path.resolve().name or "run" for run in runs)
+        stem = name = os.fsdecode(os.fsencode(folders)[:MAX_NAME_BYTES])
         number = 2
         while name in taken:
             name, number = f"{stem}-{number}", number + 1
@@ -83,52 +92,45 @@ def _file_names(runs: Sequence[Run]) -> list[str]:
     return names
 
 
-def with_published(table: pd.DataFrame, published: PublishedRows) -> pd.DataFrame:
-    """The table with a row for each published latency of its variants. Their fronts are drawn, too."""
-    variants = table.drop_duplicates("variant")
-    if not len(variants) or len(variants) > MAX_ROWS:
-        return table
-    records = cast("list[dict[str, Any]]", variants.to_dict("records"))
-    rows = pd.DataFrame(published([_variant(record) for record in records]))
-    if rows.empty:
-        return table
-    latency = [
-        name for name in table.columns if name.startswith("latency") or name in PANEL or name == "error"
-    ]
-    rows = rows.merge(variants.drop(columns=latency), on="variant").reindex(columns=table.columns)
-    # Their fronts are their own: the run's rows are compared with none of them.
-    rows["on_front"] = fronts(rows)
-    return pd.concat([table.astype(object), rows.astype(object)], ignore_index=True).infer_objects()
-
-
-def _variant(row: dict[str, Any]) -> Variant:
-    stages = tuple(json.loads(row["stage_channels"]))
-    names = ("family", "width", "resolution", "depth", "block", "num_classes", "divisor")
-    return Variant(stage_channels=stages, **{str(name): row[name] for name in names})
-
-
-def render(run: Run, about: dict[str, Any], table: pd.DataFrame) -> str:
-    """The page of one run."""
-    drawn = _thinned(table)
+def render(parts: Sequence[Part], table: pd.DataFrame, published: PublishedRows) -> str:
+    """A page. table: of all its runs."""
+    shown = _with_published(table, published)
+    drawn = _thinned(shown)
+    errors, incomplete = facts.errors(parts, table)
     return (
         _environment()
         .get_template("page.html")
         .render(
-            run=str(run.path),
-            about=about,
-            summary=_summary(table, about),
+            title=title(parts),
+            parts=parts,
+            summary=facts.facts(parts, table),
             figures=_figures(drawn),
-            gaps=_gaps(table, about),
-            thinned="" if len(drawn) == len(table) else f"{len(drawn):,} of {len(table):,}",
-            ranges=_ranges(table),
-            errors=_errors(table),
-            incomplete=int(table["error"].notna().sum()),
+            gaps=facts.gaps(parts, table, set(shown["latency_kind"].dropna())),
+            doubts=facts.doubts(parts, table),
+            skips=facts.skips(parts),
+            predictions=facts.predictions(parts, table),
+            thinned="" if len(drawn) == len(shown) else f"{len(drawn):,} of {len(shown):,}",
+            ranges=facts.ranges(shown),
+            errors=errors,
+            incomplete=incomplete,
+            sessions=[session for part in parts for session in facts.sessions(part)],
             table=_for_script(_table_data(drawn)),
+            min_visits=MIN_VISITS,
             plotly=Markup(get_plotlyjs()),  # noqa: S704  (plotly's own file, made to be put into a page)
             generated=_now(),
             **_program(),
         )
     )
+
+
+def _with_published(table: pd.DataFrame, published: PublishedRows) -> pd.DataFrame:
+    """The table and, below it, the published latencies of its variants. Their fronts are drawn, too."""
+    if table["variant"].nunique() > MAX_ROWS:
+        return table
+    rows = published_latencies(table, published)
+    if rows.empty:
+        return table
+    return pd.concat([table.astype(object), rows.astype(object)], ignore_index=True).infer_objects()
 
 
 def _thinned(table: pd.DataFrame) -> pd.DataFrame:
@@ -168,8 +170,11 @@ def _for_script(data: str) -> Markup:
 
 
 def _table_data(table: pd.DataFrame) -> str:
+    notes = table["latency_note"].where(table["latency_kind"] != "predicted")  # the page says theirs once
+    table = table.assign(latency_note=notes)
     order = [*_SHOWN_FIRST, *(name for name in COLUMNS if name not in _SHOWN_FIRST)]
-    columns = [name for name in order if name not in _NOT_SHOWN and table[name].notna().any()]
+    counts = {name: table[name].nunique() for name in order}
+    columns = [n for n in order if n not in _NOT_SHOWN and counts[n] > (n in _SHOWN_IF_SEVERAL)]
     heads = [{"name": name, "label": COLUMNS[name].label, "unit": COLUMNS[name].unit} for name in columns]
     rows = [[_plain(value) for value in row] for row in table[columns].astype(object).itertuples(index=False)]
     return json.dumps({"columns": heads, "rows": rows}, allow_nan=False, separators=(",", ":"))
@@ -180,85 +185,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float):
         return float(f"{value:.7g}") if math.isfinite(value) else None
     return value if isinstance(value, str | int | bool) else (None if pd.isna(value) else value.item())
-
-
-def _summary(table: pd.DataFrame, about: dict[str, Any]) -> list[tuple[str, str]]:
-    """The facts at the head of a page: label and text."""
-    variants = table.drop_duplicates("variant")
-    known = int(variants["top1_pct"].notna().sum())
-    facts = [
-        ("Variants", f"{len(variants):,}"),
-        ("Mult-adds", _span(variants["macs"], 1)),
-        ("Parameters", _span(variants["params"], 2)),
-    ]
-    if about["accuracy_source"]:
-        facts.append(
-            ("Accuracy", f"{about['accuracy_source']}, known for {known:,} of {len(variants):,} variants")
-        )
-    else:
-        facts.append(("Accuracy", "the sweep names no source"))
-    measured = sorted(set(table.loc[table["latency_kind"] == "measured", "device"]))
-    facts.append(("Latency measured on", ", ".join(measured) or "nothing"))
-    if incomplete := int(table["error"].notna().sum()):
-        facts.append(("Failed or not finished", f"{incomplete:,} row{'s' if incomplete > 1 else ''}"))
-    return facts
-
-
-def _span(values: pd.Series[float], digits: int) -> str:
-    """`0.47 to 4.23 million`; one number where all are the same."""
-    if values.empty:
-        return "none"
-    ends = dict.fromkeys(f"{value / 1e6:,.{digits}f}" for value in (values.min(), values.max()))
-    return f"{' to '.join(ends)} million"
-
-
-def _gaps(table: pd.DataFrame, about: dict[str, Any]) -> list[str]:
-    """What the figures cannot show, in words."""
-    variants = table.drop_duplicates("variant")
-    if variants.empty:
-        return ["This run has no variants, so there is nothing to draw."]
-    gaps = []
-    known, source = int(variants["top1_pct"].notna().sum()), about["accuracy_source"]
-    if not source:
-        gaps.append("The sweep names no accuracy source, so no figure shows accuracy.")
-    elif not known:
-        gaps.append(f"{source} has no figure for any of these networks, so no figure shows accuracy.")
-    elif known < len(variants):
-        gaps.append(
-            f"{source} gives the accuracy of {known:,} of {len(variants):,} variants; the other "
-            f"{len(variants) - known:,} are missing in the figures of accuracy."
-        )
-    if not (table["latency_kind"] == "measured").any():
-        published = "; the latencies shown are published ones" if table["latency_ms"].notna().any() else ""
-        gaps.append(f"No latency was measured{published}.")
-    return gaps
-
-
-def _ranges(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Per runtime and device: the fastest and slowest variant, and how that compares with their mult-adds."""
-    rows = table[table["latency_ms"] > 0]
-    found = []
-    for _, group in rows.groupby(PANEL, dropna=False, sort=False):
-        if len(group) < 2:
-            continue
-        latency = group["latency_ms"].to_numpy()
-        fast, slow = group.iloc[int(latency.argmin())], group.iloc[int(latency.argmax())]
-        found.append(
-            {
-                "setting": fast,
-                "threads": None if pd.isna(fast["threads"]) else int(fast["threads"]),
-                "fast": fast,
-                "slow": slow,
-                "ratio": slow["latency_ms"] / fast["latency_ms"],
-                "macs_ratio": slow["macs"] / fast["macs"],
-            }
-        )
-    return found
-
-
-def _errors(table: pd.DataFrame) -> list[dict[str, Any]]:
-    failed = table.loc[table["error"].notna(), ["variant", "backend", "error"]].head(MAX_REASONS)
-    return cast("list[dict[str, Any]]", failed.to_dict("records"))
 
 
 def _environment() -> jinja2.Environment:

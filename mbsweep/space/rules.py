@@ -94,16 +94,17 @@ def choice(names: Iterable[str] | Mapping[str, object]) -> Choice:
     return Choice(f"one of {', '.join(allowed)}", parse, allowed)
 
 
-def integers(count: int, low: int, high: int, example: tuple[int, ...]) -> Rule:
-    """A list of exactly `count` whole numbers."""
+def integers(count: int | None, low: int, high: int, example: tuple[int, ...]) -> Rule:
+    """A list of exactly `count` whole numbers; None: of any number of different ones."""
     item = integer(low, high, example[0])
 
     def parse(value: object) -> tuple[int, ...]:
-        if not isinstance(value, list | tuple) or len(value) != count:
+        if not isinstance(value, list | tuple) or len(value) != (len(set(value)) if count is None else count):
             raise ValueError
         return tuple(item(v) for v in value)
 
-    return Rule(f"a list of {count} whole numbers from {low} to {high}, such as {list(example)}", parse)
+    counted = "different" if count is None else count
+    return Rule(f"a list of {counted} whole numbers from {low} to {high}, such as {list(example)}", parse)
 
 
 def text(longest: int) -> Rule:

@@ -5,36 +5,26 @@ from __future__ import annotations
 import math
 import random
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator
+from pydantic import Field, PrivateAttr, ValidationError, field_validator
 
 from mbsweep.errors import MbsweepError
-from mbsweep.space import document, rules
+from mbsweep.space import document
 from mbsweep.space.document import Document, Keys
 from mbsweep.space.explain import ItemError, explain
-from mbsweep.space.rules import Rule
+from mbsweep.space.latency import LatencyConfig
+from mbsweep.space.rules import Rule, choice, integer, number, text
+from mbsweep.space.strict import Strict
 from mbsweep.space.variant import RULES, Variant
 
 MAX_VARIANTS = 5_000_000  # more would fill the memory before anyone could use the answer
 MAX_AXIS_VALUES = 100_000
 
 
-class _Strict(BaseModel):
-    """A mapping in which unknown keys are refused, and whose plain values follow `RULES`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _follow_rules(cls, value: Any, info: Any) -> Any:
-        rule = _RULES.get(cls.__name__, {}).get(info.field_name)
-        return rule(value) if rule else value
-
-
-class Axes(_Strict):
+class Axes(Strict):
     """Values of each field of Variant; their product is the space, the last field fastest."""
 
     family: tuple[str, ...] = (Variant().family,)
@@ -90,8 +80,8 @@ def _expand_range(value: dict[str, Any]) -> list[float]:
             "expected a range with the keys from, to and step, such as {from: 0.25, to: 1.0, step: 0.05}"
         )
     start, stop, step = (value[key] for key in ("from", "to", "step"))
-    for number in (start, stop, step):
-        if isinstance(number, bool) or not isinstance(number, int | float) or not abs(number) < 1e9:
+    for end in (start, stop, step):
+        if isinstance(end, bool) or not isinstance(end, int | float) or not abs(end) < 1e9:
             raise ValueError("expected numbers for from, to and step")
     if step <= 0 or stop < start or (stop - start) / step >= MAX_AXIS_VALUES:
         raise ValueError(f"expected step above 0, to not below from, and at most {MAX_AXIS_VALUES} values")
@@ -102,8 +92,10 @@ def _expand_range(value: dict[str, Any]) -> list[float]:
     return [round(start + i * step, 12) for i in range(count)]
 
 
-class Point(_Strict):
+class Point(Strict):
     """One explicit variant; what is left out has the default of Variant."""
+
+    rules: ClassVar[dict[str, Rule]] = RULES
 
     family: str = Variant().family
     width: float = Variant().width
@@ -115,72 +107,50 @@ class Point(_Strict):
     divisor: int = Variant().divisor
 
 
-class Limit(_Strict):
+class Limit(Strict):
     """Lowest and highest value, both allowed."""
+
+    rules: ClassVar[dict[str, Rule]] = {
+        "min": number(0, 1e18, 5e5, with_low=True),
+        "max": number(0, 1e18, 4.2e6, with_low=True),
+    }
 
     min: float = 0
     max: float = math.inf
 
 
-class Limits(_Strict):
+class Limits(Strict):
     """Bounds on what a variant may cost."""
 
     params: Limit | None = None
     macs: Limit | None = None
 
 
-class Sample(_Strict):
+class Sample(Strict):
     """A random choice from the space, the same for the same seed."""
+
+    rules: ClassVar[dict[str, Rule]] = {
+        "count": integer(1, MAX_VARIANTS, 50),
+        "seed": integer(0, 2**32 - 1, 0),
+    }
 
     count: int
     seed: int = 0
 
 
-class LatencyConfig(_Strict):
-    """How latency is measured: the runtime and its settings, and how much to measure."""
-
-    backend: str
-    precision: str = "fp32"
-    batch: int = 1
-    threads: int = 1
-    rounds: int = 40  # visits to each variant, in rounds over all of them
-    visit_ms: float = 30  # a visit times calls until this much time is spent, at least one call
-
-    @property
-    def id(self) -> str:
-        """What the measured number depends on; rounds and visit_ms only say how often it was taken."""
-        return f"{self.backend}-{self.precision}-b{self.batch}-t{self.threads}"
-
-
-class PublishedAccuracy(_Strict):
+class PublishedAccuracy(Strict):
     """Figures from one table of the literature."""
+
+    rules: ClassVar[dict[str, Rule]] = {"source": choice(["published"]), "table": text(80)}
 
     source: Literal["published"]
     table: str
 
 
-_RULES: dict[str, dict[str, Rule]] = {
-    "Point": RULES,
-    "Limit": {
-        "min": rules.number(0, 1e18, 5e5, with_low=True),
-        "max": rules.number(0, 1e18, 4.2e6, with_low=True),
-    },
-    "Sample": {"count": rules.integer(1, MAX_VARIANTS, 50), "seed": rules.integer(0, 2**32 - 1, 0)},
-    "LatencyConfig": {
-        "backend": rules.text(40),
-        "precision": rules.text(40),
-        "batch": rules.integer(1, 4096, 1),
-        "threads": rules.integer(1, 1024, 1),
-        "rounds": rules.integer(1, 10_000, 40),
-        "visit_ms": rules.number(0, 10_000, 30),
-    },
-    "PublishedAccuracy": {"source": rules.choice(["published"]), "table": rules.text(80)},
-    "Sweep": {"title": rules.text(200), "description": rules.text(10_000)},
-}
-
-
-class Sweep(_Strict):
+class Sweep(Strict):
     """One sweep file, validated. Made by `load_sweep`."""
+
+    rules: ClassVar[dict[str, Rule]] = {"title": text(200), "description": text(10_000)}
 
     title: str = ""
     description: str = ""

@@ -42,8 +42,8 @@ ZOO = [  # mobilenet_v1.md of the TF-Slim model zoo, checkpoints of 2018-08-02: 
 ]
 
 
-def _look_up(variants, table=TF_SLIM):
-    return published_accuracies(variants, PublishedAccuracy(source="published", table=table))
+def _look_up(variants, table=TF_SLIM, **precision):
+    return published_accuracies(variants, PublishedAccuracy(source="published", table=table), **precision)
 
 
 def _one(table=TF_SLIM, **fields):
@@ -174,6 +174,40 @@ def test_int8_figures_are_not_given_for_fp32():
     assert _one().top1_pct == 70.9
 
 
+INT8 = [  # the same page at 2018-02-22, its _quant checkpoints: top-1 and top-5 in percent
+    (1.0, 224, 69.7, 89.5),
+    (0.75, 128, 59.8, 82.8),
+    (0.5, 160, 57.7, 81.3),
+    (0.25, 128, 39.9, 65.8),
+]
+
+
+@pytest.mark.parametrize(("width", "resolution", "top1_pct", "top5_pct"), INT8)
+def test_int8_networks_have_the_int8_figures(width, resolution, top1_pct, top5_pct):
+    """At int8 the zoo's quantised checkpoint of the same network is looked up, in the table named."""
+    table, variant = "tf-slim-2018-02-22", Variant(width=width, resolution=resolution)
+    (accuracy,) = _look_up([variant], table, precision="int8")
+    assert (accuracy.top1_pct, accuracy.top5_pct) == (top1_pct, top5_pct)
+    assert (accuracy.kind, accuracy.source, accuracy.reason) == ("published", table, "")
+
+
+@pytest.mark.parametrize(("table", "precision"), [(TF_SLIM, "bf16"), ("paper", "int8"), ("timm", "int8")])
+def test_a_precision_without_figures_has_none(table, precision):
+    """fp32's accuracy is never given for another precision: NaN, and the reason names the precision."""
+    (accuracy,) = _look_up([Variant()], table, precision=precision)
+    assert math.isnan(accuracy.top1_pct)
+    assert math.isnan(accuracy.top5_pct)
+    assert accuracy.reason == f"{table} has no figure for this network at {precision}"
+
+
+@given(any_variants())
+def test_int8_figures_belong_to_the_same_sixteen_networks(variant):
+    """Whatever has a figure at int8 has one at fp32, and it is another."""
+    (at_int8,), (at_fp32,) = _look_up([variant], precision="int8"), _look_up([variant])
+    assert math.isnan(at_int8.top1_pct) == math.isnan(at_fp32.top1_pct)
+    assert at_int8.top1_pct != at_fp32.top1_pct
+
+
 def test_a_network_published_at_int8_alone_has_no_fp32_figure(monkeypatch):
     """Were the zoo's fp32 rows missing, the look-up would give NaN, not the quantised figures."""
     quantised = tuple(figure for figure in accuracy_figures() if figure.precision == "int8")
@@ -216,6 +250,8 @@ def test_published_latencies_belong_to_exact_networks():
         ("TensorFlow Lite, NNAPI", 3.0),
     ]
     assert rows[0]["threads"] == 4
+    assert {(row["mode"], row["batch"], row["precision"]) for row in rows} == {("forward", 1, "fp32")}
+    assert {row["device_id"] for row in rows} == {"pixel-3,-android-10"}
     assert {row["latency_kind"] for row in rows} == {"published"}
     assert {row["device"] for row in rows} == {"Pixel 3, Android 10 (tflite-hosted)"}
     assert {row["variant"] for row in rows} == {"mobilenet_v1_w0.25_r128_d5"}
@@ -239,6 +275,6 @@ def test_latencies_are_positive_and_named():
 def test_every_source_gives_one_accuracy_per_variant(name):
     """Each registered source answers for each variant asked, in order, repeats included."""
     variants = [Variant(width=0.5), Variant(width=0.123), Variant(width=0.5)]
-    found = SOURCES[name](variants, PublishedAccuracy(source="published", table=TF_SLIM))
+    found = SOURCES[name](variants, PublishedAccuracy(source="published", table=TF_SLIM), "fp32")
     assert [accuracy.top1_pct for accuracy in found][::2] == [63.3, 63.3]
     assert math.isnan(found[1].top1_pct)

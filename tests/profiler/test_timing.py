@@ -1,13 +1,12 @@
 """The timing loop, with a clock that only moves when the test says so."""
 
 import gc
-from collections import Counter
+import time
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from mbsweep.profiler.timing import interleaved, warm_up
+from mbsweep.profiler import timing
+from mbsweep.profiler.prepared import Prepared
 
 MS = 1_000_000  # nanoseconds
 
@@ -33,16 +32,8 @@ class FakeClock:
         return call
 
 
-def _no_failure(variant, error):
-    raise AssertionError(f"{variant} failed") from error
-
-
-def _grid(variants, rounds):
-    return [(number, variant) for variant in variants for number in range(rounds)]
-
-
-def _visits(calls, pending, clock, visit_ms=1.0, seed="s", on_failure=_no_failure):
-    return list(interleaved(calls, pending, visit_ms, seed, on_failure, clock))
+def _visit(call, clock, visit_ms=1.0, calls=None):
+    return timing.visit(Prepared(call, file_bytes=1), visit_ms, calls, clock)
 
 
 # -- warm-up --------------------------------------------------------------------------------------------
@@ -52,12 +43,36 @@ def _visits(calls, pending, clock, visit_ms=1.0, seed="s", on_failure=_no_failur
     ("durations_ms", "calls"),
     [([1000], 3), ([1], 50), ([20], 3), ([49, 0.5], 3), ([10], 5), ([0.25], 200)],
 )
-def test_warm_up_is_three_calls_and_fifty_milliseconds(durations_ms, calls):
-    """Slow networks are called three times, quick ones until 50 ms have passed."""
+def test_warm_up_is_so_many_calls_and_fifty_milliseconds(durations_ms, calls):
+    """With three calls asked for, slow networks get three, quick ones as many as take 50 ms."""
     clock, made = FakeClock(), []
     task = clock.task(*durations_ms)
-    warm_up(lambda: made.append(task()), clock)
-    assert len(made) == calls
+    warm = timing.warm_up(lambda: made.append(task()), 3, clock)
+    assert len(made) == warm.calls == calls
+
+
+@pytest.mark.parametrize(
+    ("least", "duration_ms", "calls"),
+    [(0, 1000, 1), (1, 1000, 1), (0, 10, 5), (7, 1000, 7), (7, 0.001, 1000), (2000, 0.001, 2000)],
+)
+def test_warm_up_makes_what_is_asked_for_and_ends(least, duration_ms, calls):
+    """At least the calls of the file and at least one; a thousand, or those asked for, if they are quick."""
+    clock = FakeClock()
+    assert timing.warm_up(clock.task(duration_ms), least, clock).calls == calls
+
+
+@pytest.mark.parametrize("cores", [1, 2.5, 0.25])
+def test_warm_up_tells_how_many_cores_were_busy(cores):
+    """Processor time of the process over time on the clock: 100 ms on 2.5 cores are 250 ms."""
+    clock = FakeClock()
+    start_ns = 17 * MS  # what the process used before is not counted
+    warm = timing.warm_up(clock.task(20), 3, clock, lambda: start_ns + int(clock.now * cores))
+    assert warm.busy_cores == pytest.approx(cores)
+
+
+def test_a_sleeping_call_keeps_no_core_busy():
+    """By the real clocks: a call that waits for 20 ms uses next to no processor time."""
+    assert timing.warm_up(lambda: time.sleep(0.02), 3).busy_cores < 0.5
 
 
 # -- visits ---------------------------------------------------------------------------------------------
@@ -66,18 +81,14 @@ def test_warm_up_is_three_calls_and_fifty_milliseconds(durations_ms, calls):
 def test_untimed_calls_never_reach_the_samples():
     """A visit's first call, slow because the caches are cold, is not counted."""
     clock = FakeClock()
-    visits = _visits({"a": clock.task(1000, 2, 3, 5)}, [(0, "a")], clock, visit_ms=10)
-    assert [(visit.variant, visit.round, visit.samples_ns) for visit in visits] == [
-        ("a", 0, [2 * MS, 3 * MS, 5 * MS])
-    ]
+    assert _visit(clock.task(1000, 2, 3, 5), clock, visit_ms=10) == [2 * MS, 3 * MS, 5 * MS]
 
 
 def test_every_visit_has_its_own_untimed_call():
     """Other networks ran in between: each return to a variant begins cold again."""
     clock = FakeClock()
-    calls = {"a": clock.task(70, 4, 71, 5, 72, 6)}
-    visits = _visits(calls, _grid(["a"], 3), clock, visit_ms=1)
-    assert [visit.samples_ns for visit in visits] == [[4 * MS], [5 * MS], [6 * MS]]
+    call = clock.task(70, 4, 71, 5, 72, 6)
+    assert [_visit(call, clock, visit_ms=1) for _ in range(3)] == [[4 * MS], [5 * MS], [6 * MS]]
 
 
 @pytest.mark.parametrize(
@@ -87,139 +98,67 @@ def test_every_visit_has_its_own_untimed_call():
 def test_a_visit_lasts_until_its_time_is_spent(visit_ms, samples):
     """Calls of 3 ms are timed until they add up to `visit_ms`, and at least once."""
     clock = FakeClock()
-    (visit,) = _visits({"a": clock.task(3)}, [(0, "a")], clock, visit_ms=visit_ms)
-    assert visit.samples_ns == [3 * MS] * samples
+    assert _visit(clock.task(3), clock, visit_ms=visit_ms) == [3 * MS] * samples
 
 
 def test_a_slow_call_is_timed_once():
     """A network slower than a visit still gives one sample per visit."""
     clock = FakeClock()
-    visits = _visits({"a": clock.task(5000)}, _grid(["a"], 2), clock, visit_ms=20)
-    assert [visit.samples_ns for visit in visits] == [[5000 * MS], [5000 * MS]]
+    call = clock.task(5000)
+    assert [_visit(call, clock, visit_ms=20) for _ in range(2)] == [[5000 * MS], [5000 * MS]]
+
+
+@pytest.mark.parametrize("visit_ms", [0.001, 3, 1000])
+@pytest.mark.parametrize("calls", [1, 2, 7])
+def test_a_visit_may_be_a_number_of_calls(calls, visit_ms):
+    """With `visit_calls`, so many calls are timed, after one that is not, however long they take."""
+    clock, made = FakeClock(), []
+    task = clock.task(3)
+    assert _visit(lambda: made.append(task()), clock, visit_ms, calls) == [3 * MS] * calls
+    assert len(made) == 1 + calls
 
 
 def test_samples_are_whole_nanoseconds():
     """Raw samples are integers, as the clock gave them."""
     clock = FakeClock()
-    (visit,) = _visits({"a": clock.task(0.000001)}, [(0, "a")], clock, visit_ms=0.000003)
-    assert visit.samples_ns == [1, 1, 1]
-    assert all(type(sample) is int for sample in visit.samples_ns)
+    samples = _visit(clock.task(0.000001), clock, visit_ms=0.000003)
+    assert samples == [1, 1, 1]
+    assert all(type(sample) is int for sample in samples)
 
 
-# -- order ----------------------------------------------------------------------------------------------
+def test_a_device_with_a_clock_of_its_own_is_believed():
+    """Where a backend tells durations itself, as a GPU does, they are the samples; the first call is not."""
+    log = []
+    durations = iter([2 * MS, 3 * MS, 5 * MS, 7 * MS])
 
-NAMES = [f"v{number}" for number in range(8)]
+    def time_ns():
+        log.append("timed")
+        return next(durations)
+
+    prepared = Prepared(lambda: log.append("untimed"), 1, time_ns)
+    assert timing.visit(prepared, 10, None, FakeClock()) == [2 * MS, 3 * MS, 5 * MS]
+    assert log == ["untimed", "timed", "timed", "timed"]
 
 
-@settings(max_examples=50)
-@given(st.sets(st.tuples(st.integers(0, 9), st.sampled_from(NAMES))), st.text(max_size=3), st.randoms())
-def test_each_pending_visit_is_made_once(pending, seed, shuffler):
-    """Whatever is still to do is done exactly once, round by round, whatever the order it is asked in."""
+# -- failures and garbage collection --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+@pytest.mark.parametrize("good_calls", [0, 1, 2])
+def test_an_error_goes_to_the_caller(error, good_calls):
+    """Whether the untimed call fails or a timed one, nothing is swallowed; garbage is collected again."""
+    left = [good_calls]
     clock = FakeClock()
-    calls = {name: clock.task(1) for name in NAMES}
-    asked = sorted(pending)
-    done = [(visit.round, visit.variant) for visit in _visits(calls, asked, clock, seed=seed)]
-    assert Counter(done) == Counter(pending)
-    assert [number for number, _ in done] == sorted(number for number, _ in pending)
-    shuffler.shuffle(asked)
-    assert [(visit.round, visit.variant) for visit in _visits(calls, asked, clock, seed=seed)] == done
-
-
-def _orders(seed, rounds=20):
-    clock = FakeClock()
-    visits = _visits({name: clock.task(1) for name in NAMES}, _grid(NAMES, rounds), clock, seed=seed)
-    done = [visit.variant for visit in visits]
-    return [tuple(done[start : start + len(NAMES)]) for start in range(0, len(done), len(NAMES))]
-
-
-def test_variants_are_interleaved_in_rounds():
-    """All variants are visited before any is visited again: never one variant after another."""
-    assert all(sorted(order) == NAMES for order in _orders("s"))
-
-
-def test_each_round_has_its_own_random_order():
-    """Twenty rounds of eight variants have twenty orders, and no variant keeps a place."""
-    orders = _orders("s")
-    assert len(set(orders)) == 20  # 8! = 40320 orders: a repeat by chance has odds of 1 in 212
-    for place in range(len(NAMES)):
-        assert len({order[place] for order in orders}) >= 4
-
-
-def test_the_order_is_that_of_the_seed():
-    """The same seed gives the same order, another seed another."""
-    assert _orders("one") == _orders("one")
-    assert _orders("one") != _orders("two")
-
-
-def test_visits_come_as_they_are_made():
-    """Each visit is handed over, to be stored, before the next begins."""
-    clock, log = FakeClock(), []
-    calls = {name: lambda name=name: (log.append(name), clock.task(1)()) for name in ("a", "b")}
-    for visit in interleaved(calls, _grid(["a", "b"], 2), 1.0, "s", _no_failure, clock):
-        log.append(f"stored {visit.variant}")
-    for stored in range(2, len(log), 3):
-        first, second, third = log[stored - 2 : stored + 1]
-        assert first == second
-        assert third == f"stored {first}"
-    assert len(log) == 4 * 3
-
-
-# -- failures -------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("good_calls", [0, 1, 2, 5])
-def test_a_failing_variant_is_reported_once_and_the_rest_goes_on(good_calls):
-    """Its error reaches `on_failure` once; its broken visit is not given; all others are visited in full."""
-    clock, left, failures = FakeClock(), [good_calls], []
-    boom = RuntimeError("boom")
 
     def failing():
-        clock.now += MS
         if not left[0]:
-            raise boom
+            raise error
         left[0] -= 1
+        clock.now += MS
 
-    calls = {"good": clock.task(1), "bad": failing, "fine": clock.task(1)}
-    visits = _visits(
-        calls,
-        _grid(calls, 4),
-        clock,
-        visit_ms=2,
-        on_failure=lambda variant, error: failures.append((variant, error)),
-    )
-    assert failures == [("bad", boom)]
-    times = Counter(visit.variant for visit in visits)
-    assert (times["good"], times["fine"]) == (4, 4)
-    assert times["bad"] == good_calls // 3  # a visit takes three calls: one untimed, two of 1 ms
-    assert all(visit.samples_ns == [MS, MS] for visit in visits)
-
-
-def test_all_variants_may_fail():
-    """Nothing is given, each failure is reported, and the loop ends."""
-    failures = []
-
-    def failing():
-        raise ValueError
-
-    visits = _visits(
-        {"a": failing, "b": failing}, _grid("ab", 3), FakeClock(), on_failure=lambda v, _: failures.append(v)
-    )
-    assert visits == []
-    assert sorted(failures) == ["a", "b"]
-
-
-def test_an_interrupt_is_not_a_failure():
-    """Ctrl-C goes through to the caller and blames no variant."""
-
-    def interrupted():
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        _visits({"a": interrupted}, [(0, "a")], FakeClock())
+    with pytest.raises(error):
+        _visit(failing, clock, visit_ms=10)
     assert gc.isenabled()
-
-
-# -- garbage collection ---------------------------------------------------------------------------------
 
 
 def test_no_garbage_collection_while_calls_are_timed():
@@ -231,29 +170,19 @@ def test_no_garbage_collection_while_calls_are_timed():
         during.append(gc.isenabled())
         task()
 
-    assert gc.isenabled()
-    between = [gc.isenabled() for _ in interleaved({"a": call}, _grid("a", 3), 2.0, "s", _no_failure, clock)]
+    for _ in range(3):
+        assert gc.isenabled()
+        _visit(call, clock, visit_ms=2.0)
     assert during == [False] * 9
-    assert between == [True] * 3
     assert gc.isenabled()
 
 
-def test_garbage_collection_is_on_again_after_a_failure():
-    """When a call raises, `on_failure` and all that follows run with garbage collection."""
-    after = []
-
-    def failing():
-        raise ValueError
-
-    _visits({"a": failing}, [(0, "a")], FakeClock(), on_failure=lambda *_: after.append(gc.isenabled()))
-    assert after == [True]
-    assert gc.isenabled()
-
-
-def test_garbage_collection_is_on_when_a_run_is_given_up():
-    """Leaving the loop between visits leaves nothing switched off."""
+def test_garbage_collection_stays_off_where_it_was_off():
+    """A process that collects no garbage is left so."""
     clock = FakeClock()
-    visits = interleaved({"a": clock.task(1)}, _grid("a", 3), 1.0, "s", _no_failure, clock)
-    next(visits)
-    visits.close()
-    assert gc.isenabled()
+    gc.disable()
+    try:
+        _visit(clock.task(1), clock)
+        assert not gc.isenabled()
+    finally:
+        gc.enable()

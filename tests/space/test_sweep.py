@@ -1,5 +1,6 @@
 """Sweep files: what they may say, and what they are told when they say something else."""
 
+import json
 from decimal import Decimal
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mbsweep import MbsweepError, Variant, count_space, load_sweep
+from mbsweep.space.latency import LatencyConfig
 from mbsweep.space.sweep import parse_sweep
 
 SWEEPS = Path(__file__).parents[2] / "sweeps"
@@ -27,7 +29,7 @@ def test_width_res_is_the_papers_grid():
     sweep = load_sweep(SWEEPS / "width_res.yaml")
     grid = [(width, resolution) for width in (1.0, 0.75, 0.5, 0.25) for resolution in (224, 192, 160, 128)]
     assert count_space(sweep).variants() == [Variant(width=w, resolution=r) for w, r in grid]
-    assert [config.backend for config in sweep.latency] == ["onnxruntime", "torch"]
+    assert [config.id for config in sweep.latency][:2] == ["onnxruntime-fp32-b1-t1", "torch-fp32-b1-t1"]
     assert sweep.accuracy.table == "tf-slim-2018-08-02"
 
 
@@ -102,10 +104,99 @@ def test_listed_variants_come_first_with_the_papers_defaults():
 
 
 def test_latency_has_the_documented_defaults():
-    """fp32, one image, one thread; the id names what the number depends on."""
+    """Measured, fp32, forward, one image, one thread, on the CPU, wherever the system puts it: the id names
+    what the number depends on; 40 rounds of 30 ms at most, until the interval is 2 % wide."""
     (config,) = parse_sweep("space: {}\nlatency: [{backend: torch}]", "s.yaml").latency
-    assert (config.precision, config.batch, config.threads) == ("fp32", 1, 1)
+    assert config.settings == {
+        "backend": "torch",
+        "kind": "measured",
+        "precision": "fp32",
+        "mode": "forward",
+        "batch": 1,
+        "threads": 1,
+        "device": "cpu",
+        "memory_format": "contiguous",
+        "cpus": [],
+        "rounds": 40,
+        "visit_ms": 30,
+        "warmup_calls": 3,
+        "target_pct": 2,
+        "max_blocks": 400,
+        "networks": 24,
+    }
     assert config.id == "torch-fp32-b1-t1"
+
+
+IDS = [
+    ("precision: int8", "a-int8-b1-t1"),
+    ("batch: 8, threads: 2", "a-fp32-b8-t2"),
+    ("kind: predicted", "a-fp32-b1-t1-predicted"),
+    ("mode: forward_backward", "a-fp32-b1-t1-forward_backward"),
+    ("device: cuda", "a-fp32-b1-t1-cuda"),
+    ("memory_format: channels_last", "a-fp32-b1-t1-channels_last"),
+    ("cpus: [0, 3]", "a-fp32-b1-t1-cpu0-cpu3"),
+    (
+        "memory_format: channels_last, device: cuda, kind: predicted",
+        "a-fp32-b1-t1-predicted-cuda-channels_last",
+    ),
+    ("kind: measured, mode: forward, device: cpu, memory_format: contiguous, cpus: []", "a-fp32-b1-t1"),
+]
+
+
+@pytest.mark.parametrize(("given_keys", "config_id"), IDS)
+def test_an_id_names_what_is_not_as_usual(given_keys, config_id):
+    """Whatever the number depends on, in a fixed order; what is as usual is not said."""
+    (config,) = parse_sweep(f"space: {{}}\nlatency: [{{backend: a, {given_keys}}}]", "s.yaml").latency
+    assert config.id == config_id
+
+
+HOW_MUCH = ["rounds: 7", "visit_ms: 5", "visit_calls: 3", "warmup_calls: 0", "target_pct: 1", "networks: 12"]
+
+
+@pytest.mark.parametrize("more", [*HOW_MUCH, "max_blocks: 30"])
+def test_how_much_is_measured_is_no_part_of_the_id(more):
+    """More rounds go on with the same configuration, and two that differ in nothing else are refused."""
+    text = f"space: {{}}\nlatency: [{{backend: a, {more}}}]"
+    assert parse_sweep(text, "s.yaml").latency[0].id == "a-fp32-b1-t1"
+    with pytest.raises(MbsweepError, match=r"latency\[1\] repeats a-fp32-b1-t1"):
+        parse_sweep(text.replace("}]", "}, {backend: a}]"), "s.yaml")
+
+
+CONFIGS = st.fixed_dictionaries(
+    {"backend": st.sampled_from(["torch", "x"])},
+    optional={
+        "kind": st.sampled_from(["measured", "predicted"]),
+        "precision": st.sampled_from(["fp32", "int8"]),
+        "mode": st.sampled_from(["forward", "forward_backward"]),
+        "batch": st.integers(1, 4096),
+        "threads": st.integers(1, 1024),
+        "device": st.sampled_from(["cpu", "cuda"]),
+        "memory_format": st.sampled_from(["contiguous", "channels_last"]),
+        "cpus": st.lists(st.integers(0, 4095), max_size=3, unique=True).map(tuple),
+        "rounds": st.integers(1, 10_000),
+        "visit_ms": st.floats(0, 10_000, exclude_min=True),
+        "visit_calls": st.integers(1, 100_000),
+        "target_pct": st.floats(0, 100, exclude_min=True),
+    },
+).map(lambda settings: LatencyConfig(**settings))
+
+
+@given(CONFIGS)
+def test_settings_survive_json(config):
+    """What a run keeps of a configuration gives the same configuration again, to the last bit."""
+    assert LatencyConfig.model_validate(json.loads(json.dumps(config.settings))) == config
+
+
+@given(CONFIGS, CONFIGS)
+def test_configurations_of_one_id_differ_in_the_amount_alone(first, second):
+    """The id tells everything that a latency depends on."""
+    amount = ("rounds", "visit_ms", "visit_calls", "warmup_calls", "target_pct", "max_blocks", "networks")
+    same = all(
+        getattr(first, name) == getattr(second, name)
+        for name in LatencyConfig.model_fields
+        if name not in amount
+    )
+    assert (first.id == second.id) == same
 
 
 WRONG = [  # file text; the error, from its start
@@ -180,6 +271,50 @@ WRONG = [  # file text; the error, from its start
     (
         "space: {}\nlatency: [{backend: a, threads: 0}]\n",
         "v1.yaml:2: latency[0].threads is 0; expected a whole number",
+    ),
+    (
+        "space: {}\nlatency: [{backend: a, kind: guessed}]\n",
+        "v1.yaml:2: latency[0].kind is 'guessed'; expected one of measured, predicted",
+    ),
+    (
+        "space: {}\nlatency: [{backend: a, mode: forwards}]\n",
+        "v1.yaml:2: latency[0].mode is 'forwards'; expected one of forward, forward_backward; did you mean",
+    ),
+    (
+        "space: {}\nlatency: [{backend: a, device: tpu}]\n",
+        "v1.yaml:2: latency[0].device is 'tpu'; expected one of cpu, cuda",
+    ),
+    (
+        "space: {}\nlatency: [{backend: a, memory_format: nhwc}]\n",
+        "v1.yaml:2: latency[0].memory_format is 'nhwc'; expected one of contiguous, channels_last",
+    ),
+    (
+        "space: {}\nlatency: [{backend: a, cpus: 0}]\n",
+        "v1.yaml:2: latency[0].cpus is 0; expected a list of different whole numbers from 0 to 4095",
+    ),
+    (
+        "space: {}\nlatency: [{backend: a, cpus: [1, 1]}]\n",
+        "v1.yaml:2: latency[0].cpus is [1, 1]; expected a list of different whole numbers from 0 to 4095",
+    ),
+    (
+        "space: {}\nlatency: [{backend: a, target_pct: 0}]\n",
+        "v1.yaml:2: latency[0].target_pct is 0; expected a number in (0, 100], such as 2",
+    ),
+    (
+        "space: {}\nlatency: [{backend: a, visit_calls: 0}]\n",
+        "v1.yaml:2: latency[0].visit_calls is 0; expected a whole number from 1 to 100000, such as 10",
+    ),
+    (
+        "space: {}\nlatency: [{backend: a, warmup_calls: -1}]\n",
+        "v1.yaml:2: latency[0].warmup_calls is -1; expected a whole number from 0 to 10000, such as 3",
+    ),
+    (
+        "space: {}\nlatency: [{backend: a, networks: 11}]\n",
+        "v1.yaml:2: latency[0].networks is 11; expected a whole number from 12 to 1000, such as 24",
+    ),
+    (
+        "space: {}\nlatency: [{backend: a, max_blocks: 29}]\n",
+        "v1.yaml:2: latency[0].max_blocks is 29; expected a whole number from 30 to 5000, such as 400",
     ),
     ("space: {}\naccuracy: {table: x}\n", "v1.yaml:2: accuracy lacks the key 'source'"),
     (

@@ -1,33 +1,108 @@
 """The runtimes in which latency is measured. Importing this loads none of them."""
 
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from __future__ import annotations
 
+import importlib.metadata
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
+
+from pydantic import ValidationError
+
+from mbsweep.errors import MbsweepError
+from mbsweep.profiler.backends.executorch import ExecuTorch
 from mbsweep.profiler.backends.onnx_runtime import OnnxRuntime
+from mbsweep.profiler.backends.openvino import OpenVino
+from mbsweep.profiler.backends.torch_compile import TorchCompile
 from mbsweep.profiler.backends.torch_eager import TorchEager
+from mbsweep.profiler.device import usable_cores
+from mbsweep.space.latency import LatencyConfig
+from mbsweep.space.rules import did_you_mean, shown
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from torch import nn
 
-    from mbsweep.profiler.timing import Call
-    from mbsweep.space.sweep import LatencyConfig
+    from mbsweep.profiler.prepared import Prepared
 
 
 class Backend(Protocol):
-    """One runtime. Imports it only in `prepare`."""
+    """One runtime. Imports it only in its methods."""
 
-    precisions: ClassVar[tuple[str, ...]]
+    packages: ClassVar[
+        tuple[str, ...]
+    ]  # distributions that it needs; the version of the first is the runtime's
+    # Field of LatencyConfig -> what the runtime has of it; of a field that is not here, only the default.
+    options: ClassVar[dict[str, tuple[str, ...]]]
 
-    def prepare(self, module: "nn.Module", image: "NDArray[np.float32]", config: "LatencyConfig") -> "Call":
-        """A call that runs the network once on `image` (batch, 3, height, width) and returns the logits.
+    def prepare(self, module: nn.Module, image: NDArray[np.float32], config: LatencyConfig) -> Prepared:
+        """The network, ready to be run on `image` (batch, channels, height, width).
 
-        The module is in eval mode. The call must use `config.threads` threads. Denormals are flushed in
-        the calling thread; threads that the runtime keeps must flush them, too.
+        It runs in `config.threads` threads. The module is in eval mode. Each configuration has a process of
+        its own, so settings of the whole process may be made here. Denormals are flushed in the calling
+        thread; threads that the runtime keeps must flush them, too.
         """
+
+
+@runtime_checkable
+class TellsLayers(Protocol):
+    """A backend that knows where a call's time goes."""
+
+    def layer_times(
+        self, module: nn.Module, image: NDArray[np.float32], config: LatencyConfig, calls: int
+    ) -> dict[str, list[int]]:
+        """Layer -> nanoseconds in each of `calls` calls, or their mean. Names: the module's, or own ones."""
 
 
 BACKENDS: dict[str, Backend] = {
     "torch": TorchEager(),
+    "torch_compile": TorchCompile(),
     "onnxruntime": OnnxRuntime(),
+    "openvino": OpenVino(),
+    "executorch": ExecuTorch(),
 }
+
+
+def check_installed(backend: str) -> None:
+    """MbsweepError with the command that installs it, where a backend's runtime is missing."""
+    for package in BACKENDS[backend].packages:
+        try:
+            importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            raise MbsweepError(
+                f"latency backend {backend!r} needs {package}, which is not installed; "
+                f"run: pip install 'mbsweep[{backend}]'"
+            ) from None
+
+
+def lacking(config: LatencyConfig) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """(field, what the configuration asks for, what the backend has instead) of all that it lacks."""
+    options = BACKENDS[config.backend].options
+    for name in ("precision", "mode", "device", "memory_format"):
+        has = options.get(name, (LatencyConfig.model_fields[name].default,))
+        if getattr(config, name) not in has:
+            yield name, getattr(config, name), has
+
+
+def asked(**settings: object) -> LatencyConfig:
+    """A configuration asked for on the command line, that this machine can measure.
+
+    Raises MbsweepError where a setting is not allowed, or the backend is unknown, not installed or lacks it.
+    """
+    try:
+        config = LatencyConfig.model_validate(settings)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        cause = first.get("ctx", {}).get("error") or first["msg"]
+        raise MbsweepError(f"{first['loc'][0]} is {shown(first['input'])}; {cause}") from None
+    if config.backend not in BACKENDS:
+        names = ", ".join(BACKENDS)
+        raise MbsweepError(
+            f"backend is {config.backend!r}; expected one of {names}{did_you_mean(config.backend, BACKENDS)}"
+        )
+    for name, given, has in lacking(config):
+        raise MbsweepError(f"{name} is {given!r}; {config.backend} has {' and '.join(has)}")
+    if config.threads > usable_cores():
+        raise MbsweepError(f"threads is {config.threads}; this machine has {usable_cores()} cores")
+    check_installed(config.backend)
+    return config

@@ -1,29 +1,52 @@
 "use strict";
 
 const narrow = matchMedia("(max-width: 700px)");
+const middling = matchMedia("(max-width: 1100px)"); // too narrow for three panels in a row
 const hasWebgl = document.createElement("canvas").getContext("webgl") !== null;
+
+const panelsOf = (layout) => Object.keys(layout).filter((name) => name.startsWith("xaxis") && layout[name].title);
+
+// Move the panels of a figure into so many columns.
+function arrange(layout, columns, height) {
+  const GAP = 0.1; // of the width, between two columns
+  const panels = panelsOf(layout); // no empty cell
+  const lines = (layout.annotations ?? []).map((title) => title.text.split("<br>").length);
+  const slot = height + 65 + Math.max(60, ...lines.map((n) => 18 * n)); // an axis below, the next panel's title
+  const rows = Math.ceil(panels.length / columns);
+  const inner = slot * rows;
+  const width = (1 - GAP * (columns - 1)) / columns;
+  panels.forEach((name, place) => {
+    const top = 1 - Math.floor(place / columns) / rows;
+    const left = (place % columns) * (width + GAP);
+    layout[name].domain = [left, left + width];
+    layout[name.replace("x", "y")].domain = [top - height / inner, top];
+    const title = layout.annotations?.[place];
+    if (title) Object.assign(title, { x: left, xanchor: "left", align: "left", y: top });
+  });
+  layout.height = layout.margin.t + inner + layout.margin.b;
+  return { inner, below: slot - height };
+}
+
+// A copy of a figure for a window that is too narrow for three columns.
+function paired({ data, layout }) {
+  const slim = structuredClone(layout);
+  const { inner, below } = arrange(slim, 2, 290);
+  slim.legend.y = (below - 80) / inner;
+  return { data, layout: slim };
+}
 
 // A copy of a figure for a narrow window: one panel under the other, the colour bar below them.
 function stacked({ data, layout }) {
-  const SLOT = 400; // pixels of a panel, and of those below its axis:
-  const BELOW = 120;
   const slim = structuredClone(layout);
-  const panels = Object.keys(slim).filter((name) => name.startsWith("xaxis") && slim[name].title); // no empty cell
-  const inner = SLOT * panels.length;
-  panels.forEach((name, place) => {
-    const top = 1 - place / panels.length;
-    slim[name].domain = [0, 1];
-    slim[name.replace("x", "y")].domain = [top - (SLOT - BELOW) / inner, top];
-    const title = slim.annotations?.[place];
-    if (title) Object.assign(title, { x: 0, xanchor: "left", align: "left", y: top, font: { size: 11 } });
-  });
-  const hasBar = data.some((trace) => trace.marker?.coloraxis);
   slim.margin = { ...slim.margin, l: 45, r: 10, b: 80 };
-  slim.height = slim.margin.t + inner + slim.margin.b;
+  const { inner, below } = arrange(slim, 1, 280);
+  for (const title of slim.annotations ?? []) title.font.size = 11;
+  const hasBar = data.some((trace) => trace.marker?.coloraxis);
   slim.font.size = 11;
   slim.hoverlabel.font.size = 10;
-  slim.legend.y = (hasBar ? -10 : 55) / inner;
-  const bar = { orientation: "h", x: 0.5, xanchor: "center", y: 55 / inner, yanchor: "top", len: 0.9, lenmode: "fraction" };
+  const free = (below - 65) / inner; // below the last axis
+  slim.legend.y = hasBar ? -10 / inner : free;
+  const bar = { orientation: "h", x: 0.5, xanchor: "center", y: free, yanchor: "top", len: 0.9, lenmode: "fraction" };
   Object.assign(slim.coloraxis.colorbar, bar, { title: { text: "Width", side: "top" } });
   return { data, layout: slim };
 }
@@ -45,7 +68,9 @@ for (const element of document.querySelectorAll(".figure")) {
     for (const trace of figure.data) if (trace.type === "scattergl") trace.type = "scatter"; // slower, but there
   }
   const draw = async () => {
-    const { data, layout } = narrow.matches ? stacked(figure) : structuredClone(figure);
+    const many = new Set(panelsOf(figure.layout).map((name) => figure.layout[name].domain[0])).size > 2;
+    const suited = narrow.matches ? stacked : many && middling.matches ? paired : structuredClone;
+    const { data, layout } = suited(figure);
     element.style.height = `${layout.height}px`;
     Plotly.purge(element); // else an upright colour bar stays behind a lying one
     await Plotly.newPlot(element, data, layout, { responsive: true, displaylogo: false });
@@ -54,9 +79,11 @@ for (const element of document.querySelectorAll(".figure")) {
   };
   draw();
   narrow.addEventListener("change", draw);
+  middling.addEventListener("change", draw);
 }
 
 const { columns, rows } = JSON.parse(document.getElementById("table-data").textContent);
+const BLANK = new Set(["error", "latency_note", "config", "run"]); // a published row is of no configuration
 const PAGE = 100; // rows added at a time: ten thousand at once would stall the browser
 const head = document.querySelector("#table thead");
 const body = document.querySelector("#table tbody");
@@ -92,8 +119,8 @@ function addRows() {
     if (row[frontColumn] === true) line.className = "front";
     row.forEach((value, c) => {
       const cell = line.insertCell();
-      // An empty error is good news, every other gap is a number nobody knows.
-      cell.textContent = value === null && columns[c].name === "error" ? "" : written(value);
+      // No error and nothing to note is good news, every other gap is a number nobody knows.
+      cell.textContent = value === null && BLANK.has(columns[c].name) ? "" : written(value);
       cell.className = isNumber[c] ? "number" : "text";
       if (cell.textContent === "unknown") cell.classList.add("unknown");
       if (typeof value === "string") cell.title = value;

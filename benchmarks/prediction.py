@@ -1,0 +1,87 @@
+"""Predicted latencies of 50 random networks against measured ones of the same run; and 100,000 variants."""
+
+import os
+import sys
+import tempfile
+import time
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+
+from mbsweep.pipeline import Silent, run
+from mbsweep.predicting import measure_parts
+from mbsweep.profiler.bench import Bench
+from mbsweep.profiler.predictor import BlockModel, choose_blocks, choose_networks, predict_space
+from mbsweep.profiler.subject import Subject
+from mbsweep.progress import RichProgress
+from mbsweep.space.counting import count_space
+from mbsweep.space.fused import space_blocks
+from mbsweep.space.sweep import load_sweep, parse_sweep
+
+UNSEEN = 50
+LARGE = """\
+space:
+  width: {from: 0.25, to: 1.24, step: 0.01}
+  resolution: {from: 96, to: 294, step: 2}
+  depth: {from: 0, to: 9, step: 1}
+latency: [{backend: onnxruntime, kind: predicted}]
+"""
+
+
+def main() -> None:
+    """Print the errors of unseen networks, and the time of a large space."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["MBSWEEP_CACHE"] = f"{folder}/cache"
+        print_errors(Path(folder))
+    print_time()
+
+
+def print_errors(folder: Path) -> None:
+    """Measure the parts of the prediction and the unseen networks in the same rounds; then predict."""
+    sweep = load_sweep("sweeps/predicted.yaml")
+    (config,) = sweep.latency
+    space = count_space(sweep)
+    blocks = space_blocks(space)
+    known = np.concatenate(choose_networks(blocks, config.networks))
+    others = np.setdiff1d(np.arange(len(space)), known)
+    drawn = np.random.default_rng(1).choice(others, UNSEEN, replace=False)
+    unseen = [space.variant(int(place)) for place in drawn]
+    start = time.perf_counter()
+    with (
+        closing(Bench(config, lambda name, reason: sys.exit(f"{name}: {reason}"))) as bench,
+        RichProgress() as bar,
+    ):
+        truth = measure_parts(config, bench, blocks, [Subject.of(variant) for variant in unseen], bar)
+    count = len(choose_blocks(blocks, config.max_blocks))
+    print(f"measured {count} of {len(blocks)} blocks in {time.perf_counter() - start:.0f} s (at most 400)")
+    table = run(sweep, folder / "run", progress=Silent()).table().set_index("variant")
+    predicted = table.loc[[variant.id for variant in unseen], "latency_ms"].to_numpy()
+    measured = np.array([truth[variant.id] for variant in unseen]) / 1e6
+    errors = predicted / measured - 1
+    low, high = (table.loc[[v.id for v in unseen], f"latency_{end}_ms"].to_numpy() for end in ("low", "high"))
+    print(
+        f"{UNSEEN} unseen networks: {(abs(errors) <= 0.10).mean():.0%} within 10 % (at least 98 %), mean "
+        f"absolute error {abs(errors).mean():.1%} (at most 4 %), worst {abs(errors).max():.1%}; "
+        f"{((low <= measured) & (measured <= high)).mean():.0%} within their 95 % intervals"
+    )
+    print(f"it says of itself: {table['latency_note'].iloc[0]}")
+
+
+def print_time() -> None:
+    """Predict a large space from made-up block latencies: only the time matters."""
+    sweep = parse_sweep(LARGE, "large.yaml")
+    space = count_space(sweep)
+    start = time.perf_counter()
+    blocks = space_blocks(space)
+    chosen = choose_blocks(blocks, 400)
+    fitted, held_out = choose_networks(blocks, 24)
+    ns = blocks.macs / 20.0 + 1e4
+    model = BlockModel.fit(blocks.shapes[chosen], ns[chosen])
+    sums = blocks.total(ns.astype(np.float64))
+    predict_space(blocks, model.predict(blocks.shapes), fitted, sums[fitted], held_out, sums[held_out])
+    print(f"{len(space):,} variants predicted in {time.perf_counter() - start:.1f} s (at most 10)")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""What the columns of the table mean: label, unit, and which way is better."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Column:
+    """What a column of the table means."""
+
+    label: str
+    unit: str = ""
+    better: str = ""  # "lower", "higher", or neither
+
+
+COLUMNS: dict[str, Column] = {
+    "run": Column("Run"),
+    "variant": Column("Variant"),
+    "family": Column("Family"),
+    "block": Column("Block"),
+    "width": Column("Width multiplier"),
+    "resolution": Column("Resolution", "px"),
+    "depth": Column("Depth", "blocks"),
+    "stage_channels": Column("Stage channels at width 1"),
+    "num_classes": Column("Classes"),
+    "divisor": Column("Channel divisor"),
+    "params": Column("Parameters", "", "lower"),
+    "macs": Column("Mult-adds", "", "lower"),
+    "weight_bytes": Column("Weights at fp32", "bytes", "lower"),
+    "peak_activation_bytes": Column("Peak activations at fp32", "bytes", "lower"),
+    "latency_ms": Column("Latency", "ms", "lower"),
+    "latency_low_ms": Column("Latency, 95 % from", "ms", "lower"),
+    "latency_high_ms": Column("Latency, 95 % to", "ms", "lower"),
+    "latency_p50_ms": Column("Latency p50", "ms", "lower"),
+    "latency_p50_low_ms": Column("Latency p50, 95 % from", "ms", "lower"),
+    "latency_p50_high_ms": Column("Latency p50, 95 % to", "ms", "lower"),
+    "latency_p90_ms": Column("Latency p90", "ms", "lower"),
+    "latency_p90_low_ms": Column("Latency p90, 95 % from", "ms", "lower"),
+    "latency_p90_high_ms": Column("Latency p90, 95 % to", "ms", "lower"),
+    "latency_mean_ms": Column("Latency mean", "ms", "lower"),
+    "latency_sd_ms": Column("Latency sd", "ms", "lower"),
+    "latency_iqr_pct": Column("Interquartile range of the calls", "% of p50", "lower"),
+    "latency_samples": Column("Timed calls"),
+    "latency_visits": Column("Visits"),
+    "latency_kind": Column("Latency kind"),
+    "latency_note": Column("About the latency"),
+    "file_bytes": Column("File that the runtime loads", "bytes", "lower"),
+    "config": Column("Latency configuration"),
+    "backend": Column("Backend"),
+    "precision": Column("Precision"),
+    "mode": Column("Mode"),
+    "threads": Column("Threads"),
+    "batch": Column("Batch", "images"),
+    "memory_format": Column("Memory format"),
+    "device": Column("Device"),
+    "device_id": Column("Device id"),
+    "top1_pct": Column("Top-1 accuracy", "%", "higher"),
+    "top5_pct": Column("Top-5 accuracy", "%", "higher"),
+    "top1_kind": Column("Accuracy kind"),
+    "top1_source": Column("Accuracy source"),
+    "top1_reason": Column("Why accuracy is unknown"),
+    "on_front": Column("On the Pareto front"),
+    "error": Column("Error"),
+}
+
+# Rows with the same values here lie on one pair of axes: only among them is a front drawn.
+COMPARABLE = [
+    "run",
+    "config",
+    "backend",
+    "precision",
+    "threads",
+    "batch",
+    "device",
+    "device_id",
+    "latency_kind",
+    "top1_kind",
+    "top1_source",
+]

@@ -1,0 +1,147 @@
+"""Two runs side by side: which latencies differ beyond their intervals, and are variants ranked alike?"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+from scipy.stats import kendalltau
+
+from mbsweep.errors import MbsweepError
+
+# What names one device, runtime and setting: the latencies of a group can be ranked.
+GROUP = ["run", "config", "backend", "precision", "mode", "batch", "threads", "device", "latency_kind"]
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """Latency of a variant in one run over that in another, with its 95 % interval. NaN: unknown."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def verdict(self) -> str:
+        """Whether the latencies differ beyond their intervals."""
+        if math.isnan(self.low):
+            return "interval unknown"
+        return "slower" if self.low > 1 else "faster" if self.high < 1 else "not settled"
+
+
+def ratio(first: pd.Series[float], second: pd.Series[float]) -> Ratio:
+    """Second over first, of two rows of a table.
+
+    The logarithms of the two headlines are taken as independent and normal, with the spread that their
+    intervals show; so the logarithm of the ratio is normal, too.
+    """
+    value = second["latency_ms"] / first["latency_ms"]
+    spread = math.hypot(
+        *(math.log(row["latency_high_ms"] / row["latency_low_ms"]) / 2 for row in (first, second))
+    )
+    return Ratio(value, value * math.exp(-spread), value * math.exp(spread))
+
+
+def rank_agreement(first: pd.Series[float], second: pd.Series[float]) -> tuple[float, int]:
+    """Kendall's tau-b of two series over the variants that both know, and how many those are. NaN below 2."""
+    both = pd.concat([first, second], axis=1, join="inner").dropna()
+    if len(both) < 2:
+        return math.nan, len(both)
+    return float(kendalltau(both.iloc[:, 0], both.iloc[:, 1]).statistic), len(both)
+
+
+def print_comparison(first: pd.DataFrame, second: pd.DataFrame, published: pd.DataFrame) -> None:
+    """Print the comparison of two runs' tables, and of their ranking with the published devices'.
+
+    Raises MbsweepError where the runs have no configuration in common, and not one each.
+    """
+    pairs = _pairs(first, second)
+    width = None if Console().is_terminal else 160
+    console = Console(width=width, markup=False, emoji=False)  # a folder may be called "[red]"
+    for one, other in pairs:
+        _print_pair(console, one, other)
+    _print_agreement(console, pd.concat([first, second, published], ignore_index=True))
+
+
+def _pairs(first: pd.DataFrame, second: pd.DataFrame) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
+    tables = [table[table["latency_ms"].notna()] for table in (first, second)]
+    known = [list(dict.fromkeys(table["config"])) for table in tables]
+    common = [config for config in known[0] if config in known[1]]
+    if common:
+        return [(tables[0][tables[0]["config"] == c], tables[1][tables[1]["config"] == c]) for c in common]
+    if len(known[0]) == len(known[1]) == 1:
+        return [(tables[0], tables[1])]
+    names = [", ".join(configs) or "nothing" for configs in known]
+    raise MbsweepError(
+        f"the runs have no latency configuration in common: {first['run'].iloc[0]} has {names[0]}; "
+        f"{second['run'].iloc[0]} has {names[1]}"
+    )
+
+
+def _print_pair(console: Console, first: pd.DataFrame, second: pd.DataFrame) -> None:
+    one, other = first.set_index("variant"), second.set_index("variant")
+    both = [variant for variant in one.index if variant in other.index]
+    names = [f"{table['run'].iloc[0]}: {table['config'].iloc[0]}" for table in (first, second)]
+    devices = [str(table["device_id"].iloc[0]) for table in (first, second)]
+    console.print(
+        f"A = {names[0]} on {devices[0]}", f"B = {names[1]} on {devices[1]}", sep="\n", highlight=False
+    )
+    if not both:
+        console.print("they have no variant in common\n")
+        return
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for title in ("variant", "A ms", "95 %", "B ms", "95 %", "B / A", "95 %", "B is"):
+        table.add_column(title, justify="left" if title in ("variant", "B is") else "right")
+    ratios = {variant: ratio(one.loc[variant], other.loc[variant]) for variant in both}
+    for variant, found in ratios.items():
+        table.add_row(
+            variant,
+            *_latency(one.loc[variant]),
+            *_latency(other.loc[variant]),
+            f"{found.value:.3f}",
+            _interval(found.low, found.high, ".3f"),
+            found.verdict,
+        )
+    console.print(table)
+    values = np.array([found.value for found in ratios.values()])
+    differ = sum(found.verdict in ("slower", "faster") for found in ratios.values())
+    tau, count = rank_agreement(one["latency_ms"], other["latency_ms"])
+    console.print(
+        f"{differ} of {len(both)} differ beyond their intervals; median B / A {np.median(values):.3f}, "
+        f"{values.min():.3f} to {values.max():.3f}; Kendall's tau {tau:.3f} over {count} variants\n",
+        highlight=False,
+    )
+
+
+def _latency(row: pd.Series[float]) -> tuple[str, str]:
+    return f"{row['latency_ms']:.4g}", _interval(row["latency_low_ms"], row["latency_high_ms"], ".4g")
+
+
+def _interval(low: float, high: float, digits: str) -> str:
+    return "unknown" if math.isnan(low) else f"{low:{digits}} to {high:{digits}}"
+
+
+def _print_agreement(console: Console, table: pd.DataFrame) -> None:
+    rows = table[table["latency_ms"].notna()]
+    groups = [
+        (", ".join(str(part) for part in _words(group.iloc[0])), group.set_index("variant")["latency_ms"])
+        for _, group in rows.groupby(GROUP, dropna=False, sort=False)
+    ]
+    agreement = Table(box=None, header_style="bold", pad_edge=False)
+    agreement.add_column("how alike they rank the variants (Kendall's tau)")
+    for number in range(1, len(groups) + 1):
+        agreement.add_column(str(number), justify="right")
+    for number, (name, latencies) in enumerate(groups, start=1):
+        taus = [rank_agreement(latencies, other)[0] for _, other in groups[:number]]
+        agreement.add_row(f"{number}  {name}", *(f"{tau:.3f}" for tau in taus))
+    agreement.add_section()
+    console.print(agreement)
+
+
+def _words(row: pd.Series[float]) -> list[object]:
+    words = [row["run"]] if isinstance(row["run"], str) else [row["device"]]
+    return [*words, row["config"] if isinstance(row["config"], str) else row["backend"], row["latency_kind"]]

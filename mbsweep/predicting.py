@@ -1,0 +1,143 @@
+"""One predicted configuration: measure some of a space's blocks and networks, predict the latency of all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mbsweep.measuring import Measurement, Progress, begin, device_of
+from mbsweep.profiler.bench import Bench
+from mbsweep.profiler.cache import cache_dir
+from mbsweep.profiler.predictor import (
+    BlockModel,
+    Prediction,
+    choose_blocks,
+    choose_networks,
+    predict_space,
+)
+from mbsweep.profiler.subject import Subject
+from mbsweep.space.counting import SpaceCounts
+from mbsweep.space.fused import SpaceBlocks, space_blocks
+from mbsweep.space.latency import LatencyConfig
+from mbsweep.store import Store
+from mbsweep.summary import NS_PER_MS
+
+
+def predict(store: Store, config: LatencyConfig, space: SpaceCounts, progress: Progress) -> None:
+    """Predict one configuration's latency for every variant, unless just that was done before.
+
+    What is measured for it is kept in a cache of this device: another sweep measures only what is new to it.
+    """
+    fingerprint = _fingerprint(config, space)
+    _, before = store.predictors().get(config.id, (0, {}))
+    if before.get("fingerprint") == fingerprint:
+        return
+    blocks = space_blocks(space)
+    failed: dict[str, str] = {}
+    with closing(Bench(config, failed.__setitem__)) as bench:
+        begun = begin(store, config, bench, progress)
+        if begun is None:
+            return
+        session, _ = begun
+        known_ns = measure_parts(config, bench, blocks, [], progress)
+    for name, reason in failed.items():
+        progress.say(f"{config.id}: {name} failed and is left out: {reason}")
+    chosen = choose_blocks(blocks, config.max_blocks)
+    block_ns = np.array([known_ns.get(blocks.block(int(place)).key, np.nan) for place in chosen])
+    fitted, held_out = (
+        _known(places, space, known_ns) for places in choose_networks(blocks, config.networks)
+    )
+    try:
+        found = _predicted(blocks, chosen, block_ns, fitted, held_out)
+    except ValueError as error:
+        store.add_failure("", config.id, f"cannot be predicted: {error}")
+        progress.say(f"{config.id}: cannot be predicted: {error}")
+        return
+    networks = len(fitted[0]) + len(held_out[0])
+    report = _report(found, blocks, int(np.isfinite(block_ns).sum()), networks) | {"fingerprint": fingerprint}
+    progress.say(f"{config.id}: {report['summary']}")
+    rows = zip(space.ids(), found.ns.tolist(), found.low_ns.tolist(), found.high_ns.tolist(), strict=True)
+    store.set_predictions(config.id, session, report, rows)
+
+
+def _fingerprint(config: LatencyConfig, space: SpaceCounts) -> str:
+    digest = hashlib.sha256(json.dumps(config.settings, sort_keys=True).encode())
+    for id_ in space.ids():
+        digest.update(id_.encode())
+    return digest.hexdigest()
+
+
+def measure_parts(
+    config: LatencyConfig, bench: Bench, blocks: SpaceBlocks, also: list[Subject], progress: Progress
+) -> dict[str, float]:
+    """Measure what a prediction needs and is not in this device's cache, in rounds over all of it.
+
+    also: further networks to be measured in the same rounds.
+    Returns name -> latency in ns, at the device's usual speed; what failed is missing.
+    """
+    keys = [blocks.block(int(place)) for place in choose_blocks(blocks, config.max_blocks)]
+    parts = [Subject(block.key, block.layers) for block in keys]
+    networks = np.concatenate(choose_networks(blocks, config.networks))
+    wholes = [Subject.of(blocks.space.variant(int(place)), is_checked=False) for place in networks]
+    subjects = [*parts, *wholes, *also]
+    device, found = device_of(config, bench)
+    with Store.write(blocks_folder(device["id"], config)) as cache:
+        measurement = Measurement(cache, config, subjects, progress)
+        if measurement.pending():
+            measurement.run(bench, cache.begin_session(device, found), device["id"])
+        summaries = cache.summaries()
+    wanted = {subject.name for subject in subjects}
+    return {
+        name: summary["latency_ms"] * NS_PER_MS
+        for (_, name), (_, summary) in summaries.items()
+        if name in wanted
+    }
+
+
+def blocks_folder(device: str, config: LatencyConfig) -> Path:
+    """Where the measurements of a device's blocks are kept: a run of its own, which may be deleted."""
+    return cache_dir() / "blocks" / device / config.id
+
+
+def _known(
+    places: NDArray[np.int64], space: SpaceCounts, known_ns: dict[str, float]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Those of some networks that were measured, and their latencies."""
+    ns = np.array([known_ns.get(space.variant(int(place)).id, np.nan) for place in places])
+    return places[np.isfinite(ns)], ns[np.isfinite(ns)]
+
+
+def _predicted(
+    blocks: SpaceBlocks,
+    chosen: NDArray[np.int64],
+    block_ns: NDArray[np.float64],
+    fitted: tuple[NDArray[np.int64], NDArray[np.float64]],
+    held_out: tuple[NDArray[np.int64], NDArray[np.float64]],
+) -> Prediction:
+    known = np.isfinite(block_ns)
+    model = BlockModel.fit(blocks.shapes[chosen[known]], block_ns[known])
+    return predict_space(blocks, model.predict(blocks.shapes), *fitted, *held_out)
+
+
+def _report(found: Prediction, blocks: SpaceBlocks, measured: int, networks: int) -> dict[str, Any]:
+    errors = found.held_out
+    held_out = len(errors.errors_pct)
+    return {
+        "summary": (
+            f"predicted from {measured} of {len(blocks)} distinct blocks and {networks} networks; "
+            f"mean absolute error {errors.mean_pct:.1f} %, at worst {errors.worst_pct:.1f} %, "
+            f"over the {held_out} of them that were held out"
+        ),
+        "blocks": measured,
+        "distinct_blocks": len(blocks),
+        "networks": networks,
+        "held_out": held_out,
+        "mean_error_pct": errors.mean_pct,
+        "worst_error_pct": errors.worst_pct,
+    }

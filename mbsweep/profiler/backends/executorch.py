@@ -1,0 +1,179 @@
+"""ExecuTorch with the XNNPACK delegate, the runtime of PyTorch networks on phones."""
+
+from __future__ import annotations
+
+import gc
+import os
+import shutil
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from typing import TYPE_CHECKING, ClassVar
+
+from mbsweep.profiler.cache import cached, content_key
+from mbsweep.profiler.prepared import Prepared
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor, nn
+    from torch.export import ExportedProgram
+
+    from mbsweep.space.latency import LatencyConfig
+
+# Standard-normal images that int8's activation ranges are taken from. Two or 32 of them change the error of
+# the logits by less than other random weights do.
+CALIBRATION_IMAGES = 8
+
+
+class ExecuTorch:
+    """The network as one call of the XNNPACK delegate.
+
+    Batch normalisation is folded into the convolutions. int8 is static quantisation after training, weights
+    per output channel, with float32 images and logits. XNNPACK flushes denormals in all of its threads.
+    """
+
+    packages: ClassVar[tuple[str, ...]] = ("executorch", "torchao")
+    options: ClassVar[dict[str, tuple[str, ...]]] = {"precision": ("fp32", "int8")}
+
+    def prepare(self, module: nn.Module, image: NDArray[np.float32], config: LatencyConfig) -> Prepared:
+        """A call that copies neither image nor output: it returns the same array each time.
+
+        A change of the thread count ends the pool that networks prepared before it still use: they must not
+        be called any more.
+        """
+        import numpy as np
+        import torch
+
+        settings = ["executorch", version("executorch"), config.precision]
+        if config.precision == "int8":
+            settings += [version("torchao"), str(CALIBRATION_IMAGES)]
+        key = content_key(module, image, *settings)
+        with _quiet():
+            data = cached(key, "pte", lambda: lower(module, torch.from_numpy(image), config.precision))
+            from executorch.extension.pybindings import portable_lib
+
+            _set_threads(config.threads)
+            program = portable_lib._load_for_executorch_from_buffer(data)
+            inputs = (torch.from_numpy(image),)
+            first = program.forward(inputs, clone_outputs=False)[0]
+        output = np.asarray(_Output(first, program, data))
+
+        def call() -> object:
+            program.forward(inputs, clone_outputs=False)
+            return output
+
+        return Prepared(call, file_bytes=len(data))
+
+
+class _Output:
+    """What an array needs to share a tensor's memory and keep its owners: the tensor does not keep them."""
+
+    def __init__(self, tensor: Tensor, *owners: object) -> None:
+        self.__array_interface__ = tensor.numpy().__array_interface__
+        self.owners = owners
+
+
+def _set_threads(threads: int) -> None:
+    from executorch.extension.pybindings import portable_lib
+
+    # The runtime starts with a thread for each core.
+    if portable_lib._threadpool_get_thread_count() != threads:
+        portable_lib._unsafe_reset_threadpool(threads)
+    if (got := portable_lib._threadpool_get_thread_count()) != threads:
+        raise RuntimeError(f"ExecuTorch runs with {got} threads; {threads} were asked for")
+
+
+def lower(module: nn.Module, image: Tensor, precision: str) -> bytes:
+    """The network as a .pte file for inputs of the image's shape. About 2.5 s in fp32, 6 s in int8.
+
+    Raises RuntimeError where a part of it would not run in XNNPACK.
+    """
+    import torch
+    from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+    from executorch.exir import EdgeCompileConfig, ExecutorchBackendConfig, to_edge_transform_and_lower
+    from executorch.exir.passes import MemoryPlanningPass
+    from torch.fx.experimental.optimization import fuse, remove_dropout
+
+    with torch.no_grad(), _no_garbage_collection():
+        # Every later pass walks all nodes: without BN there are half as many, and lowering takes a third of
+        # the time. XNNPACK's own passes would fold it, too, but late.
+        program = _export(remove_dropout(fuse(module)), image)
+        if precision == "int8":
+            program = _export(_quantised(program.module(), image), image)
+        edge = to_edge_transform_and_lower(
+            program,
+            partitioner=[XnnpackPartitioner()],
+            compile_config=EdgeCompileConfig(_check_ir_validity=False),
+        )
+        calls = [node for node in edge.exported_program().graph.nodes if node.op == "call_function"]
+        names = [node.target.__name__ for node in calls if node.target.__name__ != "getitem"]
+        if names != ["executorch_call_delegate"]:
+            raise RuntimeError(f"not all of the network runs in XNNPACK, but these: {', '.join(names)}")
+        # The image is read where the caller has it, not copied into the runtime's memory first.
+        planning = MemoryPlanningPass(alloc_graph_input=False)
+        lowered = edge.to_executorch(ExecutorchBackendConfig(memory_planning_pass=planning))
+        return bytes(lowered.buffer)
+
+
+def _export(module: nn.Module, image: Tensor) -> ExportedProgram:
+    import torch
+
+    return torch.export.export(module, (image,), strict=False)
+
+
+def _quantised(module: nn.Module, image: Tensor) -> nn.Module:
+    import torch
+    from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import (
+        XNNPACKQuantizer,
+        get_symmetric_quantization_config,
+    )
+    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+
+    quantizer = XNNPACKQuantizer().set_global(get_symmetric_quantization_config(is_per_channel=True))
+    # BN is folded; each pattern with it costs 0.2 s only to be looked for.
+    quantizer.SUPPORTED_PATTERNS = [
+        pattern for pattern in quantizer.SUPPORTED_PATTERNS if "_bn" not in pattern.name
+    ]
+    observed = prepare_pt2e(module, quantizer)
+    generator = torch.Generator().manual_seed(1)  # 0 makes the image that is measured
+    for _ in range(CALIBRATION_IMAGES):
+        observed(torch.randn(image.shape, generator=generator))
+    quantised: nn.Module = convert_pt2e(observed)
+    return quantised
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Lowering makes millions of objects: looking through them for garbage takes a tenth of its time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Hold back warnings and what the libraries write to stderr, in C++ too; show it if there is an error."""
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with warnings.catch_warnings(), tempfile.TemporaryFile() as held:
+        warnings.simplefilter("ignore")
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            with open(stderr, "wb", closefd=False) as shown:
+                shutil.copyfileobj(held, shown)
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(stderr, 2)
+            os.close(stderr)

@@ -1,0 +1,113 @@
+"""OpenVINO, CPU plugin."""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from mbsweep.profiler.prepared import Prepared
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import nn
+
+    from mbsweep.space.latency import LatencyConfig
+
+WARMUP_CALLS = 5  # of layer_times
+
+
+class OpenVino:
+    """The network as an ONNX file, with all of the runtime's graph optimisations; one stream, one request.
+
+    bf16: the fp32 file, with the runtime told to calculate in bfloat16. int8: ONNX Runtime's file.
+    """
+
+    packages: ClassVar[tuple[str, ...]] = ("openvino", "onnx")
+    options: ClassVar[dict[str, tuple[str, ...]]] = {"precision": ("fp32", "bf16", "int8")}
+
+    def prepare(self, module: nn.Module, image: NDArray[np.float32], config: LatencyConfig) -> Prepared:
+        """A synchronous call of one InferRequest; its input and output lie in memory that the runtime knows.
+
+        The size is that of the ONNX file. Raises RuntimeError where the CPU or the runtime does not do what
+        the configuration says.
+        """
+        from mbsweep.profiler.quantization import onnx_file
+
+        model = onnx_file(module, image, config.precision)
+        request = _request(model, image, config)
+        output = request.get_output_tensor().data
+
+        def call() -> NDArray[np.float32]:
+            request.infer()
+            return output  # type: ignore[no-any-return]  # a view of the runtime's memory
+
+        return Prepared(call, len(model))
+
+    def layer_times(
+        self, module: nn.Module, image: NDArray[np.float32], config: LatencyConfig, calls: int
+    ) -> dict[str, list[int]]:
+        """From the runtime's own counters, as one mean over all the calls: it keeps only sums.
+
+        It counts whole microseconds, rounded down, for each node. What the runtime adds between the
+        layers is called "(reorder)", where it changes the memory layout, and "(quantize)".
+        """
+        from mbsweep.profiler.onnx_graph import layer_of, operations
+        from mbsweep.profiler.quantization import onnx_file
+
+        request = _request(onnx_file(module, image, config.precision), image, config, PERF_COUNT=True)
+        found = operations(module)
+        for _ in range(WARMUP_CALLS):
+            request.infer()
+        before = _means_us(request)
+        for _ in range(calls):
+            request.infer()
+        layers: dict[str, float] = defaultdict(float)
+        for (node, kind), mean_us in _means_us(request).items():
+            total_us = (WARMUP_CALLS + calls) * mean_us - WARMUP_CALLS * before[node, kind]
+            layers[layer_of(node, kind, found)] += 1000 * total_us / calls
+        # Nodes that were fused into others, or removed, are counted, too: with 0.
+        return {
+            layer: [max(0, round(mean_ns))]
+            for layer, mean_ns in layers.items()
+            if mean_ns > 0 or not layer.startswith("(")
+        }
+
+
+def _request(model: bytes, image: NDArray[np.float32], config: LatencyConfig, **more: object) -> Any:
+    """A request with its input and output in place, of a model that is compiled as the configuration says."""
+    # OpenVINO's import would send a report to its makers; it does not where this package cannot be imported.
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # None: cannot be imported
+    import openvino
+
+    core = openvino.Core()
+    if config.precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        # OpenVINO would take fp32, or, with AVX-512, imitate bf16 at four times its time.
+        raise RuntimeError("this CPU cannot calculate in bf16")
+    wanted = {
+        "NUM_STREAMS": 1,
+        "INFERENCE_NUM_THREADS": config.threads,
+        # The default is bf16 wherever the CPU has it.
+        "INFERENCE_PRECISION_HINT": openvino.Type.bf16 if config.precision == "bf16" else openvino.Type.f32,
+        "ENABLE_CPU_PINNING": False,  # where the process runs is not OpenVINO's to say
+        "CPU_DENORMALS_OPTIMIZATION": True,
+    }
+    compiled = core.compile_model(
+        core.read_model(model), "CPU", {"PERFORMANCE_HINT": "LATENCY", **wanted, **more}
+    )
+    for name, value in wanted.items():
+        if (given := compiled.get_property(name)) != value:
+            raise RuntimeError(f"OpenVINO was told {name} = {value} and took {given}")
+    request = compiled.create_infer_request()
+    request.set_input_tensor(openvino.Tensor(image))  # a copy
+    request.set_output_tensor(openvino.Tensor(openvino.Type.f32, compiled.output(0).shape))
+    return request
+
+
+def _means_us(request: Any) -> dict[tuple[str, str], float]:
+    """Node and its kind -> its mean time in all calls until now."""
+    return {
+        (node.node_name, node.node_type): node.real_time.total_seconds() * 1e6
+        for node in request.profiling_info
+    }

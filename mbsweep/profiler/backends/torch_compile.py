@@ -1,0 +1,113 @@
+"""PyTorch's compiler, Inductor: the network as machine code for this processor, made ahead of time."""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, ClassVar
+
+from mbsweep.profiler.backends.torch_eager import inference, on_cuda, placed, use_threads
+from mbsweep.profiler.cache import cache_dir, cached, content_key
+from mbsweep.profiler.device import this_device
+from mbsweep.profiler.prepared import Prepared
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor, nn
+
+    from mbsweep.space.latency import LatencyConfig
+
+# Freezing makes the weights constants: batch normalisation is folded into them, and convolutions get them in
+# the order they like best.
+INDUCTOR = {"freezing": True, "compile_threads": 1}
+
+
+class TorchCompile:
+    """The network through Inductor, as a deployer would have it: frozen, exported, compiled ahead of time.
+
+    Ahead of time (AOTInductor) and not with `torch.compile`, which compiles the same kernels, because
+    `torch.compile` calls them from Python, and does not keep a frozen network on disk: each process would
+    compile each network again. A network compiles in some 8 s once per machine, most of it in the C++
+    compiler, and then loads in 0.05 s. Nothing falls back to eager: the whole network is exported or the
+    preparation fails.
+    """
+
+    packages: ClassVar[tuple[str, ...]] = ("torch",)
+    options: ClassVar[dict[str, tuple[str, ...]]] = {
+        "precision": ("fp32", "bf16"),
+        "device": ("cpu", "cuda"),
+        "memory_format": ("contiguous", "channels_last"),
+    }
+
+    def prepare(self, module: nn.Module, image: NDArray[np.float32], config: LatencyConfig) -> Prepared:
+        """A call of the compiled package, whose size is told. At bf16 its output is a bfloat16 tensor.
+
+        Raises RuntimeError where it must be compiled and there is no C++ compiler.
+        """
+        import torch
+
+        use_threads(config.threads)
+        net, tensor = placed(module, image, config)
+        is_cuda = config.device == "cuda"
+        processor = torch.cuda.get_device_name() if is_cuda else this_device().processor
+        # The code is for one processor, and has the number of threads in its loops.
+        machine = (config.device, processor, f"{config.threads} threads")
+        settings = (config.precision, config.memory_format, repr(INDUCTOR), torch.__version__)
+        key = content_key(module, image, "inductor", *machine, *settings)
+        package = cached(key, "pt2", lambda: compiled(net, tensor))
+        run = inference(load(package, is_single_threaded=is_cuda), tensor)
+        return on_cuda(run, len(package)) if is_cuda else Prepared(run, len(package))
+
+
+def compiled(net: nn.Module, image: Tensor) -> bytes:
+    """The network as a .pt2 package, for images of this shape on this machine."""
+    import torch
+
+    with _inductor():
+        from torch._inductor import aoti_compile_and_package
+
+        check_compiler()
+        file = io.BytesIO()
+        with torch.no_grad():
+            program = torch.export.export(net, (image,))
+            aoti_compile_and_package(program, package_path=file, inductor_configs=dict(INDUCTOR))
+    return file.getvalue()
+
+
+def check_compiler() -> None:
+    """RuntimeError, with what is missing, where there is no C++ compiler."""
+    from torch._inductor.cpp_builder import get_cpp_compiler
+    from torch._inductor.exc import InvalidCxxCompiler
+
+    try:
+        get_cpp_compiler()
+    except InvalidCxxCompiler:
+        wanted = os.environ.get("CXX", "g++")
+        raise RuntimeError(
+            f"no C++ compiler: {wanted!r} does not run; install g++, or name another in CXX"
+        ) from None
+
+
+def load(package: bytes, is_single_threaded: bool = False) -> Callable[[Tensor], Tensor]:
+    """The compiled network, to be called. Single-threaded: without locks, which a CUDA graph cannot hold."""
+    with _inductor():
+        from torch._inductor import aoti_load_package
+
+        return aoti_load_package(io.BytesIO(package), run_single_threaded=is_single_threaded)
+
+
+@contextmanager
+def _inductor() -> Iterator[None]:
+    """Inductor with its files in mbsweep's cache, unless the user has them elsewhere, and no workers.
+
+    Worker processes would live on beside the timed calls. Both variables are read when Inductor is imported.
+    """
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_dir() / "inductor"))
+    os.environ["TORCHINDUCTOR_COMPILE_THREADS"] = "1"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # Inductor uses deprecated parts of torch
+        yield

@@ -1,0 +1,74 @@
+"""A worker that is started anew when a runtime crashes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import TypeVar
+
+from mbsweep.errors import MbsweepError
+from mbsweep.profiler.subject import Subject
+from mbsweep.profiler.worker import CrashError, NetworkError, Worker
+from mbsweep.space.latency import LatencyConfig
+
+Answer = TypeVar("Answer")
+OnFailure = Callable[[str, str], None]  # name, reason
+OnPrepared = Callable[[Subject, int], None]  # and the size on disk of the runtime's file
+
+
+class Bench:
+    """Networks of one configuration, prepared and visited in a process of their own.
+
+    A network that cannot be prepared or timed is reported once and dropped. One under which the process ends
+    is, too; the others are prepared again in a new process. Raises MbsweepError where no process can be had.
+    """
+
+    def __init__(self, config: LatencyConfig, on_failure: OnFailure) -> None:
+        self._config, self._on_failure = config, on_failure
+        self._ready: dict[str, Subject] = {}
+        self._worker = self._start()
+        #: Why this machine cannot run the configuration; empty where it can.
+        self.unavailable: str = self._worker.unavailable
+        #: What the device is beyond this machine: the name of its GPU.
+        self.hardware: dict[str, str] = self._worker.hardware
+
+    def _start(self) -> Worker:
+        try:
+            return Worker(self._config)
+        except NetworkError as error:
+            raise MbsweepError(f"{self._config.id}: cannot be measured: {error}") from None
+
+    def prepare(self, subjects: Iterable[Subject], on_prepared: OnPrepared) -> None:
+        """Prepare networks, one after another."""
+        for subject in subjects:
+            file_bytes = self._try(subject.name, partial(self._worker.prepare, subject))
+            if file_bytes is not None:
+                self._ready[subject.name] = subject
+                on_prepared(subject, file_bytes)
+
+    def is_ready(self, name: str) -> bool:
+        """Whether a network was prepared and has not failed since."""
+        return name in self._ready
+
+    def visit(self, name: str) -> list[int] | None:
+        """Samples of one visit in nanoseconds; None where the network is not ready, or fails now."""
+        if name not in self._ready:
+            return None
+        return self._try(name, partial(self._worker.visit, name))
+
+    def close(self) -> None:
+        """End the process."""
+        self._worker.close()
+
+    def _try(self, name: str, step: Callable[[], Answer]) -> Answer | None:
+        try:
+            return step()
+        except NetworkError as error:
+            self._ready.pop(name, None)
+            self._on_failure(name, str(error))
+            if isinstance(error, CrashError):
+                self._worker.close()
+                self._worker = self._start()
+                again, self._ready = list(self._ready.values()), {}
+                self.prepare(again, lambda subject, file_bytes: None)
+            return None

@@ -1,0 +1,293 @@
+"""Latency of a whole space from a few measured blocks and networks: arrays in, arrays out.
+
+The blocks of a network, each timed alone, add up to nearly its latency. What is missing is smooth over the
+space: a call and a change of memory layout for each block, paid once by a network; caches that hold a block
+but not a network. So blocks that were not measured are interpolated from those that were, the sums are
+corrected by a smooth factor that is learnt from whole networks, and the error is stated from others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import cho_solve, solve_triangular
+from scipy.optimize import nnls
+from scipy.spatial.distance import cdist
+from scipy.stats import t as student
+
+from mbsweep.space.fused import SpaceBlocks
+
+Floats = NDArray[np.float64]
+Places = NDArray[np.int64]
+
+HELD_OUT = 1 / 3  # of the measured networks
+MIN_FITTED = 8  # networks; with fewer the correction is a guess
+MIN_HELD_OUT = 4
+LEAST_SPREAD = 0.002  # no latency is known better than to 0.2 %
+# Runtimes pad channels to their vectors, so that 24 channels cost what 32 do: the candidates.
+ALIGNMENTS = (1, 8, 16, 32)
+CANDIDATES = 20_000  # networks to choose from at most
+CHUNK = 100_000  # variants predicted at a time, for memory's sake
+
+
+def choose_blocks(blocks: SpaceBlocks, max_blocks: int) -> Places:
+    """The distinct blocks to measure: all, or `max_blocks` spread over kinds, channels and sizes."""
+    if len(blocks) <= max_blocks:
+        return np.arange(len(blocks))
+    apart = np.zeros(len(blocks))  # so far that every kind and stride is reached before any is filled
+    for number, (_, mine) in enumerate(_groups(blocks.shapes)):
+        apart[mine] = 100 * number
+    return np.sort(_spread(np.column_stack([_log_shapes(blocks.shapes), apart]), max_blocks))
+
+
+def choose_networks(blocks: SpaceBlocks, count: int) -> tuple[Places, Places]:
+    """The variants to measure whole: those to fit the correction on, and those held out, a third.
+
+    The fitted ones reach to the corners of the space. The held-out ones are drawn at random, because their
+    errors stand for those of the space. In a space of less than `count` all are taken.
+    """
+    random = np.random.default_rng(0)
+    order = random.permutation(len(blocks.space))
+    held_out, rest = np.split(order[: count + CANDIDATES], [round(HELD_OUT * min(count, len(order)))])
+    features = _network_features(blocks, blocks.macs.astype(np.float64))[rest]
+    fitted = rest[_spread(features, min(count - len(held_out), len(rest)))]
+    return np.sort(fitted), np.sort(held_out)
+
+
+def _spread(points: Floats, count: int) -> Places:
+    """Places of points that lie far apart: each next one is the farthest from those before."""
+    chosen = [int(((points - points.mean(axis=0)) ** 2).sum(axis=1).argmax())]
+    distance = np.full(len(points), np.inf)
+    while len(chosen) < count:
+        np.minimum(distance, ((points - points[chosen[-1]]) ** 2).sum(axis=1), out=distance)
+        chosen.append(int(distance.argmax()))
+    return np.array(chosen)
+
+
+def _groups(shapes: Places) -> Iterator[tuple[tuple[int, int], Places]]:
+    """Blocks of one kind and stride follow one law: (kind, stride), and the places of its blocks."""
+    distinct, group = np.unique(shapes[:, :2], axis=0, return_inverse=True)
+    for number, (kind, stride) in enumerate(distinct.tolist()):
+        yield (kind, stride), np.flatnonzero(group.reshape(-1) == number)
+
+
+def _log_shapes(shapes: Places) -> Floats:
+    return np.log(shapes[:, 2:])
+
+
+@dataclass(frozen=True)
+class BlockModel:
+    """Latency of blocks by their shape, through measured ones.
+
+    Of each kind and stride: a law (multiply-adds, scalars read and written, weights and a call each take
+    their time, none less than nothing) times a smooth factor of channels and size. A measured block is
+    smoothed, too: what sets it apart from blocks of nearly its shape is mostly its being timed alone, and
+    adding up the measured values themselves gave half as much error again.
+    """
+
+    laws: dict[tuple[int, int], _Law]
+
+    @classmethod
+    def fit(cls, shapes: Places, ns: Floats) -> BlockModel:
+        """From measured blocks: `SpaceBlocks.shapes` of them, and their latencies."""
+        return cls({group: _Law.fit(shapes[mine], ns[mine]) for group, mine in _groups(shapes)})
+
+    def predict(self, shapes: Places) -> Floats:
+        """Latencies in ns. Raises ValueError for a kind and stride of which nothing was measured."""
+        ns = np.empty(len(shapes))
+        for group, mine in _groups(shapes):
+            if group not in self.laws:
+                raise ValueError(f"no block of kind {group[0]} and stride {group[1]} was measured")
+            ns[mine] = self.laws[group].predict(shapes[mine])
+        return ns
+
+
+@dataclass(frozen=True)
+class _Law:
+    """The latency of blocks of one kind and stride."""
+
+    alignment: int
+    ns_per: Floats
+    factor: Smooth
+
+    @classmethod
+    def fit(cls, shapes: Places, ns: Floats) -> _Law:
+        fits = [(alignment, *_additive(_padded(shapes, alignment), ns)) for alignment in ALIGNMENTS]
+        alignment, ns_per, residual = min(fits, key=lambda fit: float(np.abs(fit[2]).mean()))
+        return cls(alignment, ns_per, Smooth.fit(_log_shapes(_padded(shapes, alignment)), residual))
+
+    def predict(self, shapes: Places) -> Floats:
+        padded = _padded(shapes, self.alignment)
+        factor = self.factor.predict(_log_shapes(padded))[0]
+        ns: Floats = _amounts(padded) @ self.ns_per * np.exp(factor)
+        return ns
+
+
+def _additive(shapes: Places, ns: Floats) -> tuple[Floats, Floats]:
+    """The time per amount that fits best in relative terms, none below 0, and the log of what it leaves."""
+    amounts = _amounts(shapes)
+    scale = amounts.max(axis=0)
+    ns_per = nnls(amounts / scale / ns[:, None], np.ones(len(ns)))[0] / scale
+    return ns_per, np.log(ns / (amounts @ ns_per))
+
+
+def _padded(shapes: Places, alignment: int) -> Places:
+    padded = shapes.copy()
+    padded[:, 2:4] = -(-shapes[:, 2:4] // alignment) * alignment
+    return padded
+
+
+def _amounts(shapes: Places) -> Floats:
+    """What takes time, up to constants: multiply-adds (1x1, depthwise), read, written, weights, the call."""
+    inputs, outputs, in_size, out_size = shapes[:, 2:].T.astype(np.float64)
+    macs = inputs * outputs * out_size**2, inputs * out_size**2
+    moved = inputs * in_size**2, outputs * out_size**2, inputs * outputs
+    return np.stack([*macs, *moved, np.ones(len(shapes))], axis=1)
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Relative errors of predicted latencies, in percent of the measured ones."""
+
+    errors_pct: Floats
+
+    @property
+    def mean_pct(self) -> float:
+        """Mean absolute error."""
+        return float(np.abs(self.errors_pct).mean())
+
+    @property
+    def worst_pct(self) -> float:
+        """Largest absolute error."""
+        return float(np.abs(self.errors_pct).max())
+
+    def within(self, pct: float) -> float:
+        """Share of the networks whose error is at most `pct`, from 0 to 1."""
+        return float((np.abs(self.errors_pct) <= pct).mean())
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Latencies of all variants of a space in ns, with a 95 % interval, and the error that was found."""
+
+    ns: Floats
+    low_ns: Floats
+    high_ns: Floats
+    held_out: Errors
+
+
+def predict_space(
+    blocks: SpaceBlocks,
+    block_ns: Floats,
+    networks: Places,
+    networks_ns: Floats,
+    held_out: Places,
+    held_out_ns: Floats,
+) -> Prediction:
+    """Every variant's latency from that of every distinct block and of some whole networks.
+
+    The error is that of a correction fitted on `networks` alone, for the networks in `held_out`; the
+    prediction then learns from both.
+
+    Raises ValueError where there are too few networks for that.
+    """
+    if len(networks) < MIN_FITTED or len(held_out) < MIN_HELD_OUT:
+        raise ValueError(
+            f"{len(networks)} networks to fit and {len(held_out)} held out; a prediction needs at least "
+            f"{MIN_FITTED} and {MIN_HELD_OUT}"
+        )
+    sums = blocks.total(block_ns)
+    features = _network_features(blocks, block_ns)
+    trial = Smooth.fit(features[networks], np.log(networks_ns / sums[networks]))
+    log_factor, spread = trial.predict(features[held_out])
+    predicted = sums[held_out] * np.exp(log_factor)
+    errors = np.log(held_out_ns / predicted) / np.maximum(spread, LEAST_SPREAD)
+    wider = max(np.sqrt((errors**2).mean()), 1.0)  # than the model believes
+    known = np.concatenate([networks, held_out])
+    final = Smooth.fit(features[known], np.log(np.concatenate([networks_ns, held_out_ns]) / sums[known]))
+    log_factor, spread = final.predict(features)
+    half = student.ppf(0.975, len(held_out)) * wider * np.maximum(spread, LEAST_SPREAD)
+    ns = sums * np.exp(log_factor)
+    return Prediction(ns, ns * np.exp(-half), ns * np.exp(half), Errors(100 * (predicted / held_out_ns - 1)))
+
+
+def _network_features(blocks: SpaceBlocks, cost: Floats) -> Floats:
+    """(variants, 3): logs of weights, of scalars between blocks, and of the mean cost of a block."""
+    number = blocks.total(np.ones(len(blocks)))
+    amounts = blocks.total(blocks.params), blocks.total(blocks.out_scalars), blocks.total(cost) / number
+    return np.log(np.stack(amounts, axis=1))
+
+
+# Candidates: over what distance the function bends (points are logarithms: 1 is a factor of e), and the
+# variance of the noise as a share of the function's.
+LENGTHS = (0.5, 1.0, 2.0, 4.0, 8.0)
+NOISES = (1e-4, 1e-3, 1e-2, 1e-1)
+LEAST_VARIANCE = 1e-12
+SURPRISE = 2.0  # standard deviations off the others: from there on a value counts as noisier
+ROBUST_STEPS = 3
+
+
+@dataclass(frozen=True)
+class Smooth:
+    """A Gaussian process with a constant mean; its length and noise are the likeliest of the candidates.
+
+    A value that the others do not foretell has more noise: a measurement can be disturbed.
+    """
+
+    points: Floats
+    length: float
+    noise: float
+    mean: float
+    weights: Floats
+    variance: float
+    factored: Floats  # the correlations' lower Cholesky factor
+    likelihood: float
+    loo_errors: Floats  # at each point, without its value
+    loo_deviations: Floats
+
+    @classmethod
+    def fit(cls, points: Floats, values: Floats) -> Smooth:
+        """Through values at points of shape (values, dimensions)."""
+        noisier = np.ones(len(values))
+        fits = (cls._fit(points, values, *setting, noisier) for setting in product(LENGTHS, NOISES))
+        best = max(fits, key=lambda fit: fit.likelihood)
+        for _ in range(ROBUST_STEPS):
+            surprise = np.abs(best.loo_errors / best.loo_deviations)
+            noisier = noisier * np.maximum(surprise / SURPRISE, 1) ** 2
+            best = cls._fit(points, values, best.length, best.noise, noisier)
+        return best
+
+    @classmethod
+    def _fit(cls, points: Floats, values: Floats, length: float, noise: float, noisier: Floats) -> Smooth:
+        correlations = _correlations(points, points, length) + noise * np.diag(noisier)
+        factored = np.linalg.cholesky(correlations).astype(np.float64)
+        inverse = cho_solve((factored, True), np.eye(len(points)))
+        mean = float((inverse @ values).sum() / inverse.sum())
+        weights = inverse @ (values - mean)
+        variance = max(float((values - mean) @ weights) / len(values), LEAST_VARIANCE)
+        likelihood = float(-0.5 * len(values) * np.log(variance) - np.log(np.diag(factored)).sum())
+        # Rasmussen and Williams, Gaussian Processes for Machine Learning, equation 5.12
+        loo_errors, loo_deviations = weights / np.diag(inverse), np.sqrt(variance / np.diag(inverse))
+        return cls(
+            points, length, noise, mean, weights, variance, factored, likelihood, loo_errors, loo_deviations
+        )
+
+    def predict(self, points: Floats) -> tuple[Floats, Floats]:
+        """At each point the value, and the standard deviation of a noisy value around it."""
+        values, deviations = np.empty(len(points)), np.empty(len(points))
+        for start in range(0, len(points), CHUNK):
+            part = slice(start, start + CHUNK)
+            near = _correlations(self.points, points[part], self.length)
+            values[part] = self.mean + self.weights @ near
+            explained = (solve_triangular(self.factored, near, lower=True) ** 2).sum(axis=0)
+            deviations[part] = np.sqrt(self.variance * (np.maximum(1 - explained, 0) + self.noise))
+        return values, deviations
+
+
+def _correlations(a: Floats, b: Floats, length: float) -> Floats:
+    correlations: Floats = np.exp(-0.5 * cdist(a, b, "sqeuclidean") / length**2)
+    return correlations

@@ -1,0 +1,51 @@
+"""What is timed: a network, or a part of one. Plain data."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+from mbsweep.space.architecture import architecture
+from mbsweep.space.blocks import Layer
+from mbsweep.space.variant import Variant
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A network, or a part of one.
+
+    name: how it is called in the visits: a variant's id, or a block's key.
+    layers: they follow one another.
+    variant: set where they are a whole network whose counts are still to be confirmed.
+    """
+
+    name: str
+    layers: tuple[Layer, ...]
+    variant: Variant | None = None
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of one input."""
+        first = self.layers[0]
+        return first.in_channels, first.in_size, first.in_size
+
+    @classmethod
+    def of(cls, variant: Variant, is_checked: bool = True) -> Self:
+        """A whole network; unless `is_checked`, its counts are still to be confirmed."""
+        return cls(variant.id, architecture(variant).layers, None if is_checked else variant)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Parameters, and multiply-adds for one image."""
+        return sum(layer.params for layer in self.layers), sum(layer.macs for layer in self.layers)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, given: dict[str, Any]) -> Self:
+        """From what `as_dict` gave."""
+        layers = tuple(Layer(**layer) for layer in given["layers"])
+        variant = given["variant"]
+        return cls(given["name"], layers, None if variant is None else Variant(**variant))

@@ -1,0 +1,245 @@
+"""What a page says in words: facts, gaps, warnings, and how it was measured."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import pandas as pd
+
+from mbsweep.reporter.drawing import PANEL
+from mbsweep.reporter.hover import ORIGIN, setting
+from mbsweep.results import Run, combine
+from mbsweep.summary import NOISY_IQR_PCT
+
+MAX_REASONS = 200
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of a page's runs."""
+
+    run: Run
+    name: str  # as in the table
+    about: dict[str, Any]
+    skipped: dict[str, str]  # configuration -> why this machine could not measure it
+
+    @property
+    def path(self) -> str:
+        """Its folder."""
+        return str(self.run.path)
+
+
+def open_parts(runs: Sequence[Run]) -> tuple[list[Part], pd.DataFrame]:
+    """The runs of a page, and the table of all."""
+    table = combine(runs)
+    names = list(table["run"].unique())
+    if len(names) != len(runs):  # one has no rows
+        names = [run.name for run in runs]
+    parts = []
+    for run, name in zip(runs, names, strict=True):
+        skipped = {config: reason for (variant, config), reason in run.failures().items() if not variant}
+        known = set(table.loc[table["run"] == name, "config"])
+        skipped = {config: reason for config, reason in skipped.items() if config in known}
+        parts.append(Part(run, str(name), run.about(), skipped))
+    return parts, table
+
+
+def facts(parts: Sequence[Part], table: pd.DataFrame) -> list[tuple[str, str]]:
+    """The facts at the head of a page: label and text. table: without published latencies."""
+    variants = table.drop_duplicates("variant")
+    said = [
+        ("Variants", f"{len(variants):,}"),
+        ("Mult-adds", _span(variants["macs"], 1)),
+        ("Parameters", _span(variants["params"], 2)),
+        ("Accuracy", _accuracy(parts, table)),
+        ("Latency measured on", (measured := _devices(table, "measured")) or "nothing"),
+    ]
+    if (devices := _devices(table, "predicted")) and devices != measured:
+        said.append(("Latency predicted for", devices))
+    if configs := _configurations(parts, table):
+        said.append(("Latency configurations", configs))
+    for label, name in (("Precision", "precision"), ("Mode", "mode")):
+        if len(values := list(table[name].dropna().unique())) > 1:
+            said.append((label, ", ".join(values)))
+    if incomplete := len(_incomplete(parts, table)):
+        said.append(("Failed or not finished", f"{incomplete:,} row{'s' if incomplete > 1 else ''}"))
+    return said
+
+
+def _span(values: pd.Series[float], digits: int) -> str:
+    """`0.47 to 4.23 million`; one number where all are the same."""
+    if values.empty:
+        return "none"
+    ends = dict.fromkeys(f"{value / 1e6:,.{digits}f}" for value in (values.min(), values.max()))
+    return f"{' to '.join(ends)} million"
+
+
+def _accuracy(parts: Sequence[Part], table: pd.DataFrame) -> str:
+    """Each source, and for how many variants it knows the accuracy at each precision."""
+    said = []
+    for source in dict.fromkeys(part.about["accuracy_source"] for part in parts):
+        if not source:
+            continue
+        asking = {part.name for part in parts if part.about["accuracy_source"] == source}
+        counts = _known(table[table["run"].isin(asking)])
+        known = ",".join(f"{at} for {count:,} of {total:,} variants" for at, count, total in counts)
+        said.append(f"{source}, known{known}")
+    return "; ".join(said) or ("the sweeps name" if len(parts) > 1 else "the sweep names") + " no source"
+
+
+def _known(rows: pd.DataFrame) -> Iterator[tuple[str, int, int]]:
+    """For each precision: ` at int8` (nothing for fp32), variants of known accuracy, all variants."""
+    for precision, group in rows.fillna({"precision": "fp32"}).groupby("precision", sort=False):
+        at = "" if precision == "fp32" else f" at {precision}"
+        variants = group.drop_duplicates("variant")
+        yield at, int(variants["top1_pct"].notna().sum()), len(variants)
+
+
+def _configurations(parts: Sequence[Part], table: pd.DataFrame) -> str:
+    """`6 measured, 1 predicted, 1 skipped`; nothing where all are of one kind."""
+    kinds = table.drop_duplicates(["config", "latency_kind"])["latency_kind"].value_counts().to_dict()
+    kinds["skipped"] = len({config for part in parts for config in part.skipped})
+    said = [f"{kinds[kind]} {kind}" for kind in ("measured", "predicted", "skipped") if kinds.get(kind)]
+    return ", ".join(said) if len(said) > 1 else ""
+
+
+def _devices(table: pd.DataFrame, kind: str) -> str:
+    return "; ".join(sorted(set(table.loc[table["latency_kind"] == kind, "device"])))
+
+
+def gaps(parts: Sequence[Part], table: pd.DataFrame, kinds: set[str]) -> list[str]:
+    """What the figures cannot show, in words. kinds: of the latencies that they show."""
+    if table.empty:
+        return ["This run has no variants, so there is nothing to draw."]
+    said = [_accuracy_gaps(part.about["accuracy_source"], table[table["run"] == part.name]) for part in parts]
+    if all(sentences == said[0] for sentences in said):
+        found = said[0]
+    else:
+        found = [
+            f"{part.name}: {sentence}"
+            for part, sentences in zip(parts, said, strict=True)
+            for sentence in sentences
+        ]
+    if "measured" not in kinds:
+        shown = " and ".join(kind for kind in ("predicted", "published") if kind in kinds)
+        found.append(f"No latency was measured{f'; the latencies shown are {shown} ones' if shown else ''}.")
+    return found
+
+
+def _accuracy_gaps(source: str | None, rows: pd.DataFrame) -> list[str]:
+    if not source:
+        return ["The sweep names no accuracy source, so no figure shows accuracy."]
+    found = []
+    for at, known, total in _known(rows):
+        if not known:
+            found.append(
+                f"{source} has no figure for any of these networks{at}, so no figure shows accuracy{at}."
+            )
+        elif known < total:
+            found.append(
+                f"{source} gives the accuracy{at} of {known:,} of {total:,} variants; the other "
+                f"{total - known:,} are missing in the figures of accuracy{at}."
+            )
+    return found
+
+
+def doubts(parts: Sequence[Part], table: pd.DataFrame) -> list[str]:
+    """For each measured configuration: how many rows are noisy, and how many have no narrow interval."""
+    rows = table[table["latency_kind"] == "measured"]
+    found = []
+    for (run, config), group in rows.groupby(["run", "config"], sort=False):
+        done = group["error"].isna()
+        wide = done & group["latency_note"].str.contains("% wide", regex=False, na=False)
+        counts = {
+            f"noisy (interquartile range above {NOISY_IQR_PCT} % of the median)": (
+                group["latency_iqr_pct"] > NOISY_IQR_PCT
+            ),
+            "wider than asked when the budget was spent": wide,
+            "without an interval, of too few visits": done & group["latency_low_ms"].isna(),
+        }
+        said = [
+            f"{mask.sum():,} of {len(group):,} rows {what}" for what, mask in counts.items() if mask.any()
+        ]
+        if said:
+            found.append(f"{_configuration(parts, str(run), str(config))}: {'; '.join(said)}.")
+    return found
+
+
+def skips(parts: Sequence[Part]) -> list[str]:
+    """The configurations that could not be measured, with the reason."""
+    return [
+        f"{_configuration(parts, part.name, config)}: {reason}"
+        for part in parts
+        for config, reason in part.skipped.items()
+    ]
+
+
+def predictions(parts: Sequence[Part], table: pd.DataFrame) -> list[str]:
+    """What is known of how good each configuration's predictions are."""
+    rows = table[table["latency_kind"] == "predicted"].drop_duplicates(["run", "config"])
+    return [
+        f"{_configuration(parts, run, config)}: {note}"
+        for run, config, note in rows[["run", "config", "latency_note"]].itertuples(index=False)
+        if isinstance(note, str)
+    ]
+
+
+def _configuration(parts: Sequence[Part], run: str, config: str) -> str:
+    return config if len(parts) == 1 else f"{run}, {config}"
+
+
+def ranges(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Per configuration and device: the fastest and slowest variant, beside the ratio of their mult-adds."""
+    rows = table[table["latency_ms"] > 0]
+    found = []
+    for _, group in rows.groupby(PANEL, dropna=False, sort=False):
+        if len(group) < 2:
+            continue
+        latency = group["latency_ms"].to_numpy()
+        fast, slow = group.iloc[int(latency.argmin())], group.iloc[int(latency.argmax())]
+        found.append(
+            {
+                "run": fast["run"] if isinstance(fast["run"], str) else "",
+                "setting": setting(fast),
+                "kind": fast["latency_kind"],
+                "origin": ORIGIN[fast["latency_kind"]],
+                "device": fast["device"],
+                "fast": fast,
+                "slow": slow,
+                "ratio": slow["latency_ms"] / fast["latency_ms"],
+                "macs_ratio": slow["macs"] / fast["macs"],
+            }
+        )
+    return found
+
+
+def errors(parts: Sequence[Part], table: pd.DataFrame) -> tuple[list[dict[str, Any]], int]:
+    """The first rows without a latency, or with less than was asked for, and why; and how many there are.
+
+    Those of skipped configurations are not among them.
+    """
+    rows = _incomplete(parts, table)
+    first = rows[["run", "variant", "config", "error"]].head(MAX_REASONS)
+    return cast("list[dict[str, Any]]", first.to_dict("records")), len(rows)
+
+
+def _incomplete(parts: Sequence[Part], table: pd.DataFrame) -> pd.DataFrame:
+    rows = table[table["error"].notna()]
+    for part in parts:
+        rows = rows[~((rows["run"] == part.name) & rows["config"].isin(part.skipped))]
+    return rows
+
+
+def sessions(part: Part) -> list[dict[str, Any]]:
+    """How often a run was measured on each device with each set of versions, the first time and the last."""
+    found: dict[str, dict[str, Any]] = {}
+    for session in part.about["sessions"]:
+        device, versions = session["device"], session["versions"]
+        words = ", ".join(filter(None, [device.get("gpu"), device["description"]]))
+        row = {"run": part.name, "device": words, "versions": versions, "first": session["started_utc"]}
+        row = found.setdefault(json.dumps([device, versions], sort_keys=True), row | {"count": 0})
+        row |= {"count": row["count"] + 1, "last": session["started_utc"]}
+    return list(found.values())

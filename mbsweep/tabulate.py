@@ -1,0 +1,177 @@
+"""A run's store -> its table."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mbsweep.columns import COLUMNS
+from mbsweep.database import explained
+from mbsweep.drift import Drift
+from mbsweep.store import Store
+from mbsweep.summary import NOISY_IQR_PCT, NS_PER_MS, summarize
+
+
+def tabulate(store: Store) -> pd.DataFrame:
+    """One row per variant and latency configuration, in the sweep's order; without run and fronts."""
+    variants = _frame(store, "variants").rename(columns={"id": "variant"})
+    latencies = _latencies(store)
+    configs = _configs(store)
+    # A configuration that the sweep no longer names stays in the table as far as it was measured.
+    configs = configs[configs["position"].notna() | configs["config"].isin(latencies["config"])]
+    if configs.empty:
+        table = variants.assign(config=None, rounds=0, precision="fp32")
+    else:
+        table = configs.merge(variants, how="cross", suffixes=("", "_of_variant"))
+    table = table.merge(latencies, how="left", on=["config", "variant"])
+    table = table.merge(_frame(store, "files"), how="left", on=["config", "variant"])
+    source = (store.last_sweep() or {}).get("accuracy_source")
+    accuracies = _frame(store, "accuracies").rename(
+        columns={"source": "top1_source", "kind": "top1_kind", "reason": "top1_reason"}
+    )
+    accuracies = accuracies[accuracies["top1_source"] == source]
+    table = table.merge(accuracies, how="left", on=["variant", "precision"])
+    table["is_asked"] = table.filter(like="position").notna().all(axis=1)
+    table["error"] = _errors(table, store.failures())
+    if configs.empty:
+        table["precision"] = None
+    return table.reindex(columns=list(COLUMNS))
+
+
+def _frame(store: Store, name: str) -> pd.DataFrame:
+    columns, rows = store.rows(name)
+    return pd.DataFrame(rows, columns=columns)
+
+
+# Fields of a latency configuration that the table needs.
+_SETTINGS = [
+    "backend",
+    "precision",
+    "mode",
+    "threads",
+    "batch",
+    "memory_format",
+    "kind",
+    "rounds",
+    "target_pct",
+]
+
+
+def _configs(store: Store) -> pd.DataFrame:
+    frame = _frame(store, "configs").rename(columns={"id": "config"})
+    with explained(store.folder, reading=True):
+        settings = pd.DataFrame([json.loads(text) for text in frame["settings"]], columns=_SETTINGS)
+    return pd.concat([frame.drop(columns="settings"), settings], axis=1)
+
+
+def _latencies(store: Store) -> pd.DataFrame:
+    """One row per configuration and variant that has a latency."""
+    devices = {session["id"]: session["device"] for session in store.sessions()}
+    rows = [*_measured(store), *_predicted(store)]
+    for row in rows:
+        device = devices.get(row["session"], {})
+        row |= {"device": device.get("description"), "device_id": device.get("id")}
+    names = [name for name in COLUMNS if name.startswith("latency_")]
+    return pd.DataFrame(rows, columns=["config", "variant", "device", "device_id", "width_pct", *names])
+
+
+def _measured(store: Store) -> Iterator[dict[str, Any]]:
+    variants, drifts = _frame(store, "variants"), store.drifts()
+    sizes = dict(zip(variants["id"], zip(variants["params"], variants["macs"], strict=True), strict=True))
+    configs = _configs(store)
+    asked = dict(
+        zip(configs["config"], zip(configs["rounds"], configs["target_pct"], strict=True), strict=True)
+    )
+    kept = store.summaries()
+    for (config, variant), group in groupby(store.visits(), key=lambda visit: visit[:2]):
+        visits = list(group)
+        count, found = kept.get((config, variant), (0, {}))
+        if count != len(visits):  # the run was stopped, or goes on right now
+            keys = [(visit.session, visit.round) for visit in visits]
+            drift = drifts.get(config) or Drift({}, {})
+            found = summarize(
+                [np.frombuffer(visit.samples, dtype="<i8") for visit in visits],
+                drift.at(sizes[variant], keys),
+                drift.error(sizes[variant]),
+            )
+        row = {
+            "config": config,
+            "variant": variant,
+            "latency_kind": "measured",
+            "session": visits[-1].session,
+        }
+        row |= found | {
+            "latency_visits": len(visits),
+            "latency_note": note(found, len(visits), *asked[config]),
+        }
+        yield row
+
+
+def note(found: Mapping[str, float], visits: int, rounds: int, target_pct: float) -> str | None:
+    """What a reader must know of a measured latency; None where it is as it should be."""
+    notes = []
+    if visits >= rounds and not found["width_pct"] <= target_pct:
+        wide = "unknown" if math.isnan(found["width_pct"]) else f"{found['width_pct']:.1f} % wide"
+        notes.append(f"95 % interval {wide}, {target_pct:g} % asked: the budget was spent")
+    if found["latency_iqr_pct"] > NOISY_IQR_PCT:
+        notes.append(f"noisy: interquartile range {found['latency_iqr_pct']:.0f} % of the median")
+    return "; ".join(notes) or None
+
+
+def _predicted(store: Store) -> Iterator[dict[str, Any]]:
+    predictors = store.predictors()
+    for row in store.rows("predictions")[1]:
+        config, variant, latency_ns, low_ns, high_ns = row
+        session, report = predictors[config]
+        yield {
+            "config": config,
+            "variant": variant,
+            "session": session,
+            "latency_kind": "predicted",
+            "latency_ms": latency_ns / NS_PER_MS,
+            "latency_low_ms": low_ns / NS_PER_MS,
+            "latency_high_ms": high_ns / NS_PER_MS,
+            "latency_note": report["summary"],
+        }
+
+
+def _errors(table: pd.DataFrame, failures: dict[tuple[str, str], str]) -> list[str | None]:
+    """Why a row has no latency, or less than was asked for; None where nothing is wrong."""
+    if "kind" not in table:
+        return [None] * len(table)
+    names = ["variant", "config", "kind", "rounds", "target_pct", "is_asked"]
+    names += ["latency_ms", "latency_visits", "width_pct"]
+    return [_error(failures, *row) for row in table[names].itertuples(index=False)]
+
+
+def _error(
+    failures: dict[tuple[str, str], str],
+    variant: str,
+    config: str,
+    kind: str,
+    rounds: int,
+    target_pct: float,
+    is_asked: bool,
+    latency_ms: float,
+    latency_visits: float,
+    width_pct: float,
+) -> str | None:
+    if reason := failures.get((variant, config)):
+        return reason
+    if math.isnan(latency_ms) and (skipped := failures.get(("", config))):
+        return skipped
+    if kind == "predicted":
+        return "not predicted yet; run the sweep again to go on" if math.isnan(latency_ms) else None
+    visits = 0 if math.isnan(latency_visits) else latency_visits
+    if visits >= rounds or width_pct <= target_pct:
+        return None
+    so_far = f"measured in {visits:.0f} of {rounds} rounds"
+    if not is_asked:
+        return f"{so_far}; the sweep no longer asks for the rest"
+    return f"{so_far}; run the sweep again to go on"

@@ -1,0 +1,50 @@
+"""Runs whose samples are given, not measured: their tables can be known beforehand."""
+
+import numpy as np
+
+from mbsweep import count_space
+from mbsweep.measuring import YARDSTICKS
+from mbsweep.pipeline import Silent, enter_sweep
+from mbsweep.space.sweep import parse_sweep
+from mbsweep.store import Store
+
+DEVICE = {"description": "Abacus, 2 cores, 4 GiB, Linux wood", "id": "abacus_2c_4g_torch-2.0"}
+
+
+def as_samples(values_ms):
+    """Milliseconds as the store keeps them."""
+    return np.array([round(value * 1e6) for value in values_ms], dtype="<i8").tobytes()
+
+
+def made_run(folder, sweep, visits_ms=(), yardsticks_ms=(), device=None, reference_ms=()):
+    """The folder of a run of a sweep (its text), measured in one session.
+
+    visits_ms: configuration -> for each variant, in the sweep's order, the visits, each a list of calls.
+    yardsticks_ms: configuration -> visits to the yardsticks, each a list of calls: one list of visits for
+    all four, or yardstick -> visits.
+    reference_ms: configuration -> yardstick -> its latency at the device's reference speed; those that are
+    not named have none.
+    """
+    parsed = parse_sweep(sweep, "made.yaml")
+    space = count_space(parsed)
+    with Store.write(folder) as store:
+        enter_sweep(store, parsed, space, Silent())
+        session = store.begin_session(device or DEVICE, {"torch": "2.0"})
+        for config, variants in dict(visits_ms).items():
+            for variant, visits in zip(space.ids(), variants, strict=False):
+                for number, values_ms in enumerate(visits):
+                    store.add_visit(config, variant, number, session, as_samples(values_ms))
+        for config, visits in dict(yardsticks_ms).items():
+            given = dict(dict(reference_ms).get(config, {}))
+            store.set_calibration(
+                config,
+                [
+                    (name, *subject.size, given[name] * 1e6 if name in given else None)
+                    for name, subject in YARDSTICKS.items()
+                ],
+            )
+            of_each = visits if isinstance(visits, dict) else dict.fromkeys(YARDSTICKS, visits)
+            for name, of_one in of_each.items():
+                for number, values_ms in enumerate(of_one):
+                    store.add_yardstick(config, name, number, session, as_samples(values_ms))
+    return folder

@@ -1,0 +1,231 @@
+"""Stand-ins for the worker process, each a process of its own that answers through the real `serve`.
+
+`spoiled`: the real workbench and runtimes, but one runtime goes wrong at some resolutions.
+`toy`: loads no torch, so it starts at once: it makes nothing, and makes the samples of its visits up.
+"""
+
+import ctypes
+import hashlib
+import json
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+from mbsweep.profiler import worker
+
+# -- for tests ------------------------------------------------------------------------------------------
+
+
+def spoiled(backend, spoils, wrong_network=None):
+    """Command line of a worker whose backend has faults (below). spoils: resolution -> name of the fault.
+
+    wrong_network: a resolution at which another network is built than the variant's.
+    """
+    return _command("worker", {"backend": backend, "spoils": spoils, "wrong_network": wrong_network})
+
+
+def toy(spoils=None, at_visit=0, spread_pct=None, visit_s=0.0, log=None, pace=1):
+    """Command line of a toy worker. spoils: name of a network -> name of its fault (below).
+
+    at_visit: the faults happen at this visit to the network, counted from 1; 0: while it is prepared.
+    spread_pct: name of a network -> how much its visits differ; others take a millisecond each time.
+    visit_s: time that a visit takes. log: a file to which the names of the networks prepared are added.
+    pace: what all calls are said to take, in milliseconds.
+    """
+    spec = {"spoils": spoils or {}, "at_visit": at_visit, "spread_pct": spread_pct or {}}
+    spec |= {"visit_s": visit_s, "log": str(log) if log else None, "pace": pace}
+    return _command("toy", spec)
+
+
+def start(worker_command, *words, **options):
+    """Start an mbsweep command as a process of its own, which uses this worker."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options
+    return subprocess.Popen([*_command("mbsweep", worker_command), *map(str, words)], **pipes)
+
+
+def _command(program, argument):
+    return [sys.executable, __file__, program, json.dumps(argument)]
+
+
+# -- faults ---------------------------------------------------------------------------------------------
+
+
+def raises():
+    """An error of a runtime, in several lines."""
+    raise RuntimeError("no kernel\nfor  this network")
+
+
+def segfault():
+    """What a bug in native code does."""
+    ctypes.string_at(0)
+
+
+def aborts():
+    """What native code does where it finds its own bug."""
+    print("Assertion `ok' failed.", file=sys.stderr, flush=True)
+    os.abort()
+
+
+def killed():
+    """What the kernel does where memory runs out."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def leaves():
+    """A runtime that ends the process."""
+    os._exit(3)
+
+
+def exits():
+    """A runtime that ends the process by Python's means."""
+    sys.exit("licence expired")
+
+
+def breaks_off():
+    """Killed while the answer is on its way."""
+    for number in range(3, 20):  # the answers' pipe is one of these
+        try:
+            os.write(number, b'{"value": 17')
+        except OSError:
+            continue
+    killed()
+
+
+def chatters():
+    """Writes to standard output as Python, as native code and as a child process, as much as pipes hold."""
+    print('{"value": 666}', flush=True)
+    for _ in range(100):
+        os.write(1, b'{"value": 666}\n' * 1000)
+    subprocess.run(["echo", '{"value": 666}'], check=True)
+
+
+def spins():
+    """Thirty-two native threads."""
+    data = bytes(2_000_000)
+    with ThreadPoolExecutor(32) as pool:
+        list(pool.map(hashlib.sha256, [data] * 64))
+
+
+FAULTS = {fault.__name__: fault for fault in (raises, segfault, aborts, killed, leaves, exits)}
+FAULTS |= {fault.__name__: fault for fault in (breaks_off, chatters, spins)}
+
+OUTPUTS = {  # of a network -> another one
+    "wrong_by_a_percent": lambda output: output * 1.01,
+    "not_a_number": lambda output: output * float("nan"),
+    "infinite": lambda output: output + float("inf"),
+    "of_another_shape": lambda output: output[:, :-1],
+}
+
+
+# -- the processes --------------------------------------------------------------------------------------
+
+
+class Spoiled:
+    """A real backend that has faults at some resolutions."""
+
+    def __init__(self, backend, spoils):
+        self.backend, self.spoils = backend, spoils
+
+    def prepare(self, module, image, config):
+        """The real network; its calls have the fault."""
+        prepared = self.backend.prepare(module, image, config)
+        fault = self.spoils.get(str(image.shape[-1]))
+        if fault is None:
+            return prepared
+
+        def call():
+            if fault in FAULTS:
+                FAULTS[fault]()
+                return prepared.call()
+            return OUTPUTS[fault](prepared.call())
+
+        return replace(prepared, call=call)
+
+
+def serve_spoiled(backend, spoils, wrong_network):
+    """Be the real worker, but for one backend."""
+    from mbsweep.profiler.backends import BACKENDS
+
+    BACKENDS[backend] = Spoiled(BACKENDS[backend], spoils)
+    if wrong_network:
+        from mbsweep.profiler import workbench
+        from mbsweep.space.architecture import architecture
+        from mbsweep.space.variant import Variant
+
+        build = workbench.build
+        wrong = architecture(Variant(width=0.35, resolution=wrong_network)).layers
+        workbench.build = lambda layers, batch: build(
+            wrong if layers[0].in_size == wrong_network else layers, batch
+        )
+    worker.serve()
+
+
+class Toy:
+    """The methods of Workbench, without any network."""
+
+    spec: dict
+
+    def __init__(self, config):
+        self.unavailable, self.hardware = "", {}
+        self.visits = {}
+
+    def prepare(self, subject):
+        """Nothing, or the fault."""
+        if self.spec["log"]:
+            with Path(self.spec["log"]).open("a", encoding="utf-8") as file:
+                file.write(f"{subject.name}\n")
+        self.visits[subject.name] = 0
+        self.perhaps_fail(subject.name)
+        return 1000
+
+    def visit(self, name):
+        """Two calls; the faster takes a millisecond, or what `pace` says, more or less."""
+        time.sleep(self.spec["visit_s"])
+        self.visits[name] += 1
+        self.perhaps_fail(name)
+        spread = self.spec["spread_pct"].get(name, 0) / 100
+        chance = random.Random(f"{name}/{self.visits[name]}")
+        fastest_ns = int(1_000_000 * self.spec["pace"] * (1 + spread * chance.uniform(-0.5, 0.5)))
+        return [fastest_ns + 1000, fastest_ns]
+
+    def perhaps_fail(self, name):
+        """The fault, when its time has come."""
+        fault = self.spec["spoils"].get(name)
+        if fault and self.visits[name] == self.spec["at_visit"]:
+            FAULTS[fault]()
+
+
+def serve_toy(spec):
+    """Be a toy worker."""
+    Toy.spec = spec
+    module = type(sys)("mbsweep.profiler.workbench")
+    module.Workbench = Toy
+    sys.modules[module.__name__] = module
+    worker.serve()
+
+
+def main(program, argument, *words):
+    """Be one of the programs."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash leaves no file behind
+    spec = json.loads(argument)
+    if program == "worker":
+        serve_spoiled(**spec)
+    elif program == "toy":
+        serve_toy(spec)
+    else:
+        from mbsweep.cli import app
+
+        worker.COMMAND = spec
+        sys.argv = ["mbsweep", *words]
+        app()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
