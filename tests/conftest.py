@@ -53,8 +53,11 @@ def own_denormals():
 def own_cache(own_denormals, monkeypatch):  # in this order: what a test has patched is put right first
     """A cache of the test's own, so that no test knows what another has measured: blocks, yardsticks.
 
-    Only what is slow to make and the same for all is shared. Not in `tmp_path`: that is the test's.
+    Only what is slow to make and the same for all is shared. Not in `tmp_path`: that is the test's. A module
+    that has set a cache for all of its tests keeps it.
     """
+    if (of_module := os.environ["MBSWEEP_CACHE"]) != str(CACHE):
+        return Path(of_module)
     folder = Path(tempfile.mkdtemp(dir=CACHE, prefix="of-a-test-"))
     for name in SLOW_TO_MAKE:
         (CACHE / name).mkdir(exist_ok=True)

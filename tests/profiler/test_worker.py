@@ -294,6 +294,7 @@ def test_ctrl_c_does_not_reach_the_worker():
     """SIGINT to the process group, as a terminal sends it: the parent is told, the worker answers on."""
     with _parent(stand_in.toy(visit_s=0.05), start_new_session=True) as parent:
         pid = int(parent.stdout.readline())
+        time.sleep(0.5)  # it is in its loop by then
         os.killpg(parent.pid, signal.SIGINT)
         assert parent.stdout.readline() == "interrupted\n"
         assert parent.stdout.readline() == "2\n"
