@@ -37,6 +37,7 @@ class ExecuTorch:
     """
 
     packages: ClassVar[tuple[str, ...]] = ("executorch", "torchao")
+    keeps_files: ClassVar[bool] = True
     options: ClassVar[dict[str, tuple[str, ...]]] = {"precision": ("fp32", "int8")}
 
     def prepare(self, module: nn.Module, image: NDArray[np.float32], config: LatencyConfig) -> Prepared:

@@ -37,6 +37,7 @@ class TorchCompile:
     """
 
     packages: ClassVar[tuple[str, ...]] = ("torch",)
+    keeps_files: ClassVar[bool] = True
     options: ClassVar[dict[str, tuple[str, ...]]] = {
         "precision": ("fp32", "bf16"),
         "device": ("cpu", "cuda"),
