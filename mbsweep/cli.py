@@ -17,6 +17,7 @@ from mbsweep.errors import MbsweepError
 EXIT_FAILURES = 1  # the run went to its end, but some variants failed
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
+FAILURES_TOLD = 20
 
 
 class _Commands(TyperGroup):
@@ -115,8 +116,10 @@ def run(
     print(f"next: mbsweep table {folder}   or   mbsweep report {folder} --html reports/")
     if failures:
         print(f"{len(failures)} failed; `mbsweep run {sweep} --retry` tries them again:", file=sys.stderr)
-        for (variant, config), reason in list(failures.items())[:20]:
-            print(f"  {variant} {config}: {reason}", file=sys.stderr)
+        for (variant, config), reason in list(failures.items())[:FAILURES_TOLD]:
+            print(f"  {variant or 'every variant'} in {config}: {reason}", file=sys.stderr)
+        if (more := len(failures) - FAILURES_TOLD) > 0:
+            print(f"  and {more} more: see the column `error` of `mbsweep table {folder}`", file=sys.stderr)
         raise typer.Exit(EXIT_FAILURES)
 
 

@@ -13,21 +13,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mbsweep.drift import Drift, Key, calibrate
+from mbsweep.errors import MbsweepError
 from mbsweep.profiler.ahead import Ahead
-from mbsweep.profiler.backends import BACKENDS
+from mbsweep.profiler.backends import BACKENDS, keeps_files
 from mbsweep.profiler.bench import Bench
 from mbsweep.profiler.cache import cache_dir
 from mbsweep.profiler.device import device_id, this_device, versions
 from mbsweep.profiler.subject import Subject
 from mbsweep.space.latency import LatencyConfig
 from mbsweep.space.variant import Variant
-from mbsweep.store import Store
+from mbsweep.store import SKIPPED, Store
 from mbsweep.summary import MIN_VISITS, NOISY_IQR_PCT, fastest_ms, headline_interval, summarize
 
 # Their names are no variants' ids, so that the same networks may be among the variants, too.
 YARDSTICKS = {
     f"yardstick {width:g}": replace(
-        Subject.of(Variant(width=width, resolution=160)), name=f"yardstick {width:g}"
+        Subject.of(Variant(width=width, resolution=160)), name=f"yardstick {width:g}", is_yardstick=True
     )
     for width in (0.25, 0.5, 0.75, 1.0)
 }
@@ -50,13 +51,22 @@ class Progress(Protocol):
 
 
 def begin(store: Store, config: LatencyConfig, bench: Bench, progress: Progress) -> tuple[int, str] | None:
-    """A session, and the device's id; None, with a word, where this machine cannot run the configuration."""
+    """A session, and the device's id; None, with a word, where this machine cannot run the configuration.
+
+    Raises MbsweepError where the run was measured on another GPU.
+    """
     if bench.unavailable:
-        store.add_failure("", config.id, f"skipped: {bench.unavailable}")
-        progress.say(f"{config.id}: skipped: {bench.unavailable}")
+        store.add_failure("", config.id, SKIPPED + bench.unavailable)
+        progress.say(f"{config.id}: {SKIPPED}{bench.unavailable}")
         return None
     store.forget_skip(config.id)
     device, found = device_of(config, bench)
+    for then in store.sessions():
+        if (other := then["device"].get("gpu", device.get("gpu"))) != device.get("gpu", other):
+            raise MbsweepError(
+                f"{store.folder} was measured with gpu {other!r}, and here it is {device['gpu']!r}; "
+                "choose another --out, so that the two do not mix"
+            )
     return store.begin_session(device, found), device["id"]
 
 
@@ -109,7 +119,7 @@ class Measurement:
         start = time.monotonic()
         bench.prepare(YARDSTICKS.values(), lambda subject, file_bytes: None)
         is_slow = time.monotonic() - start > SLOW_S * len(YARDSTICKS)
-        is_slow = is_slow and getattr(BACKENDS[self._config.backend], "keeps_files", False)
+        is_slow = is_slow and keeps_files(self._config)
         self._store.set_calibration(self._config.id, self._calibration())
         with Ahead(self._config, [self._subjects[name] for name in names]) if is_slow else nullcontext():
             for name in names:

@@ -14,8 +14,9 @@ from mbsweep.accuracy.published import tables
 from mbsweep.errors import MbsweepError
 from mbsweep.measuring import Measurement, Progress, begin
 from mbsweep.predicting import predict
-from mbsweep.profiler.backends import BACKENDS, check_installed, lacking
+from mbsweep.profiler.backends import BACKENDS, check_installed, keeps_files, lacking
 from mbsweep.profiler.bench import Bench
+from mbsweep.profiler.cache import check_writable
 from mbsweep.profiler.device import this_device, versions
 from mbsweep.profiler.subject import Subject
 from mbsweep.results import Run, open_run
@@ -115,6 +116,8 @@ def _check_machine(sweep: Sweep) -> None:
             whose = "`cpus` names" if config.cpus else "this machine has"
             raise sweep.problem(("latency", place, "threads"), f"is {config.threads}; {whose} {cores} cores")
         check_installed(config.backend)
+        if keeps_files(config):
+            check_writable()
 
 
 def _check_same_device(store: Store, sweep: Sweep, folder: Path) -> None:

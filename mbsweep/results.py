@@ -16,7 +16,7 @@ from mbsweep.errors import MbsweepError
 from mbsweep.folder import FILE_NAME
 from mbsweep.pareto import front
 from mbsweep.space.variant import Variant
-from mbsweep.store import Store
+from mbsweep.store import SKIPPED, Store
 from mbsweep.tabulate import tabulate
 
 # What is known of a variant, whatever its latencies.
@@ -57,9 +57,16 @@ class Run:
         return f"{variants:,} variants, {configs} latency configurations, {visits:,} visits"
 
     def failures(self) -> dict[tuple[str, str], str]:
-        """(variant, configuration) -> why it failed; the configuration is "" where all are concerned."""
+        """(variant, configuration) -> why it failed; the variant is "" where all are concerned."""
         with Store.read(self.path) as store:
-            return store.failures()
+            found = store.failures()
+        return {key: reason for key, reason in found.items() if not reason.startswith(SKIPPED)}
+
+    def skipped(self) -> dict[str, str]:
+        """Configuration -> what this machine lacks for it."""
+        with Store.read(self.path) as store:
+            found = store.failures()
+        return {config: reason for (_, config), reason in found.items() if reason.startswith(SKIPPED)}
 
 
 def open_run(path: str | Path) -> Run:

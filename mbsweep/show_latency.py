@@ -17,6 +17,7 @@ from mbsweep.profiler.backends import BACKENDS, TellsLayers
 from mbsweep.profiler.device import this_device
 from mbsweep.profiler.peak import bandwidth_bytes_per_s, peak_macs_per_s
 from mbsweep.profiler.prepare import network, prepare
+from mbsweep.profiler.workbench import set_torch_up
 from mbsweep.show import console, make_table
 from mbsweep.space.architecture import IMAGE_CHANNELS, architecture
 from mbsweep.space.blocks import KINDS, Layer
@@ -53,9 +54,9 @@ def print_layer_times(variant: Variant, config: LatencyConfig) -> None:
     if not isinstance(BACKENDS[backend], TellsLayers):
         telling = ", ".join(name for name, known in BACKENDS.items() if isinstance(known, TellsLayers))
         raise MbsweepError(f"{backend} does not tell the times of layers; these do: {telling}")
-    with _ready_for_timing():
+    with _ready_for_timing(threads):
         times, whole_ns = _measure(variant, config)
-    machine = Machine(peak_macs_per_s(threads), bandwidth_bytes_per_s(threads))
+        machine = Machine(peak_macs_per_s(), bandwidth_bytes_per_s())
     layers = architecture(variant).layers
     total_ns = sum(times.values())
     out = console()
@@ -99,15 +100,15 @@ def child_name(layer: Layer) -> str:
 
 
 @contextmanager
-def _ready_for_timing() -> Iterator[None]:
-    """Flush denormals, which untrained networks can breed and which slow a CPU; leave torch as it was."""
-    threads = torch.get_num_threads()
-    torch.set_flush_denormal(True)
+def _ready_for_timing(threads: int) -> Iterator[None]:
+    """PyTorch as a workbench has it; afterwards as it was."""
+    before = torch.get_num_threads()
+    set_torch_up(threads)
     try:
         yield
     finally:
         torch.set_flush_denormal(False)
-        torch.set_num_threads(threads)
+        torch.set_num_threads(before)
 
 
 def _measure(variant: Variant, config: LatencyConfig) -> tuple[dict[str, float], float]:

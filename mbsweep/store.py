@@ -13,6 +13,8 @@ import numpy as np
 from mbsweep.database import Database, explained
 from mbsweep.drift import Drift, Key, Size
 
+SKIPPED = "skipped: "  # how the reason begins where this machine lacks what a configuration needs
+
 _SCHEMA = """
 CREATE TABLE sweeps (id INTEGER PRIMARY KEY, used_utc TEXT NOT NULL, name TEXT NOT NULL, title TEXT NOT NULL,
                      description TEXT NOT NULL, text TEXT NOT NULL, accuracy_source TEXT);
@@ -52,7 +54,7 @@ CREATE TABLE predictions (config TEXT NOT NULL, variant TEXT NOT NULL, latency_n
                           PRIMARY KEY (config, variant)) WITHOUT ROWID;
 -- report: how good a configuration's predictions are, JSON
 CREATE TABLE predictors (config TEXT PRIMARY KEY, session INTEGER NOT NULL, report TEXT NOT NULL);
--- variant: '' where the whole configuration was skipped
+-- variant: '' where the whole configuration failed or was skipped
 CREATE TABLE failures (variant TEXT NOT NULL, config TEXT NOT NULL, reason TEXT NOT NULL,
                        at_utc TEXT NOT NULL, PRIMARY KEY (variant, config));
 """
@@ -254,14 +256,14 @@ class Store(Database):
             return {row[0]: (row[1], json.loads(row[2])) for row in rows}
 
     def add_failure(self, variant: str, config: str, reason: str) -> None:
-        """Note that a variant failed in a configuration; variant "": that the configuration was skipped."""
+        """Note that a variant failed in a configuration; variant "": all of them, or that it was skipped."""
         with self._transaction() as sql:
             sql.execute(
                 "INSERT OR REPLACE INTO failures VALUES (?, ?, ?, ?)", (variant, config, reason, _now())
             )
 
     def failures(self) -> dict[tuple[str, str], str]:
-        """(variant, config) -> reason; (`""`, config) where the whole configuration was skipped."""
+        """(variant, config) -> reason; (`""`, config) where the whole configuration failed or was skipped."""
         return {
             (row[0], row[1]): row[2] for row in self._query("SELECT variant, config, reason FROM failures")
         }

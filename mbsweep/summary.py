@@ -13,6 +13,7 @@ NS_PER_MS = 1_000_000
 RESAMPLES = 1000
 CONFIDENCE_PCT = 95
 NORMAL_95 = 1.96  # half the width of a normal distribution's 95 % interval, in standard deviations
+BUDGET_SPENT = "the budget was spent"  # the note of an interval that is wider than asked
 NOISY_IQR_PCT = 10  # an interquartile range above this share of the median: too noisy to trust
 MIN_VISITS = 10  # of fewer visits, an interval says nothing
 _GRID = 512  # places at which the distribution of the pooled samples is held while it is resampled

@@ -15,7 +15,7 @@ from mbsweep.columns import COLUMNS
 from mbsweep.database import explained
 from mbsweep.drift import Drift
 from mbsweep.store import Store
-from mbsweep.summary import NOISY_IQR_PCT, NS_PER_MS, summarize
+from mbsweep.summary import BUDGET_SPENT, NOISY_IQR_PCT, NS_PER_MS, summarize
 
 
 def tabulate(store: Store) -> pd.DataFrame:
@@ -118,7 +118,7 @@ def note(found: Mapping[str, float], visits: int, rounds: int, target_pct: float
     notes = []
     if visits >= rounds and not found["width_pct"] <= target_pct:
         wide = "unknown" if math.isnan(found["width_pct"]) else f"{found['width_pct']:.1f} % wide"
-        notes.append(f"95 % interval {wide}, {target_pct:g} % asked: the budget was spent")
+        notes.append(f"95 % interval {wide}, {target_pct:g} % asked: {BUDGET_SPENT}")
     if found["latency_iqr_pct"] > NOISY_IQR_PCT:
         notes.append(f"noisy: interquartile range {found['latency_iqr_pct']:.0f} % of the median")
     return "; ".join(notes) or None

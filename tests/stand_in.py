@@ -106,6 +106,11 @@ def chatters():
     subprocess.run(["echo", '{"value": 666}'], check=True)
 
 
+def hangs():
+    """A lock that nobody gives back."""
+    time.sleep(600)
+
+
 def spins():
     """Thirty-two native threads."""
     data = bytes(2_000_000)
@@ -114,7 +119,7 @@ def spins():
 
 
 FAULTS = {fault.__name__: fault for fault in (raises, segfault, aborts, killed, leaves, exits)}
-FAULTS |= {fault.__name__: fault for fault in (breaks_off, chatters, spins)}
+FAULTS |= {fault.__name__: fault for fault in (breaks_off, chatters, hangs, spins)}
 
 OUTPUTS = {  # of a network -> another one
     "wrong_by_a_percent": lambda output: output * 1.01,

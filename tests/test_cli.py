@@ -302,6 +302,19 @@ def test_a_read_only_run_can_be_read_but_not_written(tiny_run, tiny_sweep, tmp_p
     assert contents(folder) == before
 
 
+def test_a_cache_that_cannot_be_written_is_told_before_anything_is_measured(tmp_path, monkeypatch):
+    """Only where it is needed: quantised networks are kept. One message, not one per variant; no run."""
+    sweep = tmp_path / "int8.yaml"
+    sweep.write_text("space: {resolution: [32, 64]}\nlatency: [{backend: onnxruntime, precision: int8}]\n")
+    (tmp_path / "cache").write_bytes(b"mine")
+    monkeypatch.setenv("MBSWEEP_CACHE", str(tmp_path / "cache"))
+    assert refusal(call("run", sweep, "--out", tmp_path / "run")) == (
+        f"{tmp_path / 'cache' / 'files'}: the cache cannot be used: Not a directory; "
+        "set MBSWEEP_CACHE to a writable folder"
+    )
+    assert set(contents(tmp_path)) == {"int8.yaml", "cache"}
+
+
 @pytest.mark.parametrize("command", ["table", "plan", "report"])
 def test_a_folder_that_may_not_be_entered_is_refused(command, tiny_run, tiny_sweep, tmp_path):
     """A run within a folder without any permission: one message, no traceback."""
@@ -328,30 +341,20 @@ def test_a_folder_with_a_name_too_long_is_refused(command, tiny_sweep, tmp_path)
     assert name in refusal(call(*words[command]))
 
 
-@pytest.mark.parametrize("command", ["table", "plan", "run", "report"])
-def test_a_run_of_a_newer_format_is_refused(command, tiny_run, tiny_sweep, tmp_path):
-    """Which format it is, which is known, what to do; and the run stays as it is."""
-    folder = copied(tiny_run, tmp_path)
-    execute(folder, "PRAGMA user_version = 99")
-    before = (folder / "run.sqlite").read_bytes()
-    words = {
-        "table": ["table", folder],
-        "plan": ["plan", tiny_sweep, "--out", folder],
-        "run": ["run", tiny_sweep, "--out", folder],
-        "report": ["report", folder, "--html", tmp_path / "html"],
-    }
-    assert refusal(call(*words[command])) == (
-        f"{folder} was written by a newer mbsweep (run format 99, this one reads 2); "
-        "upgrade mbsweep, or choose another folder"
-    )
-    assert (folder / "run.sqlite").read_bytes() == before
+FORMATS = {
+    99: "a newer mbsweep (run format 99, this one reads 2); upgrade mbsweep, or choose another folder",
+    1: "an older mbsweep (run format 1, this one reads 2); measure it anew, or choose another folder",
+}
 
 
+@pytest.mark.parametrize("format_", FORMATS)
 @pytest.mark.parametrize("command", ["table", "plan", "run", "report", "compare"])
-def test_a_run_of_an_older_format_is_refused(command, tiny_run, tiny_sweep, tmp_path):
-    """Runs of format 1 hold no yardsticks, and no settings: they are told apart, and left as they are."""
+def test_a_run_of_another_format_is_refused(command, format_, tiny_run, tiny_sweep, tmp_path):
+    """Which format it is, which is known, what to do; and the run stays as it is. Those of format 1 hold no
+    yardsticks, and no settings.
+    """
     folder = copied(tiny_run, tmp_path)
-    execute(folder, "PRAGMA user_version = 1")
+    execute(folder, f"PRAGMA user_version = {format_}")
     before = (folder / "run.sqlite").read_bytes()
     words = {
         "table": ["table", folder],
@@ -360,10 +363,7 @@ def test_a_run_of_an_older_format_is_refused(command, tiny_run, tiny_sweep, tmp_
         "report": ["report", folder, "--html", tmp_path / "html"],
         "compare": ["compare", tiny_run, folder],
     }
-    assert refusal(call(*words[command])) == (
-        f"{folder} was written by an older mbsweep (run format 1, this one reads 2); "
-        "measure it anew, or choose another folder"
-    )
+    assert refusal(call(*words[command])) == f"{folder} was written by {FORMATS[format_]}"
     assert (folder / "run.sqlite").read_bytes() == before
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,6 +58,17 @@ def cached(key: str, ending: str, make: Callable[[], bytes]) -> bytes:
     except MbsweepError as error:
         raise MbsweepError(f"{error}; set MBSWEEP_CACHE to a writable folder") from None
     return data
+
+
+def check_writable() -> None:
+    """MbsweepError where nothing can be kept in the cache."""
+    folder = cache_dir() / "files"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise _unusable(folder, error.strerror or str(error)) from None
 
 
 def _unusable(path: Path, reason: str) -> MbsweepError:

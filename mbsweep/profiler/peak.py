@@ -1,10 +1,9 @@
-"""What this machine can do at best: multiply-adds and bytes per second, measured."""
+"""What this machine can do at best with PyTorch's threads: multiply-adds and bytes per second, measured."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import torch
 from torch.nn.functional import conv2d
@@ -16,24 +15,23 @@ CONV_CHANNELS, CONV_SIZE = 256, 16
 COPY_BYTES = 2**27  # 128 MiB, and as much again for the copy: far more than a core's share of the caches
 
 
-def peak_macs_per_s(threads: int) -> float:
+def peak_macs_per_s() -> float:
     """Multiply-adds per second of the best of several dense fp32 workloads.
 
     Matrix products, which PyTorch gives to MKL, and a 3x3 convolution, which it gives to oneDNN: on AMD's
     processors with AVX-512, MKL reaches half of what oneDNN does.
     """
-    with _on(threads), torch.inference_mode():
+    with torch.inference_mode():
         works = [_matrix_product(size) for size in MATRIX_SIZES] + [_convolution()]
         best_s = _best_s([call for _, call in works])
     return max(macs / seconds for (macs, _), seconds in zip(works, best_s, strict=True))
 
 
-def bandwidth_bytes_per_s(threads: int) -> float:
+def bandwidth_bytes_per_s() -> float:
     """Bytes per second, read and written, of the best of several large copies in memory."""
-    with _on(threads):
-        source = torch.ones(COPY_BYTES // 4)
-        target = torch.zeros_like(source)
-        (best_s,) = _best_s([lambda: target.copy_(source)])
+    source = torch.ones(COPY_BYTES // 4)
+    target = torch.zeros_like(source)
+    (best_s,) = _best_s([lambda: target.copy_(source)])
     return 2 * COPY_BYTES / best_s
 
 
@@ -73,14 +71,3 @@ def _turn(call: Callable[[], object]) -> list[float]:
         call()
         durations_s.append(time.perf_counter() - start)
     return durations_s
-
-
-@contextmanager
-def _on(threads: int) -> Iterator[None]:
-    """So many threads for a while."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -17,11 +17,14 @@ class Subject:
     name: how it is called in the visits: a variant's id, or a block's key.
     layers: they follow one another.
     variant: set where they are a whole network whose counts are still to be confirmed.
+    is_yardstick: timed only to tell how the machine's speed drifts: for `visit_ms`, however many calls the
+        configuration asks of its variants.
     """
 
     name: str
     layers: tuple[Layer, ...]
     variant: Variant | None = None
+    is_yardstick: bool = False
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -48,4 +51,5 @@ class Subject:
         """From what `as_dict` gave."""
         layers = tuple(Layer(**layer) for layer in given["layers"])
         variant = given["variant"]
-        return cls(given["name"], layers, None if variant is None else Variant(**variant))
+        variant = None if variant is None else Variant(**variant)
+        return cls(given["name"], layers, variant, given["is_yardstick"])

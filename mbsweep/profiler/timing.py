@@ -59,7 +59,8 @@ def visit(
     limit_ns = 0 if calls else visit_ms * NS_PER_MS
     samples: list[int] = []
     spent = 0
-    with _undisturbed():
+    gc.collect(0)  # what has piled up goes before
+    with no_garbage_collection():
         prepared.call()
         while spent < limit_ns or len(samples) < (calls or 1):
             duration = time_ns()
@@ -78,10 +79,9 @@ def _by(clock: Clock, call: Call) -> Clock:
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
-    """No garbage collection while calls are timed; what has piled up goes before."""
+def no_garbage_collection() -> Iterator[None]:
+    """Garbage is not collected for a while."""
     was_enabled = gc.isenabled()
-    gc.collect(0)
     gc.disable()
     try:
         yield

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from mbsweep.space.latency import LatencyConfig
 
 # -P: a file in the current folder that is called like a module must not be taken for it.
 COMMAND = [sys.executable, "-P", "-m", __name__]
+HUNG_S = 1800  # the slowest compiler takes minutes for a network; who does not answer for so long, hangs
 
 
 class NetworkError(Exception):
@@ -35,6 +37,8 @@ class Worker:
     def __init__(self, config: LatencyConfig) -> None:
         # A file, not a pipe: runtimes may write without end, and nobody reads meanwhile.
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (closed with the worker)
+        # A visit of so many calls takes as long as they take.
+        self._are_visits_limited = config.visit_calls is None
         self._process = subprocess.Popen(  # noqa: S603
             COMMAND,
             stdin=subprocess.PIPE,
@@ -60,7 +64,7 @@ class Worker:
 
     def visit(self, name: str) -> list[int]:
         """See Workbench.visit. Raises NetworkError, CrashError where the process ended."""
-        return list(self._ask("visit", name))
+        return list(self._ask("visit", name, self._are_visits_limited))
 
     def kill(self) -> None:
         """Stop the process and what it has started, such as a compiler. Who waits for it gets CrashError."""
@@ -73,12 +77,15 @@ class Worker:
         self._process.communicate()
         self._errors.close()
 
-    def _ask(self, method: str, argument: Any = None) -> Any:
+    def _ask(self, method: str, argument: Any, is_limited: bool = True) -> Any:
         assert self._process.stdin is not None  # noqa: S101
         assert self._process.stdout is not None  # noqa: S101
         try:
             self._process.stdin.write(json.dumps([method, argument]) + "\n")
             self._process.stdin.flush()
+            if not select.select([self._process.stdout], [], [], HUNG_S if is_limited else None)[0]:
+                self.kill()
+                raise CrashError(f"the runtime did not answer within {HUNG_S} s; its process was stopped")
             line = self._process.stdout.readline()
         except BrokenPipeError:
             line = ""

@@ -12,7 +12,7 @@ import pandas as pd
 from mbsweep.reporter.drawing import PANEL
 from mbsweep.reporter.hover import ORIGIN, setting
 from mbsweep.results import Run, combine
-from mbsweep.summary import NOISY_IQR_PCT
+from mbsweep.summary import BUDGET_SPENT, NOISY_IQR_PCT
 
 MAX_REASONS = 200
 
@@ -40,9 +40,8 @@ def open_parts(runs: Sequence[Run]) -> tuple[list[Part], pd.DataFrame]:
         names = [run.name for run in runs]
     parts = []
     for run, name in zip(runs, names, strict=True):
-        skipped = {config: reason for (variant, config), reason in run.failures().items() if not variant}
         known = set(table.loc[table["run"] == name, "config"])
-        skipped = {config: reason for config, reason in skipped.items() if config in known}
+        skipped = {config: reason for config, reason in run.skipped().items() if config in known}
         parts.append(Part(run, str(name), run.about(), skipped))
     return parts, table
 
@@ -152,7 +151,7 @@ def doubts(parts: Sequence[Part], table: pd.DataFrame) -> list[str]:
     found = []
     for (run, config), group in rows.groupby(["run", "config"], sort=False):
         done = group["error"].isna()
-        wide = done & group["latency_note"].str.contains("% wide", regex=False, na=False)
+        wide = done & group["latency_note"].str.contains(BUDGET_SPENT, regex=False, na=False)
         counts = {
             f"noisy (interquartile range above {NOISY_IQR_PCT} % of the median)": (
                 group["latency_iqr_pct"] > NOISY_IQR_PCT

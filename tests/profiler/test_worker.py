@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,16 @@ def test_networks_are_prepared_and_visited_in_another_process():
         with pytest.raises(NetworkError, match="KeyError"):
             real.visit(R34.name)  # was not prepared
         assert real.visit(checked.name)
+
+
+def test_a_yardstick_makes_as_few_calls_as_tell_the_drift():
+    """Beside variants that are visited for 40 calls, of at least a millisecond: what a millisecond holds."""
+    config = LatencyConfig(backend="torch", visit_calls=40, visit_ms=1)
+    subject = Subject.of(Variant(width=1.0, resolution=64))
+    with closing(Worker(config)) as real:
+        for name, is_yardstick in (("variant", False), ("yardstick", True)):
+            real.prepare(replace(subject, name=name, is_yardstick=is_yardstick))
+        assert [len(real.visit(name)) for name in ("variant", "yardstick")] == [40, 1]
 
 
 PROBE = """\
@@ -160,6 +171,28 @@ def test_the_end_of_the_process_is_told_from_an_error(fault, said, at_visit, wit
         assert str(caught.value) == said
         with pytest.raises(CrashError):  # nobody is there any more, and that is said, too
             toy.visit(R32.name)
+
+
+@pytest.mark.parametrize("at_visit", [0, 2])
+def test_a_runtime_that_hangs_is_stopped(at_visit, with_worker, monkeypatch):
+    """While a network is prepared or visited: it is told as a crash after the limit, and nothing is left."""
+    with_worker(stand_in.toy({R33.name: "hangs"}, at_visit=at_visit))
+    with closing(Worker(QUICK)) as toy:
+        toy.prepare(R32)
+        monkeypatch.setattr(worker, "HUNG_S", 2)
+        with pytest.raises(CrashError) as caught:
+            prepare_and_visit(toy, R33)
+        assert str(caught.value) == "the runtime did not answer within 2 s; its process was stopped"
+        wait_for(lambda: is_gone(toy._process.pid))
+
+
+def test_a_visit_of_many_calls_takes_as_long_as_it_takes(with_worker, monkeypatch):
+    """Where the sweep says how many calls a visit makes, a long one is no sign of a runtime that hangs."""
+    with_worker(stand_in.toy(visit_s=1))
+    with closing(Worker(LatencyConfig(backend="torch", visit_calls=2))) as toy:
+        toy.prepare(R32)
+        monkeypatch.setattr(worker, "HUNG_S", 0.1)
+        assert toy.visit(R32.name) == [1_001_000, 1_000_000]
 
 
 @pytest.mark.parametrize("at_visit", [0, 1])

@@ -75,6 +75,11 @@ def check_installed(backend: str) -> None:
             ) from None
 
 
+def keeps_files(config: LatencyConfig) -> bool:
+    """Whether preparing takes long, and its result is kept in the cache."""
+    return getattr(BACKENDS[config.backend], "keeps_files", False) or config.precision == "int8"
+
+
 def lacking(config: LatencyConfig) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     """(field, what the configuration asks for, what the backend has instead) of all that it lacks."""
     options = BACKENDS[config.backend].options

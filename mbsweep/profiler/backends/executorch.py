@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import shutil
 import sys
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from mbsweep.profiler.cache import cached, content_key
 from mbsweep.profiler.prepared import Prepared
+from mbsweep.profiler.timing import no_garbage_collection
 
 if TYPE_CHECKING:
     import numpy as np
@@ -99,7 +99,8 @@ def lower(module: nn.Module, image: Tensor, precision: str) -> bytes:
     from executorch.exir.passes import MemoryPlanningPass
     from torch.fx.experimental.optimization import fuse, remove_dropout
 
-    with torch.no_grad(), _no_garbage_collection():
+    # It makes millions of objects: looking through them for garbage takes a tenth of its time.
+    with torch.no_grad(), no_garbage_collection():
         # Every later pass walks all nodes: without BN there are half as many, and lowering takes a third of
         # the time. XNNPACK's own passes would fold it, too, but late.
         program = _export(remove_dropout(fuse(module)), image)
@@ -145,18 +146,6 @@ def _quantised(module: nn.Module, image: Tensor) -> nn.Module:
         observed(torch.randn(image.shape, generator=generator))
     quantised: nn.Module = convert_pt2e(observed)
     return quantised
-
-
-@contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """Lowering makes millions of objects: looking through them for garbage takes a tenth of its time."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 @contextmanager
