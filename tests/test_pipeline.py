@@ -279,7 +279,7 @@ def test_a_runtime_that_crashes_costs_one_variant(tiny_sweep, tmp_path, with_wor
     with_worker(stand_in.spoiled("torch", {128: "segfault"}))
     result = call("run", tiny_sweep, "--out", folder)
     assert result.exit_code == 1
-    assert f"  {R128} {TORCH}: the runtime's process ended: SIGSEGV" in result.stderr
+    assert f"  {R128} in {TORCH}: the runtime's process ended: SIGSEGV" in result.stderr
     assert set(open_run(folder).failures()) == {(R128, TORCH)}
     before = visits(folder)
     assert set(before) == {key for key in EVERY_VISIT if key[:2] != (TORCH, R128)}
@@ -305,7 +305,7 @@ def test_what_failed_is_tried_again_only_when_told(tiny_sweep, tmp_path, with_wo
     first = call(*words)
     assert first.exit_code == 1
     assert f"1 failed; `mbsweep run {sweep} --retry` tries them again:" in first.stderr
-    assert f"  {R128} {TORCH}: RuntimeError: no kernel for this network" in first.stderr.splitlines()
+    assert f"  {R128} in {TORCH}: RuntimeError: no kernel for this network" in first.stderr.splitlines()
     prepared = [*YARDSTICKS, R160, R128, R32]
     assert log.read_text().splitlines() == prepared
     before = visits(folder)

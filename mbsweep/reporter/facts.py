@@ -150,14 +150,14 @@ def doubts(parts: Sequence[Part], table: pd.DataFrame) -> list[str]:
     rows = table[table["latency_kind"] == "measured"]
     found = []
     for (run, config), group in rows.groupby(["run", "config"], sort=False):
-        done = group["error"].isna()
-        wide = done & group["latency_note"].str.contains(BUDGET_SPENT, regex=False, na=False)
+        done, has_interval = group["error"].isna(), group["latency_low_ms"].notna()
+        spent = group["latency_note"].str.contains(BUDGET_SPENT, regex=False, na=False)
         counts = {
             f"noisy (interquartile range above {NOISY_IQR_PCT} % of the median)": (
                 group["latency_iqr_pct"] > NOISY_IQR_PCT
             ),
-            "wider than asked when the budget was spent": wide,
-            "without an interval, of too few visits": done & group["latency_low_ms"].isna(),
+            "wider than asked when the budget was spent": done & has_interval & spent,
+            "without an interval, of too few visits": done & ~has_interval,
         }
         said = [
             f"{mask.sum():,} of {len(group):,} rows {what}" for what, mask in counts.items() if mask.any()
