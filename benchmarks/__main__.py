@@ -9,6 +9,7 @@ NAMES = (
     "front",
     "report_size",
     "make_run",
+    "preparation",
     "repeatability",
     "intervals",
     "overhead",

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING, ClassVar
 
+from mbsweep.profiler.backends.torch_eager import folded
 from mbsweep.profiler.cache import cached, content_key
 from mbsweep.profiler.prepared import Prepared
 from mbsweep.profiler.timing import no_garbage_collection
@@ -97,13 +98,10 @@ def lower(module: nn.Module, image: Tensor, precision: str) -> bytes:
     from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
     from executorch.exir import EdgeCompileConfig, ExecutorchBackendConfig, to_edge_transform_and_lower
     from executorch.exir.passes import MemoryPlanningPass
-    from torch.fx.experimental.optimization import fuse, remove_dropout
 
     # It makes millions of objects: looking through them for garbage takes a tenth of its time.
     with torch.no_grad(), no_garbage_collection():
-        # Every later pass walks all nodes: without BN there are half as many, and lowering takes a third of
-        # the time. XNNPACK's own passes would fold it, too, but late.
-        program = _export(remove_dropout(fuse(module)), image)
+        program = _export(folded(module), image)  # lowering takes a third of the time so
         if precision == "int8":
             program = _export(_quantised(program.module(), image), image)
         edge = to_edge_transform_and_lower(
