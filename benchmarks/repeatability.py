@@ -1,6 +1,7 @@
 """Three separate processes measure width_res in ONNX Runtime: how far are their headlines apart?
 
-Beside it, in the same processes, what most tools do: network after network, the median of three repeats.
+Beside it, in the same processes, what most tools do: network after network, the median of three repeats. First
+on the machine as it is, then with a noisy neighbour: another process that streams memory now and then.
 """
 
 import itertools
@@ -23,6 +24,15 @@ from mbsweep.space.sweep import parse_sweep
 
 PROCESSES = 3
 REPEATS, CALLS = 3, 20  # of the network-after-network way
+NEIGHBOUR = """\
+import random, time, numpy
+chance, memory = random.Random(0), numpy.ones(2**24)
+while True:
+    until = time.monotonic() + chance.uniform(0.5, 8)
+    while time.monotonic() < until:
+        memory *= 1.0
+    time.sleep(chance.uniform(0.5, 8))
+"""
 STATISTICS = ("latency_ms", "latency_p50_ms", "latency_mean_ms")
 SWEEP = """\
 space: {width: [1.0, 0.75, 0.5, 0.25], resolution: [224, 192, 160, 128]}
@@ -31,10 +41,23 @@ latency: [{backend: onnxruntime, threads: 1}]
 
 
 def main() -> None:
-    """Print spreads and Kendall's tau."""
+    """Print spreads and Kendall's tau, twice."""
     if len(sys.argv) > 1:
         measure(Path(sys.argv[1]))
         return
+    print("on the machine as it is:")
+    compare()
+    print("with a noisy neighbour:")
+    neighbour = subprocess.Popen([sys.executable, "-c", NEIGHBOUR])
+    try:
+        compare()
+    finally:
+        neighbour.kill()
+        neighbour.wait()
+
+
+def compare() -> None:
+    """Let the processes measure, and print how far they are apart."""
     with tempfile.TemporaryDirectory() as folder:
         tables = []
         for number in range(PROCESSES):
