@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 from mbsweep.errors import MbsweepError
 
 EXIT_FAILURES = 1  # the run went to its end, but some variants failed
+EXIT_NOTHING_FITS = 1  # as of grep
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
 FAILURES_TOLD = 20
@@ -166,6 +167,65 @@ def compare(
     both = combine([open_run(run_a), open_run(run_b)])
     first, second = (both[both["run"] == run] for run in dict.fromkeys(both["run"]))
     print_comparison(first, second, published_latencies(both, latency_rows))
+
+
+Config = Annotated[
+    str | None, typer.Option(help="One latency configuration.", show_default="every one of the run")
+]
+Limit = Annotated[float | None, typer.Option(help="The most that a variant may have, such as 2e6.")]
+
+
+@app.command()
+def pick(
+    run: RunFolder,
+    config: Config = None,
+    max_latency_ms: Limit = None,
+    max_macs: Limit = None,
+    max_params: Limit = None,
+    max_weight_bytes: Limit = None,
+    max_peak_activation_bytes: Limit = None,
+    min_top1: Annotated[float | None, typer.Option(help="The least top-1 accuracy in percent.")] = None,
+    maximize: Annotated[str, typer.Option(help="An accuracy; or macs or params.")] = "top1_pct",
+    count: Annotated[int, typer.Option(help="How many variants to name.")] = 3,
+) -> None:
+    """Say which variants fit a budget best, why, and which just miss it. Exit code 1 if nothing fits."""
+    from mbsweep.decide import Budget
+    from mbsweep.picking import print_picks
+    from mbsweep.results import open_run
+
+    limits = {
+        "latency_ms": max_latency_ms,
+        "macs": max_macs,
+        "params": max_params,
+        "weight_bytes": max_weight_bytes,
+        "peak_activation_bytes": max_peak_activation_bytes,
+    }
+    given = {name: limit for name, limit in limits.items() if limit is not None}
+    if not print_picks(open_run(run), Budget(given, min_top1, maximize), config, count):
+        raise typer.Exit(EXIT_NOTHING_FITS)
+
+
+@app.command()
+def front(
+    run: RunFolder,
+    cost: Annotated[str, typer.Option(help="A column of which less is better.")] = "latency_ms",
+    value: Annotated[str, typer.Option(help="A column of which more is better.")] = "top1_pct",
+    config: Config = None,
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COST,VALUE",
+            help="Where the hypervolume ends.",
+            show_default="the largest cost and the smallest value",
+        ),
+    ] = None,
+) -> None:
+    """Print the Pareto front of a cost and a value, and its hypervolume."""
+    from mbsweep.fronts import parse_reference, print_fronts
+    from mbsweep.results import open_run
+
+    point = None if reference is None else parse_reference(reference)
+    print_fronts(open_run(run), cost, value, config, point)
 
 
 Family = Annotated[str, typer.Option(help="Family of networks.")]

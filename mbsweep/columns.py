@@ -78,3 +78,7 @@ COMPARABLE = [
     "top1_kind",
     "top1_source",
 ]
+# What makes two latencies comparable: the panel they share, wherever accuracies come from.
+PANEL = [name for name in COMPARABLE if not name.startswith("top1_")]
+# What the layer shapes alone decide: the same in every latency configuration.
+EXACT = ("params", "macs", "weight_bytes", "peak_activation_bytes")

@@ -33,6 +33,22 @@ def front(cost: ArrayLike, value: ArrayLike) -> NDArray[np.bool_]:
     return mask
 
 
+def hypervolume(cost: ArrayLike, value: ArrayLike, reference: tuple[float, float]) -> float:
+    """Area that the points dominate, up to a reference point: the largest cost and smallest value allowed.
+
+    Lower cost and higher value are better; the unit is that of the cost times that of the value. Points
+    beyond the reference, or with NaN, add nothing. NaN where the reference is unknown. O(n log n).
+    """
+    largest, smallest = reference
+    if np.isnan([largest, smallest]).any():
+        return float("nan")
+    points = np.stack([np.asarray(cost, dtype=float), np.asarray(value, dtype=float)], axis=1)
+    points = points[(points[:, 0] < largest) & (points[:, 1] > smallest)]
+    costs, values = np.unique(points[front(*points.T)], axis=0).T  # a staircase, by cost
+    heights = np.diff(values, prepend=smallest)  # what each step adds
+    return float(((largest - costs) * heights).sum())
+
+
 def pareto_front(frame: pd.DataFrame, *, cost: str, value: str) -> pd.Series[bool]:
     """Mask of the rows of a table on the front of two of its columns; see `front`.
 

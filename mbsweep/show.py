@@ -30,7 +30,7 @@ what the shapes give, they add up to 100.01 %: the printed 1.19 % has two digits
 def console() -> Console:
     """Tables go to stdout as wide as they are, also into a pipe."""
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 140
-    return Console(file=sys.stdout, width=width, markup=False, highlight=False, soft_wrap=False)
+    return Console(file=sys.stdout, width=width, markup=False, highlight=False, emoji=False)
 
 
 def make_table(columns: Iterable[str], left: int = 1) -> Table:

@@ -45,6 +45,8 @@ finally:
         ["table", "RUN", "--format", "json"],
         ["table", "RUN", "OTHER"],
         ["compare", "RUN", "OTHER"],
+        ["pick", "RUN", "--max-latency-ms", "1e6"],
+        ["front", "RUN"],
         ["report", "RUN", "--html", "HTML"],
         ["run", "SWEEP", "--out", "RUN"],  # nothing is left to measure
         ["show"],
@@ -69,9 +71,10 @@ def test_torch_is_loaded_only_to_measure(words, tiny_run, tiny_sweep, tmp_path):
 
 
 def test_help_names_every_command():
-    """Eight commands, each with its own help."""
+    """Ten commands, each with its own help."""
     text = call("--help").stdout
-    for command in ("plan", "run", "table", "compare", "show", "bench", "reproduce", "report"):
+    commands = ("plan", "run", "table", "compare", "pick", "front", "show", "bench", "reproduce", "report")
+    for command in commands:
         assert f"  {command} " in text
         result = call(command, "--help")
         assert result.exit_code == 0
@@ -348,7 +351,7 @@ FORMATS = {
 
 
 @pytest.mark.parametrize("format_", FORMATS)
-@pytest.mark.parametrize("command", ["table", "plan", "run", "report", "compare"])
+@pytest.mark.parametrize("command", ["table", "plan", "run", "report", "compare", "pick", "front"])
 def test_a_run_of_another_format_is_refused(command, format_, tiny_run, tiny_sweep, tmp_path):
     """Which format it is, which is known, what to do; and the run stays as it is. Those of format 1 hold no
     yardsticks, and no settings.
@@ -362,6 +365,8 @@ def test_a_run_of_another_format_is_refused(command, format_, tiny_run, tiny_swe
         "run": ["run", tiny_sweep, "--out", folder],
         "report": ["report", folder, "--html", tmp_path / "html"],
         "compare": ["compare", tiny_run, folder],
+        "pick": ["pick", folder],
+        "front": ["front", folder],
     }
     assert refusal(call(*words[command])) == f"{folder} was written by {FORMATS[format_]}"
     assert (folder / "run.sqlite").read_bytes() == before

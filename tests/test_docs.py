@@ -46,6 +46,8 @@ def test_every_command_and_the_python_of_the_readme_run(workplace):
         "run",
         "report",
         "table",
+        "pick",
+        "front",
         "show",
         "bench",
         "reproduce",

@@ -156,7 +156,9 @@ def test_a_full_device_is_reported(tiny_run):
     assert message == "/dev/full: cannot be written: No space left on device"
 
 
-@pytest.mark.parametrize("words", [["table", "RUN"], ["plan", "SWEEP"], ["show"], ["reproduce"]])
+@pytest.mark.parametrize(
+    "words", [["table", "RUN"], ["plan", "SWEEP"], ["pick", "RUN"], ["front", "RUN"], ["show"], ["reproduce"]]
+)
 def test_a_full_disk_behind_stdout_is_reported(words, tiny_run, tiny_sweep):
     """`mbsweep table RUN > table.csv` on a full disk: exit code 2 and one message, not a traceback."""
     given = {"RUN": tiny_run, "SWEEP": tiny_sweep}

@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mbsweep import pareto_front
-from mbsweep.pareto import front
+from mbsweep.pareto import front, hypervolume
 
 NAN, INF = float("nan"), float("inf")
 
@@ -119,3 +119,56 @@ def test_a_column_that_is_missing_is_named():
     """A misspelt column is a KeyError with its name."""
     with pytest.raises(KeyError, match="flops"):
         pareto_front(pd.DataFrame({"macs": [1], "top1_pct": [1.0]}), cost="flops", value="top1_pct")
+
+
+SMALL = st.integers(-2, 7).map(float)
+
+
+@given(st.lists(st.tuples(SMALL | st.just(NAN), SMALL | st.just(NAN)), max_size=12), SMALL, SMALL)
+@example([(1.0, 3.0), (1.0, 3.0), (2.0, 5.0)], 4.0, 1.0)
+def test_the_hypervolume_is_the_squares_that_some_point_dominates(points, largest, smallest):
+    """Counted one by one on a grid, with ties, NaN, and points beyond the reference on either axis."""
+    squares = sum(
+        any(cost <= left and value >= bottom + 1 for cost, value in points)
+        for left in range(-2, 7)
+        if left < largest
+        for bottom in range(-2, 7)
+        if bottom >= smallest
+    )
+    costs, values = [cost for cost, _ in points], [value for _, value in points]
+    assert hypervolume(costs, values, (largest, smallest)) == squares
+
+
+def test_a_hypervolume_by_hand():
+    """Up to 10 ms and 40 %: 8 x 10 of the first, 5 x 20 that the second adds; the third is beaten."""
+    assert hypervolume([2, 5, 6], [50, 70, 60], (10, 40)) == 8 * 10 + 5 * 20
+    assert hypervolume([2, 5, 6], [50, 70, 60], (4, 40)) == 2 * 10  # 5 ms is beyond
+    assert hypervolume([2, 5, 6], [50, 70, 60], (10, 60)) == 5 * 10  # 50 % is beyond
+
+
+@pytest.mark.parametrize(
+    ("cost", "value", "reference", "area"),
+    [
+        ([], [], (10, 40), 0),
+        ([10, 3], [50, 40], (10, 40), 0),  # on the edge
+        ([NAN, 2], [50, NAN], (10, 40), 0),
+        ([-INF, -INF], [50, 50], (10, 40), INF),
+        ([2, 2], [INF, INF], (10, 40), INF),
+        ([2], [50], (INF, 40), INF),
+        ([2], [50], (NAN, 40), NAN),
+        ([2], [50], (10, NAN), NAN),
+    ],
+)
+def test_hypervolumes_at_the_edges(cost, value, reference, area):
+    """Nothing dominates nothing, what has no end has no end, and an unknown reference leaves it unknown."""
+    assert hypervolume(cost, value, reference) == pytest.approx(area, nan_ok=True)
+
+
+@given(st.lists(st.tuples(st.floats(0, 100), st.floats(0, 100)), min_size=1, max_size=12))
+def test_only_the_front_has_a_hypervolume(points):
+    """What the front beats adds nothing, and no front is worth more than the whole box."""
+    costs, values = np.array(points).T
+    area = hypervolume(costs, values, (100, 0))
+    mask = front(costs, values)
+    assert hypervolume(costs[mask], values[mask], (100, 0)) == area
+    assert 0 <= area <= 100 * 100 * (1 + 1e-12)

@@ -25,9 +25,8 @@ from typer.testing import CliRunner
 
 from mbsweep.accuracy.published import latency_rows
 from mbsweep.cli import app
-from mbsweep.columns import COMPARABLE
+from mbsweep.columns import COMPARABLE, PANEL
 from mbsweep.errors import MbsweepError
-from mbsweep.reporter.drawing import PANEL
 from mbsweep.reporter.figures import FIGURES
 from mbsweep.results import open_run, published_latencies
 

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from plotly.colors import sample_colorscale
 from plotly.subplots import make_subplots
 
-from mbsweep.columns import COLUMNS, COMPARABLE
+from mbsweep.columns import COLUMNS
 from mbsweep.pareto import front
 from mbsweep.reporter.hover import hover
 
@@ -29,9 +29,6 @@ AXIS_HEIGHT = 80  # below a panel, for its labels and title
 TITLE_LINE = 18  # of a panel's title
 FRONT = {"color": "#c0392b", "width": 1.5, "shape": "hv"}
 PROPORTIONAL = {"color": "#888", "width": 1.5, "dash": "dot"}
-
-# What makes two latencies comparable: the panel they share.
-PANEL = [name for name in COMPARABLE if not name.startswith("top1_")]
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pandas as pd
 
-from mbsweep.reporter.drawing import PANEL
+from mbsweep.columns import PANEL
 from mbsweep.reporter.hover import ORIGIN, setting
 from mbsweep.results import Run, combine
 from mbsweep.summary import BUDGET_SPENT, NOISY_IQR_PCT

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pandas as pd
 import plotly.graph_objects as go
 
-from mbsweep.reporter.drawing import LATENCY, MACS, PANEL, PARAMS, TOP1, Axis, grid
+from mbsweep.columns import PANEL
+from mbsweep.reporter.drawing import LATENCY, MACS, PARAMS, TOP1, Axis, grid
 from mbsweep.reporter.hover import panel_title
 
 

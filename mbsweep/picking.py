@@ -1,0 +1,120 @@
+"""`mbsweep pick` in print: what fits a budget and why, and what just misses it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from mbsweep.columns import EXACT
+from mbsweep.decide import Budget, Decision, checked, decide
+from mbsweep.errors import MbsweepError
+from mbsweep.panels import heading, interval, label, of_config, panels, where, with_unit
+from mbsweep.results import Run
+from mbsweep.space.rules import integer
+
+
+def print_picks(run: Run, budget: Budget, config: str | None, count: int) -> bool:
+    """Print the best `count` variants of each panel, or of one configuration; whether any fits.
+
+    Raises MbsweepError for a configuration that the run does not have, and for a number that is needed and
+    known of no variant.
+    """
+    checked("--count", count, integer(1, 1_000_000, 3))
+    table = of_config(run, config)
+    _check_known(table, budget, where(run, config))
+    any_fits = False
+    for number, rows in enumerate(panels(table)):
+        decision = decide(rows, budget)
+        any_fits |= bool(decision.fitting)
+        if number:
+            print()
+        print(heading(rows))
+        _print_decision(rows, budget, decision, count)
+    return any_fits
+
+
+def _check_known(table: pd.DataFrame, budget: Budget, place: str) -> None:
+    for name in budget.needed:
+        if table[name].notna().any():
+            continue
+        if name == "latency_ms":
+            raise MbsweepError(
+                f"{place} has no latency that --max-latency-ms could limit; leave it out, or limit --max-macs"
+            )
+        if name == budget.maximize:
+            raise MbsweepError(
+                f"{place}: {name} is known of no variant; --maximize macs picks the largest that fits"
+            )
+        raise MbsweepError(f"{place}: {name} is known of no variant; leave --min-top1 out")
+
+
+def _print_decision(rows: pd.DataFrame, budget: Budget, decision: Decision, count: int) -> None:
+    for rank, place in enumerate(decision.fitting[:count], start=1):
+        _print_row(f"{rank:>3}. ", rows.iloc[place], budget)
+    missed = decision.missed
+    if not decision.fitting:
+        print("  nothing fits")
+    if decision.nearest is not None:
+        print("  nearest:")
+        _print_row("  -  ", rows.iloc[decision.nearest], budget)
+        missed = tuple(place for place in missed if place != decision.nearest)
+    if missed:
+        better = "better, and " if decision.fitting else ""
+        print(f"  just missed ({better}at most 10 % over):")
+        for place in missed[:count]:
+            _print_row("  -  ", rows.iloc[place], budget)
+    print(f"  {_counts(len(rows), decision)}")
+
+
+def _print_row(mark: str, row: pd.Series[Any], budget: Budget) -> None:
+    latency = ["latency_ms"] if pd.notna(row["latency_ms"]) else []  # told without a limit, too
+    names = dict.fromkeys([budget.maximize, *latency, *budget.needed])
+    print(f"{mark}{row['variant']}")
+    print(f"     {'; '.join(_reason(name, row, budget) for name in names)}")
+
+
+def _reason(name: str, row: pd.Series[Any], budget: Budget) -> str:
+    """`latency 1.49 ms (95 % interval 1.48 to 1.5 ms), 74.4 % of 2 ms`: a number and what it means."""
+    said = f"{label(name)} {with_unit(name, row[name])} ({_origin(name, row)})"
+    limit = budget.limits.get(name)
+    if limit is not None:
+        over_pct = budget.over_pct(row).get(name)
+        most = with_unit(name, limit, digits=10)
+        if over_pct is None:
+            said += f", {100 * row[name] / limit:.1f} % of {most}"
+        else:
+            said += f", exceeds {most} by {f'{over_pct:,.1f}' if over_pct >= 0.05 else 'less than 0.1'} %"
+        if name == "latency_ms":
+            said += _doubt(row, limit)
+    if name == "top1_pct" and budget.min_top1_pct is not None:
+        least = with_unit(name, budget.min_top1_pct, digits=10)
+        said += f", {'below' if row[name] < budget.min_top1_pct else 'at least'} {least}"
+    return said
+
+
+def _origin(name: str, row: pd.Series[Any]) -> str:
+    if name in EXACT:
+        return "exact"
+    if name == "latency_ms":
+        ends = interval(row)
+        return f"{row['latency_kind']}, 95 % interval {ends}{' ms' if ends[0].isdigit() else ''}"
+    return f"{row['top1_kind']}, {row['top1_source']}"
+
+
+def _doubt(row: pd.Series[Any], limit: float) -> str:
+    """Whether the interval reaches over the limit, or below it, while the latency itself does not."""
+    is_over = row["latency_ms"] > limit
+    if not (row["latency_low_ms"] <= limit if is_over else row["latency_high_ms"] > limit):
+        return ""
+    way = {"measured": "measurement", "predicted": "prediction"}.get(row["latency_kind"], "source")
+    return f", not settled by the {way}: the interval reaches {'within' if is_over else 'beyond'}"
+
+
+def _counts(total: int, decision: Decision) -> str:
+    said = f"{len(decision.fitting):,} of {total:,} fit, {decision.beyond:,} do not"
+    if decision.unknown:
+        said += f"; of {decision.unknown:,} a needed number is unknown"
+    if decision.failed:
+        said += f", {decision.failed:,} of these with an error"
+    return said
