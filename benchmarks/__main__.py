@@ -7,7 +7,7 @@ NAMES = (
     "startup",
     "counting",
     "front",
-    "report_size",
+    "page",
     "make_run",
     "preparation",
     "repeatability",

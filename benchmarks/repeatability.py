@@ -1,7 +1,7 @@
 """Three separate processes measure width_res in ONNX Runtime: how far are their headlines apart?
 
-Beside it, in the same processes, what most tools do: network after network, the median of three repeats. First
-on the machine as it is, then with a noisy neighbour: another process that streams memory now and then.
+Beside it, in the same processes, what most tools do: network after network, the median of three repeats.
+First on the machine as it is, then with a noisy neighbour: another process that streams memory now and then.
 """
 
 import itertools

@@ -329,11 +329,12 @@ def report(
     """Write one page for the runs that are named, side by side; or for each run, and an index."""
     from mbsweep.accuracy.published import latency_rows
     from mbsweep.reporter.page import write_report
+    from mbsweep.reproduce import printed_sizes
     from mbsweep.results import find_runs, open_run
 
     opened, empty = ([open_run(path) for path in runs], []) if runs else find_runs(Path("runs"))
     for folder in empty:
         print(f"{folder} was stopped before it began and is left out", file=sys.stderr)
     pages = [opened] if runs else [[run] for run in opened]
-    for page in write_report(pages, html, latency_rows):
+    for page in write_report(pages, html, latency_rows, printed_sizes):
         print(page)

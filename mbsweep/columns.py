@@ -61,6 +61,7 @@ COLUMNS: dict[str, Column] = {
     "top1_source": Column("Accuracy source"),
     "top1_reason": Column("Why accuracy is unknown"),
     "on_front": Column("On the Pareto front"),
+    "front_pct": Column("Probability of being on the front", "%"),
     "error": Column("Error"),
 }
 
@@ -78,7 +79,8 @@ COMPARABLE = [
     "top1_kind",
     "top1_source",
 ]
-# What makes two latencies comparable: the panel they share, wherever accuracies come from.
+
+# What makes two latencies comparable: the panel they share.
 PANEL = [name for name in COMPARABLE if not name.startswith("top1_")]
 # What the layer shapes alone decide: the same in every latency configuration.
 EXACT = ("params", "macs", "weight_bytes", "peak_activation_bytes")

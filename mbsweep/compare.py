@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 from scipy.stats import kendalltau
@@ -52,6 +53,22 @@ def rank_agreement(first: pd.Series[float], second: pd.Series[float]) -> tuple[f
     if len(both) < 2:
         return math.nan, len(both)
     return float(kendalltau(both.iloc[:, 0], both.iloc[:, 1]).statistic), len(both)
+
+
+def agreement(table: pd.DataFrame) -> tuple[list[str], NDArray[np.float64]]:
+    """How alike any two configurations of a table, of all its runs and devices, rank the variants.
+
+    Their names, in the table's order, and a symmetric matrix of Kendall's tau-b over the variants that both
+    know; NaN below two of them, and where all are equal.
+    """
+    rows = table[table["latency_ms"].notna()]
+    groups = [group for _, group in rows.groupby(GROUP, dropna=False, sort=False)]
+    latencies = [group.set_index("variant")["latency_ms"] for group in groups]
+    taus = np.full((len(groups), len(groups)), math.nan)
+    for row, first in enumerate(latencies):
+        for column, second in enumerate(latencies[: row + 1]):
+            taus[row, column] = taus[column, row] = rank_agreement(first, second)[0]
+    return [", ".join(map(str, _words(group.iloc[0]))) for group in groups], taus
 
 
 def print_comparison(first: pd.DataFrame, second: pd.DataFrame, published: pd.DataFrame) -> None:
@@ -126,20 +143,15 @@ def _interval(low: float, high: float, digits: str) -> str:
 
 
 def _print_agreement(console: Console, table: pd.DataFrame) -> None:
-    rows = table[table["latency_ms"].notna()]
-    groups = [
-        (", ".join(str(part) for part in _words(group.iloc[0])), group.set_index("variant")["latency_ms"])
-        for _, group in rows.groupby(GROUP, dropna=False, sort=False)
-    ]
-    agreement = Table(box=None, header_style="bold", pad_edge=False)
-    agreement.add_column("how alike they rank the variants (Kendall's tau)")
-    for number in range(1, len(groups) + 1):
-        agreement.add_column(str(number), justify="right")
-    for number, (name, latencies) in enumerate(groups, start=1):
-        taus = [rank_agreement(latencies, other)[0] for _, other in groups[:number]]
-        agreement.add_row(f"{number}  {name}", *(f"{tau:.3f}" for tau in taus))
-    agreement.add_section()
-    console.print(agreement)
+    names, taus = agreement(table)
+    printed = Table(box=None, header_style="bold", pad_edge=False)
+    printed.add_column("how alike they rank the variants (Kendall's tau)")
+    for number in range(1, len(names) + 1):
+        printed.add_column(str(number), justify="right")
+    for number, name in enumerate(names, start=1):
+        printed.add_row(f"{number}  {name}", *(f"{tau:.3f}" for tau in taus[number - 1, :number]))
+    printed.add_section()
+    console.print(printed)
 
 
 def _words(row: pd.Series[float]) -> list[object]:

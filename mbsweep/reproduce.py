@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from rich.table import Table
 
@@ -66,6 +68,33 @@ def comparisons(table: str, place: str) -> list[Comparison]:
             counts = count(figure.variant)
             for column, exact in (("macs_m", counts.macs), ("params_m", counts.params)):
                 found.append(Comparison(figure, column, exact, verdict(getattr(figure, column), exact)))
+    return found
+
+
+def printed_sizes(variants: Collection[str]) -> list[dict[str, Any]]:
+    """Every size that the tables print for some variants, as rows beside the exact counts.
+
+    source, model, number, printed (millions, as text), exact, delta_pct (printed - exact), mark, note.
+    """
+    found = []
+    for table, place, _ in TABLES:
+        for row in comparisons(table, place):
+            figure, printed = row.figure, getattr(row.figure, row.column)
+            if figure.variant is None or figure.variant.id not in variants:
+                continue
+            note = NOTES.get((place, figure.model, row.column)) if row.verdict == SLIP else None
+            found.append(
+                {
+                    "source": f"{table}, {place}",
+                    "model": figure.model,
+                    "number": "mult-adds" if row.column == "macs_m" else "parameters",
+                    "printed": printed.removesuffix(".0"),
+                    "exact": row.exact,
+                    "delta_pct": 100 * (float(printed) * MILLION / row.exact - 1),
+                    "mark": row.verdict,
+                    "note": note,
+                }
+            )
     return found
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import pandas as pd
 
+from mbsweep.chances import front_chances
 from mbsweep.columns import COLUMNS, COMPARABLE
 from mbsweep.database import EmptyRunError
 from mbsweep.errors import MbsweepError
@@ -17,7 +19,8 @@ from mbsweep.folder import FILE_NAME
 from mbsweep.pareto import front
 from mbsweep.space.variant import Variant
 from mbsweep.store import SKIPPED, Store
-from mbsweep.tabulate import tabulate
+from mbsweep.summary import NS_PER_MS
+from mbsweep.tabulate import Undrifted, tabulate
 
 # What is known of a variant, whatever its latencies.
 _NETWORK = list(COLUMNS)[list(COLUMNS).index("variant") : list(COLUMNS).index("latency_ms")]
@@ -36,8 +39,9 @@ class Run:
         """One row per variant and latency configuration; columns as in COLUMNS. NaN means unknown."""
         with Store.read(self.path) as store:
             table = tabulate(store)
-        table["run"] = self.name
-        table["on_front"] = fronts(table)
+            table["run"] = self.name
+            table["on_front"] = fronts(table)
+            table["front_pct"] = front_chances(table, Undrifted(store).resample)
         return table
 
     @property
@@ -49,6 +53,23 @@ class Run:
         """The sweep (name, title, description, text, accuracy_source) and the sessions that measured."""
         with Store.read(self.path) as store:
             return (store.last_sweep() or {}) | {"sessions": store.sessions()}
+
+    def settings(self) -> dict[str, dict[str, Any]]:
+        """Latency configuration -> all its settings, as in a sweep file."""
+        with Store.read(self.path) as store:
+            names, rows = store.rows("configs")
+        found = (dict(zip(names, row, strict=True)) for row in rows)
+        return {row["id"]: json.loads(row["settings"]) for row in found}
+
+    def spreads(self, wanted: Set[tuple[str, str]]) -> dict[tuple[str, str], list[tuple[float, ...]]]:
+        """(configuration, variant) -> the fastest, median and slowest call of each visit in ms, as timed."""
+        found: dict[tuple[str, str], list[tuple[float, ...]]] = {key: [] for key in wanted}
+        with Store.read(self.path) as store:
+            for visit in store.visits():
+                if (key := (visit.config, visit.variant)) in found:
+                    calls = np.frombuffer(visit.samples, dtype="<i8") / NS_PER_MS
+                    found[key].append((calls.min(), float(np.median(calls)), calls.max()))
+        return found
 
     def size(self) -> str:
         """How much the run holds, in words."""
@@ -131,7 +152,7 @@ def published_latencies(table: pd.DataFrame, published: PublishedRows) -> pd.Dat
     """
     networks = table[_NETWORK].drop_duplicates("variant")
     records = cast("list[dict[str, Any]]", networks.to_dict("records"))
-    rows = pd.DataFrame(published([_variant(record) for record in records]))
+    rows = pd.DataFrame(published([as_variant(record) for record in records]))
     if rows.empty:
         return pd.DataFrame(columns=list(COLUMNS))
     accuracies = table[["variant", "precision", *_ACCURACY]].fillna({"precision": "fp32"})  # only counted
@@ -143,7 +164,8 @@ def published_latencies(table: pd.DataFrame, published: PublishedRows) -> pd.Dat
     return rows
 
 
-def _variant(row: Mapping[str, Any]) -> Variant:
+def as_variant(row: Mapping[str, Any]) -> Variant:
+    """The variant of a row of a table."""
     names = ("family", "width", "resolution", "depth", "block", "num_classes", "divisor")
     stages = tuple(json.loads(row["stage_channels"]))
     return Variant(stage_channels=stages, **{name: row[name] for name in names})

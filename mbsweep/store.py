@@ -191,9 +191,12 @@ class Store(Database):
         )
         return variants, configs, visits
 
-    def visits(self, config: str | None = None) -> Iterator[VisitRow]:
-        """Every visit (of one configuration), in the order of configuration, variant and round."""
-        where, values = ("WHERE config = ?", [config]) if config is not None else ("", [])
+    def visits(self, config: str | None = None, variant: str | None = None) -> Iterator[VisitRow]:
+        """Every visit (of one configuration, of one variant), by configuration, variant and round."""
+        asked = {"config": config, "variant": variant}
+        values = [name for name in asked.values() if name is not None]
+        conditions = [f"{column} = ?" for column, name in asked.items() if name is not None]
+        where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
         sql = f"SELECT config, variant, round, session, samples FROM visits {where} ORDER BY 1, 2, 3"  # noqa: S608
         with explained(self.folder, reading=True):
             for row in self._connection.execute(sql, values):

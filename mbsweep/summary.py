@@ -77,8 +77,21 @@ def headline_interval(fastest: NDArray[np.float64]) -> tuple[float, float]:
     """95 % interval of the median of the visits' fastest calls; NaN below MIN_VISITS visits."""
     if len(fastest) < MIN_VISITS:
         return float("nan"), float("nan")
-    medians = np.median(fastest[_draws(len(fastest))], axis=1)
-    return _ends(medians)
+    return _ends(_resampled_medians(fastest))
+
+
+def resampled_headlines(fastest: NDArray[np.float64], drift_error: float) -> NDArray[np.float64]:
+    """(RESAMPLES,): what the headline might have been, from visits drawn anew and the error of the drift.
+
+    fastest: (visits,) as of `fastest_ms`, in milliseconds.
+    """
+    errors = np.random.default_rng(1).normal(0, drift_error, RESAMPLES)
+    return _resampled_medians(fastest) * np.exp(errors)
+
+
+def _resampled_medians(fastest: NDArray[np.float64]) -> NDArray[np.float64]:
+    medians: NDArray[np.float64] = np.median(fastest[_draws(len(fastest))], axis=1)
+    return medians
 
 
 def pooled_intervals(visits: Sequence[NDArray[np.float64]]) -> dict[str, tuple[float, float]]:

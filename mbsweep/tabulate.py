@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from mbsweep.columns import COLUMNS
 from mbsweep.database import explained
 from mbsweep.drift import Drift
-from mbsweep.store import Store
-from mbsweep.summary import BUDGET_SPENT, NOISY_IQR_PCT, NS_PER_MS, summarize
+from mbsweep.store import Store, VisitRow
+from mbsweep.summary import (
+    BUDGET_SPENT,
+    NOISY_IQR_PCT,
+    NS_PER_MS,
+    Visits,
+    fastest_ms,
+    resampled_headlines,
+    summarize,
+)
 
 
 def tabulate(store: Store) -> pd.DataFrame:
@@ -81,10 +90,31 @@ def _latencies(store: Store) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["config", "variant", "device", "device_id", "width_pct", *names])
 
 
+class Undrifted:
+    """Visits of a run, each beside the machine's drift at that moment."""
+
+    def __init__(self, store: Store) -> None:
+        variants = _frame(store, "variants")
+        self._sizes = dict(
+            zip(variants["id"], zip(variants["params"], variants["macs"], strict=True), strict=True)
+        )
+        self._drifts, self._store = store.drifts(), store
+
+    def of(self, visits: Sequence[VisitRow]) -> tuple[Visits, NDArray[np.float64], float]:
+        """The samples of a variant's visits in a configuration, the drift at each, and the drift's error."""
+        drift, size = self._drifts.get(visits[0].config, Drift({}, {})), self._sizes[visits[0].variant]
+        samples = [np.frombuffer(visit.samples, dtype="<i8") for visit in visits]
+        at = drift.at(size, [(visit.session, visit.round) for visit in visits])
+        return samples, at, drift.error(size)
+
+    def resample(self, config: str, variant: str) -> NDArray[np.float64]:
+        """(RESAMPLES,): what the headline of a variant in a configuration might have been, in ms."""
+        samples, drift, error = self.of(list(self._store.visits(config, variant)))
+        return resampled_headlines(fastest_ms(samples, drift), error)
+
+
 def _measured(store: Store) -> Iterator[dict[str, Any]]:
-    variants, drifts = _frame(store, "variants"), store.drifts()
-    sizes = dict(zip(variants["id"], zip(variants["params"], variants["macs"], strict=True), strict=True))
-    configs = _configs(store)
+    undrifted, configs = Undrifted(store), _configs(store)
     asked = dict(
         zip(configs["config"], zip(configs["rounds"], configs["target_pct"], strict=True), strict=True)
     )
@@ -93,13 +123,7 @@ def _measured(store: Store) -> Iterator[dict[str, Any]]:
         visits = list(group)
         count, found = kept.get((config, variant), (0, {}))
         if count != len(visits):  # the run was stopped, or goes on right now
-            keys = [(visit.session, visit.round) for visit in visits]
-            drift = drifts.get(config) or Drift({}, {})
-            found = summarize(
-                [np.frombuffer(visit.samples, dtype="<i8") for visit in visits],
-                drift.at(sizes[variant], keys),
-                drift.error(sizes[variant]),
-            )
+            found = summarize(*undrifted.of(visits))
         row = {
             "config": config,
             "variant": variant,

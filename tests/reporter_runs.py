@@ -9,6 +9,7 @@ import numpy as np
 from mbsweep.accuracy.published import latency_rows
 from mbsweep.pipeline import Silent, enter_sweep
 from mbsweep.reporter.page import write_report
+from mbsweep.reproduce import printed_sizes
 from mbsweep.results import open_run
 from mbsweep.space.counting import count, count_space
 from mbsweep.space.latency import LatencyConfig
@@ -128,12 +129,12 @@ def many_run(folder: Path, **kwargs) -> Path:
 
 def report(folder: Path, *runs: Path) -> list[Path]:
     """The pages of some runs, as `mbsweep report` without names writes them: the index first."""
-    return write_report([[open_run(run)] for run in runs], folder, latency_rows)
+    return write_report([[open_run(run)] for run in runs], folder, latency_rows, printed_sizes)
 
 
 def merged(folder: Path, *runs: Path) -> Path:
     """The one page of some runs, as `mbsweep report RUN_A RUN_B` writes it."""
-    return write_report([[open_run(run) for run in runs]], folder, latency_rows)[1]
+    return write_report([[open_run(run) for run in runs]], folder, latency_rows, printed_sizes)[1]
 
 
 # One of each way to break out of text into markup, script, plotly's markup or plotly's templates.

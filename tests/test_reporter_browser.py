@@ -135,7 +135,16 @@ def is_trouble(said) -> bool:
 
 
 def settle(tab: Tab) -> None:
-    """Wait until every figure is drawn and nothing is about to be drawn again."""
+    """Wait until every figure is drawn, which it is when it comes near, and nothing is about to be again."""
+    tab.evaluate(
+        """async () => {
+          for (const figure of document.querySelectorAll('.figure')) {
+            figure.scrollIntoView();
+            await new Promise((done) => setTimeout(done, 50));
+          }
+          scrollTo(0, 0);
+        }"""
+    )
     tab.wait_for_function(
         "[...document.querySelectorAll('.figure')].every((f) => f.querySelector('.main-svg, .no-webgl'))"
     )

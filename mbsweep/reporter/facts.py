@@ -25,6 +25,7 @@ class Part:
     name: str  # as in the table
     about: dict[str, Any]
     skipped: dict[str, str]  # configuration -> why this machine could not measure it
+    settings: dict[str, dict[str, Any]]  # configuration -> its settings, as in a sweep file
 
     @property
     def path(self) -> str:
@@ -42,7 +43,7 @@ def open_parts(runs: Sequence[Run]) -> tuple[list[Part], pd.DataFrame]:
     for run, name in zip(runs, names, strict=True):
         known = set(table.loc[table["run"] == name, "config"])
         skipped = {config: reason for config, reason in run.skipped().items() if config in known}
-        parts.append(Part(run, str(name), run.about(), skipped))
+        parts.append(Part(run, str(name), run.about(), skipped, run.settings()))
     return parts, table
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -19,34 +18,33 @@ import pandas as pd
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from mbsweep.columns import COLUMNS
+from mbsweep.compare import agreement
+from mbsweep.decide import COSTS
 from mbsweep.errors import MbsweepError
 from mbsweep.export import write_file
+from mbsweep.panels import panels
+from mbsweep.pareto import front
 from mbsweep.reporter import facts
 from mbsweep.reporter.facts import Part
 from mbsweep.reporter.figures import FIGURES
+from mbsweep.reporter.payload import payload
 from mbsweep.results import PublishedRows, Run, published_latencies
 from mbsweep.summary import MIN_VISITS
 
 MAX_ROWS = 20_000  # more would make the page too heavy to open
 MAX_NAME_BYTES = 200  # of a page's name; file systems allow 255, ending included
 
-# What the page's table leaves out: `mbsweep table` has it.
-_NOT_SHOWN = {"family", "stage_channels", "num_classes", "divisor", "top1_reason", "device_id"}
-_NOT_SHOWN |= {f"latency_{part}_{end}_ms" for part in ("p50", "p90") for end in ("low", "high")}
-_SHOWN_IF_SEVERAL = {"run", "block", "mode", "memory_format"}  # where it is not the same in all rows
-# What it shows first, so that a row is understood without scrolling; the others follow in COLUMNS' order.
-_SHOWN_FIRST = [
-    *("variant", "run", "backend", "precision", "mode", "latency_ms", "latency_low_ms", "latency_high_ms"),
-    *("top1_pct", "macs", "params", "latency_kind", "device", "width", "resolution", "depth"),
-]
+PublishedSizes = Callable[[Collection[str]], list[dict[str, Any]]]
 
 
-def write_report(pages: Sequence[Sequence[Run]], folder: Path, published: PublishedRows) -> list[Path]:
+def write_report(
+    pages: Sequence[Sequence[Run]], folder: Path, published: PublishedRows, sizes: PublishedSizes
+) -> list[Path]:
     """Write a page for each group of runs and index.html into a folder; return their paths, the index first.
 
     pages: the runs of each page; their rows stand side by side.
     published: gives published latencies of variants, as rows of the table; they appear as further devices.
+    sizes: gives the sizes printed for some variants' ids, as `mbsweep.reproduce.printed_sizes` does.
     Raises MbsweepError where the folder cannot be written.
     """
     try:
@@ -57,7 +55,7 @@ def write_report(pages: Sequence[Sequence[Run]], folder: Path, published: Publis
     entries: list[dict[str, Any]] = []
     for runs, name in zip(pages, _file_names(pages), strict=True):
         parts, table = facts.open_parts(runs)
-        write_file(folder / name, _bytes(render(parts, table, published)))
+        write_file(folder / name, _bytes(render(parts, table, published, sizes)))
         starts = [session["started_utc"] for part in parts for session in part.about["sessions"]]
         entries.append({"link": quote(os.fsencode(name)), "file": name, "last": max(starts, default="")})
         entries[-1] |= {"title": title(parts), "parts": parts, "facts": facts.facts(parts, table)}
@@ -92,7 +90,9 @@ def _file_names(pages: Sequence[Sequence[Run]]) -> list[str]:
     return names
 
 
-def render(parts: Sequence[Part], table: pd.DataFrame, published: PublishedRows) -> str:
+def render(
+    parts: Sequence[Part], table: pd.DataFrame, published: PublishedRows, sizes: PublishedSizes
+) -> str:
     """A page. table: of all its runs."""
     shown = _with_published(table, published)
     drawn = _thinned(shown)
@@ -114,7 +114,10 @@ def render(parts: Sequence[Part], table: pd.DataFrame, published: PublishedRows)
             errors=errors,
             incomplete=incomplete,
             sessions=[session for part in parts for session in facts.sessions(part)],
-            table=_for_script(_table_data(drawn)),
+            has_rows=len(drawn) > 0,
+            payload=_for_script(payload(parts, drawn)),
+            agreement=_agreement(shown),
+            sizes=sizes(set(drawn["variant"])),
             min_visits=MIN_VISITS,
             plotly=Markup(get_plotlyjs()),  # noqa: S704  (plotly's own file, made to be put into a page)
             generated=_now(),
@@ -134,12 +137,18 @@ def _with_published(table: pd.DataFrame, published: PublishedRows) -> pd.DataFra
 
 
 def _thinned(table: pd.DataFrame) -> pd.DataFrame:
-    """At most MAX_ROWS rows, by chance, every row on a front and (if they are not too many) every failure."""
+    """At most MAX_ROWS rows, by chance; every row on a front of accuracy against any cost is among them, and
+    every failure, if those are not too many.
+    """
     if len(table) <= MAX_ROWS:
         return table
-    keep = table["on_front"] | table["error"].notna()
+    on_front = table["on_front"].copy()
+    for rows in panels(table):
+        for cost in COSTS:
+            on_front[rows.index] |= front(rows[cost], rows["top1_pct"])
+    keep = on_front | table["error"].notna()
     if keep.sum() > MAX_ROWS:
-        keep = table["on_front"]
+        keep = on_front
     rest = table[~keep].sample(max(0, MAX_ROWS - int(keep.sum())), random_state=0)
     return pd.concat([table[keep], rest]).sort_index()
 
@@ -169,22 +178,11 @@ def _for_script(data: str) -> Markup:
     return Markup(data.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))  # noqa: S704
 
 
-def _table_data(table: pd.DataFrame) -> str:
-    notes = table["latency_note"].where(table["latency_kind"] != "predicted")  # the page says theirs once
-    table = table.assign(latency_note=notes)
-    order = [*_SHOWN_FIRST, *(name for name in COLUMNS if name not in _SHOWN_FIRST)]
-    counts = {name: table[name].nunique() for name in order}
-    columns = [n for n in order if n not in _NOT_SHOWN and counts[n] > (n in _SHOWN_IF_SEVERAL)]
-    heads = [{"name": name, "label": COLUMNS[name].label, "unit": COLUMNS[name].unit} for name in columns]
-    rows = [[_plain(value) for value in row] for row in table[columns].astype(object).itertuples(index=False)]
-    return json.dumps({"columns": heads, "rows": rows}, allow_nan=False, separators=(",", ":"))
-
-
-def _plain(value: Any) -> Any:
-    """A value for JSON, floats to seven digits; None where it is unknown."""
-    if isinstance(value, float):
-        return float(f"{value:.7g}") if math.isfinite(value) else None
-    return value if isinstance(value, str | int | bool) else (None if pd.isna(value) else value.item())
+def _agreement(table: pd.DataFrame) -> dict[str, Any] | None:
+    """How alike the latencies of the page rank its variants; None where there are not two of them."""
+    names, taus = agreement(table)
+    known = [[None if math.isnan(tau) else tau for tau in row] for row in taus.tolist()]
+    return {"names": names, "taus": known} if len(names) > 1 else None
 
 
 def _environment() -> jinja2.Environment:

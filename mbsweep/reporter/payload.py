@@ -1,0 +1,152 @@
+"""A page's table -> the data that its script works with, as compact JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+import pandas as pd
+
+from mbsweep.columns import COLUMNS
+from mbsweep.panels import panels
+from mbsweep.reporter.drawing import COLOURS, SYMBOLS
+from mbsweep.reporter.facts import Part
+from mbsweep.reporter.hover import ORIGIN, setting
+from mbsweep.results import as_variant
+from mbsweep.space.architecture import architecture
+from mbsweep.space.blocks import Layer
+from mbsweep.space.latency import LatencyConfig
+from mbsweep.space.variant import Variant
+
+MAX_LAYERED = 10_000  # variants whose layers are put into the page; `mbsweep show` prints those of any
+MAX_SPREADS = 2_000  # rows whose visits are
+
+# What the table on the page leaves out; the details of a variant have it.
+_NOT_SHOWN = {"family", "stage_channels", "num_classes", "divisor", "top1_reason", "device_id"}
+_NOT_SHOWN |= {f"latency_{part}_{end}_ms" for part in ("p50", "p90") for end in ("low", "high")}
+_SHOWN_IF_SEVERAL = {"run", "block", "mode", "memory_format"}  # where it is not the same in all rows
+# What it shows first, so that a row is understood without scrolling; the others follow in COLUMNS' order.
+_SHOWN_FIRST = [
+    *("variant", "run", "backend", "precision", "mode", "latency_ms", "latency_low_ms", "latency_high_ms"),
+    *("top1_pct", "macs", "params", "front_pct", "latency_kind", "device", "width", "resolution", "depth"),
+]
+# column -> what it is divided by where a reader sees or types it, and the unit of that
+_SCALES = {"macs": (1e6, "million"), "params": (1e6, "million")}
+_SCALES |= dict.fromkeys(("weight_bytes", "peak_activation_bytes", "file_bytes"), (1e3, "kB"))
+
+
+def payload(parts: Sequence[Part], table: pd.DataFrame) -> str:
+    """The rows of a page, its groups of comparable rows, layers and visits. table: as drawn."""
+    comparable = panels(table)
+    number = pd.Series(0, index=table.index)
+    for place, rows in enumerate(comparable):
+        number[rows.index] = place
+    data = {
+        "columns": _columns(table),
+        "rows": {name: _values(table[name]) for name in COLUMNS},
+        "group": number.tolist(),
+        "groups": [_group(parts, rows) for rows in comparable],
+        "defaults": {field.name: _plain(field.default) for field in fields(Variant)},
+        "colours": COLOURS,
+        "symbols": SYMBOLS,
+        "layers": _layers(table),
+        "visits": _visits(parts, table),
+    }
+    return json.dumps(data, allow_nan=False, separators=(",", ":"))
+
+
+def _columns(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The columns, in the order in which the table shows them; what it does not show is marked."""
+    order = [*_SHOWN_FIRST, *(name for name in COLUMNS if name not in _SHOWN_FIRST)]
+    found = []
+    for name in order:
+        column, (scale, unit) = COLUMNS[name], _SCALES.get(name, (1, COLUMNS[name].unit))
+        about = {"name": name, "label": column.label, "unit": column.unit, "better": column.better}
+        is_shown = name not in _NOT_SHOWN and table[name].nunique() > (name in _SHOWN_IF_SEVERAL)
+        found.append(about | {"shown": bool(is_shown), "scale": scale, "scaled_unit": unit})
+    return found
+
+
+def _values(column: pd.Series[Any]) -> Any:
+    """Numbers as a list, floats to seven digits; texts by their places in a list of the distinct ones."""
+    values = [_plain(value) for value in column.astype(object)]
+    if any(isinstance(value, str) for value in values):
+        texts = list(dict.fromkeys(value for value in values if value is not None))
+        place: dict[Any, int | None] = {text: number for number, text in enumerate(texts)}
+        place[None] = None
+        return {"texts": texts, "at": [place[value] for value in values]}
+    return values[0] if len(set(values)) == 1 else values
+
+
+def _plain(value: Any) -> Any:
+    """A value for JSON; None where it is unknown."""
+    if isinstance(value, float):
+        return float(f"{value:.7g}") if math.isfinite(value) else None
+    if isinstance(value, tuple):
+        return list(value)
+    return value if isinstance(value, str | int | bool) else (None if pd.isna(value) else value.item())
+
+
+def _group(parts: Sequence[Part], rows: pd.DataFrame) -> dict[str, Any]:
+    """Rows that one budget can be held against: what they have in common, and how a sweep asks for it."""
+    timed = rows[rows["latency_kind"].notna()]
+    first = rows.iloc[0] if timed.empty else timed.iloc[0]
+    part = next((part for part in parts if part.name == first["run"]), None)
+    has_config = isinstance(first["config"], str)
+    words = setting(first) if isinstance(first["backend"], str) else "counted only"
+    whose = f"{first['run']}: " if len(parts) > 1 and part else ""
+    return {
+        "words": whose + words,
+        "device": "" if timed.empty else f"{ORIGIN[first['latency_kind']]} {first['device']}",
+        "latency": _asked(part.settings[first["config"]]) if part and has_config else None,
+        "accuracy": part.about["accuracy_source"] if part else None,
+    }
+
+
+def _asked(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration's settings without those that are as they are if nobody says so."""
+    usual = LatencyConfig(backend=settings["backend"], kind=settings["kind"]).settings
+    keep = ("backend", "kind") if settings["kind"] != "measured" else ("backend",)
+    return {name: value for name, value in settings.items() if name in keep or usual.get(name) != value}
+
+
+def _layers(table: pd.DataFrame) -> dict[str, Any]:
+    """Variant -> its layers, by their places in a list of the distinct ones.
+
+    A layer: name, kind, kernel, stride, in and out channels, in and out size, parameters, mult-adds.
+    """
+    place: dict[Layer, int] = {}
+    of: dict[str, list[int]] = {}
+    networks = table.drop_duplicates("variant").head(MAX_LAYERED)
+    for row in networks.to_dict("records"):
+        layers = architecture(as_variant({str(name): value for name, value in row.items()})).layers
+        of[row["variant"]] = [place.setdefault(layer, len(place)) for layer in layers]
+    return {"distinct": [_layer(layer) for layer in place], "of": of}
+
+
+def _layer(layer: Layer) -> list[Any]:
+    sizes = [layer.in_channels, layer.out_channels, layer.in_size, layer.out_size]
+    return [layer.name, layer.kind, layer.kernel, layer.stride, *sizes, layer.params, layer.macs]
+
+
+def _visits(parts: Sequence[Part], table: pd.DataFrame) -> dict[int, list[list[float]]]:
+    """Place of a measured row -> the fastest, median and slowest call of each of its visits, in ms."""
+    measured = table[table["latency_kind"] == "measured"]
+    if len(measured) > MAX_SPREADS:
+        measured = pd.concat([measured[measured["on_front"]], measured[~measured["on_front"]]])
+        measured = measured.head(MAX_SPREADS)
+    place = dict(zip(table.index, range(len(table)), strict=True))
+    found = {}
+    for part in parts:
+        rows = measured[measured["run"] == part.name]
+        spreads = part.run.spreads(set(zip(rows["config"], rows["variant"], strict=True)))
+        for index, key in zip(rows.index, zip(rows["config"], rows["variant"], strict=True), strict=True):
+            found[place[index]] = [_rounded(visit) for visit in spreads[key]]
+    return found
+
+
+def _rounded(values: Iterable[float]) -> list[float]:
+    return [float(f"{value:.4g}") for value in values]

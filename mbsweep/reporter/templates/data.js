@@ -1,0 +1,76 @@
+// The rows of the page and how their numbers are written.
+
+const narrow = matchMedia("(max-width: 700px)");
+
+const payload = JSON.parse(document.getElementById("data").textContent);
+const columns = payload.columns;
+const columnOf = Object.fromEntries(columns.map((column) => [column.name, column]));
+const rows = payload.group.map((group, place) => ({ place, group }));
+for (const [name, given] of Object.entries(payload.rows)) {
+  const at = given?.texts ? given.at : given;
+  rows.forEach((row, place) => {
+    const value = Array.isArray(at) ? at[place] : at; // one value stands for all rows
+    row[name] = given?.texts && value !== null ? given.texts[value] : value;
+  });
+}
+const groups = payload.groups.map((group, number) => ({ ...group, rows: rows.filter((row) => row.group === number) }));
+for (const group of groups) {
+  const isUnique = groups.filter((other) => other.words === group.words).length === 1;
+  group.key = isUnique ? group.words : `${group.words}, ${group.device}`;
+}
+const isNumeric = Object.fromEntries(
+  columns.map(({ name }) => [name, rows.every((row) => row[name] === null || typeof row[name] === "number")]),
+);
+const UNKNOWN = "unknown";
+
+function written(value, digits = 4) {
+  if (value === null || value === undefined) return UNKNOWN;
+  if (value === true) return "yes";
+  if (value === false) return "no";
+  if (Number.isInteger(value)) return value.toLocaleString("en");
+  if (typeof value === "number") return value.toLocaleString("en", { maximumSignificantDigits: digits });
+  return value;
+}
+
+// `5.32 ms`, `568.7 million`: a number as a reader wants it, with its unit.
+function quantity(name, value) {
+  if (typeof value !== "number") return written(value);
+  const { scale, scaled_unit: unit } = columnOf[name];
+  if (unit === "%") return `${value.toFixed(1)} %`;
+  return unit ? `${written(value / scale)} ${unit}` : written(value);
+}
+
+// `5.29 to 5.36 ms`; nothing where no interval is known.
+function interval(row, name = "latency_ms") {
+  if (!name.endsWith("_ms")) return "";
+  const [low, high] = ["low", "high"].map((end) => row[name.replace(/_ms$/, `_${end}_ms`)]);
+  return typeof low === "number" ? `${written(low)} to ${written(high)} ms` : "";
+}
+
+const labelled = ({ label, scaled_unit: unit }) => (unit ? `${label} (${unit})` : label);
+
+// The id without the family, which all networks of a page have in common: `0.75-192`, and what else is special.
+function short(row) {
+  const usual = ["depth", "block", "num_classes", "divisor"].filter((name) => row[name] !== payload.defaults[name]);
+  const words = usual.map((name) => `${name.replace("_", " ")} ${row[name]}`);
+  if (`${JSON.parse(row.stage_channels)}` !== `${payload.defaults.stage_channels}`) words.push("other channels");
+  return [`${row.width}-${row.resolution}`, ...words].join(", ");
+}
+
+// Words as plotly shows them: neither its markup nor its %{templates} are read in them.
+function plain(words) {
+  return String(words).replace(/[&<>%]/g, (sign) => `&#${sign.charCodeAt(0)};`);
+}
+
+// An element with text or children; `make("td", { className: "number" }, "5")`.
+function make(name, properties = {}, ...children) {
+  const element = Object.assign(document.createElement(name), properties);
+  element.append(...children);
+  return element;
+}
+
+function download(name, content) {
+  const link = make("a", { download: name, href: content instanceof Blob ? URL.createObjectURL(content) : content });
+  link.click();
+  if (content instanceof Blob) setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}

@@ -1,0 +1,191 @@
+// Everything that is known of one variant, beside the page.
+
+const drawer = document.getElementById("details");
+const drawerBody = document.getElementById("details-body");
+let cameFrom = null; // who has the focus back when it is closed
+
+const EXACT = new Set(["params", "macs", "weight_bytes", "peak_activation_bytes"]);
+const PARTS_OF_ANOTHER = /_(low|high)_ms$/; // ends of intervals stand beside their number
+
+function kindOf(row, name) {
+  if (EXACT.has(name)) return "exact, from the layer shapes";
+  if (name.startsWith("latency_") && name !== "latency_kind") return `${row.latency_kind}, ${row.backend}`;
+  if (name === "top1_pct" || name === "top5_pct") return `${row.top1_kind}, ${row.top1_source}`;
+  if (name === "file_bytes") return "measured on disk";
+  if (name === "front_pct") return row.latency_ms === null ? "exact" : "from resampled latencies";
+  return "";
+}
+
+function numbersOf(row) {
+  const body = make("tbody");
+  for (const { name, label } of columns) {
+    if (!isNumeric[name] || row[name] === null || PARTS_OF_ANOTHER.test(name)) continue;
+    const value = make("td", { className: "number" }, quantity(name, row[name]));
+    if (interval(row, name)) value.append(make("div", { className: "muted" }, `95 %: ${interval(row, name)}`));
+    body.append(make("tr", {}, make("th", { scope: "row" }, label), value, make("td", { className: "muted" }, kindOf(row, name))));
+  }
+  const heads = ["Number", "Value", "Kind and source"].map((head) => make("th", { scope: "col" }, head));
+  const table = make("table", { className: "wrap" }, make("thead", {}, make("tr", {}, ...heads)), body);
+  return scrollable(table, `Numbers of ${row.variant}`);
+}
+
+// A region that scrolls must be reachable by keyboard.
+function scrollable(table, words) {
+  const box = make("div", { className: "scroll", tabIndex: 0 }, table);
+  box.setAttribute("role", "region");
+  box.setAttribute("aria-label", words);
+  return box;
+}
+
+// The same variant in every group.
+function latenciesOf(variant) {
+  const list = make("ul");
+  for (const { rows: others, key, device } of groups) {
+    const row = others.find((other) => other.variant === variant);
+    if (!row || (row.latency_ms === null && row.error === null)) continue;
+    const words = row.latency_ms === null ? row.error : `${quantity("latency_ms", row.latency_ms)}${interval(row) ? ` (95 %: ${interval(row)})` : ""}`;
+    const item = make("li", {}, make("b", {}, `${key}: `), words, make("div", { className: "muted" }, device));
+    if (row.latency_note) item.append(make("div", { className: "muted" }, row.latency_note));
+    list.append(item);
+  }
+  return list;
+}
+
+const WORDS_OF_KIND = { conv: "Conv", conv_dw: "Conv dw", conv_pw: "Conv 1x1", avg_pool: "Avg Pool", fc: "FC" };
+
+function layersOf(row) {
+  const places = payload.layers.of[row.variant];
+  if (!places) return make("p", { className: "muted" }, "Too many variants for their layers to be in this page: the command below prints them.");
+  const heads = ["Layer", "Type / stride", "Input", "Output", "Parameters", "%", "Mult-adds", "%"];
+  const table = make("table", {}, make("thead", {}, make("tr", {}, ...heads.map((head) => make("th", { scope: "col" }, head)))));
+  const body = table.createTBody();
+  const share = (part, whole) => ((100 * part) / whole).toFixed(1);
+  for (const place of places) {
+    const [name, kind, kernel, stride, inputs, outputs, inSize, outSize, params, macs] = payload.layers.distinct[place];
+    const type = `${WORDS_OF_KIND[kind] ?? kind} ${kind === "fc" ? "" : `${kernel} x ${kernel} / s${stride}`}`;
+    const sizes = [`${inSize} x ${inSize} x ${inputs}`, `${outSize} x ${outSize} x ${outputs}`];
+    const line = body.insertRow();
+    for (const cell of [name, type, ...sizes]) line.append(make("td", {}, cell));
+    for (const [part, whole] of [[params, row.params], [macs, row.macs]]) {
+      line.append(make("td", { className: "number" }, written(part)));
+      const bar = make("td", { className: "number share" }, share(part, whole));
+      bar.style.setProperty("--share", `${(100 * part) / whole}%`);
+      line.append(bar);
+    }
+  }
+  return scrollable(table, `Layers of ${row.variant}`);
+}
+
+// Each visit of the measurement: fastest, median and slowest call.
+function drawVisits(element, visits) {
+  const numbers = visits.map((_, place) => place + 1);
+  const [fastest, middle, slowest] = [0, 1, 2].map((which) => visits.map((visit) => visit[which]));
+  const trace = (name, y, look) => ({ type: "scatter", x: numbers, y, name, ...look });
+  const data = [
+    trace("slowest call", slowest, { mode: "markers", marker: { symbol: "line-ew-open", color: tone("--muted"), size: 8 } }),
+    trace("median", middle, { mode: "markers", marker: { symbol: "circle", color: payload.colours[5], size: 6 } }),
+    trace("fastest", fastest, { mode: "lines+markers", line: { color: payload.colours[2] }, marker: { symbol: "diamond", color: payload.colours[2], size: 6 } }),
+  ];
+  const axis = { gridcolor: tone("--line"), zeroline: false, automargin: true };
+  const layout = { ...paperLayout(), height: 280, xaxis: { ...axis, title: { text: "visit" } }, yaxis: { ...axis, title: { text: "ms, as timed" }, rangemode: "normal" } };
+  Object.assign(layout, { legend: { orientation: "h", y: -0.3 }, margin: { l: 50, r: 10, t: 10, b: 40 } });
+  Plotly.newPlot(element, data, layout, { responsive: true, displayModeBar: false });
+}
+
+function flow(value) {
+  if (Array.isArray(value)) return `[${value.join(", ")}]`;
+  return value;
+}
+
+// What of a variant is not as usual, as (name, value).
+function settingsOf(row) {
+  const usual = payload.defaults;
+  const own = Object.fromEntries(Object.keys(usual).map((name) => [name, name === "stage_channels" ? JSON.parse(row[name]) : row[name]]));
+  const differs = Object.entries(own).filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(usual[name]));
+  const always = ["width", "resolution"].filter((name) => !differs.some(([other]) => other === name));
+  return [...always.map((name) => [name, own[name]]), ...differs];
+}
+
+function sweepOf(row) {
+  const mapping = (entries) => `{${entries.map(([name, value]) => `${name}: ${flow(value)}`).join(", ")}}`;
+  const { latency, accuracy } = groups[row.group];
+  const lines = ["variants:", `  - ${mapping(settingsOf(row))}`];
+  if (latency) lines.push("latency:", `  - ${mapping(Object.entries(latency))}`);
+  if (accuracy) lines.push(`accuracy: {source: published, table: ${accuracy}}`);
+  return lines.join("\n");
+}
+
+function commandOf(verb, row, rest = "") {
+  const words = settingsOf(row).map(([name, value]) => `--${name.replaceAll("_", "-")} ${Array.isArray(value) ? value.join(",") : value}`);
+  return `mbsweep ${verb} ${words.join(" ")}${rest}`;
+}
+
+async function copy(button, text) {
+  let words = "Copied";
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    words = copyByHand(text) ? words : "Select and copy by hand";
+  }
+  const before = button.textContent;
+  button.textContent = words;
+  setTimeout(() => { button.textContent = before; }, 1500);
+}
+
+// Browsers have no clipboard for a page that was opened from a file, but this.
+function copyByHand(text) {
+  const area = make("textarea", { value: text, className: "unseen" });
+  document.body.append(area);
+  area.select();
+  const done = document.execCommand("copy");
+  area.remove();
+  return done;
+}
+
+function snippet(title, text) {
+  const button = make("button", { type: "button" }, "Copy");
+  button.setAttribute("aria-label", `Copy: ${title}`);
+  button.addEventListener("click", () => copy(button, text));
+  return make("div", { className: "snippet" }, make("h4", {}, title), make("pre", { tabIndex: 0 }, text), button);
+}
+
+function showDetails() {
+  const row = groupRows().find((other) => other.variant === state.variant) ?? rows.find((other) => other.variant === state.variant);
+  document.body.classList.toggle("has-details", Boolean(row));
+  drawer.hidden = !row;
+  drawerBody.replaceChildren();
+  if (!row) return;
+  document.getElementById("details-title").textContent = row.variant;
+  const where = row.latency_kind === null ? groups[row.group].words : `${groups[row.group].key}; ${groups[row.group].device}`;
+  drawerBody.append(make("p", { className: "muted" }, where));
+  if (row.error) drawerBody.append(make("p", { className: "warning" }, row.error));
+  if (row.latency_note) drawerBody.append(make("p", { className: "warning" }, row.latency_note));
+  if (row.top1_reason) drawerBody.append(make("p", { className: "muted" }, row.top1_reason));
+  drawerBody.append(numbersOf(row));
+  const visits = payload.visits[row.place];
+  if (visits) {
+    const figure = make("div", { id: "visits" });
+    figure.setAttribute("role", "img");
+    figure.setAttribute("aria-label", `Calls of ${row.variant} in each of ${visits.length} visits`);
+    drawerBody.append(make("h3", {}, "The calls of each visit"), figure);
+    drawVisits(figure, visits);
+  }
+  if (groups.length > 1) drawerBody.append(make("h3", {}, "Latency everywhere"), latenciesOf(row.variant));
+  drawerBody.append(make("h3", {}, "Layers"), layersOf(row), make("h3", {}, "Take it further"));
+  drawerBody.append(snippet("Sweep file that reproduces it", sweepOf(row)));
+  drawerBody.append(snippet("Show its layers", commandOf("show", row)), snippet("Export it", commandOf("export", row, ` -o ${row.variant}.onnx`)));
+}
+
+function setUpDetails() {
+  const close = () => change({ variant: null });
+  document.getElementById("details-close").addEventListener("click", close);
+  document.addEventListener("keydown", (event) => event.key === "Escape" && state.variant !== null && close());
+  onChange((changed) => {
+    if (!["variant", "group", "theme"].some((name) => changed.has(name))) return;
+    if (changed.has("variant") && state.variant !== null && !drawer.contains(document.activeElement)) cameFrom = document.activeElement;
+    showDetails();
+    if (!changed.has("variant")) return;
+    if (state.variant !== null) document.getElementById("details-title").focus();
+    else if (cameFrom?.isConnected) cameFrom.focus();
+  });
+}

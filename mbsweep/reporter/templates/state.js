@@ -1,0 +1,82 @@
+// What the reader has chosen. It stands in the page's address, so that a link opens the same view.
+
+const COSTS = ["latency_ms", "macs", "params", "weight_bytes", "peak_activation_bytes"];
+const FLOOR = "top1_pct";
+const isKnown = (name) => rows.some((row) => row[name] !== null);
+const costs = COSTS.filter(isKnown);
+
+const firstAxes = () => ({
+  x: isKnown("latency_ms") ? "latency_ms" : "macs",
+  y: isKnown("top1_pct") ? "top1_pct" : "params",
+});
+const INITIAL = {
+  group: groups.findIndex((group) => group.rows.some((row) => row.latency_ms !== null)),
+  by: isKnown("top1_pct") ? "top1_pct" : "macs",
+  limits: {}, // cost -> at most so much
+  floor: null, // of top-1, in percent
+  view: "scatter",
+  ...firstAxes(),
+  logX: true,
+  logY: !isKnown("top1_pct"),
+  colour: "width",
+  shape: "resolution",
+  variant: null,
+  filter: "",
+  theme: "auto",
+};
+INITIAL.group = Math.max(INITIAL.group, 0);
+const state = { ...INITIAL, limits: {} };
+const listeners = [];
+let addressTimer = 0;
+
+// Called with the names of what has changed.
+const onChange = (listener) => listeners.push(listener);
+
+function change(changes) {
+  const changed = Object.keys(changes).filter((name) => JSON.stringify(changes[name]) !== JSON.stringify(state[name]));
+  if (!changed.length) return;
+  Object.assign(state, changes);
+  for (const listener of listeners) listener(new Set(changed));
+  clearTimeout(addressTimer); // a slider that is dragged asks for more than browsers allow
+  addressTimer = setTimeout(() => history.replaceState(null, "", `#${address()}`), 100);
+}
+
+function address() {
+  const words = new URLSearchParams();
+  for (const [name, value] of Object.entries(state)) {
+    if (name === "limits") for (const [cost, most] of Object.entries(value)) words.set(`max_${cost}`, most);
+    else if (name === "group") value === INITIAL.group || words.set("latency", groups[value].key);
+    else if (value !== INITIAL[name]) words.set(name, value);
+  }
+  return words.toString();
+}
+
+// An address may be of another page, or typed: what it names and the page does not have is left out.
+function readAddress() {
+  const words = new URLSearchParams(location.hash.slice(1));
+  const read = { ...INITIAL, limits: {} };
+  const number = (text) => (text !== null && text.trim() !== "" && Number(text) > 0 ? Number(text) : null);
+  for (const cost of costs) {
+    const most = number(words.get(`max_${cost}`));
+    if (most !== null) read.limits[cost] = most;
+  }
+  read.floor = number(words.get("floor"));
+  const group = groups.findIndex(({ key }) => key === words.get("latency"));
+  if (group >= 0) read.group = group;
+  const allowed = {
+    by: objectives(),
+    view: ["scatter", "parallel"],
+    x: axes().map(({ key }) => key),
+    y: axes().map(({ key }) => key),
+    colour: colours(),
+    shape: shapes(),
+    theme: ["auto", "light", "dark"],
+  };
+  for (const [name, values] of Object.entries(allowed)) if (values.includes(words.get(name))) read[name] = words.get(name);
+  for (const name of ["logX", "logY"]) if (words.has(name)) read[name] = words.get(name) === "true";
+  read.filter = words.get("filter") ?? "";
+  read.variant = rows.some((row) => row.variant === words.get("variant")) ? words.get("variant") : null;
+  return read;
+}
+
+const groupRows = () => groups[state.group].rows;

@@ -1,0 +1,95 @@
+// The table: sorted, filtered, a part of it at a time; its rows open the details.
+
+const BLANK = new Set(["error", "latency_note", "config", "run"]); // a published row is of no configuration
+const PAGE = 100; // rows added at a time: ten thousand at once would stall the browser
+const shownColumns = columns.filter(({ shown }) => shown);
+const head = document.querySelector("#table thead");
+const body = document.querySelector("#table tbody");
+const filter = document.getElementById("filter");
+const more = document.getElementById("more");
+const count = document.getElementById("count");
+const sortKeys = new Map(); // text -> the same with its numbers padded: 96 comes before 128, and 0.25 before 0.5
+let sorted = { name: null, ascending: true };
+let visible = rows;
+let shownRows = 0;
+
+function sortKey(text) {
+  if (!sortKeys.has(text)) {
+    sortKeys.set(text, text.toLowerCase().replace(/\d+(\.\d+)?/g, (n) => Number(n).toFixed(6).padStart(20, "0")));
+  }
+  return sortKeys.get(text);
+}
+
+function addRows() {
+  for (const row of visible.slice(shownRows, shownRows + PAGE)) {
+    const line = body.insertRow();
+    line.classList.toggle("front", row.on_front === true);
+    line.classList.toggle("chosen", row.variant === state.variant);
+    line.dataset.variant = row.variant;
+    for (const { name } of shownColumns) {
+      const value = row[name];
+      const cell = line.insertCell();
+      // No error and nothing to note is good news, every other gap is a number nobody knows.
+      if (name === "variant") cell.append(variantButton(row, value));
+      else cell.textContent = value === null && BLANK.has(name) ? "" : written(value);
+      cell.className = isNumeric[name] ? "number" : "text";
+      if (cell.textContent === UNKNOWN) cell.classList.add("unknown");
+      if (typeof value === "string") cell.title = value;
+    }
+  }
+  shownRows = Math.min(shownRows + PAGE, visible.length);
+  more.hidden = shownRows >= visible.length;
+  count.textContent = `${shownRows.toLocaleString("en")} of ${visible.length.toLocaleString("en")} rows`;
+}
+
+function compareRows(a, b) {
+  const [x, y] = [a[sorted.name], b[sorted.name]];
+  if (x === null || y === null) return (x === null) - (y === null); // the unknown last, in both directions
+  const [i, j] = typeof x === "string" ? [sortKey(x), sortKey(y)] : [x, y];
+  const order = (i > j) - (i < j);
+  return sorted.ascending ? order : -order;
+}
+
+function showTable() {
+  const wanted = state.filter.trim().toLowerCase();
+  const matches = (value) => typeof value === "string" && value.toLowerCase().includes(wanted);
+  visible = rows.filter((row) => shownColumns.some(({ name }) => matches(row[name])));
+  if (sorted.name) visible.sort(compareRows);
+  head.querySelectorAll("th").forEach((cell, place) => {
+    const direction = sorted.ascending ? "ascending" : "descending";
+    cell.setAttribute("aria-sort", shownColumns[place].name === sorted.name ? direction : "none");
+  });
+  body.replaceChildren();
+  shownRows = 0;
+  addRows();
+}
+
+// RFC 4180; all columns, numbers as they are.
+function asCsv(chosen) {
+  const names = Object.keys(payload.rows);
+  const cell = (value) => (/[",\r\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value);
+  const line = (row) => names.map((name) => cell(row[name] === null ? "" : String(row[name]))).join(",");
+  return [names.join(","), ...chosen.map(line)].join("\r\n") + "\r\n";
+}
+
+function setUpTable() {
+  const line = head.insertRow();
+  for (const { name, label, unit } of shownColumns) {
+    const button = make("button", { type: "button" }, unit ? `${label} (${unit})` : label);
+    button.addEventListener("click", () => {
+      sorted = { name, ascending: sorted.name === name ? !sorted.ascending : true };
+      showTable();
+    });
+    line.append(make("th", { className: isNumeric[name] ? "number" : "text", scope: "col" }, button));
+  }
+  filter.addEventListener("input", () => change({ filter: filter.value }));
+  more.addEventListener("click", addRows);
+  document.getElementById("csv").addEventListener("click", () => {
+    download(`${document.title}.csv`, new Blob([asCsv(visible)], { type: "text/csv" }));
+  });
+  onChange((changed) => {
+    if (changed.has("filter")) showTable();
+    if (!changed.has("variant")) return;
+    for (const row of body.rows) row.classList.toggle("chosen", row.dataset.variant === state.variant);
+  });
+}
