@@ -114,22 +114,25 @@ def _asked(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _layers(table: pd.DataFrame) -> dict[str, Any]:
-    """Variant -> its layers, by their places in a list of the distinct ones.
+    """Variant -> its layers, by their places in a list of the distinct shapes; and the names of the layers.
 
-    A layer: name, kind, kernel, stride, in and out channels, in and out size, parameters, mult-adds.
+    A shape: kind, kernel, stride, in and out channels, in and out size, parameters, mult-adds. The names are
+    those of all networks with as many of the same blocks.
     """
-    place: dict[Layer, int] = {}
+    place: dict[tuple[Any, ...], int] = {}
     of: dict[str, list[int]] = {}
+    names: dict[str, list[str]] = {}
     networks = table.drop_duplicates("variant").head(MAX_LAYERED)
     for row in networks.to_dict("records"):
         layers = architecture(as_variant({str(name): value for name, value in row.items()})).layers
-        of[row["variant"]] = [place.setdefault(layer, len(place)) for layer in layers]
-    return {"distinct": [_layer(layer) for layer in place], "of": of}
+        of[row["variant"]] = [place.setdefault(_shape(layer), len(place)) for layer in layers]
+        names.setdefault(f"{row['block']} {row['depth']}", [layer.name for layer in layers])
+    return {"shapes": list(place), "of": of, "names": names}
 
 
-def _layer(layer: Layer) -> list[Any]:
-    sizes = [layer.in_channels, layer.out_channels, layer.in_size, layer.out_size]
-    return [layer.name, layer.kind, layer.kernel, layer.stride, *sizes, layer.params, layer.macs]
+def _shape(layer: Layer) -> tuple[Any, ...]:
+    sizes = (layer.in_channels, layer.out_channels, layer.in_size, layer.out_size)
+    return (layer.kind, layer.kernel, layer.stride, *sizes, layer.params, layer.macs)
 
 
 def _visits(parts: Sequence[Part], table: pd.DataFrame) -> dict[int, list[list[float]]]:

@@ -51,28 +51,28 @@ function latenciesOf(variant) {
   return list;
 }
 
-const WORDS_OF_KIND = { conv: "Conv", conv_dw: "Conv dw", conv_pw: "Conv 1x1", avg_pool: "Avg Pool", fc: "FC" };
+const WORDS_OF_KIND = { conv: "Conv", conv_dw: "Conv dw", conv_pw: "Conv", avg_pool: "Avg Pool", fc: "FC" };
 
 function layersOf(row) {
   const places = payload.layers.of[row.variant];
   if (!places) return make("p", { className: "muted" }, "Too many variants for their layers to be in this page: the command below prints them.");
-  const heads = ["Layer", "Type / stride", "Input", "Output", "Parameters", "%", "Mult-adds", "%"];
+  const heads = ["Layer", "Type / stride", "Output", "Parameters", "%", "Mult-adds", "%"];
   const table = make("table", {}, make("thead", {}, make("tr", {}, ...heads.map((head) => make("th", { scope: "col" }, head)))));
   const body = table.createTBody();
   const share = (part, whole) => ((100 * part) / whole).toFixed(1);
-  for (const place of places) {
-    const [name, kind, kernel, stride, inputs, outputs, inSize, outSize, params, macs] = payload.layers.distinct[place];
+  const names = payload.layers.names[`${row.block} ${row.depth}`];
+  places.forEach((place, number) => {
+    const [kind, kernel, stride, , outputs, , outSize, params, macs] = payload.layers.shapes[place];
     const type = `${WORDS_OF_KIND[kind] ?? kind} ${kind === "fc" ? "" : `${kernel} x ${kernel} / s${stride}`}`;
-    const sizes = [`${inSize} x ${inSize} x ${inputs}`, `${outSize} x ${outSize} x ${outputs}`];
     const line = body.insertRow();
-    for (const cell of [name, type, ...sizes]) line.append(make("td", {}, cell));
+    for (const cell of [names[number], type, `${outSize} x ${outSize} x ${outputs}`]) line.append(make("td", {}, cell));
     for (const [part, whole] of [[params, row.params], [macs, row.macs]]) {
       line.append(make("td", { className: "number" }, written(part)));
       const bar = make("td", { className: "number share" }, share(part, whole));
       bar.style.setProperty("--share", `${(100 * part) / whole}%`);
       line.append(bar);
     }
-  }
+  });
   return scrollable(table, `Layers of ${row.variant}`);
 }
 

@@ -274,7 +274,10 @@ function drawOverlay() {
   for (const point of marks.chosen) ring(point, 12, tone("--accent"), 3);
   marks.named.forEach((point, place) => {
     if (!point) return;
-    const { text, ax, ay } = NAMES[place];
+    const { text } = NAMES[place];
+    let { ax, ay } = NAMES[place];
+    if (y(point) + ay < 16) ay = -ay; // inside the frame, wherever the point is
+    if (x(point) + ax < 60 || x(point) + ax > xaxis._length - 70) ax = -ax;
     const [left, top] = [x(point) + ax, y(point) + ay];
     frame.append(drawn("line", { x1: x(point) + ax / 5, y1: y(point) + ay / 5, x2: left, y2: top, stroke: tone("--muted") }));
     const words = { x: left, y: top + (ay > 0 ? 14 : -4), fill: tone("--ink"), "text-anchor": ax > 0 ? "start" : "end" };
