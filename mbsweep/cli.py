@@ -287,6 +287,28 @@ def _stages(text: str) -> tuple[Any, ...]:
 
 
 @app.command()
+def export(
+    output: Annotated[Path, typer.Option("-o", "--output", help="The file: .onnx, or .pte for ExecuTorch.")],
+    family: Family = "mobilenet_v1",
+    width: Width = 1.0,
+    resolution: Resolution = 224,
+    depth: Depth = 5,
+    block: Block = "separable",
+    stage_channels: StageChannels = "64,128,256,512,1024",
+    num_classes: NumClasses = 1000,
+    divisor: Divisor = 8,
+    precision: Annotated[str, typer.Option(help="fp32 or int8.")] = "fp32",
+) -> None:
+    """Write one network, with random weights, as a file to be measured on another device."""
+    from mbsweep.exporting import export_network
+    from mbsweep.space.variant import Variant
+
+    stages = _stages(stage_channels)
+    variant = Variant(family, width, resolution, depth, block, stages, num_classes, divisor)
+    print(export_network(variant, precision, output))
+
+
+@app.command()
 def bench(
     family: Family = "mobilenet_v1",
     width: Width = 1.0,
@@ -325,10 +347,14 @@ def report(
         typer.Argument(metavar="[RUN]...", help="Run folders; default every run under runs/."),
     ] = None,
     html: Annotated[Path, typer.Option(help="Folder for the pages.")] = Path("reports"),
+    png: Annotated[
+        bool, typer.Option("--png", help="Draw each figure as a picture beside its page, too.")
+    ] = False,
 ) -> None:
     """Write one page for the runs that are named, side by side; or for each run, and an index."""
     from mbsweep.accuracy.published import latency_rows
     from mbsweep.reporter.page import write_report
+    from mbsweep.reporter.pictures import draw_pictures, write_pictures
     from mbsweep.reproduce import printed_sizes
     from mbsweep.results import find_runs, open_run
 
@@ -336,5 +362,8 @@ def report(
     for folder in empty:
         print(f"{folder} was stopped before it began and is left out", file=sys.stderr)
     pages = [opened] if runs else [[run] for run in opened]
-    for page in write_report(pages, html, latency_rows, printed_sizes):
-        print(page)
+    # Before any page is written, for it may not be possible.
+    pictures = draw_pictures(pages, latency_rows) if png else [{} for _ in pages]
+    index, *written = write_report(pages, html, latency_rows, printed_sizes)
+    for path in [index, *written, *write_pictures(written, pictures)]:
+        print(path)

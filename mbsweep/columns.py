@@ -65,6 +65,15 @@ COLUMNS: dict[str, Column] = {
     "error": Column("Error"),
 }
 
+# Columns that hold words or yes and no. The others hold numbers, and any of them can be an axis of a figure.
+_WORDS = {"run", "variant", "family", "block", "stage_channels", "on_front", "error"}
+_WORDS |= {"latency_kind", "latency_note", "config", "backend", "precision", "mode", "memory_format"}
+_WORDS |= {"device", "device_id", "top1_kind", "top1_source", "top1_reason"}
+NUMBERS = [name for name in COLUMNS if name not in _WORDS]
+
+# What may differ between two latency configurations of one variant.
+PER_CONFIGURATION = list(COLUMNS)[list(COLUMNS).index("latency_ms") : list(COLUMNS).index("top1_pct")]
+
 # Rows with the same values here lie on one pair of axes: only among them is a front drawn.
 COMPARABLE = [
     "run",

@@ -6,21 +6,25 @@ import json
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
 
 from mbsweep.chances import front_chances
-from mbsweep.columns import COLUMNS, COMPARABLE
+from mbsweep.columns import COLUMNS, COMPARABLE, NUMBERS
 from mbsweep.database import EmptyRunError
 from mbsweep.errors import MbsweepError
 from mbsweep.folder import FILE_NAME
 from mbsweep.pareto import front
+from mbsweep.space.rules import did_you_mean, shown
 from mbsweep.space.variant import Variant
 from mbsweep.store import SKIPPED, Store
 from mbsweep.summary import NS_PER_MS
 from mbsweep.tabulate import Undrifted, tabulate
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 # What is known of a variant, whatever its latencies.
 _NETWORK = list(COLUMNS)[list(COLUMNS).index("variant") : list(COLUMNS).index("latency_ms")]
@@ -48,6 +52,31 @@ class Run:
     def name(self) -> str:
         """The folder's name, as text."""
         return _as_text(self.path.resolve().name)
+
+    def figure(self, value: str, cost: str, config: str | None = None) -> go.Figure:
+        """Two columns of numbers against each other as the report draws them: the cost along, the value up.
+
+        config: the latency configuration to draw alone. The published latencies of other devices, which are
+        on a report's page, too, are not part of a run. Raises MbsweepError for a column that is not of
+        numbers, for a configuration that the run has not, and where no row knows both numbers.
+        """
+        from mbsweep.reporter.figures import scatter
+
+        for name, column in (("value", value), ("cost", cost)):
+            if column not in NUMBERS:
+                hint = did_you_mean(column, NUMBERS)
+                raise MbsweepError(f"{name} is {shown(column)}; expected one of {', '.join(NUMBERS)}{hint}")
+        table = self.table()
+        if config is not None:
+            configs = list(table["config"].dropna().unique())
+            if config not in configs:
+                names = f"{', '.join(configs) or 'no latency configuration'}{did_you_mean(config, configs)}"
+                raise MbsweepError(f"config is {shown(config)}; {self.path} has {names}")
+            table = table[table["config"] == config]
+        figure = scatter(table, x=cost, y=value)
+        if figure is None:
+            raise MbsweepError(f"{self.path}: no row knows both {value} and {cost}")
+        return figure
 
     def about(self) -> dict[str, Any]:
         """The sweep (name, title, description, text, accuracy_source) and the sessions that measured."""

@@ -71,9 +71,21 @@ def test_torch_is_loaded_only_to_measure(words, tiny_run, tiny_sweep, tmp_path):
 
 
 def test_help_names_every_command():
-    """Ten commands, each with its own help."""
+    """Eleven commands, each with its own help."""
     text = call("--help").stdout
-    commands = ("plan", "run", "table", "compare", "pick", "front", "show", "bench", "reproduce", "report")
+    commands = (
+        "plan",
+        "run",
+        "table",
+        "compare",
+        "pick",
+        "front",
+        "show",
+        "bench",
+        "export",
+        "reproduce",
+        "report",
+    )
     for command in commands:
         assert f"  {command} " in text
         result = call(command, "--help")

@@ -14,7 +14,7 @@ from made_runs import made_run
 
 from mbsweep import MbsweepError, open_run
 from mbsweep.columns import COLUMNS
-from mbsweep.compare import GROUP, print_comparison, rank_agreement, ratio
+from mbsweep.compare import GROUP, agreement, print_comparison, rank_agreement, ratio
 
 NAN = math.nan
 
@@ -339,3 +339,20 @@ def test_tables_without_a_latency_have_nothing_to_compare(tmp_path):
     tables = [open_run(made_run(tmp_path / name, sweep)).table() for name in ("a", "b")]
     with pytest.raises(MbsweepError, match="a has nothing; b has nothing"):
         print_comparison(*tables, tables[0].iloc[:0])
+
+
+def test_the_matrix_of_agreements_is_symmetric_and_that_of_the_definition(tmp_path):
+    """Each configuration and device of a table with each: Kendall's tau by counting, over what both know."""
+    first = open_run(a_run(tmp_path / "first", {TORCH: [5, 4, 1], ONNX: [3, 3, 1]})).table()
+    second = open_run(a_run(tmp_path / "second", {TORCH: [4, 5, 0]})).table()
+    names, taus = agreement(pd.concat([first, second], ignore_index=True))
+    assert names == [f"first, {TORCH}, measured", f"first, {ONNX}, measured", f"second, {TORCH}, measured"]
+    tied = 2 / math.sqrt(2 * 3)  # of three pairs two alike, one equal in one of the two
+    expected = [[1, tied, -1], [tied, 1, NAN], [-1, NAN, 1]]  # both variants of the last are equal in ONNX
+    np.testing.assert_allclose(taus, expected)
+
+
+def test_a_table_without_latencies_has_no_agreement(tmp_path):
+    """No configuration: no names, and a matrix of 0 x 0."""
+    names, taus = agreement(open_run(made_run(tmp_path / "run", "space: {width: [0.25]}\n")).table())
+    assert (names, taus.shape) == ([], (0, 0))

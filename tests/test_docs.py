@@ -50,12 +50,14 @@ def test_every_command_and_the_python_of_the_readme_run(workplace):
         "front",
         "show",
         "bench",
+        "export",
         "reproduce",
     }
     for command in commands:
         done = subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, f"{command}: {done.stderr}"
     assert (workplace / "reports/index.html").is_file()
+    assert (workplace / "net.onnx").is_file()
     assert len((workplace / "width_res.csv").read_text().splitlines()) == 1 + 16 * 2
     (python,) = blocks(README, "python")
     printed = subprocess.run(

@@ -193,8 +193,9 @@ def test_page_of_the_papers_grid_draws_every_point(open_page, pages):
             "accuracy_macs": [16],
             "accuracy_params": [16],
             "latency_macs": [16] * 5,
+            "ranks": [16 * 5],
         }
-        assert tab.locator(".figure .scatterlayer path.js-line").count() == 5 + 1 + 1 + 5
+        assert tab.locator(".figure .scatterlayer path.js-line").count() == 5 + 1 + 1 + 5 + 16
         assert tab.locator(".figure .legendtext").all_text_contents()[:9] == [
             *("width 0.25", "width 0.5", "width 0.75", "width 1"),
             *("128 px", "160 px", "192 px", "224 px"),
@@ -432,7 +433,7 @@ def test_hostile_text_is_shown_and_never_run(open_page, tmp_path):
         assert HOSTILE in cells(tab, "Error")
         assert tab.locator("img, iframe, object").count() == 0
         scripts = tab.locator("script").evaluate_all("(all) => all.map((s) => s.type)")
-        assert scripts == ["application/json"] * 5 + ["", ""]
+        assert scripts == ["application/json"] * 6 + ["", ""]
         shown = HOSTILE.replace(" ", "")
         titles = tab.evaluate(
             "[...document.querySelectorAll('#latency_macs .annotation')].map((title) => title.textContent)"

@@ -160,8 +160,10 @@ def page_of(folder: Path, *args, **kwargs) -> Page:
 
 
 def test_figures_are_the_promised_ones_on_log_axes(normal):
-    """Accuracy against MACs, parameters and latency, latency against MACs; every cost on a log axis."""
-    assert list(normal.figures) == ["accuracy_latency", "accuracy_macs", "accuracy_params", "latency_macs"]
+    """Accuracy against MACs, parameters and latency, latency against MACs; every cost on a log axis. And the
+    ranks, which have axes of their own."""
+    names = ["accuracy_latency", "accuracy_macs", "accuracy_params", "latency_macs", "ranks"]
+    assert list(normal.figures) == names
     titles = {
         "accuracy_latency": "Latency (ms, log scale)",
         "accuracy_macs": "Mult-adds (millions, log scale)",
@@ -188,6 +190,7 @@ def test_every_variant_is_a_point_of_every_panel(normal):
         "accuracy_macs": [16],
         "accuracy_params": [16],
         "latency_macs": [16] * 5,
+        "ranks": [],  # lines
     }
 
 
@@ -576,7 +579,7 @@ def test_page_loads_nothing(normal):
     [
         (
             {"text": WIDTH_RES.rsplit("accuracy", 1)[0]},
-            ["latency_macs", "params_macs"],
+            ["latency_macs", "ranks", "params_macs"],
             "The sweep names no accuracy source, so no figure shows accuracy.",
         ),
         (
@@ -591,7 +594,7 @@ def test_page_loads_nothing(normal):
         ),
         (
             {"text": WIDTH_RES.replace("[1.0, 0.75,", "[1.0, 0.7,")},
-            ["accuracy_latency", "accuracy_macs", "accuracy_params", "latency_macs"],
+            ["accuracy_latency", "accuracy_macs", "accuracy_params", "latency_macs", "ranks"],
             "gives the accuracy of 12 of 16 variants; the other 4 are missing",
         ),
         (
@@ -608,6 +611,7 @@ def test_page_loads_nothing(normal):
                 "accuracy_macs",
                 "accuracy_params",
                 "latency_macs",
+                "ranks",
             ],  # the published latencies
             "No latency was measured; the latencies shown are published ones.",
         ),
@@ -620,7 +624,7 @@ def test_page_says_what_is_missing(tmp_path, kwargs, figures, says):
     assert list(page.figures) == figures
     assert says in page.text
     for figure in page.figures.values():
-        assert sum(map(len, points(figure).values())) > 0
+        assert any(trace.get("customdata") for trace in figure["data"])
 
 
 def test_failures_stand_in_the_page_with_their_reason(tmp_path):
@@ -701,7 +705,7 @@ def test_hostile_text_stays_text(tmp_path):
         assert "img" not in [tag for tag, _ in one.elements]
         assert not [a for _, attributes in one.elements for a in attributes if a.startswith("on")]
     scripts = [a.get("type") for tag, a in page.elements if tag == "script"]
-    assert scripts == ["application/json"] * 5 + [None, None]  # four figures and the table; plotly and ours
+    assert scripts == ["application/json"] * 6 + [None, None]  # five figures and the table; plotly and ours
     for data in page.data:
         assert "<" not in data
         assert "&" not in data

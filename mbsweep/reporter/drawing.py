@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,9 +22,11 @@ SYMBOLS = ["circle", "square", "diamond", "triangle-up", "triangle-down", "penta
 MAX_LEGEND = 8  # more widths get a colour bar, more resolutions one marker
 WEBGL_ABOVE = 2000  # SVG markers grow slow
 MANY_PANELS = 6  # more stand three in a row, else two
+LOG_ABOVE = 3  # a cost whose largest value is more than so many times its smallest has a log axis
+IN_MILLIONS = ("macs", "params")
 PANEL_HEIGHT = 290  # of a panel's axes
 LONE_HEIGHT = 360  # the same where there is but one row of panels
-LEGEND_HEIGHT = 130
+LEGEND_HEIGHT = 50
 AXIS_HEIGHT = 80  # below a panel, for its labels and title
 TITLE_LINE = 18  # of a panel's title
 FRONT = {"color": "#c0392b", "width": 1.5, "shape": "hv"}
@@ -40,20 +42,25 @@ class Axis:
     scale: float = 1  # drawn value = column / scale
     unit: str = ""
 
+    @classmethod
+    def of(cls, column: str, rows: pd.DataFrame) -> Axis:
+        """A column with the scale that suits its values in some rows, all of them known."""
+        values = rows[column].astype(float)
+        low, high = float(values.min()), float(values.max())
+        log = COLUMNS[column].better == "lower" and 0 < low * LOG_ABOVE < high
+        if column in IN_MILLIONS:
+            return cls(column, log, scale=1e6, unit="millions")
+        return cls(column, log, unit=COLUMNS[column].unit)
+
     @property
     def title(self) -> str:
         """Label and unit."""
-        return f"{COLUMNS[self.column].label} ({self.unit}{', log scale' if self.log else ''})"
+        words = ", ".join(filter(None, (self.unit, "log scale" if self.log else "")))
+        return f"{COLUMNS[self.column].label} ({words})" if words else COLUMNS[self.column].label
 
     def can_show(self, rows: pd.DataFrame) -> pd.Series[bool]:
         """Mask of the rows that have a place on it."""
         return rows[self.column] > 0 if self.log else rows[self.column].notna()
-
-
-MACS = Axis("macs", log=True, scale=1e6, unit="millions")
-PARAMS = Axis("params", log=True, scale=1e6, unit="millions")
-LATENCY = Axis("latency_ms", log=True, unit="ms")
-TOP1 = Axis("top1_pct", unit="%")
 
 
 def grid(
@@ -102,17 +109,35 @@ def grid(
             figure.update_yaxes(matches=f"y{first}", **at)
     lines_drawn = {"Pareto front": FRONT} if front_line else {}
     lines_drawn |= {"proportional": PROPORTIONAL} if proportional else {}
-    figure.add_traces([*style.legend(), *_line_legend(lines_drawn)])
+    finish(figure, style, top, inner, lines=lines_drawn)
+    return figure
+
+
+def finish(
+    figure: go.Figure,
+    style: Style,
+    top: int,
+    inner: int,
+    below: int = AXIS_HEIGHT,
+    lines: Mapping[str, dict[str, object]] | None = None,
+) -> None:
+    """Give a figure its legend and its measures, in pixels.
+
+    top: above the axes. inner: of all panels together. below: from the axes to the legend.
+    lines: name -> look of the lines that the legend explains.
+    """
+    figure.add_traces([*style.legend(), *_line_legend(lines or {})])
+    margin = below + LEGEND_HEIGHT
     bar = {"title": "Width", "thickness": 15, "lenmode": "pixels", "len": 300, "y": 1, "yanchor": "top"}
     figure.update_layout(
         template="plotly_white",
-        height=top + inner + LEGEND_HEIGHT,
-        margin={"l": 60, "r": 20, "t": top, "b": LEGEND_HEIGHT},
+        height=top + inner + margin,
+        margin={"l": 60, "r": 20, "t": top, "b": margin},
         font={"family": "system-ui, sans-serif", "size": 13},
         # A click would hide an entry, but none of its points.
         legend={
             "orientation": "h",
-            "y": -AXIS_HEIGHT / inner,
+            "y": -below / inner,
             "yanchor": "top",
             "x": 0,
             "itemclick": False,
@@ -122,19 +147,19 @@ def grid(
         hoverlabel={"align": "left", "font": {"size": 12}},
     )
     figure.update_annotations(font={"size": 13})
-    return figure
 
 
 def _axis(axis: Axis, rows: pd.DataFrame) -> dict[str, object]:
     look: dict[str, object] = {"title": {"text": axis.title, "font": {"size": 13}}, "ticks": "outside"}
-    if not axis.log:
-        return look
+    if not axis.log:  # no cost is below zero, and where there is but one, neither is what surrounds it
+        return look | ({"rangemode": "nonnegative"} if COLUMNS[axis.column].better == "lower" else {})
     values = rows[axis.column] / axis.scale
     low, high = (int(np.floor(np.log10(value))) for value in (values.min(), values.max()))
     # 1, 2 and 5 of each decade, written out: plotly's own label of 200 on such an axis is "2". The page's
     # script leaves a range of less than a decade to plotly, which writes out the labels of that.
     ticks = [float(f"{digit}e{power}") for power in range(low - 1, high + 2) for digit in (1, 2, 5)]
-    return look | {"type": "log", "tickvals": ticks}
+    mode = "auto" if values.max() < 10 * values.min() else "array"
+    return look | {"type": "log", "tickvals": ticks, "tickmode": mode}
 
 
 class Style:
@@ -197,7 +222,7 @@ def _are_predicted(rows: pd.DataFrame) -> pd.Series[bool]:
     return rows.get("latency_kind", pd.Series(index=rows.index, dtype=object)) == "predicted"
 
 
-def _line_legend(lines: dict[str, dict[str, object]]) -> list[go.Scatter]:
+def _line_legend(lines: Mapping[str, dict[str, object]]) -> list[go.Scatter]:
     return [
         go.Scatter(x=[None], y=[None], mode="lines", name=name, line=line) for name, line in lines.items()
     ]
@@ -207,7 +232,7 @@ def _points(rows: pd.DataFrame, x: Axis, y: Axis, style: Style) -> list[go.Scatt
     scatter = go.Scattergl if style.webgl else go.Scatter
     traces = []
     for group in style.groups(rows):
-        data, template = hover(group)
+        data, template = hover(group, axes=(x.column, y.column), is_brief=style.webgl)
         trace = scatter(
             x=group[x.column] / x.scale,
             y=group[y.column] / y.scale,
@@ -219,7 +244,7 @@ def _points(rows: pd.DataFrame, x: Axis, y: Axis, style: Style) -> list[go.Scatt
         )
         for name, axis in (("error_x", x), ("error_y", y)):
             crowded = style.webgl and name == "error_y"  # bars of so many points are one grey band
-            if axis is LATENCY and not crowded and group["latency_low_ms"].notna().any():
+            if axis.column == "latency_ms" and not crowded and group["latency_low_ms"].notna().any():
                 bar = {"thickness": 1, "width": 3 if len(rows) < 100 else 0, "color": "#888"}
                 trace[name] = bar | _interval(group)
         traces.append(trace)

@@ -7,9 +7,52 @@ from collections.abc import Callable
 import pandas as pd
 import plotly.graph_objects as go
 
-from mbsweep.columns import PANEL
-from mbsweep.reporter.drawing import LATENCY, MACS, PARAMS, TOP1, Axis, grid
+from mbsweep.columns import COLUMNS, PANEL, PER_CONFIGURATION
+from mbsweep.reporter.bump import bump
+from mbsweep.reporter.drawing import Axis, grid
 from mbsweep.reporter.hover import panel_title
+
+ACCURACIES = ("top1_pct", "top5_pct")
+
+
+def scatter(table: pd.DataFrame, x: str, y: str, proportional: bool = False) -> go.Figure | None:
+    """One number of the table against another, by their columns; None where no row knows both.
+
+    One panel per run, configuration and device where either differs by configuration, else one per precision
+    that has accuracies. Where x is better lower and y is better higher, the line is the Pareto front.
+    """
+    rows = table[table[x].notna() & table[y].notna()]
+    if {x, y} & set(PER_CONFIGURATION):
+        several = table.loc[table["latency_ms"].notna(), "run"].nunique() > 1
+        panels = [(panel_title(group, several), group) for group in _configurations(rows)]
+    else:
+        panels = _precisions(rows, [name for name in (x, y) if name in ACCURACIES])
+    front_line = (COLUMNS[x].better, COLUMNS[y].better) == ("lower", "higher")
+    return grid(panels, Axis.of(x, rows), Axis.of(y, rows), front_line, proportional)
+
+
+def _configurations(rows: pd.DataFrame) -> list[pd.DataFrame]:
+    """The rows of each run, configuration and device that has a latency; a configuration's runs in a row."""
+    rows = rows[rows["latency_ms"].notna()]
+    groups = [group for _, group in rows.groupby(PANEL, dropna=False, sort=False)]
+    order = {config: place for place, config in enumerate(rows["config"].dropna().unique())}
+    groups.sort(key=lambda group: order.get(group["config"].iloc[0], len(order)))  # the published ones last
+    return groups
+
+
+def _precisions(rows: pd.DataFrame, accuracies: list[str]) -> list[tuple[str, pd.DataFrame]]:
+    """One row per variant, whatever its latencies; a panel for each precision that has accuracies."""
+    if not accuracies:
+        return [("", _without_latency(rows.drop_duplicates("variant").assign(precision=None)))]
+    rows = rows.fillna({"precision": "fp32"})  # of what is only counted
+    rows = _without_latency(rows.drop_duplicates(["variant", "precision", "top1_source", *accuracies]))
+    groups = list(rows.groupby("precision", sort=False))
+    return [(f"accuracy at {precision}" if len(groups) > 1 else "", group) for precision, group in groups]
+
+
+def _without_latency(rows: pd.DataFrame) -> pd.DataFrame:
+    """What is true of the variants in any configuration of their precision."""
+    return rows.drop(columns=["run", *(name for name in PER_CONFIGURATION if name != "precision")])
 
 
 def accuracy_latency(table: pd.DataFrame) -> go.Figure | None:
@@ -18,7 +61,7 @@ def accuracy_latency(table: pd.DataFrame) -> go.Figure | None:
     One panel per configuration and device. A point is the headline latency, hollow where it is predicted;
     its bar is the 95 % interval, where that is known. The line is the Pareto front.
     """
-    return _panels(table, LATENCY, TOP1, front_line=True)
+    return scatter(table, "latency_ms", "top1_pct")
 
 
 def accuracy_macs(table: pd.DataFrame) -> go.Figure | None:
@@ -26,7 +69,7 @@ def accuracy_macs(table: pd.DataFrame) -> go.Figure | None:
 
     The axes of Figure 4 of arXiv:1704.04861. The line is the Pareto front.
     """
-    return _single(table, MACS, TOP1, front_line=True)
+    return scatter(table, "macs", "top1_pct")
 
 
 def accuracy_params(table: pd.DataFrame) -> go.Figure | None:
@@ -35,7 +78,7 @@ def accuracy_params(table: pd.DataFrame) -> go.Figure | None:
     The axes of Figure 5 of arXiv:1704.04861. Resolution changes no parameter, so its points stand above one
     another. The line is the Pareto front.
     """
-    return _single(table, PARAMS, TOP1, front_line=True)
+    return scatter(table, "params", "top1_pct")
 
 
 def latency_macs(table: pd.DataFrame) -> go.Figure | None:
@@ -45,7 +88,7 @@ def latency_macs(table: pd.DataFrame) -> go.Figure | None:
     line is what the largest network's latency would be in proportion to mult-adds: points above it take
     longer than their mult-adds say.
     """
-    return _panels(table, MACS, LATENCY, proportional=True)
+    return scatter(table, "macs", "latency_ms", proportional=True)
 
 
 def params_macs(table: pd.DataFrame) -> go.Figure | None:
@@ -53,37 +96,17 @@ def params_macs(table: pd.DataFrame) -> go.Figure | None:
 
     No variant of this run has a known accuracy, so this is what the shapes alone tell.
     """
-    return None if table["top1_pct"].notna().any() else _single(table, MACS, PARAMS)
+    return None if table["top1_pct"].notna().any() else scatter(table, "macs", "params")
 
 
-def _single(table: pd.DataFrame, x: Axis, y: Axis, front_line: bool = False) -> go.Figure | None:
-    """One point per variant, whatever its latencies; a panel for each precision that has accuracies."""
-    if y is not TOP1:
-        return grid([("", _without_latency(table.drop_duplicates("variant").assign(precision=None)))], x, y)
-    rows = table[table["top1_pct"].notna()].fillna({"precision": "fp32"})  # of what is only counted
-    rows = _without_latency(rows.drop_duplicates(["variant", "precision", "top1_source", "top1_pct"]))
-    groups = list(rows.groupby("precision", sort=False))
-    panels = [(f"accuracy at {precision}" if len(groups) > 1 else "", group) for precision, group in groups]
-    return grid(panels, x, y, front_line=front_line)
+def ranks(table: pd.DataFrame) -> go.Figure | None:
+    """Rank of each variant by latency in each configuration.
 
-
-def _without_latency(rows: pd.DataFrame) -> pd.DataFrame:
-    """What is true of the variants in any configuration of their precision."""
-    drop = [name for name in rows.columns if name.startswith("latency") or name in PANEL]
-    return rows.drop(columns=["file_bytes", *(name for name in drop if name != "precision")])
-
-
-def _panels(
-    table: pd.DataFrame, x: Axis, y: Axis, front_line: bool = False, proportional: bool = False
-) -> go.Figure | None:
-    """One panel per run, configuration and device that has a latency; a configuration's runs side by side."""
-    rows = table[table["latency_ms"].notna()]
-    several = rows["run"].nunique() > 1
-    groups = [group for _, group in rows.groupby(PANEL, dropna=False, sort=False)]
-    order = {config: place for place, config in enumerate(rows["config"].dropna().unique())}
-    groups.sort(key=lambda group: order.get(group["config"].iloc[0], len(order)))  # the published ones last
-    panels = [(panel_title(group, several), group) for group in groups]
-    return grid(panels, x, y, front_line=front_line, proportional=proportional)
+    1 is the fastest; equal latencies share a rank. A line is a variant: where two cross, the configurations
+    disagree about which of the two is faster. Ranked are the variants whose latency is known in every
+    configuration; hollow markers are predicted latencies.
+    """
+    return bump(_configurations(table))
 
 
 # name -> a function from the table to a figure, or None where the table has nothing for it. Its docstring is
@@ -93,5 +116,6 @@ FIGURES: dict[str, Callable[[pd.DataFrame], go.Figure | None]] = {
     "accuracy_macs": accuracy_macs,
     "accuracy_params": accuracy_params,
     "latency_macs": latency_macs,
+    "ranks": ranks,
     "params_macs": params_macs,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from textwrap import wrap
 from typing import Any
 
@@ -79,15 +80,22 @@ _HOVER = {
 }
 
 
-def hover(rows: pd.DataFrame) -> tuple[np.ndarray[tuple[int, int], np.dtype[np.object_]], str]:
-    """What hovering needs: a row of data per point, and the template that names each with unit and source."""
-    columns = [name for name in _HOVER if name in rows and rows[name].notna().any()]
+def hover(
+    rows: pd.DataFrame, axes: Sequence[str] = (), is_brief: bool = False
+) -> tuple[np.ndarray[tuple[int, int], np.dtype[np.object_]], str]:
+    """What hovering needs: a row of data per point, and the template that names each with unit and source.
+
+    axes: the columns that are drawn, which are named in any case.
+    is_brief: only these are, since the data of very many points make a page heavy.
+    """
+    formats = ({} if is_brief else _HOVER) | {name: _HOVER.get(name, ":,.4~g") for name in axes}
+    columns = [name for name in formats if name in rows and rows[name].notna().any()]
     data = rows[["variant", *columns]].astype(object)
     lines = ["<b>%{customdata[0]}</b>"]
     for place, name in enumerate(columns, start=1):
         unit = f" {COLUMNS[name].unit}" if COLUMNS[name].unit else ""
         lines.append(
-            f"{COLUMNS[name].label}: %{{customdata[{place}]{_HOVER[name]}}}{unit}{_source(rows, name)}"
+            f"{COLUMNS[name].label}: %{{customdata[{place}]{formats[name]}}}{unit}{_source(rows, name)}"
         )
         if name == "latency_ms" and rows["latency_low_ms"].notna().any():
             data["interval"] = _intervals(rows)

@@ -94,8 +94,8 @@ def render(
     parts: Sequence[Part], table: pd.DataFrame, published: PublishedRows, sizes: PublishedSizes
 ) -> str:
     """A page. table: of all its runs."""
-    shown = _with_published(table, published)
-    drawn = _thinned(shown)
+    shown = with_published(table, published)
+    drawn = thinned(shown)
     errors, incomplete = facts.errors(parts, table)
     return (
         _environment()
@@ -126,7 +126,7 @@ def render(
     )
 
 
-def _with_published(table: pd.DataFrame, published: PublishedRows) -> pd.DataFrame:
+def with_published(table: pd.DataFrame, published: PublishedRows) -> pd.DataFrame:
     """The table and, below it, the published latencies of its variants. Their fronts are drawn, too."""
     if table["variant"].nunique() > MAX_ROWS:
         return table
@@ -136,7 +136,7 @@ def _with_published(table: pd.DataFrame, published: PublishedRows) -> pd.DataFra
     return pd.concat([table.astype(object), rows.astype(object)], ignore_index=True).infer_objects()
 
 
-def _thinned(table: pd.DataFrame) -> pd.DataFrame:
+def thinned(table: pd.DataFrame) -> pd.DataFrame:
     """At most MAX_ROWS rows, by chance; every row on a front of accuracy against any cost is among them, and
     every failure, if those are not too many.
     """

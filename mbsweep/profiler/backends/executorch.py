@@ -50,12 +50,8 @@ class ExecuTorch:
         import numpy as np
         import torch
 
-        settings = ["executorch", version("executorch"), config.precision]
-        if config.precision == "int8":
-            settings += [version("torchao"), str(CALIBRATION_IMAGES)]
-        key = content_key(module, image, *settings)
+        data = pte_file(module, image, config.precision)
         with _quiet():
-            data = cached(key, "pte", lambda: lower(module, torch.from_numpy(image), config.precision))
             from executorch.extension.pybindings import portable_lib
 
             _set_threads(config.threads)
@@ -87,6 +83,18 @@ def _set_threads(threads: int) -> None:
         portable_lib._unsafe_reset_threadpool(threads)
     if (got := portable_lib._threadpool_get_thread_count()) != threads:
         raise RuntimeError(f"ExecuTorch runs with {got} threads; {threads} were asked for")
+
+
+def pte_file(module: nn.Module, image: NDArray[np.float32], precision: str) -> bytes:
+    """A network as the .pte file for the runtime: fp32 or int8, from the cache if it was made before."""
+    import torch
+
+    settings = ["executorch", version("executorch"), precision]
+    if precision == "int8":
+        settings += [version("torchao"), str(CALIBRATION_IMAGES)]
+    key = content_key(module, image, *settings)
+    with _quiet():
+        return cached(key, "pte", lambda: lower(module, torch.from_numpy(image), precision))
 
 
 def lower(module: nn.Module, image: Tensor, precision: str) -> bytes:

@@ -1,0 +1,56 @@
+"""`mbsweep export`: a network as a file for another device, the same that a backend here would load."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mbsweep.errors import MbsweepError
+from mbsweep.export import write_file
+from mbsweep.profiler.backends import asked
+from mbsweep.profiler.backends.executorch import pte_file
+from mbsweep.profiler.prepare import network
+from mbsweep.profiler.quantization import onnx_file
+from mbsweep.space.architecture import IMAGE_CHANNELS
+from mbsweep.space.counting import count
+from mbsweep.space.rules import did_you_mean
+from mbsweep.space.variant import Variant
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import nn
+
+# ending of a file -> the backend that loads it, and what makes its content at a precision
+FORMATS: dict[str, tuple[str, Callable[[nn.Module, NDArray[np.float32], str], bytes]]] = {
+    ".onnx": ("onnxruntime", onnx_file),
+    ".pte": ("executorch", pte_file),
+}
+
+
+def export_network(variant: Variant, precision: str, output: Path) -> str:
+    """Write a network for one image, with the weights that all runs have; return in a line what was written.
+
+    Raises MbsweepError where no format has the file's ending, its backend lacks the precision or is not
+    installed, the network does not fit into memory, or the file cannot be written.
+    """
+    if output.suffix not in FORMATS:
+        allowed = ", ".join(FORMATS)
+        hint = did_you_mean(output.suffix, FORMATS)
+        raise MbsweepError(f"{output}: the ending {output.suffix!r} is none of {allowed}{hint}")
+    backend, make = FORMATS[output.suffix]
+    asked(backend=backend, precision=precision)
+    try:
+        net = network(variant)
+    except MemoryError as error:
+        raise MbsweepError(f"{variant.id}: {error}") from None
+    shape = (1, IMAGE_CHANNELS, variant.resolution, variant.resolution)
+    content = make(net, np.random.default_rng(0).standard_normal(shape, dtype=np.float32), precision)
+    write_file(output, content)
+    counts = count(variant)
+    return (
+        f"{output}: {variant.id} at {precision}, {len(content):,} bytes, {counts.params:,} parameters, "
+        f"{counts.macs:,} mult-adds; its weights are random: right for latency, not for accuracy"
+    )

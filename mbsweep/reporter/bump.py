@@ -1,0 +1,119 @@
+"""A bump chart: how the variants are ranked in each configuration, a line for each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.colors import sample_colorscale
+from plotly.subplots import make_subplots
+
+from mbsweep.reporter.drawing import COLOURS, LONE_HEIGHT, Style, finish
+from mbsweep.reporter.hover import ORIGIN, setting, wrapped
+
+MAX_LINES = 40  # more cannot be told apart
+RANK_HEIGHT = 22  # of one rank, in pixels
+HEAD_LINE = 17  # of the names above the ranks
+# What a configuration's name need not say.
+USUAL = ("fp32", "batch 1", "1 thread")
+HEAD_WIDTH, HEAD_LINES = 17, 5  # of a configuration's name: characters of a line, lines
+HOVER = (
+    "<b>%{customdata[0]}</b><br>Rank: %{customdata[3]}<br>Latency: %{customdata[4]:.4~g} ms"
+    "<br>%{customdata[5]}<extra></extra>"
+)
+
+
+def bump(configurations: Sequence[pd.DataFrame]) -> go.Figure | None:
+    """Variants' ranks by latency in each configuration, 1, the fastest, on top; None where they tell nothing.
+
+    configurations: the rows of each, all with a latency. Only variants known in every one are ranked. There
+    must be two of either, and no more variants than lines can be told apart.
+    """
+    if len(configurations) < 2:
+        return None
+    latencies = pd.concat([rows.set_index("variant")["latency_ms"] for rows in configurations], axis=1)
+    latencies = latencies.dropna()
+    if not 2 <= len(latencies) <= MAX_LINES:
+        return None
+    ranks = latencies.astype(float).rank(method="min").astype(int)
+    every = pd.concat([rows[rows["variant"].isin(ranks.index)] for rows in configurations])
+    of_variant = dict(iter(every.groupby("variant", sort=False)))
+    style = Style(every)
+    figure = make_subplots()  # its axes have domains, which the page's script looks at
+    figure.add_traces([_line(of_variant[name], ranks.loc[name].tolist(), style) for name in ranks.index])
+    several = every["run"].nunique() > 1
+    names = [short_name(rows.iloc[0], several) for rows in configurations]
+    figure.update_xaxes(
+        title={"text": ""},  # the names say what they are
+        side="top",
+        tickvals=list(range(len(names))),
+        ticktext=names,
+        tickfont={"size": 11},
+        autotickangles=[0, -90],
+        automargin=True,
+        zeroline=False,
+        range=[-0.5, len(names) - 0.5],
+    )
+    figure.update_yaxes(
+        title={"text": "Rank by latency (1 is the fastest)", "font": {"size": 13}},
+        tickvals=list(range(1, len(ranks) + 1)) if len(ranks) <= 10 else [1, *range(5, len(ranks) + 1, 5)],
+        range=[len(ranks) + 0.5, 0.5],
+        zeroline=False,
+    )
+    top = 20 + HEAD_LINE * max(name.count("<br>") + 1 for name in names)
+    finish(figure, style, top, max(LONE_HEIGHT, RANK_HEIGHT * len(ranks)), below=20)
+    return figure
+
+
+def short_name(row: pd.Series[Any], with_run: bool) -> str:
+    """A configuration in few words over short lines, from one of its rows: what is usual is left out."""
+    words = [part for part in setting(row).split(", ") if part not in USUAL]
+    if with_run and isinstance(row["run"], str):
+        words.insert(0, row["run"])
+    if row["latency_kind"] == "predicted":
+        words.append("predicted")
+    elif row["latency_kind"] == "published":
+        words.append(row["device"].partition(",")[0])
+    unbroken = [word.replace(" ", "\N{NO-BREAK SPACE}") if len(word) < HEAD_WIDTH else word for word in words]
+    return wrapped(", ".join(unbroken), lines=HEAD_LINES, line=HEAD_WIDTH)
+
+
+def _line(rows: pd.DataFrame, ranks: list[int], style: Style) -> go.Scatter:
+    """One variant: its rows, and its rank in each."""
+    first = rows.iloc[0]
+    predicted = (rows["latency_kind"] == "predicted").to_numpy()
+    symbol = style.symbol_of.get(first["resolution"], "circle")
+    data = [
+        (row["variant"], row["width"], row["resolution"], rank, row["latency_ms"], _origin(row))
+        for (_, row), rank in zip(rows.iterrows(), ranks, strict=True)
+    ]
+    marker = style.marker(rows) | {
+        "symbol": [f"{symbol}-open" if is_open else symbol for is_open in predicted],
+        "line": {"width": np.where(predicted, 1.5, 0.5), "color": "white"},
+    }
+    return go.Scatter(
+        x=list(range(len(ranks))),
+        y=ranks,
+        mode="lines+markers",
+        line={"color": _colour(first["width"], style), "width": 2},
+        marker=marker,
+        customdata=data,
+        hovertemplate=HOVER,
+        showlegend=False,
+    )
+
+
+def _origin(row: pd.Series[Any]) -> str:
+    device = wrapped(f"{ORIGIN[row['latency_kind']]} {row['device']}", lines=9)
+    return f"{wrapped(setting(row), lines=3)}<br>{device}"
+
+
+def _colour(width: float, style: Style) -> str:
+    """That of the width; where there are too many widths for a legend, that of the colour bar."""
+    if width in style.colour_of:
+        return style.colour_of[width]
+    low, high = style.widths[0], style.widths[-1]
+    return str(sample_colorscale(COLOURS, [(width - low) / (high - low)])[0])
