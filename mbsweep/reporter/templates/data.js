@@ -23,12 +23,16 @@ const isNumeric = Object.fromEntries(
 );
 const UNKNOWN = "unknown";
 
-function written(value, digits = 4) {
+// Made once: to make one takes longer than to use it.
+const whole = new Intl.NumberFormat("en");
+const significant = new Intl.NumberFormat("en", { maximumSignificantDigits: 4 });
+
+function written(value) {
   if (value === null || value === undefined) return UNKNOWN;
   if (value === true) return "yes";
   if (value === false) return "no";
-  if (Number.isInteger(value)) return value.toLocaleString("en");
-  if (typeof value === "number") return value.toLocaleString("en", { maximumSignificantDigits: digits });
+  if (Number.isInteger(value)) return whole.format(value);
+  if (typeof value === "number") return significant.format(value);
   return value;
 }
 

@@ -43,7 +43,8 @@ function nextTenPercent(candidates, wish, best) {
   return found;
 }
 
-const decision = () => decide(groupRows(), state);
+let decided = null; // until a wish changes
+const decision = () => (decided ??= decide(groupRows(), state));
 
 // -- the panel ------------------------------------------------------------------------------------------
 
@@ -190,6 +191,7 @@ function setUpBudgets() {
   link.addEventListener("click", () => copy(link, `${location.href.split("#")[0]}#${address()}`));
   onChange((changed) => {
     if (!["group", "by", "limits", "floor"].some((name) => changed.has(name))) return;
+    decided = null;
     showBudgets();
   });
 }

@@ -46,23 +46,28 @@ function located() {
     .map((point) => ({ row: point.row, x: point.x / columnOf[x.name].scale, y: point.y / columnOf[y.name].scale }));
 }
 
-// Of points, those that no other beats on both axes; nothing where an axis has no better end.
-function frontOf(points) {
-  const sign = (key) => ({ lower: 1, higher: -1 })[columnOf[axisOf[key].name].better];
-  const [signX, signY] = [sign(state.x), sign(state.y)];
+// 1 where the lower end of an axis is the better one, -1 where the higher is, else undefined.
+const signOf = (key) => ({ lower: 1, higher: -1 })[columnOf[axisOf[key].name].better];
+
+// The points, the best on x first, and of equal ones the best on y.
+function inOrder(points) {
+  const [signX, signY] = [signOf(state.x) ?? 1, signOf(state.y) ?? 1];
+  return [...points].sort((a, b) => signX * (a.x - b.x) || signY * (a.y - b.y));
+}
+
+// Of points in order, those that no other beats on both axes; nothing where an axis has no better end.
+function frontOf(sorted) {
+  const [signX, signY] = [signOf(state.x), signOf(state.y)];
   if (!signX || !signY || state.x === state.y) return [];
-  const sorted = [...points].sort((a, b) => signX * (a.x - b.x) || signY * (a.y - b.y));
   const front = [];
   let least = Infinity; // of y, among the points that are cheaper on x
-  for (let i = 0; i < sorted.length; ) {
-    const same = sorted.findIndex((point, place) => place >= i && point.x !== sorted[i].x);
-    const end = same < 0 ? sorted.length : same;
+  for (let i = 0, end = 0; i < sorted.length; i = end) {
+    while (end < sorted.length && sorted[end].x === sorted[i].x) end += 1;
     const best = signY * sorted[i].y;
     if (best < least) {
       front.push(...sorted.slice(i, end).filter((point) => signY * point.y === best));
       least = best;
     }
-    i = end;
   }
   return front;
 }
@@ -105,10 +110,12 @@ function bars(points, key, end) {
 
 const tone = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 let base = []; // the traces of points: each a list of points
+let ordered = []; // all of them, as `inOrder` has them
 let isWebgl = false;
 
 function scatterFigure() {
   const points = located();
+  ordered = inOrder(points);
   isWebgl = points.length > WEBGL_ABOVE && hasWebgl;
   const type = isWebgl ? "scattergl" : "scatter";
   const [byColour, byShape] = [colourScale(), shapeScale()];
@@ -208,7 +215,7 @@ function fitted(points) {
 // What budgets and choices change: fading, the front, rings and names. The points stay as they are: to have plotly
 // draw anew takes longer than a slider's next move.
 function updateOverlay() {
-  const points = base.flat();
+  const points = ordered;
   const isLimited = Object.keys(state.limits).length > 0 || state.floor !== null;
   const within = new Set(isLimited ? points.filter(({ row }) => fits(row, state)) : points);
   const isOpen = ({ row }) => row.front_pct > UNSETTLED[0] && row.front_pct < UNSETTLED[1];

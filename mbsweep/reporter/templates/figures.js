@@ -105,7 +105,7 @@ function setUpFigure(element) {
     element.on("plotly_click", ({ points: [{ customdata }] }) => customdata && change({ variant: customdata[0] }));
     element.classList.add("drawn");
   };
-  const near = new IntersectionObserver(([{ isIntersecting }]) => isIntersecting && !drawn && draw(), { rootMargin: "600px" });
+  const near = new IntersectionObserver(([{ isIntersecting }]) => isIntersecting && !drawn && draw(), { rootMargin: "300px" });
   near.observe(element);
   new ResizeObserver(() => drawn && (drawn === fitting() ? Plotly.Plots.resize(element) : draw())).observe(element);
   addEventListener("beforeprint", () => drawn || draw());
