@@ -100,6 +100,7 @@ def _group(parts: Sequence[Part], rows: pd.DataFrame) -> dict[str, Any]:
     whose = f"{first['run']}: " if len(parts) > 1 and part else ""
     return {
         "words": whose + words,
+        "isOwn": part is not None,
         "device": "" if timed.empty else f"{ORIGIN[first['latency_kind']]} {first['device']}",
         "latency": _asked(part.settings[first["config"]]) if part and has_config else None,
         "accuracy": part.about["accuracy_source"] if part else None,

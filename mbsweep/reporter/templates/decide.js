@@ -136,7 +136,8 @@ function card(title, row) {
   }
   if (row.front_pct !== null) {
     const words = `with a probability of ${Math.round(row.front_pct)} %`;
-    numbers.append(make("div", {}, make("dt", {}, "On the front of top-1 against latency"), make("dd", {}, words)));
+    const cost = row.latency_ms === null ? "mult-adds" : "latency"; // what a row's front is of
+    numbers.append(make("div", {}, make("dt", {}, `On the front of top-1 against ${cost}`), make("dd", {}, words)));
   }
   return make("article", { className: "card" }, make("h3", {}, `${title} `, variantButton(row)), numbers);
 }

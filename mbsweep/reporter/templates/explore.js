@@ -176,7 +176,8 @@ function scatterLayout(points) {
   const bar = { title: { text: plain(columnOf[state.colour].label), side: "top" }, orientation: "h", y: 1.02, yanchor: "bottom", len: 0.6, thickness: 10 };
   return {
     ...paperLayout(),
-    height: 520,
+    margin: { l: 60, r: 20, t: 45, b: 60 },
+    height: 540,
     hovermode: "closest",
     dragmode: narrow.matches ? false : "zoom",
     xaxis: axisLayout(state.x, state.logX, points.map(({ x }) => x)),
@@ -279,16 +280,17 @@ function drawOverlay() {
   const ring = (point, r, stroke, width) => frame.append(drawn("circle", { cx: x(point), cy: y(point), r, stroke, fill: "none", "stroke-width": width }));
   for (const point of marks.unsettled) ring(point, 9, UNSETTLED_COLOUR, 2);
   for (const point of marks.chosen) ring(point, 12, tone("--accent"), 3);
+  const names = drawn("svg", { class: "names", width: 1, height: 1 });
+  overlay.append(names);
   marks.named.forEach((point, place) => {
-    if (!point) return;
-    const { text } = NAMES[place];
-    let { ax, ay } = NAMES[place];
-    if (y(point) + ay < 16) ay = -ay; // inside the frame, wherever the point is
-    if (x(point) + ax < 60 || x(point) + ax > xaxis._length - 70) ax = -ax;
+    if (!point || x(point) < 0 || x(point) > xaxis._length || y(point) < 0 || y(point) > yaxis._length) return;
+    const { text, ay } = NAMES[place];
+    let { ax } = NAMES[place];
+    if (x(point) + ax < 30 || x(point) + ax > xaxis._length - 70) ax = -ax; // within the figure
     const [left, top] = [x(point) + ax, y(point) + ay];
-    frame.append(drawn("line", { x1: x(point) + ax / 5, y1: y(point) + ay / 5, x2: left, y2: top, stroke: tone("--muted") }));
+    names.append(drawn("line", { x1: x(point) + ax / 5, y1: y(point) + ay / 5, x2: left, y2: top, stroke: tone("--muted") }));
     const words = { x: left, y: top + (ay > 0 ? 14 : -4), fill: tone("--ink"), "text-anchor": ax > 0 ? "start" : "end" };
-    frame.append(drawn("text", { ...words, "font-size": 13, "font-weight": place ? 400 : 700 }, text));
+    names.append(drawn("text", { ...words, "font-size": 13, "font-weight": place ? 400 : 700 }, text));
   });
 }
 
@@ -329,6 +331,7 @@ function parallelFigure() {
   const valuesOf = (name) => [...new Set(groupRows().map((row) => row[name]))].filter((value) => value !== null);
   const names = PARALLEL.filter((name) => valuesOf(name).length > 1);
   const known = groupRows().filter((row) => names.every((name) => row[name] !== null) && fits(row, state));
+  if (!known.length || !names.length) return null;
   const goal = names.at(-1);
   const isChosen = known.some((row) => row.variant === state.variant);
   const dimensions = names.map((name) => {
@@ -339,7 +342,6 @@ function parallelFigure() {
   const line = isChosen
     ? { color: known.map((row) => Number(row.variant === state.variant)), colorscale: [[0, "rgba(128,128,128,0.25)"], [1, FRONT_COLOUR]], cmin: 0, cmax: 1 }
     : { color: known.map((row) => row[goal]), colorscale: payload.colours.map((colour, place, all) => [place / (all.length - 1), colour]), showscale: true, colorbar: { title: { text: plain(labelled(columnOf[goal])) }, thickness: 12 } };
-  if (!known.length || !names.length) return null;
   remark.textContent = `${plural(known.length, "line")}, one for each variant within the budgets; drag along an axis to pick a part of it.`;
   plot.setAttribute("aria-label", `Parallel coordinates: ${remark.textContent}`);
   return { data: [{ type: "parcoords", dimensions, line, unselected: { line: { opacity: 0.05 } } }], layout: { ...paperLayout(), height: 460, margin: { l: 70, r: 40, t: 60, b: 30 } } };
@@ -359,11 +361,11 @@ async function drawExplorer() {
     return;
   }
   const { data, layout } = figure;
+  overlay.replaceChildren();
+  for (const name of ["plotly_click", "plotly_afterplot"]) plot.removeAllListeners?.(name);
   plot.style.height = `${layout.height}px`;
   await Plotly.react(plot, data, layout, { displaylogo: false, displayModeBar: false });
   plot.dataset.drawn = "yes";
-  overlay.replaceChildren();
-  for (const name of ["plotly_click", "plotly_afterplot"]) plot.removeAllListeners(name);
   if (isParallel) return;
   updateOverlay();
   plot.on("plotly_afterplot", () => { // a zoom, another size of the window

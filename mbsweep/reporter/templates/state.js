@@ -5,12 +5,15 @@ const FLOOR = "top1_pct";
 const isKnown = (name) => rows.some((row) => row[name] !== null);
 const costs = COSTS.filter(isKnown);
 
+// The first group of a run that has latencies; published devices stand behind the runs.
+const ownGroups = groups.filter(({ isOwn }) => isOwn);
+const firstGroup = ownGroups.find((group) => group.rows.some((row) => row.latency_ms !== null)) ?? groups[0];
 const firstAxes = () => ({
-  x: isKnown("latency_ms") ? "latency_ms" : "macs",
+  x: firstGroup.rows.some((row) => row.latency_ms !== null) ? "latency_ms" : "macs",
   y: isKnown("top1_pct") ? "top1_pct" : "params",
 });
 const INITIAL = {
-  group: groups.findIndex((group) => group.rows.some((row) => row.latency_ms !== null)),
+  group: groups.indexOf(firstGroup),
   by: isKnown("top1_pct") ? "top1_pct" : "macs",
   limits: {}, // cost -> at most so much
   floor: null, // of top-1, in percent
@@ -24,7 +27,6 @@ const INITIAL = {
   filter: "",
   theme: "auto",
 };
-INITIAL.group = Math.max(INITIAL.group, 0);
 const state = { ...INITIAL, limits: {} };
 const listeners = [];
 let addressTimer = 0;
