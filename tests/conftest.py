@@ -5,6 +5,7 @@ import os
 import shutil
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,20 @@ def tiny_run(tiny_sweep, tmp_path_factory):
     done = mbsweep.run(mbsweep.load_sweep(tiny_sweep), folder)
     assert done.failures() == {}
     return folder
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Headless Chromium."""
+    from browsing import chromium
+
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def open_page(browser):
+    """`with open_page(path) as tab`: in the end, the page has raised, asked and loaded nothing."""
+    from browsing import opened
+
+    return partial(opened, browser)

@@ -3,17 +3,12 @@
 import base64
 import math
 import os
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from browsing import MIDDLING, NARROW, WIDE, Pages, cells, settle
 from playwright.sync_api import Page as Tab
-from reporter_runs import HOSTILE, WIDTH_RES, hostile_run, made_up_ms, many_run, merged, report, write_run
+from reporter_runs import HOSTILE, WIDTH_RES, hostile_run, made_up_ms, many_run, report, write_run
 
-WIDE, MIDDLING, NARROW = 1280, 1000, 390
 LONG_DEVICE = "Intel(R) Xeon(R) Platinum 8481C CPU @ 2.70GHz, 2 cores, 23 GiB, Linux x86_64"
 GRID = "space: {width: {from: 0.25, to: 1.0, step: 0.05}, resolution: {from: 96, to: 320, step: 16}}\n"  # 240
 FINE = "space: {width: {from: 0.1, to: 2.0, step: 0.005}, resolution: {from: 96, to: 320, step: 1}}\n"
@@ -68,87 +63,9 @@ MADE = {
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    names = ("chromium", "chromium-browser", "google-chrome")
-    path = next(filter(None, map(shutil.which, names)), None)
-    if path is None:
-        message = f"no browser to test the pages in: none of {', '.join(names)} is on the PATH"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
 def pages(tmp_path_factory):
-    """Name of a run -> its page, written when it is first asked for."""
-    folder = tmp_path_factory.mktemp("reports")
-    written: dict[str, Path] = {}
-
-    def page(name: str) -> Path:
-        if name not in written:
-            made = MADE.get(name) or {name: normal_run(name)}
-            runs = [make(folder / name / run) for run, make in made.items()]
-            written[name] = merged(folder / "pages" / name, *runs)
-        return written[name]
-
-    return page
-
-
-@pytest.fixture
-def open_page(browser):
-    """`with open_page(path) as tab`: in the end, the page has raised, asked and loaded nothing."""
-
-    @contextmanager
-    def opened(path: Path, width: int = WIDE, script: str = "") -> Iterator[Tab]:
-        context = browser.new_context(viewport={"width": width, "height": 900})
-        try:
-            context.set_offline(True)
-            tab = context.new_page()
-            if script:
-                tab.add_init_script(script)
-            requests, troubles = [], []
-            tab.on("request", lambda request: requests.append(request.url))
-            tab.on("pageerror", lambda error: troubles.append(str(error)))
-            tab.on("console", lambda said: troubles.append(said.text) if is_trouble(said) else None)
-            tab.on("dialog", lambda dialog: (troubles.append(dialog.message), dialog.dismiss()))
-            tab.goto(path.as_uri())
-            settle(tab)
-            yield tab
-            settle(tab)
-            assert troubles == []
-            assert [url for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
-            files = [url for url in requests if url.startswith("file:")]
-            assert len(files) == 1 or all(url.endswith(".html") for url in files)
-        finally:
-            context.close()
-
-    return opened
-
-
-def is_trouble(said) -> bool:
-    """All but a software renderer's remark on how slow it is."""
-    return said.type in ("error", "warning") and "GL Driver Message" not in said.text
-
-
-def settle(tab: Tab) -> None:
-    """Wait until every figure is drawn, which it is when it comes near, and nothing is about to be again."""
-    tab.evaluate(
-        """async () => {
-          for (const figure of document.querySelectorAll('.figure')) {
-            figure.scrollIntoView();
-            await new Promise((done) => setTimeout(done, 50));
-          }
-          scrollTo(0, 0);
-        }"""
-    )
-    tab.wait_for_function(
-        "[...document.querySelectorAll('.figure')].every((f) => f.querySelector('.main-svg, .no-webgl'))"
-    )
-    tab.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    """Name of a page, or of a run that has a page of its own -> its file."""
+    return Pages(tmp_path_factory.mktemp("reports"), {name: {name: normal_run(name)} for name in RUNS} | MADE)
 
 
 def drawn_points(tab: Tab) -> dict[str, list[int]]:
@@ -168,13 +85,6 @@ def tick_labels(tab: Tab) -> dict[str, list[float]]:
           .filter(([name, axis]) => /^[xy]axis/.test(name) && axis.title.text)
           .map(([name, axis]) => [figure.id + " " + name, axis._vals.map((t) => t.text).filter(Boolean)])))"""
     )
-
-
-def cells(tab: Tab, head: str) -> list[str]:
-    """The texts of one column of the table, from top to bottom."""
-    heads = tab.locator("#table th").all_inner_texts()
-    (place,) = [i for i, text in enumerate(heads) if text.rstrip(" ▲▼") == head]
-    return tab.locator(f"#table tbody td:nth-child({place + 1})").all_inner_texts()
 
 
 def header(tab: Tab, head: str):

@@ -1,0 +1,106 @@
+"""Pages as a reader meets them: opened from a file in headless Chromium, without any network."""
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Page as Tab
+from reporter_runs import merged
+
+WIDE, MIDDLING, NARROW = 1280, 1000, 390
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """The browser on the PATH; without one the tests are skipped, in CI they fail."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    path = next(filter(None, map(shutil.which, names)), None)
+    if path is None:
+        message = f"no browser to test the pages in: none of {', '.join(names)} is on the PATH"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+class Pages:
+    """Name of a page -> its file, written when it is first asked for."""
+
+    def __init__(self, folder: Path, made: Mapping) -> None:
+        """made: page -> run -> what writes that run into a folder."""
+        self.folder, self.made = folder, made
+        self.written: dict[str, Path] = {}
+
+    def __call__(self, name: str) -> Path:
+        """The page of a name."""
+        if name not in self.written:
+            runs = [make(self.folder / name / run) for run, make in self.made[name].items()]
+            self.written[name] = merged(self.folder / "pages" / name, *runs)
+        return self.written[name]
+
+
+@contextmanager
+def opened(
+    browser: Browser, path: Path, width: int = WIDE, script: str = "", at: str = "", **options
+) -> Iterator[Tab]:
+    """`with opened(browser, path) as tab`: in the end, the page has raised, asked and loaded nothing.
+
+    at: what stands in the address behind `#`. options: of the browser's context.
+    """
+    context = browser.new_context(viewport={"width": width, "height": 900}, **options)
+    try:
+        context.set_offline(True)
+        tab = context.new_page()
+        if script:
+            tab.add_init_script(script)
+        requests, troubles = [], []
+        tab.on("request", lambda request: requests.append(request.url))
+        tab.on("pageerror", lambda error: troubles.append(str(error)))
+        tab.on("console", lambda said: troubles.append(said.text) if is_trouble(said) else None)
+        tab.on("dialog", lambda dialog: (troubles.append(dialog.message), dialog.dismiss()))
+        tab.goto(f"{path.as_uri()}#{at}" if at else path.as_uri())
+        settle(tab)
+        yield tab
+        settle(tab)
+        assert troubles == []
+        assert [url for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
+        files = [url for url in requests if url.startswith("file:")]
+        assert len(files) == 1 or all(url.split("#")[0].endswith(".html") for url in files)
+    finally:
+        context.close()
+
+
+def is_trouble(said) -> bool:
+    """All but a software renderer's remark on how slow it is."""
+    return said.type in ("error", "warning") and "GL Driver Message" not in said.text
+
+
+def settle(tab: Tab) -> None:
+    """Wait until every figure is drawn, which it is when it comes near, and nothing is about to be again."""
+    tab.evaluate(
+        """async () => {
+          for (const figure of document.querySelectorAll('.figure')) {
+            figure.scrollIntoView();
+            await new Promise((done) => setTimeout(done, 50));
+          }
+          scrollTo(0, 0);
+        }"""
+    )
+    tab.wait_for_function(
+        "[...document.querySelectorAll('.figure')].every((f) => f.querySelector('.main-svg, .no-webgl'))"
+    )
+    tab.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+def cells(tab: Tab, head: str) -> list[str]:
+    """The texts of one column of the table, from top to bottom."""
+    heads = tab.locator("#table th").all_inner_texts()
+    (place,) = [i for i, text in enumerate(heads) if text.rstrip(" ▲▼") == head]
+    return tab.locator(f"#table tbody td:nth-child({place + 1})").all_inner_texts()
