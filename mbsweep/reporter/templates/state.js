@@ -57,7 +57,7 @@ function address() {
 function readAddress() {
   const words = new URLSearchParams(location.hash.slice(1));
   const read = { ...INITIAL, limits: {} };
-  const number = (text) => (text !== null && text.trim() !== "" && Number(text) > 0 ? Number(text) : null);
+  const number = (text) => (Number(text) > 0 && Number.isFinite(Number(text)) ? Number(text) : null); // null is 0
   for (const cost of costs) {
     const most = number(words.get(`max_${cost}`));
     if (most !== null) read.limits[cost] = most;
