@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browsing import NARROW, Pages
+from browsing import NARROW, Pages, cells
 from commands import call
 from reporter_runs import (
     HOSTILE,
@@ -177,6 +177,7 @@ CHOICES = {
     "shape": "width",
     "variant": "mobilenet_v1_w0.5_r160_d5",
     "filter": "torch",
+    "sort": "-macs",
     "theme": "dark",
 }
 
@@ -189,6 +190,7 @@ def test_a_link_opens_the_same_view(open_page, pages):
         assert tab.evaluate("document.documentElement.dataset.theme") == "dark"
         assert tab.locator("#details-title").inner_text() == CHOICES["variant"]
         assert tab.locator("#filter").input_value() == "torch"
+        assert cells(tab, "Mult-adds")[0] == "568,740,352"
         answer = tab.locator("#answer").inner_text()
         tab.wait_for_function("location.hash === ''  || location.hash.length > 1")
     with open_page(pages("spread"), at=made) as tab:

@@ -25,6 +25,7 @@ const INITIAL = {
   shape: "resolution",
   variant: null,
   filter: "",
+  sort: null, // column of the table
   theme: "auto",
 };
 const state = { ...INITIAL, limits: {} };
@@ -72,6 +73,7 @@ function readAddress() {
     y: axes().map(({ key }) => key),
     colour: colours(),
     shape: shapes(),
+    sort: columns.flatMap(({ name }) => [name, `-${name}`]),
     theme: ["auto", "light", "dark"],
   };
   for (const [name, values] of Object.entries(allowed)) if (values.includes(words.get(name))) read[name] = words.get(name);

@@ -9,7 +9,6 @@ const filter = document.getElementById("filter");
 const more = document.getElementById("more");
 const count = document.getElementById("count");
 const sortKeys = new Map(); // text -> the same with its numbers padded: 96 comes before 128, and 0.25 before 0.5
-let sorted = { name: null, ascending: true };
 let visible = rows;
 let shownRows = 0;
 
@@ -42,22 +41,28 @@ function addRows() {
   count.textContent = `${shownRows.toLocaleString("en")} of ${visible.length.toLocaleString("en")} rows`;
 }
 
-function compareRows(a, b) {
-  const [x, y] = [a[sorted.name], b[sorted.name]];
-  if (x === null || y === null) return (x === null) - (y === null); // the unknown last, in both directions
-  const [i, j] = typeof x === "string" ? [sortKey(x), sortKey(y)] : [x, y];
-  const order = (i > j) - (i < j);
-  return sorted.ascending ? order : -order;
+// By state.sort: the name of a column, behind a "-" where the largest comes first.
+const sortedBy = () => ({ name: state.sort?.replace("-", ""), ascending: !state.sort?.startsWith("-") });
+
+function comparing({ name, ascending }) {
+  return (a, b) => {
+    const [x, y] = [a[name], b[name]];
+    if (x === null || y === null) return (x === null) - (y === null); // the unknown last, in both directions
+    const [i, j] = typeof x === "string" ? [sortKey(x), sortKey(y)] : [x, y];
+    const order = (i > j) - (i < j);
+    return ascending ? order : -order;
+  };
 }
 
 function showTable() {
   const wanted = state.filter.trim().toLowerCase();
   const matches = (value) => typeof value === "string" && value.toLowerCase().includes(wanted);
   visible = rows.filter((row) => shownColumns.some(({ name }) => matches(row[name])));
-  if (sorted.name) visible.sort(compareRows);
+  if (state.sort) visible.sort(comparing(sortedBy()));
+  const { name: chosen, ascending } = sortedBy();
   head.querySelectorAll("th").forEach((cell, place) => {
-    const direction = sorted.ascending ? "ascending" : "descending";
-    cell.setAttribute("aria-sort", shownColumns[place].name === sorted.name ? direction : "none");
+    const direction = ascending ? "ascending" : "descending";
+    cell.setAttribute("aria-sort", shownColumns[place].name === chosen ? direction : "none");
   });
   body.replaceChildren();
   shownRows = 0;
@@ -76,10 +81,7 @@ function setUpTable() {
   const line = head.insertRow();
   for (const { name, label, unit } of shownColumns) {
     const button = make("button", { type: "button" }, unit ? `${label} (${unit})` : label);
-    button.addEventListener("click", () => {
-      sorted = { name, ascending: sorted.name === name ? !sorted.ascending : true };
-      showTable();
-    });
+    button.addEventListener("click", () => change({ sort: state.sort === name ? `-${name}` : name }));
     line.append(make("th", { className: isNumeric[name] ? "number" : "text", scope: "col" }, button));
   }
   filter.addEventListener("input", () => change({ filter: filter.value }));
@@ -88,7 +90,7 @@ function setUpTable() {
     download(`${document.title}.csv`, new Blob([asCsv(visible)], { type: "text/csv" }));
   });
   onChange((changed) => {
-    if (changed.has("filter")) showTable();
+    if (changed.has("filter") || changed.has("sort")) showTable();
     if (!changed.has("variant")) return;
     for (const row of body.rows) row.classList.toggle("chosen", row.dataset.variant === state.variant);
   });
