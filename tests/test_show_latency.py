@@ -91,12 +91,17 @@ def test_depthwise_and_pointwise_shares_are_told(capsys):
 
 
 def test_the_layers_explain_the_whole(capsys):
-    """The sum of the layers is near the network's own latency: between half and twice of it."""
-    text = printed(capsys, Variant(width=0.25, resolution=128), "torch", 1, "bf16")
-    total, whole, share = found(
-        r"The layers take ([\d,.]+) µs; .* same run, ([\d,.]+) µs: the sum is ([\d.]+) %", text
-    )
-    assert share == pytest.approx(100 * total / whole, abs=0.1)
+    """The sum of the layers is near the network's own latency: between half and twice of it, in one of three
+    tries, since what else the machine does may fall on one of the two only.
+    """
+    for _ in range(3):
+        text = printed(capsys, Variant(width=0.25, resolution=128), "torch", 1, "bf16")
+        total, whole, share = found(
+            r"The layers take ([\d,.]+) µs; .* same run, ([\d,.]+) µs: the sum is ([\d.]+) %", text
+        )
+        assert share == pytest.approx(100 * total / whole, abs=0.1)
+        if 50 < share < 200:
+            break
     assert 50 < share < 200
 
 
