@@ -268,6 +268,18 @@ def test_equal_latencies_share_a_rank(normal):
     assert gpu["mobilenet_v1_w0.25_r192_d5"] == gpu["mobilenet_v1_w0.25_r224_d5"] == 4
 
 
+def test_a_device_that_knows_fewer_variants_hides_none(tmp_path):
+    """Nobody has published the Pixel 3's latencies of depth 4: all 8 variants are ranked in the run's own two
+    configurations, and the Pixel 3 is left out.
+    """
+    text = WIDTH_RES.replace("width: [1.0, 0.75, 0.5, 0.25]", "depth: [4, 5]")
+    table = with_published(open_run(write_run(tmp_path / "run", text)))
+    assert (table["latency_kind"] == "published").sum() == 4 * 3
+    figure = ranks(table)
+    assert heads(figure) == ["onnxruntime", "torch"]
+    assert len(drawn_ranks(figure)) == 8
+
+
 def test_names_of_configurations_say_what_is_unusual(many):
     """Not fp32, nor batch 1; what is predicted is said to be, and drawn hollow."""
     figure = ranks(many.table())

@@ -29,9 +29,11 @@ HOVER = (
 def bump(configurations: Sequence[pd.DataFrame]) -> go.Figure | None:
     """Variants' ranks by latency in each configuration, 1, the fastest, on top; None where they tell nothing.
 
-    configurations: the rows of each, all with a latency. Only variants known in every one are ranked. There
-    must be two of either, and no more variants than lines can be told apart.
+    configurations: the rows of each, all with a latency. Only variants known in every one are ranked, and
+    published ones that know fewer than the runs do are left out. There must be two of either, and no more
+    variants than lines can be told apart.
     """
+    configurations = _as_complete(configurations)
     if len(configurations) < 2:
         return None
     latencies = pd.concat([rows.set_index("variant")["latency_ms"] for rows in configurations], axis=1)
@@ -66,6 +68,17 @@ def bump(configurations: Sequence[pd.DataFrame]) -> go.Figure | None:
     top = 20 + HEAD_LINE * max(name.count("<br>") + 1 for name in names)
     finish(figure, style, top, max(LONE_HEIGHT, RANK_HEIGHT * len(ranks)), below=20)
     return figure
+
+
+def _as_complete(configurations: Sequence[pd.DataFrame]) -> Sequence[pd.DataFrame]:
+    """Without published ones that lack variants which the others have: one would hide the rest of a run."""
+    known = [set(rows["variant"]) for rows in configurations if rows["latency_kind"].iloc[0] != "published"]
+    common = set.intersection(*known) if known else set()
+    return [
+        rows
+        for rows in configurations
+        if rows["latency_kind"].iloc[0] != "published" or common <= set(rows["variant"])
+    ]
 
 
 def short_name(row: pd.Series[Any], with_run: bool) -> str:

@@ -104,7 +104,7 @@ def ranks(table: pd.DataFrame) -> go.Figure | None:
 
     1 is the fastest; equal latencies share a rank. A line is a variant: where two cross, the configurations
     disagree about which of the two is faster. Ranked are the variants whose latency is known in every
-    configuration; hollow markers are predicted latencies.
+    configuration; a published device that lacks some is left out. Hollow markers are predicted latencies.
     """
     return bump(_configurations(table))
 
