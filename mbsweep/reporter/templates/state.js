@@ -5,22 +5,26 @@ const FLOOR = "top1_pct";
 const isKnown = (name) => rows.some((row) => row[name] !== null);
 const costs = COSTS.filter(isKnown);
 
-// The first group of a run that has latencies; published devices stand behind the runs.
+// The first group of a run that has latencies, best of variants whose accuracy is known; published devices stand behind
+// the runs.
+const knows = (group, ...names) => group.rows.some((row) => names.every((name) => row[name] !== null));
 const ownGroups = groups.filter(({ isOwn }) => isOwn);
-const firstGroup = ownGroups.find((group) => group.rows.some((row) => row.latency_ms !== null)) ?? groups[0];
-const firstAxes = () => ({
-  x: firstGroup.rows.some((row) => row.latency_ms !== null) ? "latency_ms" : "macs",
-  y: isKnown("top1_pct") ? "top1_pct" : "params",
-});
+const firstGroup =
+  ownGroups.find((group) => knows(group, "latency_ms", FLOOR)) ?? ownGroups.find((group) => knows(group, "latency_ms")) ?? groups[0];
+const hasAccuracy = knows(firstGroup, FLOOR);
+const firstAxes = () => {
+  const x = knows(firstGroup, "latency_ms") ? "latency_ms" : "macs";
+  return { x, y: knows(firstGroup, x, FLOOR) ? FLOOR : "params" };
+};
 const INITIAL = {
   group: groups.indexOf(firstGroup),
-  by: isKnown("top1_pct") ? "top1_pct" : "macs",
+  by: hasAccuracy ? FLOOR : "macs",
   limits: {}, // cost -> at most so much
   floor: null, // of top-1, in percent
   view: "scatter",
   ...firstAxes(),
   logX: true,
-  logY: !isKnown("top1_pct"),
+  logY: firstAxes().y !== FLOOR,
   colour: "width",
   shape: "resolution",
   variant: null,
