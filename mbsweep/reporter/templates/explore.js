@@ -8,6 +8,7 @@ const PARALLEL = ["width", "resolution", "depth", "macs", "params", "latency_ms"
 const hasWebgl = document.createElement("canvas").getContext("webgl") !== null;
 const plot = document.getElementById("explorer-plot");
 const remark = document.getElementById("explorer-remark");
+const PICTURES = ["explorer-png", "explorer-svg"]; // the buttons that save it
 
 // Every number, and the latencies of the other groups, so that one device can be drawn against another.
 function axes() {
@@ -86,6 +87,7 @@ let isWebgl = false;
 function scatterFigure() {
   const points = located();
   ordered = inOrder(points);
+  if (!points.length) return null;
   isWebgl = points.length > WEBGL_ABOVE && hasWebgl;
   const type = isWebgl ? "scattergl" : "scatter";
   const [byColour, byShape] = [colourScale(), shapeScale()];
@@ -184,21 +186,23 @@ function parallelFigure() {
   return { data: [{ type: "parcoords", dimensions, line, unselected: { line: { opacity: 0.05 } } }], layout: { ...paperLayout(), height: 460, margin: { l: 70, r: 40, t: 60, b: 30 } } };
 }
 
+// Words in place of a figure: empty axes look like a mistake.
+function drawNothing(words) {
+  Plotly.purge(plot);
+  plot.style.height = "0";
+  for (const id of PICTURES) document.getElementById(id).disabled = true;
+  remark.textContent = words;
+  plot.setAttribute("aria-label", words);
+}
+
 async function drawExplorer() {
   const isParallel = state.view === "parallel";
-  if (isParallel && !hasWebgl) {
-    Plotly.purge(plot);
-    remark.textContent = "Parallel coordinates need WebGL, which this browser does not have.";
-    return;
-  }
-  const figure = isParallel ? parallelFigure() : scatterFigure();
-  if (!figure) {
-    Plotly.purge(plot);
-    remark.textContent = "No variant within the budgets has a place on every axis.";
-    return;
-  }
-  const { data, layout } = figure;
   overlay.replaceChildren();
+  if (isParallel && !hasWebgl) return drawNothing("Parallel coordinates need WebGL, which this browser does not have.");
+  const figure = isParallel ? parallelFigure() : scatterFigure();
+  if (!figure) return drawNothing(isParallel ? "No variant within the budgets has a place on every axis." : `${nowhere(groupRows().length)}.`);
+  for (const id of PICTURES) document.getElementById(id).disabled = false;
+  const { data, layout } = figure;
   for (const name of ["plotly_click", "plotly_afterplot"]) plot.removeAllListeners?.(name);
   plot.style.height = `${layout.height}px`;
   await Plotly.react(plot, data, layout, { displaylogo: false, displayModeBar: false });

@@ -53,6 +53,7 @@ function fitted(points) {
 // draw anew takes longer than a slider's next move.
 function updateOverlay() {
   const points = ordered;
+  if (!points.length) return; // nothing is drawn
   const isLimited = Object.keys(state.limits).length > 0 || state.floor !== null;
   const within = new Set(isLimited ? points.filter(({ row }) => fits(row, state)) : points);
   const isOpen = ({ row }) => row.front_pct > UNSETTLED[0] && row.front_pct < UNSETTLED[1];
@@ -146,11 +147,16 @@ function overlayLayout() {
   return { shapes, annotations };
 }
 
+function nowhere(count) {
+  const isLog = state.logX || state.logY;
+  return `${plural(count, "row has", "rows have")} no place here: a number is unknown${isLog ? ", or not above 0 on a log axis" : ""}`;
+}
+
 function describe(points) {
   const { within, front, fit, unsettled } = marks;
   const words = [`${plural(points.length, "point")}, ${within.size.toLocaleString("en")} within the budgets`];
   const missing = groupRows().length - points.length;
-  if (missing) words.push(`${plural(missing, "row has", "rows have")} no place here: a number is unknown${state.logX || state.logY ? ", or not above 0 on a log axis" : ""}`);
+  if (missing) words.push(nowhere(missing));
   if (front.length > 1) words.push(`${front.length} on the Pareto front`);
   if (unsettled.length) words.push(`of ${plural(unsettled.length, "point")} the measurements do not settle whether it is on the front`);
   if (fit) {
