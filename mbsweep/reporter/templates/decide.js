@@ -86,6 +86,7 @@ function addBudget(name, { isFloor = false } = {}) {
       set(step === 0 ? null : Number((low + ((high - low) * step) / STEPS).toFixed(1)));
     } else set(step === STEPS ? null : atStep(step, span(name)));
   });
+  box.addEventListener("change", () => show()); // what is no budget, such as -1, does not stay in the box
   box.addEventListener("input", () => {
     const value = box.value === "" ? null : Number(box.value) * column.scale;
     if (value === null || value > 0) set(value);
@@ -150,7 +151,7 @@ function showAnswer() {
   answer.replaceChildren();
   if (best) answer.append(card("Best:", best));
   if (second) answer.append(card("Runner-up:", second));
-  const more = make("article", { className: "card" }, make("h3", {}, best ? "What 10 % more would buy" : "Nothing fits"));
+  const more = make("article", { className: "card" }, make("h3", {}, best ? "What 10 % more would buy" : out ? "Nothing fits" : "Nothing can be judged"));
   const next = nextTenPercent(groupRows(), state, best);
   const list = make("ul");
   for (const { cost, most, next: row } of next) {
@@ -158,7 +159,7 @@ function showAnswer() {
     list.append(make("li", {}, `${columnOf[cost].label} up to ${quantity(cost, most)}: `, variantButton(row), gain));
   }
   if (list.children.length) more.append(list);
-  else if (!Object.keys(state.limits).length) more.append(make("p", {}, best ? "No budget is set: the best of all is named." : ""));
+  else if (!Object.keys(state.limits).length) more.append(make("p", {}, best ? "No budget is set: the best of all is named." : "Of no variant here are all numbers known that are asked for."));
   else if (missed.length) more.append(make("p", {}, "No single limit: only several together."));
   else more.append(make("p", {}, best ? "Nothing better." : "Even 10 % more of each is not enough."));
   if (missed.length) {
