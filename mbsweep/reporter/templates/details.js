@@ -127,18 +127,20 @@ async function copy(button, text) {
   } catch {
     words = copyByHand(text) ? words : "Select and copy by hand";
   }
-  const before = button.textContent;
+  const before = (button.dataset.words ??= button.textContent); // a second click comes while it says "Copied"
   button.textContent = words;
   setTimeout(() => { button.textContent = before; }, 1500);
 }
 
 // Browsers have no clipboard for a page that was opened from a file, but this.
 function copyByHand(text) {
+  const focused = document.activeElement;
   const area = make("textarea", { value: text, className: "unseen" });
   document.body.append(area);
   area.select();
   const done = document.execCommand("copy");
   area.remove();
+  focused?.focus();
   return done;
 }
 
