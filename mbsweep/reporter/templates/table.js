@@ -90,6 +90,7 @@ function setUpTable() {
     download(`${document.title}.csv`, new Blob([asCsv(visible)], { type: "text/csv" }));
   });
   onChange((changed) => {
+    if (changed.has("filter") && filter.value !== state.filter) filter.value = state.filter; // another address
     if (changed.has("filter") || changed.has("sort")) showTable();
     if (!changed.has("variant")) return;
     for (const row of body.rows) row.classList.toggle("chosen", row.dataset.variant === state.variant);
