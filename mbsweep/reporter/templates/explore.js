@@ -248,7 +248,10 @@ function setUpExplorer() {
     document.getElementById("presets").append(button);
   }
   for (const format of ["png", "svg"]) {
-    document.getElementById(`explorer-${format}`).addEventListener("click", () => savePicture(plot, format, "explorer", state.view === "scatter" ? overlayLayout() : {}));
+    document.getElementById(`explorer-${format}`).addEventListener("click", () => {
+      if (state.view === "scatter") savePicture(plot, format, "explorer", { data: fadedData(plot.data), layout: overlayLayout() });
+      else savePicture(plot, format, "explorer");
+    });
   }
   new ResizeObserver(() => plot.data && Plotly.Plots.resize(plot)).observe(plot);
   onChange((changed) => {
@@ -280,9 +283,9 @@ function showExplorer() {
   drawExplorer();
 }
 
-async function savePicture(element, format, name, more = {}) {
+async function savePicture(element, format, name, { data = element.data, layout = {} } = {}) {
   const width = Math.max(Math.round(element.getBoundingClientRect().width), 700);
-  const figure = { data: element.data, layout: { ...element.layout, ...more, paper_bgcolor: tone("--paper") } };
+  const figure = { data, layout: { ...element.layout, ...layout, paper_bgcolor: tone("--paper") } };
   const size = { width, height: Math.round(element._fullLayout.height), scale: format === "png" ? 2 : 1 };
   download(`${document.title} ${name}.${format}`, await Plotly.toImage(figure, { format, ...size }));
 }

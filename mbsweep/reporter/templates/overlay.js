@@ -76,17 +76,18 @@ function updateOverlay() {
 let marks = null; // what lies over the points
 let fading = 0;
 
+const opacityOf = (point) => (marks.within.has(point) ? 1 : FADED);
+
 function fade() {
-  const of = (point) => (marks.within.has(point) ? 1 : FADED);
   if (isWebgl) {
-    const opacity = base.map((members) => members.map(of));
+    const opacity = base.map((members) => members.map(opacityOf));
     Plotly.restyle(plot, { "marker.opacity": opacity }, [...base.keys()]);
     return;
   }
   const drawn = plot.querySelectorAll(".scatterlayer .trace");
   [...base.keys()].filter((place) => base[place].length).forEach((place, number) => {
     drawn[number]?.querySelectorAll(".points path").forEach((path, at) => {
-      path.style.opacity = of(base[place][at]);
+      path.style.opacity = opacityOf(base[place][at]);
     });
   });
 }
@@ -123,7 +124,7 @@ function drawOverlay() {
     if (!point || x(point) < 0 || x(point) > xaxis._length || y(point) < 0 || y(point) > yaxis._length) return;
     const { text, ay } = NAMES[place];
     let { ax } = NAMES[place];
-    if (x(point) + ax < 30 || x(point) + ax > xaxis._length - 70) ax = -ax; // within the figure
+    if (ax < 0 ? x(point) + ax < 30 : x(point) + ax > xaxis._length - 70) ax = -ax; // within the figure
     const [left, top] = [x(point) + ax, y(point) + ay];
     names.append(drawn("line", { x1: x(point) + ax / 5, y1: y(point) + ay / 5, x2: left, y2: top, stroke: tone("--muted") }));
     const words = { x: left, y: top + (ay > 0 ? 14 : -4), fill: tone("--ink"), "text-anchor": ax > 0 ? "start" : "end" };
@@ -131,7 +132,12 @@ function drawOverlay() {
   });
 }
 
-// The same as shapes and notes of a figure that is saved.
+// The traces of a figure that is saved: on the page, SVG markers fade by their style alone.
+function fadedData(data) {
+  return data.map((trace, place) => (base[place] ? { ...trace, marker: { ...trace.marker, opacity: base[place].map(opacityOf) } } : trace));
+}
+
+// The overlay as shapes and notes of a figure that is saved.
 function overlayLayout() {
   const at = (point) => ({ x: state.logX ? Math.log10(point.x) : point.x, y: state.logY ? Math.log10(point.y) : point.y });
   const [x, y] = [(point) => point.x, (point) => point.y];
