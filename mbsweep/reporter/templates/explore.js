@@ -117,8 +117,8 @@ function scatterFigure() {
   for (const [value, color] of byColour ?? []) entry(plain(legendWords(state.colour, value)), "markers", { marker: { color, size: 10, line: { width: 0.8, color: tone("--edge") } } });
   for (const [value, shape] of byShape) entry(plain(legendWords(state.shape, value)), "markers", { marker: { color: "#777", symbol: shape, size: 10 } });
   if (points.some(({ row }) => row.latency_kind === "predicted")) entry("hollow: predicted", "markers", { marker: { color: "#777", symbol: "circle-open", size: 10 } });
-  entry("Pareto front within the budgets", "lines", { line: { color: FRONT_COLOUR, width: 1.5 } });
-  if (isLatencyFront()) entry("front not settled (5 to 95 &#37;)", "markers", { marker: { size: 13, symbol: "circle-open", color: UNSETTLED_COLOUR, line: { width: 2 } } });
+  entry(narrow.matches ? "Pareto front" : "Pareto front within the budgets", "lines", { line: { color: FRONT_COLOUR, width: 1.5 } });
+  if (isLatencyFront()) entry(narrow.matches ? "not settled" : "front not settled (5 to 95 &#37;)", "markers", { marker: { size: 13, symbol: "circle-open", color: UNSETTLED_COLOUR, line: { width: 2 } } });
   return { data, layout: scatterLayout(points) };
 }
 
@@ -145,16 +145,19 @@ function scatterLayout(points) {
   const bar = { title: { text: plain(columnOf[state.colour].label), side: "top" }, orientation: "h", y: 1.02, yanchor: "bottom", len: 0.6, thickness: 10 };
   return {
     ...paperLayout(),
-    margin: { l: 60, r: 20, t: 45, b: 60 },
-    height: 540,
+    margin: { l: narrow.matches ? 45 : 60, r: narrow.matches ? 10 : 20, t: 45, b: 60 },
+    height: narrow.matches ? 620 : 540,
     hovermode: "closest",
     dragmode: narrow.matches ? false : "zoom",
     xaxis: axisLayout(state.x, state.logX, points.map(({ x }) => x)),
     yaxis: axisLayout(state.y, state.logY, points.map(({ y }) => y)),
-    legend: { orientation: "h", y: -0.2, yanchor: "top", x: 0, itemclick: false, itemdoubleclick: false },
+    legend: { orientation: "h", ...legendPlace(), x: 0, itemclick: false, itemdoubleclick: false },
     coloraxis: { colorscale: payload.colours.map((colour, place, all) => [place / (all.length - 1), colour]), colorbar: bar },
   };
 }
+
+// On a narrow page the legend is higher than what a share of the plot's height leaves for the axis.
+const legendPlace = () => (narrow.matches ? { yref: "container", y: 0, yanchor: "bottom", font: { size: 11 } } : { y: -0.2, yanchor: "top" });
 
 function paperLayout() {
   return {
@@ -254,6 +257,7 @@ function setUpExplorer() {
     });
   }
   new ResizeObserver(() => plot.data && Plotly.Plots.resize(plot)).observe(plot);
+  narrow.addEventListener("change", drawExplorer);
   onChange((changed) => {
     const has = (...names) => names.some((name) => changed.has(name));
     if (has("group", "view", "x", "y", "logX", "logY", "colour", "shape", "theme")) showExplorer();
