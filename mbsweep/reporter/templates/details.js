@@ -40,11 +40,11 @@ function scrollable(table, words) {
 // The same variant in every group.
 function latenciesOf(variant) {
   const list = make("ul");
-  for (const { rows: others, key, device } of groups) {
+  for (const { rows: others, words: setting, device } of groups) {
     const row = others.find((other) => other.variant === variant);
     if (!row || (row.latency_ms === null && row.error === null)) continue;
     const words = row.latency_ms === null ? row.error : `${quantity("latency_ms", row.latency_ms)}${interval(row) ? ` (95 %: ${interval(row)})` : ""}`;
-    const item = make("li", {}, make("b", {}, `${key}: `), words, make("div", { className: "muted" }, device));
+    const item = make("li", {}, make("b", {}, `${setting}: `), words, make("div", { className: "muted" }, device));
     if (row.latency_note) item.append(make("div", { className: "muted" }, row.latency_note));
     list.append(item);
   }
@@ -88,7 +88,7 @@ function drawVisits(element, visits) {
   ];
   const axis = { gridcolor: tone("--line"), zeroline: false, automargin: true };
   const layout = { ...paperLayout(), height: 280, xaxis: { ...axis, title: { text: "visit" } }, yaxis: { ...axis, title: { text: "ms, as timed" }, rangemode: "normal" } };
-  Object.assign(layout, { legend: { orientation: "h", y: -0.3 }, margin: { l: 50, r: 10, t: 10, b: 40 } });
+  Object.assign(layout, { legend: { orientation: "h", yref: "container", y: 0, yanchor: "bottom" }, margin: { l: 50, r: 10, t: 10, b: 40 } });
   Plotly.newPlot(element, data, layout, { responsive: true, displayModeBar: false });
 }
 
@@ -158,7 +158,7 @@ function showDetails() {
   drawerBody.replaceChildren();
   if (!row) return;
   document.getElementById("details-title").textContent = row.variant;
-  const where = row.latency_kind === null ? groups[row.group].words : `${groups[row.group].key}; ${groups[row.group].device}`;
+  const where = row.latency_kind === null ? groups[row.group].words : `${groups[row.group].words}; ${groups[row.group].device}`;
   drawerBody.append(make("p", { className: "muted" }, where));
   if (row.error) drawerBody.append(make("p", { className: "warning" }, row.error));
   if (row.latency_note) drawerBody.append(make("p", { className: "warning" }, row.latency_note));
