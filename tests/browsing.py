@@ -12,6 +12,7 @@ from playwright.sync_api import Page as Tab
 from reporter_runs import merged
 
 WIDE, MIDDLING, NARROW = 1280, 1000, 390
+TIMEOUT_MS = 120_000  # on a busy machine
 
 
 @contextmanager
@@ -57,6 +58,7 @@ def opened(
     context = browser.new_context(viewport={"width": width, "height": 900}, **options)
     try:
         context.set_offline(True)
+        context.set_default_timeout(TIMEOUT_MS)
         tab = context.new_page()
         if script:
             tab.add_init_script(script)
@@ -88,7 +90,8 @@ def settle(tab: Tab) -> None:
         """async () => {
           for (const figure of document.querySelectorAll('.figure')) {
             figure.scrollIntoView();
-            await new Promise((done) => setTimeout(done, 50));
+            const isDrawn = () => figure.querySelector('.main-svg, .no-webgl');
+            while (!isDrawn()) await new Promise((done) => setTimeout(done, 20));
           }
           scrollTo(0, 0);
         }"""
