@@ -42,13 +42,16 @@ def payload(parts: Sequence[Part], table: pd.DataFrame) -> str:
     """The rows of a page, its groups of comparable rows, layers and visits. table: as drawn."""
     comparable = panels(table)
     number = pd.Series(0, index=table.index)
-    for place, rows in enumerate(comparable):
+    for place, rows in reversed(list(enumerate(comparable))):
         number[rows.index] = place
     data = {
         "columns": _columns(table),
         "rows": {name: _values(table[name]) for name in COLUMNS},
         "group": number.tolist(),
-        "groups": [_group(parts, rows) for rows in comparable],
+        "groups": [
+            _group(parts, rows) | {"shared": _shared(number, rows, place)}
+            for place, rows in enumerate(comparable)
+        ],
         "defaults": {field.name: _plain(field.default) for field in fields(Variant)},
         "colours": COLOURS,
         "symbols": SYMBOLS,
@@ -88,6 +91,12 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return list(value)
     return value if isinstance(value, str | int | bool) else (None if pd.isna(value) else value.item())
+
+
+def _shared(number: pd.Series[int], rows: pd.DataFrame, group: int) -> list[int]:
+    """Places of a group's rows that are another's: what has no latency stands with each device of its run."""
+    others = rows.index[number[rows.index] != group]
+    return [int(place) for place in number.index.get_indexer(others)]
 
 
 def _group(parts: Sequence[Part], rows: pd.DataFrame) -> dict[str, Any]:

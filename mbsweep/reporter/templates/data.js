@@ -13,7 +13,10 @@ for (const [name, given] of Object.entries(payload.rows)) {
     row[name] = given?.texts && value !== null ? given.texts[value] : value;
   });
 }
-const groups = payload.groups.map((group, number) => ({ ...group, rows: rows.filter((row) => row.group === number) }));
+const groups = payload.groups.map(({ shared, ...group }, number) => {
+  const also = new Set(shared); // what has no latency stands with each device of its configuration
+  return { ...group, rows: rows.filter((row) => row.group === number || also.has(row.place)) };
+});
 for (const group of groups) {
   const isUnique = groups.filter((other) => other.words === group.words).length === 1;
   group.key = isUnique ? group.words : `${group.words}, ${group.device}`;
