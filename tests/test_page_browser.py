@@ -341,7 +341,7 @@ def test_the_details_hold_all_that_is_known(open_page, pages):
         assert variant in call(*show.split()[1:]).stdout
         assert export == f"mbsweep export --width 0.5 --resolution 160 -o {variant}.onnx"
         tab.locator("#details .snippet button").first.click()
-        assert tab.locator("#details .snippet button").first.inner_text() == "Copied"
+        tab.wait_for_function("document.querySelector('#details .snippet button').textContent === 'Copied'")
 
 
 @pytest.mark.parametrize(
