@@ -25,6 +25,7 @@ COLUMNS: dict[str, Column] = {
     "stage_channels": Column("Stage channels at width 1"),
     "num_classes": Column("Classes"),
     "divisor": Column("Channel divisor"),
+    "stem_stride": Column("Stride of the first layer"),
     "params": Column("Parameters", "", "lower"),
     "macs": Column("Mult-adds", "", "lower"),
     "weight_bytes": Column("Weights at fp32", "bytes", "lower"),
@@ -57,8 +58,15 @@ COLUMNS: dict[str, Column] = {
     "device_id": Column("Device id"),
     "top1_pct": Column("Top-1 accuracy", "%", "higher"),
     "top5_pct": Column("Top-5 accuracy", "%", "higher"),
+    "top1_low_pct": Column("Top-1 accuracy, 95 % from", "%", "higher"),
+    "top1_high_pct": Column("Top-1 accuracy, 95 % to", "%", "higher"),
+    "top1_sd_pct": Column("Top-1 accuracy, sd over the seeds", "%", "lower"),
+    "top1_seeds": Column("Seeds"),
+    "top1_epochs": Column("Epochs trained"),
     "top1_kind": Column("Accuracy kind"),
     "top1_source": Column("Accuracy source"),
+    "dataset": Column("Data set"),
+    "top1_note": Column("About the accuracy"),
     "top1_reason": Column("Why accuracy is unknown"),
     "on_front": Column("On the Pareto front"),
     "front_pct": Column("Probability of being on the front", "%"),
@@ -69,6 +77,7 @@ COLUMNS: dict[str, Column] = {
 _WORDS = {"run", "variant", "family", "block", "stage_channels", "on_front", "error"}
 _WORDS |= {"latency_kind", "latency_note", "config", "backend", "precision", "mode", "memory_format"}
 _WORDS |= {"device", "device_id", "top1_kind", "top1_source", "top1_reason"}
+_WORDS |= {"top1_seeds", "dataset", "top1_note"}
 NUMBERS = [name for name in COLUMNS if name not in _WORDS]
 
 # What may differ between two latency configurations of one variant.
@@ -87,9 +96,10 @@ COMPARABLE = [
     "latency_kind",
     "top1_kind",
     "top1_source",
+    "dataset",
 ]
 
 # What makes two latencies comparable: the panel they share.
-PANEL = [name for name in COMPARABLE if not name.startswith("top1_")]
+PANEL = COMPARABLE[: COMPARABLE.index("top1_kind")]
 # What the layer shapes alone decide: the same in every latency configuration.
 EXACT = ("params", "macs", "weight_bytes", "peak_activation_bytes")

@@ -12,12 +12,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from mbsweep.cache import cache_dir
 from mbsweep.drift import Drift, Key, calibrate
 from mbsweep.errors import MbsweepError
 from mbsweep.profiler.ahead import Ahead
 from mbsweep.profiler.backends import BACKENDS, keeps_files
 from mbsweep.profiler.bench import Bench
-from mbsweep.profiler.cache import cache_dir
 from mbsweep.profiler.device import device_id, this_device, versions
 from mbsweep.profiler.subject import Subject
 from mbsweep.space.latency import LatencyConfig

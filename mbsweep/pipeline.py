@@ -6,20 +6,22 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import closing
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
 from mbsweep.accuracy import SOURCES
 from mbsweep.accuracy.published import tables
+from mbsweep.cache import check_writable
 from mbsweep.errors import MbsweepError
 from mbsweep.measuring import Measurement, Progress, begin
 from mbsweep.predicting import predict
 from mbsweep.profiler.backends import BACKENDS, check_installed, keeps_files, lacking
 from mbsweep.profiler.bench import Bench
-from mbsweep.profiler.cache import check_writable
 from mbsweep.profiler.device import this_device, versions
 from mbsweep.profiler.subject import Subject
 from mbsweep.results import Run, open_run
+from mbsweep.space.accuracy import PublishedAccuracy
 from mbsweep.space.counting import SpaceCounts, count_space
 from mbsweep.space.latency import LatencyConfig
 from mbsweep.space.rules import did_you_mean
@@ -49,8 +51,10 @@ def check(sweep: Sweep) -> None:
         for name, given, has in lacking(config):
             what = f"is {given!r}; {config.backend} has {' and '.join(has)}"
             raise sweep.problem(("latency", place, name), what + did_you_mean(given, has))
-    if sweep.accuracy:
+    if isinstance(sweep.accuracy, PublishedAccuracy):
         _check_name(sweep, ("accuracy", "table"), sweep.accuracy.table, tables())
+    elif sweep.accuracy:
+        _check_name(sweep, ("accuracy", "source"), sweep.accuracy.source, SOURCES)
 
 
 def _check_name(sweep: Sweep, keys: tuple[str | int, ...], given: str, allowed: Iterable[str]) -> None:
@@ -150,13 +154,13 @@ def enter_sweep(store: Store, sweep: Sweep, space: SpaceCounts, progress: Progre
         precisions = dict.fromkeys(["fp32", *(config.precision for config in sweep.latency)])
         found = {precision: source(variants, sweep.accuracy, precision) for precision in precisions}
         accuracies = (
-            (variant.id, a.source, precision, a.kind, a.top1_pct, a.top5_pct, a.reason)
+            (variant.id, precision, *astuple(accuracy))
             for precision, known in found.items()
-            for variant, a in zip(variants, known, strict=True)
+            for variant, accuracy in zip(variants, known, strict=True)
         )
     configs = ((config.id, place, json.dumps(config.settings)) for place, config in enumerate(sweep.latency))
     about = {"name": sweep.name, "title": sweep.title, "description": sweep.description, "text": sweep.text}
-    about |= {"accuracy_source": sweep.accuracy.table} if sweep.accuracy else {}
+    about |= {"accuracy_source": found["fp32"][0].source} if sweep.accuracy else {}
     added, left = store.set_sweep(about, _variant_rows(space), accuracies, configs)
     if last is not None:
         kept = f"; {left} that it no longer names stay in the run" if left else ""

@@ -69,9 +69,7 @@ def _accuracy_line(sweep: Sweep, space: SpaceCounts) -> str:
     assert sweep.accuracy is not None  # noqa: S101
     found = SOURCES[sweep.accuracy.source](space.variants(), sweep.accuracy, "fp32")
     known = sum(not math.isnan(accuracy.top1_pct) for accuracy in found)
-    return (
-        f"  accuracy   {sweep.accuracy.source}, {sweep.accuracy.table}: known for {known:,} of {len(space):,}"
-    )
+    return f"  accuracy   {sweep.accuracy.source}, {found[0].source}: known for {known:,} of {len(space):,}"
 
 
 def _done(folder: Path) -> dict[str, list[Finished]]:

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mbsweep.cache import cache_dir
 from mbsweep.measuring import Measurement, Progress, begin, device_of
 from mbsweep.profiler.bench import Bench
-from mbsweep.profiler.cache import cache_dir
 from mbsweep.profiler.predictor import (
     BlockModel,
     Prediction,

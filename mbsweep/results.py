@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 # What is known of a variant, whatever its latencies.
 _NETWORK = list(COLUMNS)[list(COLUMNS).index("variant") : list(COLUMNS).index("latency_ms")]
-_ACCURACY = ["top1_pct", "top5_pct", "top1_kind", "top1_source", "top1_reason"]
+_ACCURACY = list(COLUMNS)[list(COLUMNS).index("top1_pct") : list(COLUMNS).index("on_front")]
 
 PublishedRows = Callable[[Sequence[Variant]], list[dict[str, Any]]]
 
@@ -195,7 +195,7 @@ def published_latencies(table: pd.DataFrame, published: PublishedRows) -> pd.Dat
 
 def as_variant(row: Mapping[str, Any]) -> Variant:
     """The variant of a row of a table."""
-    names = ("family", "width", "resolution", "depth", "block", "num_classes", "divisor")
+    names = ("family", "width", "resolution", "depth", "block", "num_classes", "divisor", "stem_stride")
     stages = tuple(json.loads(row["stage_channels"]))
     return Variant(stage_channels=stages, **{name: row[name] for name in names})
 

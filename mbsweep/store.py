@@ -24,12 +24,15 @@ CREATE TABLE sessions (id INTEGER PRIMARY KEY, started_utc TEXT NOT NULL, device
 -- checked: 1 once the built network had the counts of the closed form
 CREATE TABLE variants (id TEXT PRIMARY KEY, position INTEGER, family TEXT NOT NULL, block TEXT NOT NULL,
                        stage_channels TEXT NOT NULL, num_classes INTEGER NOT NULL, divisor INTEGER NOT NULL,
+                       stem_stride INTEGER NOT NULL,
                        width REAL NOT NULL, resolution INTEGER NOT NULL, depth INTEGER NOT NULL,
                        params INTEGER NOT NULL, macs INTEGER NOT NULL, weight_bytes INTEGER NOT NULL,
                        peak_activation_bytes INTEGER NOT NULL, checked INTEGER NOT NULL DEFAULT 0);
-CREATE TABLE accuracies (variant TEXT NOT NULL, source TEXT NOT NULL, precision TEXT NOT NULL,
-                         kind TEXT NOT NULL, top1_pct REAL, top5_pct REAL, reason TEXT NOT NULL,
-                         PRIMARY KEY (variant, source, precision)) WITHOUT ROWID;
+-- the fields of Accuracy, in their order
+CREATE TABLE accuracies (variant TEXT NOT NULL, precision TEXT NOT NULL, top1_pct REAL, top5_pct REAL,
+                         kind TEXT NOT NULL, source TEXT NOT NULL, dataset TEXT NOT NULL, low_pct REAL,
+                         high_pct REAL, sd_pct REAL, seeds TEXT NOT NULL, epochs REAL, note TEXT NOT NULL,
+                         reason TEXT NOT NULL, PRIMARY KEY (variant, source, precision)) WITHOUT ROWID;
 -- settings: the whole latency configuration, JSON
 CREATE TABLE configs (id TEXT PRIMARY KEY, position INTEGER, settings TEXT NOT NULL);
 -- samples: the duration of every timed call in nanoseconds, little-endian 64-bit
@@ -58,6 +61,8 @@ CREATE TABLE predictors (config TEXT PRIMARY KEY, session INTEGER NOT NULL, repo
 CREATE TABLE failures (variant TEXT NOT NULL, config TEXT NOT NULL, reason TEXT NOT NULL,
                        at_utc TEXT NOT NULL, PRIMARY KEY (variant, config));
 """
+
+_INSERT_ACCURACY = "INSERT OR REPLACE INTO accuracies VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 class VisitRow(NamedTuple):
@@ -102,12 +107,12 @@ class Store(Database):
             sql.execute("UPDATE configs SET position = NULL")
             sql.executemany(
                 "INSERT INTO variants (position, id, family, block, stage_channels, num_classes, divisor, "
-                "width, resolution, depth, params, macs, weight_bytes, peak_activation_bytes) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+                "stem_stride, width, resolution, depth, params, macs, weight_bytes, peak_activation_bytes) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
                 "ON CONFLICT (id) DO UPDATE SET position = excluded.position",
                 variants,
             )
-            sql.executemany("INSERT OR REPLACE INTO accuracies VALUES (?, ?, ?, ?, ?, ?, ?)", accuracies)
+            sql.executemany(_INSERT_ACCURACY, accuracies)
             sql.executemany("INSERT OR REPLACE INTO configs VALUES (?, ?, ?)", configs)
             sql.execute(
                 "INSERT INTO sweeps (used_utc, name, title, description, text, accuracy_source) "

@@ -41,9 +41,7 @@ def tabulate(store: Store) -> pd.DataFrame:
     table = table.merge(latencies, how="left", on=["config", "variant"])
     table = table.merge(_frame(store, "files"), how="left", on=["config", "variant"])
     source = (store.last_sweep() or {}).get("accuracy_source")
-    accuracies = _frame(store, "accuracies").rename(
-        columns={"source": "top1_source", "kind": "top1_kind", "reason": "top1_reason"}
-    )
+    accuracies = _frame(store, "accuracies").rename(columns=_ACCURACY_COLUMNS)
     accuracies = accuracies[accuracies["top1_source"] == source]
     table = table.merge(accuracies, how="left", on=["variant", "precision"])
     table["is_asked"] = table.filter(like="position").notna().all(axis=1)
@@ -51,6 +49,13 @@ def tabulate(store: Store) -> pd.DataFrame:
     if configs.empty:
         table["precision"] = None
     return table.reindex(columns=list(COLUMNS))
+
+
+# columns of the accuracies' table -> those of the table
+_ACCURACY_COLUMNS = {
+    name: f"top1_{name}"
+    for name in ("low_pct", "high_pct", "sd_pct", "seeds", "epochs", "kind", "source", "note", "reason")
+}
 
 
 def _frame(store: Store, name: str) -> pd.DataFrame:

@@ -19,6 +19,7 @@ def small_variants() -> st.SearchStrategy[Variant]:
         stage_channels=st.just((64, 128, 256, 512, 512)) | st.tuples(*[st.integers(1, 90)] * 5),
         num_classes=st.integers(1, 60),
         divisor=st.sampled_from([1, 2, 3, 8, 16]),
+        stem_stride=st.sampled_from([1, 2]),
     )
 
 
@@ -34,4 +35,5 @@ def any_variants() -> st.SearchStrategy[Variant]:
         | st.tuples(*[st.integers(1, 8192)] * 5),
         num_classes=st.sampled_from([1000, 1, 10, 1_000_000]),
         divisor=st.sampled_from([8, 1, 1024]),
+        stem_stride=st.sampled_from([1, 2]),
     )

@@ -336,7 +336,7 @@ def test_panel_titles_name_whatever_tells_configurations_apart(many):
 
 def test_panels_tell_apart_all_that_is_comparable():
     """Whatever keeps two rows off one front keeps them off one panel, but for where accuracy comes from."""
-    assert set(COMPARABLE) - set(PANEL) == {"top1_kind", "top1_source"}
+    assert set(COMPARABLE) - set(PANEL) == {"top1_kind", "top1_source", "dataset"}
 
 
 def test_many_panels_stand_three_in_a_row(many, normal):

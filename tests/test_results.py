@@ -232,6 +232,7 @@ ROWS = st.lists(
             "backend": st.sampled_from(["torch", "onnxruntime"]),
             "device": st.sampled_from(["a", None]),
             "top1_source": st.sampled_from(["paper", "timm"]),
+            "dataset": st.just("ImageNet"),
         }
     ),
     min_size=1,

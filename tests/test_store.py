@@ -35,7 +35,7 @@ SETTINGS = json.dumps({"backend": "torch"})
 
 
 def variant_row(name, position=0):
-    return (position, name, "mobilenet_v1", "separable", "[1]", 10, 8, 1.0, 32, 5, 1, 2, 4, 8)
+    return (position, name, "mobilenet_v1", "separable", "[1]", 10, 8, 2, 1.0, 32, 5, 1, 2, 4, 8)
 
 
 def fill(folder, visit_rows):

@@ -1,12 +1,13 @@
 """What a network is worth, and where that number comes from."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
-from mbsweep.accuracy.published import Accuracy, published_accuracies
-from mbsweep.space.sweep import PublishedAccuracy
+from mbsweep.accuracy.published import published_accuracies
+from mbsweep.accuracy.value import Accuracy
 from mbsweep.space.variant import Variant
 
 # source -> a function from variants, the sweep's `accuracy` and a precision to one Accuracy each
-SOURCES: dict[str, Callable[[Sequence[Variant], PublishedAccuracy, str], list[Accuracy]]] = {
+SOURCES: dict[str, Callable[[Sequence[Variant], Any, str], list[Accuracy]]] = {
     "published": published_accuracies,
 }

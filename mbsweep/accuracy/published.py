@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 import csv
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+from mbsweep.accuracy.value import IMAGENET, NAN, Accuracy
+from mbsweep.space.accuracy import PublishedAccuracy
 from mbsweep.space.architecture import architecture
-from mbsweep.space.sweep import PublishedAccuracy
 from mbsweep.space.variant import Variant
-
-NAN = math.nan
-
-
-@dataclass(frozen=True)
-class Accuracy:
-    """What one variant is worth. NaN with a reason where it is not known."""
-
-    top1_pct: float
-    top5_pct: float
-    kind: str
-    source: str
-    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -113,7 +100,8 @@ def published_accuracies(
         if figure.table == config.table and figure.precision == precision and figure.variant
     }
     where = "this network" if precision == "fp32" else f"this network at {precision}"
-    unknown = Accuracy(NAN, NAN, "published", config.table, f"{config.table} has no figure for {where}")
+    reason = f"{config.table} has no figure for {where}"
+    unknown = Accuracy(NAN, NAN, "published", config.table, IMAGENET, reason=reason)
     return [_look_up(variant, figures, config.table) or unknown for variant in variants]
 
 
@@ -121,7 +109,7 @@ def _look_up(variant: Variant, figures: dict[Variant | None, AccuracyFigure], ta
     figure = figures.get(as_published(variant))
     if figure is None:
         return None
-    return Accuracy(figure.top1_pct, figure.top5_pct, "published", table)
+    return Accuracy(figure.top1_pct, figure.top5_pct, "published", table, IMAGENET)
 
 
 def as_published(variant: Variant) -> Variant | None:

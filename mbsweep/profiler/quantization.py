@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from mbsweep.cache import cached, content_key
 from mbsweep.profiler import onnx_graph
-from mbsweep.profiler.cache import cached, content_key
 from mbsweep.profiler.onnx_graph import INPUT, Operation, operations, serialized
 
 if TYPE_CHECKING:

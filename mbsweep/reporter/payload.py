@@ -25,7 +25,7 @@ MAX_LAYERED = 10_000  # variants whose layers are put into the page; `mbsweep sh
 MAX_SPREADS = 2_000  # rows whose visits are
 
 # What the table on the page leaves out; the details of a variant have it.
-_NOT_SHOWN = {"family", "stage_channels", "num_classes", "divisor", "top1_reason", "device_id"}
+_NOT_SHOWN = {"family", "stage_channels", "num_classes", "divisor", "stem_stride", "top1_reason", "device_id"}
 _NOT_SHOWN |= {f"latency_{part}_{end}_ms" for part in ("p50", "p90") for end in ("low", "high")}
 _SHOWN_IF_SEVERAL = {"run", "block", "mode", "memory_format"}  # where it is not the same in all rows
 # What it shows first, so that a row is understood without scrolling; the others follow in COLUMNS' order.

@@ -65,7 +65,7 @@ def mobilenet_v1(variant: Variant) -> Architecture:
     """MobileNet v1 (Table 1 of arXiv:1704.04861), at any width, resolution, depth, block and stage widths."""
     block = BLOCKS[variant.block]
     channels = make_divisible(_V1_STEM_CHANNELS * variant.width, variant.divisor)
-    layers = [conv("stem", "conv", 3, 2, (IMAGE_CHANNELS, channels), variant.resolution)]
+    layers = [conv("stem", "conv", 3, variant.stem_stride, (IMAGE_CHANNELS, channels), variant.resolution)]
     number = 0
     for stride, stage, times in _V1_BODY:
         out_channels = make_divisible(variant.stage_channels[stage] * variant.width, variant.divisor)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
+from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,7 +43,8 @@ def count(variant: Variant) -> Counts:
     )
 
 
-Body = tuple[str, str, tuple[int, ...], int, int]  # family, block, stage_channels, num_classes, divisor
+# family, block, stage_channels, num_classes, divisor, stem_stride
+Body = tuple[str, str, tuple[int, ...], int, int, int]
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class SpaceCounts:
 
     def variant(self, index: int) -> Variant:
         """The variant at a place in the arrays."""
-        family, block, stage_channels, num_classes, divisor = self.bodies[self.body[index]]
+        family, block, stage_channels, num_classes, divisor, stem_stride = self.bodies[self.body[index]]
         return Variant(
             family=family,
             width=float(self.width[index]),
@@ -77,6 +79,7 @@ class SpaceCounts:
             stage_channels=stage_channels,
             num_classes=num_classes,
             divisor=divisor,
+            stem_stride=stem_stride,
         )
 
     def variants(self) -> list[Variant]:
@@ -147,20 +150,17 @@ def _first_of_each(space: SpaceCounts) -> NDArray[np.int64]:
 
 
 def _body(variant: Variant) -> Body:
-    return variant.family, variant.block, variant.stage_channels, variant.num_classes, variant.divisor
+    stem = variant.divisor, variant.stem_stride
+    return variant.family, variant.block, variant.stage_channels, variant.num_classes, *stem
 
 
 Grid = tuple[Body, Sequence[float], Sequence[int], Sequence[int]]
 
 
 def _grids(axes: Axes) -> Iterator[Grid]:
-    for family in axes.family:
-        for block in axes.block:
-            for stage_channels in axes.stage_channels:
-                for num_classes in axes.num_classes:
-                    for divisor in axes.divisor:
-                        body = (family, block, stage_channels, num_classes, divisor)
-                        yield body, axes.width, axes.resolution, axes.depth
+    fixed = (axes.family, axes.block, axes.stage_channels, axes.num_classes, axes.divisor, axes.stem_stride)
+    for body in product(*fixed):
+        yield body, axes.width, axes.resolution, axes.depth
 
 
 def _count_grid(
@@ -198,8 +198,8 @@ def _count_depth(
     body: Body, widths: Sequence[float], resolutions: Sequence[int], depth: int
 ) -> NDArray[np.int64]:
     """(3, widths, resolutions): params, macs and the scalars alive at the peak, at one depth."""
-    family, block, stage_channels, num_classes, divisor = body
-    fixed = Variant(family, 1.0, 1, depth, block, stage_channels, num_classes, divisor)
+    family, block, stage_channels, num_classes, divisor, stem_stride = body
+    fixed = Variant(family, 1.0, 1, depth, block, stage_channels, num_classes, divisor, stem_stride)
     wide = [architecture(replace(fixed, width=width)).layers for width in widths]
     sized = [architecture(replace(fixed, resolution=resolution)).layers for resolution in resolutions]
     in_channels = _table(wide, lambda layer: layer.in_channels)

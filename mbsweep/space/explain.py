@@ -8,8 +8,10 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from mbsweep.errors import MbsweepError
+from mbsweep.space.accuracy import ACCURACY_CONFIGS, DATASET_CONFIGS
 from mbsweep.space.document import Document, Keys
 from mbsweep.space.rules import did_you_mean, shown
+from mbsweep.space.strict import CHOSEN
 
 
 class ItemError(ValueError):
@@ -22,23 +24,26 @@ class ItemError(ValueError):
 
 def explain(error: ErrorDetails, doc: Document, model: type[BaseModel]) -> MbsweepError:
     """Pydantic's error in our words: where, what was given, what is allowed. `model` is the whole file's."""
-    keys: Keys = error["loc"]
+    place: Keys = error["loc"]
+    keys = tuple(key for key in place if not str(key).startswith(CHOSEN))
     if keys[:1] == ("space",) and isinstance(doc.data["space"], dict):
         keys = ("space", *keys[2:])  # a single mapping was put into a list of one
     given = error["input"]
     cause = error.get("ctx", {}).get("error")
     if error["type"] == "extra_forbidden":
-        allowed = _keys_at(model, keys[:-1])
+        allowed = _keys_at(model, place[:-1])
         hint = did_you_mean(keys[-1], allowed)
         return doc.problem(keys, f"is an unknown key; allowed here: {', '.join(allowed)}{hint}")
     if error["type"] == "missing":
         return doc.problem(keys[:-1], f"lacks the key {keys[-1]!r}")
+    if error["type"] == "union_tag_invalid":
+        return _no_such_mapping(error, keys, doc)
     if isinstance(cause, ItemError):
         keys, given = (*keys, cause.place), cause.value
     if isinstance(cause, ValueError):
         return doc.problem(keys, f"is {shown(given)}; {cause}")
     if error["type"] in ("model_type", "model_attributes_type", "dict_type"):
-        allowed = _keys_at(model, keys)
+        allowed = _keys_at(model, place)
         return doc.problem(
             keys, f"is {shown(given)}; expected a mapping with keys out of {', '.join(allowed)}"
         )
@@ -51,12 +56,39 @@ def explain(error: ErrorDetails, doc: Document, model: type[BaseModel]) -> Mbswe
     return doc.problem(keys, f"is {shown(given)}; {error['msg']}")
 
 
-def _keys_at(model: type[BaseModel], keys: Keys) -> list[str]:
+def _no_such_mapping(error: ErrorDetails, keys: Keys, doc: Document) -> MbsweepError:
+    """One of several mappings is expected, and the key that says which does not name one of them."""
+    key = _DECIDES[str(keys[-1])]
+    given, names = (
+        error["input"],
+        [tag.strip("'")[len(CHOSEN) :] for tag in str(error["ctx"]["expected_tags"]).split(", ")],
+    )
+    if not isinstance(given, dict):
+        return doc.problem(keys, f"is {shown(given)}; expected a mapping such as {{{key}: {names[0]}}}")
+    if key not in given:
+        return doc.problem(keys, f"lacks the key {key!r}: one of {', '.join(names)}")
+    return doc.problem((*keys, key), f"is {shown(given[key])}; {_expected(given[key], names)}")
+
+
+# where one of several mappings may stand -> the key that says which it is
+_DECIDES = {"accuracy": "source", "dataset": "name"}
+
+
+def _expected(given: Any, names: list[str]) -> str:
+    return f"expected one of {', '.join(names)}{did_you_mean(given, names)}"
+
+
+def _keys_at(model: type[BaseModel], place: Keys) -> list[str]:
     """The keys allowed in the mapping at a place of a sweep file."""
-    for key in keys:
-        if isinstance(key, str) and key in model.model_fields:
+    for key in place:
+        if str(key).startswith(CHOSEN):
+            model = _MAPPINGS[str(key)[len(CHOSEN) :]]
+        elif isinstance(key, str) and key in model.model_fields:
             model = _model_in(model.model_fields[key].annotation) or model
     return list(model.model_fields)
+
+
+_MAPPINGS = DATASET_CONFIGS | ACCURACY_CONFIGS
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:

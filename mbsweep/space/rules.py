@@ -94,12 +94,25 @@ def choice(names: Iterable[str] | Mapping[str, object]) -> Choice:
     return Choice(f"one of {', '.join(allowed)}", parse, allowed)
 
 
-def integers(count: int | None, low: int, high: int, example: tuple[int, ...]) -> Rule:
-    """A list of exactly `count` whole numbers; None: of any number of different ones."""
+def flag() -> Rule:
+    """true or false."""
+
+    def parse(value: object) -> bool:
+        if not isinstance(value, bool):
+            raise ValueError
+        return value
+
+    return Rule("true or false", parse)
+
+
+def integers(count: int | None, low: int, high: int, example: tuple[int, ...], or_none: bool = True) -> Rule:
+    """A list of exactly `count` whole numbers; None: of different ones, as many as one likes, or none."""
     item = integer(low, high, example[0])
 
     def parse(value: object) -> tuple[int, ...]:
         if not isinstance(value, list | tuple) or len(value) != (len(set(value)) if count is None else count):
+            raise ValueError
+        if not value and not or_none:
             raise ValueError
         return tuple(item(v) for v in value)
 

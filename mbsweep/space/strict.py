@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Union
 
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Tag, field_validator
 
 from mbsweep.space.rules import Rule
+
+CHOSEN = "="  # begins the part of an error's place that says which of several mappings was meant
 
 
 class Strict(BaseModel):
@@ -21,3 +24,17 @@ class Strict(BaseModel):
     def _follow_rules(cls, value: Any, info: Any) -> Any:
         rule = cls.rules.get(info.field_name)
         return rule(value) if rule else value
+
+
+def one_of(key: str, models: Mapping[str, type[Strict]]) -> Any:
+    """A type: the mapping that its own `key` names.
+
+    Errors have `=NAME` in their place, or the type "union_tag_invalid" where no mapping has the name.
+    """
+
+    def chosen(value: Any) -> str:
+        name = value.get(key) if isinstance(value, dict) else getattr(value, key, None)
+        return CHOSEN + (name if isinstance(name, str) else "")
+
+    tagged = tuple(Annotated[model, Tag(CHOSEN + name)] for name, model in models.items())
+    return Annotated[Union[tagged], Discriminator(chosen)]  # noqa: UP007  (of a tuple)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +13,11 @@ from pydantic import Field, PrivateAttr, ValidationError, field_validator
 
 from mbsweep.errors import MbsweepError
 from mbsweep.space import document
+from mbsweep.space.accuracy import AccuracyConfig
 from mbsweep.space.document import Document, Keys
 from mbsweep.space.explain import ItemError, explain
 from mbsweep.space.latency import LatencyConfig
-from mbsweep.space.rules import Rule, choice, integer, number, text
+from mbsweep.space.rules import Rule, integer, number, text
 from mbsweep.space.strict import Strict
 from mbsweep.space.variant import RULES, Variant
 
@@ -32,6 +33,7 @@ class Axes(Strict):
     stage_channels: tuple[tuple[int, ...], ...] = (Variant().stage_channels,)
     num_classes: tuple[int, ...] = (Variant().num_classes,)
     divisor: tuple[int, ...] = (Variant().divisor,)
+    stem_stride: tuple[int, ...] = (Variant().stem_stride,)
     width: tuple[float, ...] = (Variant().width,)
     resolution: tuple[int, ...] = (Variant().resolution,)
     depth: tuple[int, ...] = (Variant().depth,)
@@ -105,6 +107,7 @@ class Point(Strict):
     stage_channels: tuple[int, ...] = Variant().stage_channels
     num_classes: int = Variant().num_classes
     divisor: int = Variant().divisor
+    stem_stride: int = Variant().stem_stride
 
 
 class Limit(Strict):
@@ -138,15 +141,6 @@ class Sample(Strict):
     seed: int = 0
 
 
-class PublishedAccuracy(Strict):
-    """Figures from one table of the literature."""
-
-    rules: ClassVar[dict[str, Rule]] = {"source": choice(["published"]), "table": text(80)}
-
-    source: Literal["published"]
-    table: str
-
-
 class Sweep(Strict):
     """One sweep file, validated. Made by `load_sweep`."""
 
@@ -159,7 +153,7 @@ class Sweep(Strict):
     limits: Limits = Limits()
     sample: Sample | None = None
     latency: tuple[LatencyConfig, ...] = Field(default=(), max_length=100)
-    accuracy: PublishedAccuracy | None = None
+    accuracy: AccuracyConfig | None = None
     _document: Document = PrivateAttr()
 
     @field_validator("space", mode="before")

@@ -18,6 +18,7 @@ RULES: dict[str, Rule] = {
     "stage_channels": integers(5, 1, 8192, (64, 128, 256, 512, 1024)),
     "num_classes": integer(1, 1_000_000, 1000),
     "divisor": integer(1, 1024, 8),
+    "stem_stride": integer(1, 2, 2),
 }
 
 
@@ -32,6 +33,7 @@ class Variant:
     stage_channels: output channels of the five stages at width 1.
     num_classes: outputs of the classifier.
     divisor: channel counts are rounded to multiples of it; 1 is the paper's plain rounding.
+    stem_stride: stride of the first layer; the paper's 2, or 1 for images that are small already.
 
     Raises MbsweepError for a value that is not allowed.
     """
@@ -44,6 +46,7 @@ class Variant:
     stage_channels: tuple[int, ...] = (64, 128, 256, 512, 1024)
     num_classes: int = 1000
     divisor: int = 8
+    stem_stride: int = 2
 
     def __post_init__(self) -> None:
         for name, rule in RULES.items():
@@ -55,13 +58,13 @@ class Variant:
     @property
     def id(self) -> str:
         """Readable name, stable over versions, safe in a path: `mobilenet_v1_w0.75_r192_d5`."""
-        return (
-            f"{self.family}_w{self.width!r}_r{self.resolution}_d{self.depth}"
-            f"{body_suffix(self.block, self.stage_channels, self.num_classes, self.divisor)}"
-        )
+        rest = (self.block, self.stage_channels, self.num_classes, self.divisor, self.stem_stride)
+        return f"{self.family}_w{self.width!r}_r{self.resolution}_d{self.depth}{body_suffix(*rest)}"
 
 
-def body_suffix(block: str, stage_channels: tuple[int, ...], num_classes: int, divisor: int) -> str:
+def body_suffix(
+    block: str, stage_channels: tuple[int, ...], num_classes: int, divisor: int, stem_stride: int
+) -> str:
     """The end of an id: what of the body is not the paper's."""
     suffix = "" if block == _DEFAULTS["block"] else f"_{block}"
     if stage_channels != _DEFAULTS["stage_channels"]:
@@ -70,6 +73,8 @@ def body_suffix(block: str, stage_channels: tuple[int, ...], num_classes: int, d
         suffix += f"_n{num_classes}"
     if divisor != _DEFAULTS["divisor"]:
         suffix += f"_div{divisor}"
+    if stem_stride != _DEFAULTS["stem_stride"]:
+        suffix += f"_s{stem_stride}"
     return suffix
 
 

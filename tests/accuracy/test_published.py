@@ -18,7 +18,7 @@ from mbsweep.accuracy.published import (
     published_accuracies,
     tables,
 )
-from mbsweep.space.sweep import PublishedAccuracy
+from mbsweep.space.accuracy import PublishedAccuracy
 
 TF_SLIM = "tf-slim-2018-08-02"
 

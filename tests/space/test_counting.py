@@ -68,7 +68,17 @@ def test_peak_activations_of_the_baseline():
 
 # -- whole spaces ---------------------------------------------------------------------------------------
 
-ORDER = ("family", "block", "stage_channels", "num_classes", "divisor", "width", "resolution", "depth")
+ORDER = (
+    "family",
+    "block",
+    "stage_channels",
+    "num_classes",
+    "divisor",
+    "stem_stride",
+    "width",
+    "resolution",
+    "depth",
+)
 VALUES = {  # values of each axis to draw from: some usual, some extreme
     "family": st.just("mobilenet_v1"),
     "block": st.sampled_from(["separable", "standard"]),
@@ -77,6 +87,7 @@ VALUES = {  # values of each axis to draw from: some usual, some extreme
     ),
     "num_classes": st.sampled_from([1, 10, 1000, 1_000_000]),
     "divisor": st.sampled_from([1, 3, 8, 1024]),
+    "stem_stride": st.sampled_from([1, 2]),
     "width": st.sampled_from([0.25, 1.0, 4.0, 1e-9]) | st.floats(0.01, 4),
     "resolution": st.sampled_from([1, 33, 224, 4096]) | st.integers(1, 4096),
     "depth": st.integers(0, 8),

@@ -26,6 +26,7 @@ def test_the_default_is_the_papers_baseline():
         "stage_channels": (64, 128, 256, 512, 1024),
         "num_classes": 1000,
         "divisor": 8,
+        "stem_stride": 2,
     }
 
 
@@ -93,6 +94,7 @@ REFUSED = [
     ("stage_channels", (64, 128, 256, 512, 1.0), "(64, 128, 256, 512, 1.0); expected a list of 5 whole"),
     ("stage_channels", "12345", "'12345'; expected a list of 5 whole numbers from 1 to 8192"),
     ("num_classes", 0, "0; expected a whole number from 1 to 1000000, such as 1000"),
+    ("stem_stride", 3, "3; expected a whole number from 1 to 2, such as 2"),
     ("divisor", 0, "0; expected a whole number from 1 to 1024, such as 8"),
     ("divisor", 1025, "1025; expected a whole number from 1 to 1024, such as 8"),
 ]
@@ -114,6 +116,7 @@ IDS = [  # ids name stored measurements: a change here breaks every run that any
     ({"stage_channels": (64, 128, 256, 512, 512)}, "mobilenet_v1_w1.0_r224_d5_c64-128-256-512-512"),
     ({"num_classes": 10}, "mobilenet_v1_w1.0_r224_d5_n10"),
     ({"divisor": 1}, "mobilenet_v1_w1.0_r224_d5_div1"),
+    ({"stem_stride": 1}, "mobilenet_v1_w1.0_r224_d5_s1"),
     ({"width": 0.00001}, "mobilenet_v1_w1e-05_r224_d5"),
     (
         {"block": "standard", "stage_channels": (1, 2, 3, 4, 5), "num_classes": 7, "divisor": 4},
@@ -144,6 +147,7 @@ OTHERS = {
     "stage_channels": (64, 128, 256, 512, 1023),
     "num_classes": 1001,
     "divisor": 1,
+    "stem_stride": 1,
 }
 
 

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING, ClassVar
 
+from mbsweep.cache import cached, content_key
 from mbsweep.profiler.backends.torch_eager import folded
-from mbsweep.profiler.cache import cached, content_key
 from mbsweep.profiler.prepared import Prepared
 from mbsweep.profiler.timing import no_garbage_collection
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, ClassVar
 
+from mbsweep.cache import cache_dir, cached, content_key
 from mbsweep.profiler.backends.torch_eager import folded, inference, on_cuda, placed, use_threads
-from mbsweep.profiler.cache import cache_dir, cached, content_key
 from mbsweep.profiler.device import this_device
 from mbsweep.profiler.prepared import Prepared
 from mbsweep.profiler.timing import no_garbage_collection

@@ -58,7 +58,7 @@ const labelled = ({ label, scaled_unit: unit }) => (unit ? `${label} (${unit})` 
 
 // The id without the family, which all networks of a page have in common: `0.75-192`, and what else is special.
 function short(row) {
-  const usual = ["depth", "block", "num_classes", "divisor"].filter((name) => row[name] !== payload.defaults[name]);
+  const usual = ["depth", "block", "num_classes", "divisor", "stem_stride"].filter((name) => row[name] !== payload.defaults[name]);
   const words = usual.map((name) => `${name.replace("_", " ")} ${row[name]}`);
   if (`${JSON.parse(row.stage_channels)}` !== `${payload.defaults.stage_channels}`) words.push("other channels");
   return [`${row.width}-${row.resolution}`, ...words].join(", ");

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from mbsweep import MbsweepError
-from mbsweep.profiler.cache import cache_dir, cached, content_key
+from mbsweep.cache import cache_dir, cached, content_key
 
 
 @pytest.fixture(autouse=True)
@@ -44,10 +44,10 @@ def test_a_key_is_the_same_again():
     key = content_key(network(), IMAGE, "int8", "onnxruntime 1.23")
     assert content_key(network(), IMAGE + 1, "int8", "onnxruntime 1.23") == key
     script = (
-        "import sys; sys.path.insert(0, 'tests/profiler'); import test_cache as t\n"
+        "import sys; sys.path.insert(0, 'tests'); import test_cache as t\n"
         "print(t.content_key(t.network(), t.IMAGE, 'int8', 'onnxruntime 1.23'))"
     )
-    root = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
+    root = os.path.dirname(os.path.dirname(__file__))
     path = os.pathsep.join([root, os.path.join(root, "tests")])
     done = subprocess.run(
         [sys.executable, "-c", script],
@@ -245,7 +245,7 @@ def test_a_cache_that_cannot_be_made_is_refused(monkeypatch):
 
 READ_ONLY = f"""
 from mbsweep import MbsweepError
-from mbsweep.profiler.cache import cached
+from mbsweep.cache import cached
 print(cached("kept", "onnx", lambda: b"anew").decode())
 try:
     cached("{KEY}", "onnx", lambda: b"made")
@@ -274,7 +274,7 @@ def test_a_read_only_cache_is_read_and_refused(cache):
 FULL = f"""
 import resource
 from mbsweep import MbsweepError
-from mbsweep.profiler.cache import cached
+from mbsweep.cache import cached
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
 try:
     cached("{KEY}", "onnx", lambda: bytes(5000))

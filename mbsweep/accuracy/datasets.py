@@ -1,0 +1,226 @@
+"""Data sets: images decoded once and resized once per resolution, in a checksummed memory-mapped cache."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mbsweep.accuracy.digits import DigitsSource
+from mbsweep.cache import cache_dir
+from mbsweep.errors import MbsweepError
+from mbsweep.export import write_file
+
+PARTS = ("train", "validation", "test")
+ID_LENGTH = 8  # hex digits of the content's hash in a data set's id
+
+
+class Batch(NamedTuple):
+    """Some images of one part, at each resolution that was asked for."""
+
+    part: str
+    labels: NDArray[np.int64]  # (images,)
+    images: Mapping[int, NDArray[np.uint8]]  # resolution -> (images, resolution, resolution, 3)
+
+
+class Source(Protocol):
+    """Where images come from. Made for one reading."""
+
+    name: str  # "digits"
+    key: str  # another one whenever the configuration, or the files, are not the same
+
+    def classes(self) -> tuple[str, ...]:
+        """Their names, in the order of the labels."""
+
+    def batches(self, resolutions: Sequence[int]) -> Iterator[Batch]:
+        """All images: of train, then of validation, then of test."""
+
+    def digest(self) -> str:
+        """SHA-256 of all that decides about images, labels and parts. Known once all batches were read."""
+
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know, such as files that were left out. Known once all batches were read."""
+
+
+class Part(NamedTuple):
+    """Images and labels of one part, memory-mapped."""
+
+    images: NDArray[np.uint8]  # (images, resolution, resolution, 3)
+    labels: NDArray[np.int64]  # (images,)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set in the cache. Made by `open_dataset`."""
+
+    id: str  # name and hash of the content: `digits-3fa9c1d2`
+    folder: Path
+    classes: tuple[str, ...]
+    sizes: dict[str, int]  # part -> images
+    notes: tuple[str, ...]
+
+    def part(self, name: str, resolution: int) -> Part:
+        """One part at a resolution, which `open_dataset` was asked for."""
+        start = sum(self.sizes[part] for part in PARTS[: PARTS.index(name)])
+        stop = start + self.sizes[name]
+        total = sum(self.sizes.values())
+        shape = (total, resolution, resolution, 3)
+        images = np.memmap(_images(self.folder, resolution), np.uint8, "r", shape=shape)
+        labels = np.fromfile(self.folder / _LABELS, "<i8")
+        return Part(images[start:stop], labels[start:stop].astype(np.int64))
+
+
+_ABOUT, _LABELS = "about.json", "labels.i8"
+
+# name of a data set -> what reads it, made from its configuration
+DATASETS: dict[str, Callable[[Any], Source]] = {
+    "digits": DigitsSource,
+}
+
+
+def open_dataset(
+    config: Any, resolutions: Sequence[int], say: Callable[[str], None] = lambda message: None
+) -> Dataset:
+    """A data set at some resolutions; what the cache lacks is read, resized and kept there.
+
+    config: the `dataset` of a sweep. say: told what takes time, and what was found damaged.
+    Raises MbsweepError for what the user can put right: images that are missing or broken, a full disk.
+    """
+    source = DATASETS[config.name](config)
+    known = cache_dir() / "datasets" / "known" / f"{source.key}.json"
+    dataset, wanted = _kept(known), sorted(set(resolutions))
+    missing = [size for size in wanted if dataset is None or not _is_whole(dataset, size, say)]
+    if missing or dataset is None:
+        at = ", ".join(map(str, missing))
+        say(f"{config.name}: reading images at {at} px")
+        dataset = _read(source, missing, known)
+    return dataset
+
+
+def _images(folder: Path, resolution: int) -> Path:
+    return folder / f"images_{resolution}.u8"
+
+
+def _kept(known: Path) -> Dataset | None:
+    """The data set that a source's key led to before; None where it is not in the cache, or damaged."""
+    try:
+        id_ = json.loads(known.read_bytes())["id"]
+        folder = cache_dir() / "datasets" / id_
+        about = json.loads((folder / _ABOUT).read_bytes())
+        dataset = Dataset(id_, folder, tuple(about["classes"]), about["sizes"], tuple(about["notes"]))
+        if _sha256(folder / _LABELS) != about["labels_sha256"]:
+            return None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return dataset
+
+
+def _is_whole(dataset: Dataset, resolution: int, say: Callable[[str], None]) -> bool:
+    path = _images(dataset.folder, resolution)
+    try:
+        expected = path.with_suffix(".sha256").read_text()
+        if _sha256(path) == expected:
+            return True
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError):
+        pass
+    say(f"{dataset.id}: the cached images at {resolution} px are damaged; they are made anew")
+    return False
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _read(source: Source, resolutions: Sequence[int], known: Path) -> Dataset:
+    """Read a source's images into the cache."""
+    root = cache_dir() / "datasets"
+    temporary: Path | None = None
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=root, prefix=".reading-"))
+        sizes, labels = _write_images(source, resolutions, temporary)
+        return _enter(source, resolutions, sizes, labels, temporary, known)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise MbsweepError(
+            f"{root}: the images cannot be kept: {reason}; free some space, or set MBSWEEP_CACHE to a folder "
+            "with more of it"
+        ) from None
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _write_images(
+    source: Source, resolutions: Sequence[int], folder: Path
+) -> tuple[dict[str, int], NDArray[np.int64]]:
+    """Write every image at every resolution, one after another; return the parts' sizes and all labels."""
+    sizes = dict.fromkeys(PARTS, 0)
+    labels: list[NDArray[np.int64]] = []
+    with contextlib.ExitStack() as stack:
+        files: dict[int, IO[bytes]] = {
+            size: stack.enter_context(_images(folder, size).open("wb")) for size in resolutions
+        }
+        for batch in source.batches(resolutions):
+            sizes[batch.part] += len(batch.labels)
+            labels.append(batch.labels)
+            for size, file in files.items():
+                file.write(np.ascontiguousarray(batch.images[size]).data)
+    return sizes, np.concatenate(labels) if labels else np.zeros(0, np.int64)
+
+
+def _enter(
+    source: Source,
+    resolutions: Sequence[int],
+    sizes: dict[str, int],
+    labels: NDArray[np.int64],
+    temporary: Path,
+    known: Path,
+) -> Dataset:
+    """Move what was read to its place, which its content names."""
+    classes = source.classes()
+    _check(source.name, classes, sizes, labels)
+    id_ = f"{source.name}-{source.digest()[:ID_LENGTH]}"
+    dataset = Dataset(id_, temporary.parent / id_, classes, sizes, source.notes())
+    dataset.folder.mkdir(exist_ok=True)
+    (temporary / _LABELS).write_bytes(labels.astype("<i8").tobytes())
+    about = {"classes": classes, "sizes": sizes, "notes": dataset.notes}
+    about["labels_sha256"] = _sha256(temporary / _LABELS)
+    for size in resolutions:
+        path = _images(temporary, size)
+        path.with_suffix(".sha256").write_text(_sha256(path))
+        path.replace(_images(dataset.folder, size))
+        path.with_suffix(".sha256").replace(_images(dataset.folder, size).with_suffix(".sha256"))
+    (temporary / _LABELS).replace(dataset.folder / _LABELS)
+    write_file(dataset.folder / _ABOUT, json.dumps(about).encode())
+    known.parent.mkdir(exist_ok=True)
+    write_file(known, json.dumps({"id": id_}).encode())
+    return dataset
+
+
+def _check(name: str, classes: Sequence[str], sizes: Mapping[str, int], labels: NDArray[np.int64]) -> None:
+    """MbsweepError where a part lacks a class, or there are no two classes."""
+    if len(classes) < 2:
+        what = f"only the class {classes[0]!r}" if classes else "no classes"
+        raise MbsweepError(f"{name}: has {what}; at least two are needed to tell apart")
+    start = 0
+    for part in PARTS:
+        counts = np.bincount(labels[start : start + sizes[part]], minlength=len(classes))
+        start += sizes[part]
+        if lacking := [classes[place] for place in np.flatnonzero(counts == 0)[:5]]:
+            raise MbsweepError(
+                f"{name}: the {part} part has no image of {', '.join(map(repr, lacking))}; add some, or "
+                "leave the class out"
+            )
