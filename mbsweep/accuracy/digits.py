@@ -107,7 +107,7 @@ def draw(
         first = chance.integers(0, 6, size=(count, 1, 1))
         rows = np.arange(8)[None, :, None]
         others = np.where((rows >= first) & (rows < first + 3), others, np.float32(0))
-        ink = torch.maximum(ink, 0.8 * _placed(others, chance.uniform(0.15, 0.3, count), chance))
+        ink = torch.maximum(ink, 0.6 * _placed(others, chance.uniform(0.15, 0.3, count), chance))
     ink = torch.maximum(ink, _placed(glyphs[picked], chance.uniform(*SCALES, count), chance))
     ground, contrast = _ground(count, chance)
     noise = chance.standard_normal((count, CANVAS, CANVAS), dtype=np.float32)
@@ -116,13 +116,11 @@ def draw(
 
 
 def _ground(count: int, chance: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """A slowly varying background, dark or light, and how much lighter or darker than it the ink is."""
-    coarse = torch.from_numpy(chance.uniform(-0.15, 0.15, (count, 1, 4, 4)).astype(np.float32))
+    """A slowly varying background, and how much lighter than it the ink is."""
+    coarse = torch.from_numpy(chance.uniform(-0.1, 0.1, (count, 1, 4, 4)).astype(np.float32))
     waves = F.interpolate(coarse, size=CANVAS, mode="bicubic", align_corners=False)[:, 0]
-    is_dark = chance.random((count, 1, 1)) < 0.5
-    contrast = chance.uniform(0.35, 0.6, (count, 1, 1))
-    level = torch.from_numpy(np.where(is_dark, 0.25, 0.75).astype(np.float32))
-    return level + waves, torch.from_numpy(np.where(is_dark, contrast, -contrast).astype(np.float32))
+    level, contrast = chance.uniform([[0.1], [0.5]], [[0.3], [0.7]], (2, count)).astype(np.float32)
+    return torch.from_numpy(level)[:, None, None] + waves, torch.from_numpy(contrast)[:, None, None]
 
 
 def _placed(glyphs: NDArray[np.float32], scales: NDArray[np.float64], chance: np.random.Generator) -> Tensor:

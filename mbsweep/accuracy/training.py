@@ -1,0 +1,290 @@
+"""One network, trained: the loop, its learning rate, what it sees of the images, and its checkpoints."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812  (as everyone calls it)
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from mbsweep.accuracy.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from mbsweep.accuracy.datasets import Dataset, Part
+from mbsweep.nets import build
+from mbsweep.space.accuracy import Recipe
+from mbsweep.space.variant import Variant
+
+FINAL_SHARE = 1e-3  # of the highest learning rate, at the end of the schedule
+TEST_BATCH = 256
+MOMENTS_OF = 2000  # images from which mean and standard deviation of the channels are taken
+
+
+class DivergedError(Exception):
+    """The loss is not a number any more."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One network to be trained."""
+
+    variant: Variant
+    recipe: Recipe
+    seed: int
+    attempt: int = 0  # after a stall it is tried again, from another beginning and at a lower rate
+
+    @property
+    def learning_rate(self) -> float:
+        """The highest of the schedule: a third of it at each further attempt."""
+        return self.recipe.learning_rate / 3**self.attempt
+
+    def random_state(self, *place: int) -> int:
+        """A seed for one place of the training, the same in every process."""
+        return int(np.random.SeedSequence([self.seed, self.attempt, *place]).generate_state(1)[0])
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch gave. Train figures are running means while the network learns, augmentation included."""
+
+    epoch: int  # from 1
+    learning_rate: float  # of its last step
+    train_loss: float
+    train_top1_pct: float
+    validation_loss: float
+    validation_top1_pct: float
+    seconds: float  # of training and validation
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a network does on one part."""
+
+    loss: float
+    correct: NDArray[np.bool_]  # (images,): whether the likeliest class was right
+    top5_pct: float  # NaN below six classes
+
+    @property
+    def top1_pct(self) -> float:
+        """Share of the images whose likeliest class was right."""
+        return float(100 * self.correct.mean())
+
+
+def use_threads(threads: int) -> None:
+    """Set this process up for training: threads, and the same numbers from the same seed."""
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(True)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+
+
+def train(job: Job, dataset: Dataset, checkpoint: Path, device: str = "cpu") -> Iterator[Epoch]:
+    """Train a network, or go on from its checkpoint; yield each epoch, also those of before.
+
+    checkpoint: written after every epoch, before it is yielded. In the end it has the weights of the epoch
+    with the best validation accuracy (the last of equals) under `best`; see `mbsweep.accuracy.checkpoint`.
+
+    The same job gives the same numbers on the same device with the same number of threads, wherever it was
+    interrupted: all that is random is drawn anew from the seed and the number of the epoch.
+
+    Raises DivergedError where the loss is not a number.
+    """
+    recipe, resolution = job.recipe, job.variant.resolution
+    train_part, validation = (dataset.part(name, resolution) for name in ("train", "validation"))
+    moments = channel_moments(train_part)
+    net = initialised(job).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = make_optimizer(net, recipe)
+    images, labels = torch.from_numpy(train_part.images), torch.from_numpy(train_part.labels)
+    steps = max(1, len(labels) // recipe.batch)  # an epoch leaves out what does not fill a batch
+
+    state = read_checkpoint(checkpoint, about(job, dataset, moments)) or Checkpoint(
+        about(job, dataset, moments), [], {}
+    )
+    state.restore(net, optimizer)
+    yield from (Epoch(**row) for row in state.curve)
+    for epoch in range(len(state.curve), recipe.epochs):
+        if has_lost_patience(state.curve, recipe):
+            return
+        start = time.monotonic()
+        chance = torch.Generator().manual_seed(job.random_state(epoch))
+        torch.manual_seed(job.random_state(epoch, 1))  # of the dropout
+        order = torch.randperm(len(labels), generator=chance)
+        losses, hits = torch.zeros(steps), 0
+        net.train()
+        for step in range(steps):
+            places = order[step * recipe.batch : (step + 1) * recipe.batch]
+            x = normalised(augmented(images, places, recipe, chance).to(device), moments)
+            y = labels[places].to(device)
+            rate = job.learning_rate * schedule((epoch * steps + step) / (recipe.epochs * steps), recipe)
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            with mixed_precision(device):
+                logits = net(x)
+                loss = F.cross_entropy(logits, y, label_smoothing=recipe.label_smoothing)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+            losses[step] = loss.detach()
+            hits += int((logits.argmax(1) == y).sum())
+        if not torch.isfinite(losses).all():
+            raise DivergedError(f"the loss is not a number in epoch {epoch + 1}")
+        found = test(net, validation, moments, device)
+        row = Epoch(
+            epoch + 1,
+            rate,
+            float(losses.mean()),
+            100 * hits / (steps * len(places)),
+            found.loss,
+            found.top1_pct,
+            time.monotonic() - start,
+        )
+        state.add(asdict(row), net, optimizer)
+        write_checkpoint(checkpoint, state)
+        yield row
+
+
+def has_lost_patience(curve: list[dict[str, Any]], recipe: Recipe) -> bool:
+    """Whether validation has not got better for as many epochs as the recipe allows."""
+    if recipe.patience is None or len(curve) <= recipe.patience:
+        return False
+    values = [row["validation_top1_pct"] for row in curve]
+    return max(values[-recipe.patience :]) <= max(values[: -recipe.patience])
+
+
+def about(job: Job, dataset: Dataset, moments: Moments) -> dict[str, Any]:
+    """What a network's file says of it: all that one needs to use it, and that it depends on."""
+    return {
+        "variant": asdict(job.variant),
+        "recipe": job.recipe.model_dump(mode="json"),
+        "seed": job.seed,
+        "attempt": job.attempt,
+        "dataset": dataset.id,
+        "classes": list(dataset.classes),
+        "mean": moments[0],
+        "std": moments[1],
+    }
+
+
+Moments = tuple[list[float], list[float]]  # mean and standard deviation of each channel, in grey levels
+
+
+def channel_moments(part: Part) -> Moments:
+    """Of images spread evenly over a part."""
+    some = part.images[:: max(1, len(part.images) // MOMENTS_OF)].astype(np.float64)
+    mean, std = some.mean(axis=(0, 1, 2)), some.std(axis=(0, 1, 2))
+    return mean.round(3).tolist(), std.clip(min=1).round(3).tolist()
+
+
+def normalised(images: Tensor, moments: Moments) -> Tensor:
+    """(images, size, size, 3) grey levels -> (images, 3, size, size), channels last, of mean 0 and sd 1."""
+    mean, std = (torch.tensor(values, device=images.device) for values in moments)
+    return ((images.float() - mean) / std).permute(0, 3, 1, 2)
+
+
+def augmented(images: Tensor, places: Tensor, recipe: Recipe, chance: torch.Generator) -> Tensor:
+    """Some of the images, (images, size, size, 3): moved, flipped, lighter or darker as the recipe says."""
+    count, size = len(places), images.shape[1]
+    if recipe.flip or recipe.crop_pct:
+        # Edges are repeated beyond the image.
+        most = round(recipe.crop_pct / 100 * size)
+        shifts = torch.randint(-most, most + 1, (2, count, 1), generator=chance)
+        rows, columns = (torch.arange(size) + shifts).clamp(0, size - 1)
+        if recipe.flip:
+            is_flipped = torch.rand(count, 1, generator=chance) < 0.5
+            columns = torch.where(is_flipped, columns.flip(1), columns)
+        found = images[places[:, None, None], rows[:, :, None], columns[:, None, :]]
+    else:
+        found = images[places]
+    if recipe.colour_pct:
+        share = recipe.colour_pct / 100
+        contrast, light = (torch.rand(2, count, 1, 1, 1, generator=chance) * 2 - 1) * share
+        mean = found.float().mean(dim=(1, 2, 3), keepdim=True)
+        return ((found - mean) * (1 + contrast) + mean * (1 + light)).clamp(0, 255)
+    return found
+
+
+def schedule(progress: float, recipe: Recipe) -> float:
+    """The learning rate as a share of the highest, at a share of all steps.
+
+    one_cycle rises and falls along cosines (Smith and Topin, arXiv:1708.07120, in the form that PyTorch has);
+    cosine rises in a straight line and falls along one (Loshchilov and Hutter, arXiv:1608.03983).
+    """
+    warmup = recipe.warmup_pct / 100
+    if progress < warmup:
+        risen = progress / warmup
+        if recipe.schedule == "cosine":
+            return max(FINAL_SHARE, risen)
+        low = 1 / 25
+        return low + (1 - low) * (1 - math.cos(math.pi * risen)) / 2
+    fallen = (progress - warmup) / (1 - warmup)
+    return FINAL_SHARE + (1 - FINAL_SHARE) * (1 + math.cos(math.pi * fallen)) / 2
+
+
+def initialised(job: Job) -> nn.Module:
+    """The network before its training."""
+    torch.manual_seed(job.random_state())
+    net = build(job.variant, job.recipe.dropout)
+    if job.recipe.depthwise_init == "identity":
+        for module in net.modules():
+            if isinstance(module, nn.Conv2d) and is_depthwise(module.weight):
+                lean_to_identity(module)
+    return net
+
+
+def lean_to_identity(conv: nn.Conv2d) -> None:
+    """Let each channel begin as itself, blurred a little, so that the image reaches the last layer."""
+    with torch.no_grad():
+        conv.weight.mul_(0.3)
+        conv.weight[:, :, 1, 1] += 1
+
+
+def is_depthwise(weight: Tensor) -> bool:
+    """Whether a weight is that of a 3 x 3 kernel per channel."""
+    return weight.ndim == 4 and weight.shape[1] == 1 and weight.shape[2] > 1
+
+
+def make_optimizer(net: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """SGD or AdamW; weight decay on dense weights only.
+
+    MobileNet's paper (section 3.4) advises very little or none on depthwise kernels, of which there are few.
+    """
+    dense, others = [], []
+    for weight in net.parameters():
+        (others if weight.ndim == 1 or is_depthwise(weight) else dense).append(weight)
+    groups = [{"params": dense, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    if recipe.optimizer == "adamw":
+        return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(recipe.momentum, 0.999), fused=True)
+    nesterov = recipe.momentum > 0
+    return torch.optim.SGD(
+        groups, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=nesterov, fused=True
+    )
+
+
+def mixed_precision(device: str) -> torch.autocast:
+    """bf16 on GPUs that have it; on CPUs fp32, which is faster there for these networks."""
+    is_on = device != "cpu" and torch.cuda.is_bf16_supported()
+    return torch.autocast(torch.device(device).type, torch.bfloat16, enabled=is_on)
+
+
+@torch.inference_mode()
+def test(net: nn.Module, part: Part, moments: Moments, device: str = "cpu") -> Outcome:
+    """How a network does on a part."""
+    net.eval()
+    loss, hits, hits5 = 0.0, [], 0
+    for start in range(0, len(part.labels), TEST_BATCH):
+        stop = start + TEST_BATCH
+        x = normalised(torch.from_numpy(np.ascontiguousarray(part.images[start:stop])).to(device), moments)
+        y = torch.from_numpy(part.labels[start:stop]).to(device)
+        logits = net(x).float()
+        loss += float(F.cross_entropy(logits, y, reduction="sum"))
+        best = logits.topk(min(5, logits.shape[1])).indices == y[:, None]
+        hits.append(best[:, 0].cpu().numpy())
+        hits5 += int(best.any(1).sum())
+    count, classes = len(part.labels), logits.shape[1]
+    top5 = 100 * hits5 / count if classes > 5 else math.nan
+    return Outcome(loss / count, np.concatenate(hits), top5)
