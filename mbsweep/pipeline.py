@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mbsweep.accuracy import SOURCES
+from mbsweep.accuracy.predicted import Points
 from mbsweep.accuracy.published import tables
 from mbsweep.cache import check_writable
 from mbsweep.errors import MbsweepError
@@ -21,7 +22,7 @@ from mbsweep.profiler.bench import Bench
 from mbsweep.profiler.device import this_device, versions
 from mbsweep.profiler.subject import Subject
 from mbsweep.results import Run, open_run
-from mbsweep.space.accuracy import PublishedAccuracy
+from mbsweep.space.accuracy import PredictedAccuracy, PublishedAccuracy
 from mbsweep.space.counting import SpaceCounts, count_space
 from mbsweep.space.latency import LatencyConfig
 from mbsweep.space.rules import did_you_mean
@@ -51,10 +52,15 @@ def check(sweep: Sweep) -> None:
         for name, given, has in lacking(config):
             what = f"is {given!r}; {config.backend} has {' and '.join(has)}"
             raise sweep.problem(("latency", place, name), what + did_you_mean(given, has))
-    if isinstance(sweep.accuracy, PublishedAccuracy):
-        _check_name(sweep, ("accuracy", "table"), sweep.accuracy.table, tables())
-    elif sweep.accuracy:
+    if sweep.accuracy:
         _check_name(sweep, ("accuracy", "source"), sweep.accuracy.source, SOURCES)
+    if isinstance(sweep.accuracy, PublishedAccuracy | PredictedAccuracy) and sweep.accuracy.table is not None:
+        _check_name(sweep, ("accuracy", "table"), sweep.accuracy.table, tables())
+    elif isinstance(sweep.accuracy, PredictedAccuracy):
+        try:
+            Points.of(sweep.accuracy)
+        except MbsweepError as error:
+            raise sweep.problem(("accuracy", "run"), f"cannot be predicted from: {error}") from None
 
 
 def _check_name(sweep: Sweep, keys: tuple[str | int, ...], given: str, allowed: Iterable[str]) -> None:

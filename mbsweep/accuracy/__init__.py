@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from mbsweep.accuracy.predicted import predicted_accuracies
 from mbsweep.accuracy.published import published_accuracies
 from mbsweep.accuracy.value import Accuracy
 from mbsweep.space.variant import Variant
@@ -10,4 +11,5 @@ from mbsweep.space.variant import Variant
 # source -> a function from variants, the sweep's `accuracy` and a precision to one Accuracy each
 SOURCES: dict[str, Callable[[Sequence[Variant], Any, str], list[Accuracy]]] = {
     "published": published_accuracies,
+    "predicted": predicted_accuracies,
 }

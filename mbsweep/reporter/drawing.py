@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +24,7 @@ WEBGL_ABOVE = 2000  # SVG markers grow slow
 MANY_PANELS = 6  # more stand three in a row, else two
 LOG_ABOVE = 3  # a cost whose largest value is more than so many times its smallest has a log axis
 IN_MILLIONS = ("macs", "params")
+ACCURACIES = {"top1_pct", "top5_pct", "top1_low_pct", "top1_high_pct"}
 PANEL_HEIGHT = 290  # of a panel's axes
 LONE_HEIGHT = 360  # the same where there is but one row of panels
 LEGEND_HEIGHT = 50
@@ -90,7 +91,7 @@ def grid(
         vertical_spacing=gap / inner if lines > 1 else 0,
         horizontal_spacing=0.08 if columns < 3 else 0.07,
     )
-    style = Style(every)
+    style = Style(every, (x.column, y.column))
     first_of: dict[str, str] = {}  # configuration -> number of its first panel's axes
     for place, (_, rows) in enumerate(panels):
         at = {"row": place // columns + 1, "col": place % columns + 1}
@@ -165,11 +166,13 @@ def _axis(axis: Axis, rows: pd.DataFrame) -> dict[str, object]:
 class Style:
     """Colour by width and marker by resolution, the same in all panels of a figure."""
 
-    def __init__(self, rows: pd.DataFrame) -> None:
+    def __init__(self, rows: pd.DataFrame, columns: Sequence[str] = ()) -> None:
+        """columns: those that are drawn."""
+        self.shows_accuracy = bool(ACCURACIES.intersection(columns))
         self.widths = sorted(rows["width"].unique())
         self.resolutions = sorted(rows["resolution"].unique())
         self.webgl = len(rows) > WEBGL_ABOVE
-        self.has_predicted = _are_predicted(rows).any()
+        self.has_predicted = self._are_predicted(rows).any()
         self.colour_of: dict[float, str] = {}
         if len(self.widths) <= MAX_LEGEND:
             colours = sample_colorscale(COLOURS, list(np.linspace(0, 1, len(self.widths))))
@@ -181,15 +184,25 @@ class Style:
         """The markers of some rows."""
         symbols = [self.symbol_of.get(resolution, "circle") for resolution in rows["resolution"]]
         look: dict[str, object] = {"size": 6 if self.webgl else 10, "line": {"width": 0.5, "color": "white"}}
-        if _are_predicted(rows).any():  # then all are: a panel has one kind
-            symbols = [f"{symbol}-open" for symbol in symbols]
-            look["line"] = {"width": 1 if self.webgl else 1.5}
+        hollow = self._are_predicted(rows)
+        if hollow.any():
+            symbols = [f"{s}-open" if is_open else s for s, is_open in zip(symbols, hollow, strict=True)]
+            width = 1 if self.webgl else 1.5
+            # Of several runs, one may have predicted accuracies, the other published ones.
+            mixed = {"width": np.where(hollow, width, 0.5), "color": "white"}
+            look["line"] = {"width": width} if hollow.all() else mixed
         look["symbol"] = symbols if len(set(symbols)) > 1 else symbols[0]
         if self.colour_of:
             look["color"] = self.colour_of[rows["width"].iloc[0]]
         else:
             look |= {"color": rows["width"].to_numpy(), "coloraxis": "coloraxis"}
         return look
+
+    def _are_predicted(self, rows: pd.DataFrame) -> pd.Series[bool]:
+        """Mask of the rows with a predicted number among those that the figure shows."""
+        nothing = pd.Series(index=rows.index, dtype=object)
+        hollow = rows.get("latency_kind", nothing) == "predicted"  # not there where no latency is shown
+        return hollow | (rows["top1_kind"] == "predicted") if self.shows_accuracy else hollow
 
     def groups(self, rows: pd.DataFrame) -> list[pd.DataFrame]:
         """The rows that one trace can draw: those of one width, or all where colours are continuous."""
@@ -215,11 +228,6 @@ class Style:
             )
             for name, colour, symbol in entries
         ]
-
-
-def _are_predicted(rows: pd.DataFrame) -> pd.Series[bool]:
-    """Mask of the rows whose latency is predicted; none where the figure shows no latency."""
-    return rows.get("latency_kind", pd.Series(index=rows.index, dtype=object)) == "predicted"
 
 
 def _line_legend(lines: Mapping[str, dict[str, object]]) -> list[go.Scatter]:

@@ -12,6 +12,7 @@ import pandas as pd
 from mbsweep.columns import PANEL
 from mbsweep.reporter.hover import ORIGIN, setting
 from mbsweep.results import Run, combine
+from mbsweep.space.accuracy import EXTRAPOLATED
 from mbsweep.summary import BUDGET_SPENT, NOISY_IQR_PCT
 
 MAX_REASONS = 200
@@ -178,13 +179,25 @@ def skips(parts: Sequence[Part]) -> list[str]:
 
 
 def predictions(parts: Sequence[Part], table: pd.DataFrame) -> list[str]:
-    """What is known of how good each configuration's predictions are."""
+    """How good the predictions are: those of each configuration's latencies, then those of accuracies."""
     rows = table[table["latency_kind"] == "predicted"].drop_duplicates(["run", "config"])
-    return [
+    found = [
         f"{_configuration(parts, run, config)}: {note}"
         for run, config, note in rows[["run", "config", "latency_note"]].itertuples(index=False)
         if isinstance(note, str)
     ]
+    rows = table[(table["top1_kind"] == "predicted") & table["top1_pct"].notna()]
+    rows = rows.drop_duplicates(["run", "variant"])
+    notes = [str(note).partition(EXTRAPOLATED) for note in rows["top1_note"]]
+    rows = rows.assign(model=[note[0] for note in notes], is_beyond=[bool(note[1]) for note in notes])
+    for (run, source, model), group in rows.groupby(["run", "top1_source", "model"], sort=False):
+        words = f"accuracy {source}: {model}"
+        if beyond := int(group["is_beyond"].sum()):
+            words += (
+                f"; {beyond:,} of {len(group):,} variants lie beyond the points, where the error is unknown"
+            )
+        found.append(words if len(parts) == 1 else f"{run}, {words}")
+    return found
 
 
 def _configuration(parts: Sequence[Part], run: str, config: str) -> str:

@@ -58,8 +58,8 @@ def _without_latency(rows: pd.DataFrame) -> pd.DataFrame:
 def accuracy_latency(table: pd.DataFrame) -> go.Figure | None:
     """Top-1 accuracy against latency.
 
-    One panel per configuration and device. A point is the headline latency, hollow where it is predicted;
-    its bar is the 95 % interval, where that is known. The line is the Pareto front.
+    One panel per configuration and device. A point is the headline latency, hollow where it is predicted, or
+    its accuracy is; its bar is the 95 % interval, where that is known. The line is the Pareto front.
     """
     return scatter(table, "latency_ms", "top1_pct")
 

@@ -12,6 +12,7 @@ from mbsweep.space.rules import Rule, choice, flag, integer, integers, number, t
 from mbsweep.space.strict import Strict, one_of
 
 SEED = integer(0, 2**32 - 1, 0)
+EXTRAPOLATED = "; extrapolated: "  # in a prediction's note: what follows is about its variant alone
 
 
 class PublishedAccuracy(Strict):

@@ -43,6 +43,23 @@ def count(variant: Variant) -> Counts:
     )
 
 
+def count_macs(variants: Sequence[Variant]) -> NDArray[np.int64]:
+    """Mult-adds of each of many variants: quick where they share widths and resolutions."""
+    alike: dict[tuple[Body, int], list[int]] = {}
+    for place, variant in enumerate(variants):
+        alike.setdefault((_body(variant), variant.depth), []).append(place)
+    macs = np.empty(len(variants), dtype=np.int64)
+    for (body, depth), places in alike.items():
+        widths, wide = np.unique([variants[place].width for place in places], return_inverse=True)
+        sizes, sized = np.unique([variants[place].resolution for place in places], return_inverse=True)
+        at = {
+            counted: _pair_macs(body, counted, widths.tolist(), sizes.tolist(), (wide, sized))
+            for counted in _counted_depths([depth])
+        }
+        macs[places] = at[depth] if depth in at else at[2] + (depth - 2) * (at[3] - at[2])
+    return macs
+
+
 # family, block, stage_channels, num_classes, divisor, stem_stride
 Body = tuple[str, str, tuple[int, ...], int, int, int]
 
@@ -198,10 +215,7 @@ def _count_depth(
     body: Body, widths: Sequence[float], resolutions: Sequence[int], depth: int
 ) -> NDArray[np.int64]:
     """(3, widths, resolutions): params, macs and the scalars alive at the peak, at one depth."""
-    family, block, stage_channels, num_classes, divisor, stem_stride = body
-    fixed = Variant(family, 1.0, 1, depth, block, stage_channels, num_classes, divisor, stem_stride)
-    wide = [architecture(replace(fixed, width=width)).layers for width in widths]
-    sized = [architecture(replace(fixed, resolution=resolution)).layers for resolution in resolutions]
+    wide, sized = _layers(body, depth, widths, resolutions)
     in_channels = _table(wide, lambda layer: layer.in_channels)
     out_channels = _table(wide, lambda layer: layer.out_channels)
     in_positions = _table(sized, lambda layer: layer.in_size**2)
@@ -213,7 +227,36 @@ def _count_depth(
     return counts
 
 
-def _table(nets: list[tuple[Layer, ...]], number: Callable[[Layer], int]) -> NDArray[np.int64]:
+def _pair_macs(
+    body: Body,
+    depth: int,
+    widths: Sequence[float],
+    resolutions: Sequence[int],
+    pairs: tuple[NDArray[np.intp], NDArray[np.intp]],
+) -> NDArray[np.int64]:
+    """(pairs,): the macs at some pairs of places in `widths` and `resolutions`, at one depth."""
+    wide, sized = _layers(body, depth, widths, resolutions)
+    weights = _table(wide, lambda layer: layer.weights)[pairs[0]]
+    positions = _table(sized, lambda layer: layer.out_size**2)[pairs[1]]
+    macs: NDArray[np.int64] = (weights * positions).sum(axis=1)
+    return macs
+
+
+Layers = list[tuple[Layer, ...]]
+
+
+def _layers(
+    body: Body, depth: int, widths: Sequence[float], resolutions: Sequence[int]
+) -> tuple[Layers, Layers]:
+    """The layers at each width, and at each resolution."""
+    family, block, stage_channels, num_classes, divisor, stem_stride = body
+    fixed = Variant(family, 1.0, 1, depth, block, stage_channels, num_classes, divisor, stem_stride)
+    wide = [architecture(replace(fixed, width=width)).layers for width in widths]
+    sized = [architecture(replace(fixed, resolution=resolution)).layers for resolution in resolutions]
+    return wide, sized
+
+
+def _table(nets: Layers, number: Callable[[Layer], int]) -> NDArray[np.int64]:
     """(networks, layers): one number of each layer."""
     return np.array([[number(layer) for layer in layers] for layers in nets], dtype=np.int64)
 

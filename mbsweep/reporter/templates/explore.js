@@ -79,6 +79,10 @@ function bars(points, key, end) {
   return { type: "data", symmetric: false, array: reach(true), arrayminus: reach(false), color: end, thickness: 1, width: 3 };
 }
 
+// A latency is told of every point, whatever the axes.
+const drawsAccuracy = () => [state.x, state.y].some((key) => /^top[15]_/.test(key));
+const isPredicted = ({ row }) => row.latency_kind === "predicted" || (drawsAccuracy() && row.top1_kind === "predicted");
+
 const tone = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 let base = []; // the traces of points: each a list of points
 let ordered = []; // all of them, as `inOrder` has them
@@ -91,7 +95,7 @@ function scatterFigure() {
   isWebgl = points.length > WEBGL_ABOVE && hasWebgl;
   const type = isWebgl ? "scattergl" : "scatter";
   const [byColour, byShape] = [colourScale(), shapeScale()];
-  const symbol = ({ row }) => (byShape.get(row[state.shape]) ?? "circle") + (row.latency_kind === "predicted" ? "-open" : "");
+  const symbol = (point) => (byShape.get(point.row[state.shape]) ?? "circle") + (isPredicted(point) ? "-open" : "");
   base = byColour ? [...byColour.keys(), null].map((value) => points.filter(({ row }) => row[state.colour] === value)) : [points];
   const colourValues = byColour ? [...byColour.values(), "#888"] : [];
   const data = base.map((members, place) => ({
@@ -116,7 +120,7 @@ function scatterFigure() {
   const entry = (name, mode, look) => data.push({ type: "scatter", x: [null], y: [null], name, mode, hoverinfo: "skip", ...look });
   for (const [value, color] of byColour ?? []) entry(plain(legendWords(state.colour, value)), "markers", { marker: { color, size: 10, line: { width: 0.8, color: tone("--edge") } } });
   for (const [value, shape] of byShape) entry(plain(legendWords(state.shape, value)), "markers", { marker: { color: "#777", symbol: shape, size: 10 } });
-  if (points.some(({ row }) => row.latency_kind === "predicted")) entry("hollow: predicted", "markers", { marker: { color: "#777", symbol: "circle-open", size: 10 } });
+  if (points.some(isPredicted)) entry("hollow: predicted", "markers", { marker: { color: "#777", symbol: "circle-open", size: 10 } });
   entry(narrow.matches ? "Pareto front" : "Pareto front within the budgets", "lines", { line: { color: FRONT_COLOUR, width: 1.5 } });
   if (isLatencyFront()) entry(narrow.matches ? "not settled" : "front not settled (5 to 95 &#37;)", "markers", { marker: { size: 13, symbol: "circle-open", color: UNSETTLED_COLOUR, line: { width: 2 } } });
   return { data, layout: scatterLayout(points) };

@@ -1,0 +1,258 @@
+"""Accuracies predicted by a small model, fitted on the points of one published table or of one run.
+
+The logit of top-1 is linear in the logarithm of the mult-adds, with a bend over the width and one over the
+resolution, both in logarithms from the paper's network (1.0, 224); where the points differ in depth, also in
+log (depth + 1). Of the forms of as few terms this had the smallest leave-one-out error on the published
+networks among those in which more mult-adds never lower the accuracy: with log width and log resolution as
+terms of their own the mult-adds get a negative weight, and a width that is rounded up by a few channels loses
+20 points of top-1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import t as student
+
+from mbsweep.accuracy.published import accuracy_figures
+from mbsweep.accuracy.value import IMAGENET, NAN, Accuracy
+from mbsweep.errors import MbsweepError
+from mbsweep.results import as_variant, open_run
+from mbsweep.space.accuracy import EXTRAPOLATED, PredictedAccuracy
+from mbsweep.space.counting import count_macs
+from mbsweep.space.variant import Variant
+
+Floats = NDArray[np.float64]
+
+SPARE = 2  # points beyond the model's terms, at least
+NEW_PCT = 1  # a term of which the terms before it explain all but so much tells nothing new
+ALONE = 0.99  # the leverage of a point on which a term hangs alone: no other point can check it
+EDGE_PCT = 0.05  # a top-1 of 0 or 100 % counts as so far from it, since its logit has no end
+BODY = (
+    "family",
+    "block",
+    "stage_channels",
+    "num_classes",
+    "divisor",
+    "stem_stride",
+)  # the same as the points'
+RANGES = ("width", "resolution", "depth", "macs")  # within those of the points
+
+
+@dataclass(frozen=True)
+class Points:
+    """Networks of known accuracy, on one data set."""
+
+    origin: str  # "tf-slim-2018-08-02", or a run's name
+    dataset: str
+    variants: tuple[Variant, ...]
+    top1_pct: Floats
+
+    @classmethod
+    def of(cls, config: PredictedAccuracy) -> Points:
+        """Those that a sweep names. Raises MbsweepError where its run has none, or is none."""
+        return cls.of_table(config.table) if config.table is not None else cls.of_run(str(config.run))
+
+    @classmethod
+    def of_table(cls, table: str) -> Points:
+        """The fp32 networks of a published table, each as it stands there first."""
+        known: dict[Variant, float] = {}
+        for figure in accuracy_figures():
+            if figure.table == table and figure.precision == "fp32" and figure.variant:
+                known.setdefault(figure.variant, figure.top1_pct)
+        return cls(table, IMAGENET, tuple(known), np.array(list(known.values())))
+
+    @classmethod
+    def of_run(cls, folder: str) -> Points:
+        """The variants that a run's sweep trained at fp32."""
+        run = open_run(Path(folder))
+        rows = run.table()
+        is_fp32 = (
+            rows["precision"].fillna("fp32") == "fp32"
+        )  # where nothing is measured there is no precision
+        rows = rows[is_fp32 & (rows["top1_kind"] == "trained") & rows["top1_pct"].notna()]
+        rows = rows.drop_duplicates("variant")
+        if rows.empty:
+            raise MbsweepError(f"{folder} has no trained accuracies to fit a model on")
+        variants = tuple(as_variant(row) for row in cast("list[dict[str, object]]", rows.to_dict("records")))
+        return cls(run.name, str(rows["dataset"].iloc[0]), variants, rows["top1_pct"].to_numpy(dtype=float))
+
+
+def body_of(variant: Variant) -> tuple[object, ...]:
+    """What a model does not look at."""
+    return tuple(getattr(variant, name) for name in BODY)
+
+
+class Model:
+    """Least squares on the logit of top-1, for networks that differ in width, resolution and depth alone.
+
+    A point that alone decides a term (the only one of its depth, say) is left out with that term. Raises
+    MbsweepError where there are too few points.
+    """
+
+    def __init__(self, variants: Sequence[Variant], top1_pct: Floats) -> None:
+        numbers, known_pct = numbers_of(variants), top1_pct
+        while True:
+            self.terms = _telling(_candidates(numbers))
+            if len(known_pct) < len(self.terms) + SPARE:
+                raise MbsweepError(
+                    f"too few points: {len(known_pct)}, for a model of {len(self.terms)} terms that takes "
+                    f"{len(self.terms) + SPARE}"
+                )
+            design = _candidates(numbers)[:, self.terms]
+            orthogonal, self._triangle = np.linalg.qr(design)
+            leverage = (orthogonal**2).sum(axis=1)
+            if (leverage < ALONE).all():
+                break
+            numbers, known_pct = numbers[leverage < ALONE], known_pct[leverage < ALONE]
+        self.count = len(known_pct)
+        self.low, self.high = numbers.min(axis=0), numbers.max(axis=0)  # (RANGES,)
+        logits = _logit(known_pct)
+        self._weights = np.linalg.solve(self._triangle, orthogonal.T @ logits)
+        residuals = logits - design @ self._weights
+        freedom = self.count - len(self.terms)
+        self._sd = float(np.sqrt(residuals @ residuals / freedom))
+        self._reach = float(student.ppf(0.975, freedom))
+        # What each point would have got from a model of all the others.
+        self.left_out_pct = _percent(logits - residuals / (1 - leverage)) - known_pct
+
+    def predict(self, numbers: Floats) -> tuple[Floats, Floats, Floats]:
+        """Top-1 of each network in percent, and its 95 % prediction interval. numbers: (networks, RANGES)."""
+        design = _candidates(numbers)[:, self.terms]
+        logits = design @ self._weights
+        leverage = (np.linalg.solve(self._triangle.T, design.T) ** 2).sum(axis=0)
+        half = self._reach * self._sd * np.sqrt(1 + leverage)
+        return _percent(logits), _percent(logits - half), _percent(logits + half)
+
+    @property
+    def note(self) -> str:
+        """How good it is, in words."""
+        errors = abs(self.left_out_pct)
+        return (
+            f"fitted on {self.count} points; each predicted from the others is {errors.mean():.2f} points of "
+            f"top-1 off on average, {errors.max():.2f} at worst"
+        )
+
+
+def numbers_of(variants: Sequence[Variant]) -> Floats:
+    """(variants, RANGES)."""
+    rows = [(variant.width, variant.resolution, variant.depth) for variant in variants]
+    return np.column_stack([np.array(rows, dtype=float).reshape(-1, 3), count_macs(variants)])
+
+
+def _candidates(numbers: Floats) -> Floats:
+    """(networks, terms), before those that tell nothing are dropped."""
+    width, resolution, depth, macs = numbers.T
+    bends = np.log(width) ** 2, np.log(resolution / 224) ** 2
+    return np.column_stack([np.ones(len(numbers)), np.log(macs / 1e8), *bends, np.log1p(depth)])
+
+
+def _telling(candidates: Floats) -> list[int]:
+    """The terms that vary, and that those before them do not tell already: nothing is singular."""
+    chosen = [0]
+    for term in range(1, candidates.shape[1]):
+        values, known = candidates[:, term], candidates[:, chosen]
+        new = values - known @ np.linalg.lstsq(known, values, rcond=None)[0]
+        spread = np.linalg.norm(values - values.mean())
+        if spread > 1e-9 and np.linalg.norm(new) > NEW_PCT / 100 * spread:
+            chosen.append(term)
+    return chosen
+
+
+def _logit(top1_pct: Floats) -> Floats:
+    share = np.clip(top1_pct, EDGE_PCT, 100 - EDGE_PCT) / 100
+    return cast("Floats", np.log(share / (1 - share)))
+
+
+def _percent(logits: Floats) -> Floats:
+    return cast("Floats", 50 * (1 + np.tanh(logits / 2)))
+
+
+def predicted_accuracies(
+    variants: Sequence[Variant], config: PredictedAccuracy, precision: str = "fp32"
+) -> list[Accuracy]:
+    """What the model gives each network; NaN with a reason where it is not one of the points' kind.
+
+    Top-5 is not predicted, and beyond the points there is no interval. Raises MbsweepError where the sweep
+    names a run that has no points, or is none.
+    """
+    points = Points.of(config)
+    source = f"predicted from {points.origin}"
+
+    def unknown(reason: str) -> Accuracy:
+        return Accuracy(NAN, NAN, "predicted", source, points.dataset, reason=reason)
+
+    if precision != "fp32":
+        return [
+            unknown(f"the points of {points.origin} are fp32; nothing is predicted at {precision}")
+        ] * len(variants)
+    known = _by_body(points.variants)
+    found: dict[int, Accuracy] = {}
+    for body, places in _by_body(variants).items():
+        try:
+            if body not in known:
+                raise MbsweepError(_other_body(body, list(known)))
+            model = Model([points.variants[place] for place in known[body]], points.top1_pct[known[body]])
+        except MbsweepError as error:
+            found |= dict.fromkeys(places, unknown(str(error)))
+            continue
+        numbers = numbers_of([variants[place] for place in places])
+        beyond, note = _beyond(model, numbers), model.note
+        for row, (place, *top1) in enumerate(zip(places, *model.predict(numbers), strict=True)):
+            top1_pct, low_pct, high_pct = map(float, top1)
+            accuracy = Accuracy(
+                top1_pct, NAN, "predicted", source, points.dataset, low_pct, high_pct, note=note
+            )
+            if row in beyond and config.extrapolate:  # how wrong it is there, the points cannot tell
+                note_there = f"{note}{EXTRAPOLATED}{beyond[row]}"
+                accuracy = replace(accuracy, top1_low_pct=NAN, top1_high_pct=NAN, note=note_there)
+            elif row in beyond:
+                accuracy = unknown(f"{beyond[row]}; `extrapolate: true` predicts it all the same")
+            found[place] = accuracy
+    return [found[place] for place in range(len(variants))]
+
+
+def _by_body(variants: Sequence[Variant]) -> dict[tuple[object, ...], list[int]]:
+    """Body -> places of the variants that have it."""
+    found: dict[tuple[object, ...], list[int]] = {}
+    for place, variant in enumerate(variants):
+        found.setdefault(body_of(variant), []).append(place)
+    return found
+
+
+def _other_body(body: tuple[object, ...], known: list[tuple[object, ...]]) -> str:
+    """What sets a body apart from the nearest of the points'."""
+    differences = [[place for place, mine in enumerate(body) if mine != points[place]] for points in known]
+    nearest = min(differences, key=len)
+    points = known[differences.index(nearest)]
+    place = nearest[0]
+    return f"{BODY[place]} {_said(body[place])} is not that of the points, {_said(points[place])}"
+
+
+def _said(value: object) -> str:
+    return str(list(value)) if isinstance(value, tuple) else str(value)
+
+
+def _beyond(model: Model, numbers: Floats) -> dict[int, str]:
+    """Row -> how a network is outside the points, in the first respect in which it is."""
+    found: dict[int, str] = {}
+    for column, name in enumerate(RANGES):
+        for word, end, is_beyond in (
+            ("below", model.low[column], numbers[:, column] < model.low[column]),
+            ("above", model.high[column], numbers[:, column] > model.high[column]),
+        ):
+            for row in np.flatnonzero(is_beyond).tolist():
+                given = _quantity(name, numbers[row, column])
+                found.setdefault(row, f"{given} is {word} the points' {_quantity(name, end, is_bare=True)}")
+    return found
+
+
+def _quantity(name: str, value: float, is_bare: bool = False) -> str:
+    if name == "macs":
+        return f"{value / 1e6:,.2f} M" if is_bare else f"mult-adds {value / 1e6:,.2f} M"
+    return f"{value:g}" if is_bare else f"{name} {value:g}"
