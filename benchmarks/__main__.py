@@ -14,6 +14,7 @@ NAMES = (
     "intervals",
     "overhead",
     "prediction",
+    "accuracy_prediction",
 )
 
 for name in NAMES:
