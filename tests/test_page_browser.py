@@ -18,6 +18,7 @@ from reporter_runs import (
     hostile_run,
     made_up_ms,
     many_run,
+    merged,
     report,
     write_run,
 )
@@ -452,6 +453,26 @@ def test_every_view_can_be_drawn(open_page, pages):
         assert tab.evaluate("state.theme") == "dark"
         tab.emulate_media(media="print")
         assert tab.pdf()[:5] == b"%PDF-"
+
+
+def test_points_of_predicted_accuracy_are_hollow(open_page, tmp_path):
+    """In the explorer, where the accuracy is an axis; where it is not, the measured points are full."""
+    run = write_run(tmp_path / "run", WIDTH_RES.replace("source: published", "source: predicted"))
+    full = (
+        "document.getElementById('explorer-plot').data.filter((trace) => trace.customdata)"
+        ".flatMap((trace) => trace.marker.symbol).filter((symbol) => !symbol.endsWith('-open')).length"
+    )
+    legend = "document.querySelector('#explorer-plot .legend').textContent.includes('hollow: predicted')"
+    presets = {
+        "Accuracy against latency": (0, True),
+        "Latency against mult-adds": (16, False),
+        "Figure 4: accuracy against mult-adds": (0, True),
+    }
+    with open_page(merged(tmp_path / "pages", run)) as tab:
+        for preset, (count, is_told) in presets.items():
+            tab.get_by_role("button", name=preset, exact=True).click()
+            tab.wait_for_function(f"{full} === {count}")
+            tab.wait_for_function(f"{legend} === {str(is_told).lower()}")
 
 
 def test_a_budget_that_is_none_is_refused_by_python_too():

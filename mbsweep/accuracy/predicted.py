@@ -72,9 +72,7 @@ class Points:
         """The variants that a run's sweep trained at fp32."""
         run = open_run(Path(folder))
         rows = run.table()
-        is_fp32 = (
-            rows["precision"].fillna("fp32") == "fp32"
-        )  # where nothing is measured there is no precision
+        is_fp32 = rows["precision"].fillna("fp32") == "fp32"  # NaN: of what is only counted
         rows = rows[is_fp32 & (rows["top1_kind"] == "trained") & rows["top1_pct"].notna()]
         rows = rows.drop_duplicates("variant")
         if rows.empty:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_runs import made_run
 from reporter_runs import merged, write_run
@@ -97,6 +97,7 @@ def test_more_width_or_resolution_is_never_less_accuracy():
     assert (np.diff(top1_pct, axis=1) > -1e-9).all()
 
 
+@settings(max_examples=50)
 @given(any_variants(), st.booleans())
 def test_a_prediction_is_a_percentage_or_has_a_reason(variant, extrapolate):
     """Whatever is asked: an accuracy with an interval around it, or none and why."""
