@@ -52,7 +52,7 @@ class Source(Protocol):
 
 
 class Part(NamedTuple):
-    """Images and labels of one part, memory-mapped."""
+    """Images and labels of one part, memory-mapped: what is written to them is not written to the cache."""
 
     images: NDArray[np.uint8]  # (images, resolution, resolution, 3)
     labels: NDArray[np.int64]  # (images,)
@@ -74,7 +74,7 @@ class Dataset:
         stop = start + self.sizes[name]
         total = sum(self.sizes.values())
         shape = (total, resolution, resolution, 3)
-        images = np.memmap(_images(self.folder, resolution), np.uint8, "r", shape=shape)
+        images = np.memmap(_images(self.folder, resolution), np.uint8, "c", shape=shape)
         labels = np.fromfile(self.folder / _LABELS, "<i8")
         return Part(images[start:stop], labels[start:stop].astype(np.int64))
 

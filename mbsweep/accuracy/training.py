@@ -41,8 +41,8 @@ class Job:
 
     @property
     def learning_rate(self) -> float:
-        """The highest of the schedule: a third of it at each further attempt."""
-        return self.recipe.learning_rate / 3**self.attempt
+        """The highest of the schedule: half of it at each further attempt."""
+        return self.recipe.learning_rate / float(2**self.attempt)
 
     def random_state(self, *place: int) -> int:
         """A seed for one place of the training, the same in every process."""
@@ -51,7 +51,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch gave. Train figures are running means while the network learns, augmentation included."""
+    """What one epoch gave; train figures are means while the network learns, on augmented images."""
 
     epoch: int  # from 1
     learning_rate: float  # of its last step
@@ -127,13 +127,13 @@ def train(job: Job, dataset: Dataset, checkpoint: Path, device: str = "cpu") -> 
                 logits = net(x)
                 loss = F.cross_entropy(logits, y, label_smoothing=recipe.label_smoothing)
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             losses[step] = loss.detach()
             hits += int((logits.argmax(1) == y).sum())
         if not torch.isfinite(losses).all():
             raise DivergedError(f"the loss is not a number in epoch {epoch + 1}")
-        found = test(net, validation, moments, device)
+        found = evaluate(net, validation, moments, device)
         row = Epoch(
             epoch + 1,
             rate,
@@ -152,7 +152,7 @@ def has_lost_patience(curve: list[dict[str, Any]], recipe: Recipe) -> bool:
     """Whether validation has not got better for as many epochs as the recipe allows."""
     if recipe.patience is None or len(curve) <= recipe.patience:
         return False
-    values = [row["validation_top1_pct"] for row in curve]
+    values: list[float] = [row["validation_top1_pct"] for row in curve]
     return max(values[-recipe.patience :]) <= max(values[: -recipe.patience])
 
 
@@ -183,7 +183,8 @@ def channel_moments(part: Part) -> Moments:
 def normalised(images: Tensor, moments: Moments) -> Tensor:
     """(images, size, size, 3) grey levels -> (images, 3, size, size), channels last, of mean 0 and sd 1."""
     mean, std = (torch.tensor(values, device=images.device) for values in moments)
-    return ((images.float() - mean) / std).permute(0, 3, 1, 2)
+    found: Tensor = ((images.float() - mean) / std).permute(0, 3, 1, 2)
+    return found
 
 
 def augmented(images: Tensor, places: Tensor, recipe: Recipe, chance: torch.Generator) -> Tensor:
@@ -253,7 +254,8 @@ def make_optimizer(net: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
 
     MobileNet's paper (section 3.4) advises very little or none on depthwise kernels, of which there are few.
     """
-    dense, others = [], []
+    dense: list[Tensor] = []
+    others: list[Tensor] = []
     for weight in net.parameters():
         (others if weight.ndim == 1 or is_depthwise(weight) else dense).append(weight)
     groups = [{"params": dense, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
@@ -272,7 +274,7 @@ def mixed_precision(device: str) -> torch.autocast:
 
 
 @torch.inference_mode()
-def test(net: nn.Module, part: Part, moments: Moments, device: str = "cpu") -> Outcome:
+def evaluate(net: nn.Module, part: Part, moments: Moments, device: str = "cpu") -> Outcome:
     """How a network does on a part."""
     net.eval()
     loss, hits, hits5 = 0.0, [], 0

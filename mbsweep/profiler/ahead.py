@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Self
 
+from mbsweep.child import AnswerError
 from mbsweep.profiler.subject import Subject
-from mbsweep.profiler.worker import NetworkError, Worker
+from mbsweep.profiler.worker import Worker
 from mbsweep.space.latency import LatencyConfig
 
 
@@ -28,7 +29,7 @@ class Ahead:
         for subject in subjects:
             if self._stopped.is_set():
                 return
-            with suppress(NetworkError):
+            with suppress(AnswerError):
                 self._worker.prepare(subject)
 
     def __enter__(self) -> Self:

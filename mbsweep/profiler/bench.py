@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TypeVar
 
+from mbsweep.child import AnswerError, CrashError
 from mbsweep.errors import MbsweepError
 from mbsweep.profiler.subject import Subject
-from mbsweep.profiler.worker import CrashError, NetworkError, Worker
+from mbsweep.profiler.worker import Worker
 from mbsweep.space.latency import LatencyConfig
 
 Answer = TypeVar("Answer")
@@ -35,7 +36,7 @@ class Bench:
     def _start(self) -> Worker:
         try:
             return Worker(self._config)
-        except NetworkError as error:
+        except AnswerError as error:
             raise MbsweepError(f"{self._config.id}: cannot be measured: {error}") from None
 
     def prepare(self, subjects: Iterable[Subject], on_prepared: OnPrepared) -> None:
@@ -63,7 +64,7 @@ class Bench:
     def _try(self, name: str, step: Callable[[], Answer]) -> Answer | None:
         try:
             return step()
-        except NetworkError as error:
+        except AnswerError as error:
             self._ready.pop(name, None)
             self._on_failure(name, str(error))
             if isinstance(error, CrashError):

@@ -16,11 +16,12 @@ from hypothesis import given, settings
 from strategies import small_variants
 
 from mbsweep import MbsweepError, Variant
+from mbsweep.child import AnswerError, CrashError
 from mbsweep.profiler import workbench, worker
 from mbsweep.profiler.bench import Bench
 from mbsweep.profiler.subject import Subject
 from mbsweep.profiler.timing import WarmUp
-from mbsweep.profiler.worker import CrashError, NetworkError, Worker
+from mbsweep.profiler.worker import Worker
 from mbsweep.space.latency import LatencyConfig
 
 R32, R33, R34 = (Subject.of(Variant(width=0.25, resolution=resolution)) for resolution in (32, 33, 34))
@@ -73,7 +74,7 @@ def test_networks_are_prepared_and_visited_in_another_process():
             samples = real.visit(R33.name)
             assert len(samples) == 3
             assert all(type(sample) is int and sample > 0 for sample in samples)
-        with pytest.raises(NetworkError, match="KeyError"):
+        with pytest.raises(AnswerError, match="KeyError"):
             real.visit(R34.name)  # was not prepared
         assert real.visit(checked.name)
 
@@ -201,7 +202,7 @@ def test_an_exception_concerns_one_network(at_visit, with_worker):
     with_worker(stand_in.toy({R33.name: "raises"}, at_visit=at_visit))
     with closing(Worker(QUICK)) as toy:
         toy.prepare(R32)
-        with pytest.raises(NetworkError) as caught:
+        with pytest.raises(AnswerError) as caught:
             prepare_and_visit(toy, R33)
         assert not isinstance(caught.value, CrashError)
         assert str(caught.value) == "RuntimeError: no kernel\nfor  this network"
