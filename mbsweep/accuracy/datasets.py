@@ -15,7 +15,9 @@ from typing import IO, Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from mbsweep.accuracy.cifar import CifarSource
 from mbsweep.accuracy.digits import DigitsSource
+from mbsweep.accuracy.imagefolder import ImageFolderSource
 from mbsweep.cache import cache_dir
 from mbsweep.errors import MbsweepError
 from mbsweep.export import write_file
@@ -84,6 +86,9 @@ _ABOUT, _LABELS = "about.json", "labels.i8"
 # name of a data set -> what reads it, made from its configuration
 DATASETS: dict[str, Callable[[Any], Source]] = {
     "digits": DigitsSource,
+    "imagefolder": ImageFolderSource,
+    "cifar10": CifarSource,
+    "cifar100": CifarSource,
 }
 
 
@@ -102,7 +107,10 @@ def open_dataset(
     if missing or dataset is None:
         at = ", ".join(map(str, missing))
         say(f"{config.name}: reading images at {at} px")
-        dataset = _read(source, missing, known)
+        before, dataset = dataset, _read(source, missing, known)
+        if before is not None and dataset.id != before.id and missing != wanted:
+            # Not what the cache has the other resolutions of: a file that changed and kept its size and time.
+            return open_dataset(config, wanted, say)
     return dataset
 
 
@@ -113,10 +121,13 @@ def _images(folder: Path, resolution: int) -> Path:
 def _kept(known: Path) -> Dataset | None:
     """The data set that a source's key led to before; None where it is not in the cache, or damaged."""
     try:
-        id_ = json.loads(known.read_bytes())["id"]
-        folder = cache_dir() / "datasets" / id_
+        entry = json.loads(known.read_bytes())
+        folder = cache_dir() / "datasets" / entry["id"]
+        if _sha256(folder / _ABOUT) != entry["about_sha256"]:
+            return None
         about = json.loads((folder / _ABOUT).read_bytes())
-        dataset = Dataset(id_, folder, tuple(about["classes"]), about["sizes"], tuple(about["notes"]))
+        classes, notes = tuple(about["classes"]), tuple(entry["notes"])
+        dataset = Dataset(entry["id"], folder, classes, about["sizes"], notes)
         if _sha256(folder / _LABELS) != about["labels_sha256"]:
             return None
     except (OSError, ValueError, KeyError, TypeError):
@@ -194,19 +205,20 @@ def _enter(
     _check(source.name, classes, sizes, labels)
     id_ = f"{source.name}-{source.digest()[:ID_LENGTH]}"
     dataset = Dataset(id_, temporary.parent / id_, classes, sizes, source.notes())
-    dataset.folder.mkdir(exist_ok=True)
     (temporary / _LABELS).write_bytes(labels.astype("<i8").tobytes())
-    about = {"classes": classes, "sizes": sizes, "notes": dataset.notes}
-    about["labels_sha256"] = _sha256(temporary / _LABELS)
+    about = {"classes": classes, "sizes": sizes, "labels_sha256": _sha256(temporary / _LABELS)}
+    (temporary / _ABOUT).write_text(json.dumps(about))
+    # Notes are not of the content: the same images may lie among other files that are no images.
+    entry = {"id": id_, "about_sha256": _sha256(temporary / _ABOUT), "notes": dataset.notes}
     for size in resolutions:
         path = _images(temporary, size)
         path.with_suffix(".sha256").write_text(_sha256(path))
-        path.replace(_images(dataset.folder, size))
-        path.with_suffix(".sha256").replace(_images(dataset.folder, size).with_suffix(".sha256"))
-    (temporary / _LABELS).replace(dataset.folder / _LABELS)
-    write_file(dataset.folder / _ABOUT, json.dumps(about).encode())
+    # All is written, and only has to be moved.
+    dataset.folder.mkdir(exist_ok=True)
+    for path in sorted(temporary.iterdir()):
+        path.replace(dataset.folder / path.name)
     known.parent.mkdir(exist_ok=True)
-    write_file(known, json.dumps({"id": id_}).encode())
+    write_file(known, json.dumps(entry).encode())
     return dataset
 
 
