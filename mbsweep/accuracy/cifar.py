@@ -199,7 +199,7 @@ def _found(given: str, archive: Archive) -> tuple[str, os.stat_result]:
 def _resized(planes: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     """(images, size, size, 3)."""
     if size != SIDE:
-        images = torch.from_numpy(planes).float()
+        images = torch.tensor(planes, dtype=torch.float32)
         images = F.interpolate(images, size=size, mode="bilinear", align_corners=False, antialias=True)
         planes = (images.clamp(0, 255) + 0.5).byte().numpy()
     return planes.transpose(0, 2, 3, 1)

@@ -169,8 +169,8 @@ class ImageFolderSource:
         files = sorted(file for of_part in found.values() for some in of_part.values() for file in some)
         if not files:
             raise MbsweepError(
-                f"{self._where}: no images (files that end in {', '.join(ENDINGS)}) in folders of classes; "
-                f"{expected}"
+                f"{self._where}: has no images (files that end in {', '.join(ENDINGS)}) in folders of "
+                f"classes; {expected}"
             )
         if empty := [
             os.path.join(folder, name) for part, folder in tops for name in classes if not found[part][name]
