@@ -262,6 +262,10 @@ class ImageFolderSource:
             return
         named = ", ".join(f"{file.path!r} ({reason})" for file, reason in broken[:NAMED])
         more = f" and {len(broken) - NAMED} more" if len(broken) > NAMED else ""
+        if len(broken) == len(self._files):
+            raise MbsweepError(
+                f"{self._where}: not one file can be read as an image: {named}{more}; mend them"
+            )
         count = f"{len(broken)} of {_files(len(self._files))}"
         if self._config.broken == "refuse":
             raise MbsweepError(
@@ -395,7 +399,7 @@ def _decode(root: str, resolutions: Sequence[int], file: ImageFile) -> Decoded |
     except Image.DecompressionBombError:
         return "too many pixels"
     except Exception as error:  # Pillow's readers raise all kinds of errors on damaged files
-        return f"damaged: {' '.join(str(error).split())[:80] or type(error).__name__}"
+        return f"damaged: {printable(' '.join(str(error).split())[:80]) or type(error).__name__}"
     return Decoded(hashlib.sha256(data).hexdigest(), images)
 
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import resource
 import struct
 import zlib
 from collections import Counter
@@ -424,6 +425,70 @@ def test_all_files_are_looked_at_before_one_error(tmp_path):
     assert ": 8 of 14 files cannot be read as images: 'dog/b0.png' (empty), " in message
     assert "'dog/b4.png' (empty) and 3 more; " in message
     assert "b5" not in message
+
+
+@pytest.mark.parametrize("broken", ["refuse", "leave_out"])
+@pytest.mark.parametrize(
+    ("parts", "last"),
+    [
+        (("",), "'cat/1.png' (empty), 'dog/1.png' (empty)"),
+        (PARTS, "'train/dog/1.png' (empty), 'validation/cat/1.png' (empty) and 1 more"),
+    ],
+)
+def test_nothing_but_broken_files_is_refused(tmp_path, parts, last, broken):
+    """To leave them all out would leave nothing."""
+    for part in parts:
+        for name in ("cat", "dog"):
+            (tmp_path / part / name).mkdir(parents=True)
+            (tmp_path / part / name / "1.png").write_bytes(b"")
+    message = refusal(tmp_path, broken=broken)
+    assert message.startswith(f"{tmp_path}: not one file can be read as an image: '")
+    assert message.endswith(f"{last}; mend them")
+
+
+def test_a_given_part_may_not_lose_a_class_with_its_broken_files(tmp_path):
+    """Accuracies on the others would be of another task."""
+    for part in PARTS:
+        fill(tmp_path / part, cat=1, dog=1)
+    (tmp_path / "test" / "dog" / "000.png").write_bytes(b"")
+    with pytest.raises(MbsweepError) as caught:
+        open_dataset(config(tmp_path, broken="leave_out"), [4])
+    assert str(caught.value) == (
+        "imagefolder: the test part has no image of 'dog'; add some, or leave the class out"
+    )
+
+
+# In the cache
+
+
+def test_files_that_did_not_change_are_not_read_again(tmp_path, monkeypatch):
+    """One that changed is noticed by its time, and makes another data set."""
+    fill(tmp_path, cat=4, dog=4)
+    first = open_dataset(config(tmp_path), [4])
+    with monkeypatch.context() as patch:
+        patch.setattr(imagefolder, "_decode", lambda *given: pytest.fail("read again"))
+        assert open_dataset(config(tmp_path), [4]) == first
+    write(tmp_path / "cat" / "000.png", (0, 100, 0))
+    second = open_dataset(config(tmp_path), [4])
+    assert second.id != first.id
+    greens = {int(green) for part in PARTS for green in second.part(part, 4).images[:, 0, 0, 1]}
+    assert greens == {0, 1, 2, 3, 100}
+
+
+def test_a_full_disk_is_told_as_such(tmp_path, own_cache):
+    """Images wait next to the cache; where they find no room, no file of the user's is blamed."""
+    fill(tmp_path, cat=4, dog=4)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(MbsweepError) as caught:
+            open_dataset(config(tmp_path), [64])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert str(caught.value).startswith(
+        f"{own_cache / 'datasets'}: the images cannot be kept: File too large"
+    )
+    assert list((own_cache / "datasets").iterdir()) == []
 
 
 def test_names_of_files_may_be_anything(tmp_path):
