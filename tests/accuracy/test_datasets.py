@@ -257,13 +257,13 @@ def test_digits_have_the_sizes_that_were_asked_for():
 
 def test_digits_depend_on_nothing_but_their_configuration():
     """The same seed gives the same images, another seed others, and so does another size."""
-    config = Digits(name="digits", train=50, validation=50, test=50)
+    config = Digits(name="digits", train=10, validation=10, test=10)
     sources = [
         DATASETS["digits"](config.model_copy(update=change))
-        for change in ({}, {}, {"seed": 1}, {"train": 60})
+        for change in ({}, {}, {"seed": 1}, {"train": 20})
     ]
     for source in sources:
-        assert sum(len(batch.labels) for batch in source.batches([16])) in (150, 160)
+        assert sum(len(batch.labels) for batch in source.batches([16])) in (30, 40)
     assert len({source.digest() for source in sources}) == 3
     assert sources[0].digest() == sources[1].digest()
     assert len({source.key for source in sources}) == 3
