@@ -97,13 +97,20 @@ def plan(sweep: SweepFile, out: Out = None) -> None:
     print(make_plan(load_sweep(sweep), out))
 
 
+Jobs = Annotated[
+    int | None,
+    typer.Option(min=1, help="Networks trained at once.", show_default="one per GPU, else one per core"),
+]
+
+
 @app.command()
 def run(
     sweep: SweepFile,
     out: Out = None,
     retry: Annotated[bool, typer.Option("--retry", help="Try again what failed before.")] = False,
+    jobs: Jobs = None,
 ) -> None:
-    """Measure a sweep; go on where an earlier run of it stopped."""
+    """Measure a sweep and train its networks; go on where an earlier run of it stopped."""
     from mbsweep import pipeline
     from mbsweep.progress import RichProgress
     from mbsweep.space.sweep import load_sweep
@@ -111,7 +118,7 @@ def run(
     loaded = load_sweep(sweep)
     folder = out or pipeline.default_out(loaded)
     with RichProgress() as progress:
-        done = pipeline.run(loaded, folder, retry, progress)
+        done = pipeline.run(loaded, folder, retry, progress, jobs)
     counts, failures = done.size(), done.failures()
     print(f"{folder}: {counts}")
     print(f"next: mbsweep table {folder}   or   mbsweep report {folder} --html reports/")

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import astuple
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mbsweep.accuracy import SOURCES
 from mbsweep.accuracy.predicted import Points
@@ -22,12 +22,15 @@ from mbsweep.profiler.bench import Bench
 from mbsweep.profiler.device import this_device, versions
 from mbsweep.profiler.subject import Subject
 from mbsweep.results import Run, open_run
-from mbsweep.space.accuracy import PredictedAccuracy, PublishedAccuracy
+from mbsweep.space.accuracy import PredictedAccuracy, PublishedAccuracy, TrainedAccuracy
 from mbsweep.space.counting import SpaceCounts, count_space
 from mbsweep.space.latency import LatencyConfig
 from mbsweep.space.rules import did_you_mean
 from mbsweep.space.sweep import Sweep
 from mbsweep.store import Store
+
+if TYPE_CHECKING:
+    from mbsweep.accuracy.datasets import Dataset
 
 MAX_MEASURED = 10_000  # networks of one configuration are held in memory together
 
@@ -72,16 +75,22 @@ def _check_name(sweep: Sweep, keys: tuple[str | int, ...], given: str, allowed: 
 
 
 def run(
-    sweep: Sweep, out: str | Path | None = None, retry: bool = False, progress: Progress | None = None
+    sweep: Sweep,
+    out: str | Path | None = None,
+    retry: bool = False,
+    progress: Progress | None = None,
+    jobs: int | None = None,
 ) -> Run:
-    """Measure what the sweep asks for and the run at `out` does not have yet; return the run.
+    """Measure and train what the sweep asks for and the run at `out` does not have yet; return the run.
 
     sweep: from `load_sweep`.
     out: the run's folder; default runs/<name of the sweep file>.
     retry: try again what failed before.
     progress: told what goes on.
+    jobs: networks that are trained at the same time; default one per GPU, else one per core.
 
-    Every visit to a network is on the disk before the next begins. A variant that fails is recorded with its
+    Latencies come first: nothing is timed while a network is trained. Every visit to a network, and every
+    epoch of a training, is on the disk before the next begins. A variant that fails is recorded with its
     reason and the others go on. Raises MbsweepError for what the user can put right.
     """
     progress = progress or Silent()
@@ -95,6 +104,8 @@ def run(
             "predict them with `kind: predicted`",
         )
     folder = default_out(sweep) if out is None else Path(out)
+    if isinstance(sweep.accuracy, TrainedAccuracy):
+        dataset = _open_dataset(sweep, sweep.accuracy, space, progress)
     with Store.write(folder) as store:
         _check_same_device(store, sweep, folder)
         enter_sweep(store, sweep, space, progress)
@@ -105,7 +116,26 @@ def run(
                 _measure(store, config, space, progress)
             else:
                 predict(store, config, space, progress)
+        if isinstance(sweep.accuracy, TrainedAccuracy):
+            from mbsweep.trainings import Trainings  # loads torch
+
+            Trainings(store, sweep.accuracy, dataset, space.variants(), jobs, progress).run()
     return open_run(folder)
+
+
+def _open_dataset(sweep: Sweep, config: TrainedAccuracy, space: SpaceCounts, progress: Progress) -> Dataset:
+    """The data set that a sweep trains on. MbsweepError where it cannot be had, or has other classes."""
+    from mbsweep.accuracy.datasets import open_dataset  # loads torch
+
+    dataset = open_dataset(config.dataset, space.resolution.tolist(), progress.say)
+    for _, _, _, num_classes, *_ in space.bodies:
+        if num_classes != len(dataset.classes):
+            raise sweep.problem(
+                ("accuracy", "dataset"),
+                f"has {len(dataset.classes)} classes, and the sweep builds networks with {num_classes}; say "
+                f"`num_classes: {len(dataset.classes)}` in its space and variants",
+            )
+    return dataset
 
 
 def default_out(sweep: Sweep) -> Path:
@@ -151,8 +181,9 @@ def _check_same_device(store: Store, sweep: Sweep, folder: Path) -> None:
 def enter_sweep(store: Store, sweep: Sweep, space: SpaceCounts, progress: Progress) -> None:
     """Make a sweep that of a run, with its variants, accuracies and configurations, and say what is new."""
     last = store.last_sweep()
-    if last is not None and last["text"] == sweep.text:
-        return
+    is_same = last is not None and last["text"] == sweep.text
+    if is_same and (sweep.accuracy is None or sweep.accuracy.source == "published"):
+        return  # of others, what they are trained on or predicted from may have changed
     accuracies: Iterator[tuple[Any, ...]] = iter(())
     if sweep.accuracy:
         variants = space.variants()
@@ -168,7 +199,7 @@ def enter_sweep(store: Store, sweep: Sweep, space: SpaceCounts, progress: Progre
     about = {"name": sweep.name, "title": sweep.title, "description": sweep.description, "text": sweep.text}
     about |= {"accuracy_source": found["fp32"][0].source} if sweep.accuracy else {}
     added, left = store.set_sweep(about, _variant_rows(space), accuracies, configs)
-    if last is not None:
+    if last is not None and not is_same:
         kept = f"; {left} that it no longer names stay in the run" if left else ""
         progress.say(f"{sweep.name} has changed since the last run: {added} variants are new{kept}")
 

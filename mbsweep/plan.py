@@ -12,6 +12,7 @@ from mbsweep.errors import MbsweepError
 from mbsweep.folder import check_free, holds_run
 from mbsweep.pipeline import check, default_out
 from mbsweep.profiler.backends import check_installed
+from mbsweep.space.accuracy import TrainedAccuracy
 from mbsweep.space.counting import SpaceCounts, count_space
 from mbsweep.space.latency import LatencyConfig
 from mbsweep.space.sweep import Sweep
@@ -67,6 +68,11 @@ def _narrowed(sweep: Sweep, kept: int, asked: int) -> str:
 
 def _accuracy_line(sweep: Sweep, space: SpaceCounts) -> str:
     assert sweep.accuracy is not None  # noqa: S101
+    if isinstance(sweep.accuracy, TrainedAccuracy):
+        recipe, seeds = sweep.accuracy.recipe, sweep.accuracy.seeds
+        trainings = f"{len(space) * len(seeds):,} trainings of {recipe.epochs} epochs"
+        told = f"{trainings} (seeds {', '.join(map(str, seeds))})"
+        return f"  accuracy   trained on {sweep.accuracy.dataset.name}: {told}"
     found = SOURCES[sweep.accuracy.source](space.variants(), sweep.accuracy, "fp32")
     known = sum(not math.isnan(accuracy.top1_pct) for accuracy in found)
     return f"  accuracy   {sweep.accuracy.source}, {found[0].source}: known for {known:,} of {len(space):,}"

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mbsweep.database import Database, explained
+from mbsweep.database import explained
 from mbsweep.drift import Drift, Key, Size
+from mbsweep.training_tables import TRAINING_SCHEMA, TrainingTables, insert_accuracies
 
 SKIPPED = "skipped: "  # how the reason begins where this machine lacks what a configuration needs
 
@@ -28,11 +29,6 @@ CREATE TABLE variants (id TEXT PRIMARY KEY, position INTEGER, family TEXT NOT NU
                        width REAL NOT NULL, resolution INTEGER NOT NULL, depth INTEGER NOT NULL,
                        params INTEGER NOT NULL, macs INTEGER NOT NULL, weight_bytes INTEGER NOT NULL,
                        peak_activation_bytes INTEGER NOT NULL, checked INTEGER NOT NULL DEFAULT 0);
--- the fields of Accuracy, in their order
-CREATE TABLE accuracies (variant TEXT NOT NULL, precision TEXT NOT NULL, top1_pct REAL, top5_pct REAL,
-                         kind TEXT NOT NULL, source TEXT NOT NULL, dataset TEXT NOT NULL, low_pct REAL,
-                         high_pct REAL, sd_pct REAL, seeds TEXT NOT NULL, epochs REAL, note TEXT NOT NULL,
-                         reason TEXT NOT NULL, PRIMARY KEY (variant, source, precision)) WITHOUT ROWID;
 -- settings: the whole latency configuration, JSON
 CREATE TABLE configs (id TEXT PRIMARY KEY, position INTEGER, settings TEXT NOT NULL);
 -- samples: the duration of every timed call in nanoseconds, little-endian 64-bit
@@ -62,8 +58,6 @@ CREATE TABLE failures (variant TEXT NOT NULL, config TEXT NOT NULL, reason TEXT 
                        at_utc TEXT NOT NULL, PRIMARY KEY (variant, config));
 """
 
-_INSERT_ACCURACY = "INSERT OR REPLACE INTO accuracies VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-
 
 class VisitRow(NamedTuple):
     """One visit as it is kept."""
@@ -75,10 +69,10 @@ class VisitRow(NamedTuple):
     samples: bytes
 
 
-class Store(Database):
+class Store(TrainingTables):
     """An open run. Use `Store.write` or `Store.read`, as a context manager."""
 
-    schema = _SCHEMA
+    schema = _SCHEMA + TRAINING_SCHEMA
 
     # What the sweep asks for
 
@@ -112,7 +106,7 @@ class Store(Database):
                 "ON CONFLICT (id) DO UPDATE SET position = excluded.position",
                 variants,
             )
-            sql.executemany(_INSERT_ACCURACY, accuracies)
+            insert_accuracies(sql, accuracies)
             sql.executemany("INSERT OR REPLACE INTO configs VALUES (?, ?, ?)", configs)
             sql.execute(
                 "INSERT INTO sweeps (used_utc, name, title, description, text, accuracy_source) "
@@ -138,7 +132,8 @@ class Store(Database):
         """Every session that measured something: id, started_utc, device, versions."""
         rows = self._query(
             "SELECT id, started_utc, device, versions FROM sessions "
-            "WHERE id IN (SELECT session FROM visits UNION SELECT session FROM predictors) ORDER BY id"
+            "WHERE id IN (SELECT session FROM visits UNION SELECT session FROM predictors "
+            "UNION SELECT session FROM trainings) ORDER BY id"
         )
         names = ("id", "started_utc", "device", "versions")
         with explained(self.folder, reading=True):

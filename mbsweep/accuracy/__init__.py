@@ -5,6 +5,7 @@ from typing import Any
 
 from mbsweep.accuracy.predicted import predicted_accuracies
 from mbsweep.accuracy.published import published_accuracies
+from mbsweep.accuracy.trained import not_yet_trained
 from mbsweep.accuracy.value import Accuracy
 from mbsweep.space.variant import Variant
 
@@ -12,4 +13,5 @@ from mbsweep.space.variant import Variant
 SOURCES: dict[str, Callable[[Sequence[Variant], Any, str], list[Accuracy]]] = {
     "published": published_accuracies,
     "predicted": predicted_accuracies,
+    "trained": not_yet_trained,  # until `mbsweep.trainings` has trained them
 }

@@ -8,7 +8,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, NamedTuple, Protocol
 
@@ -70,15 +70,31 @@ class Dataset:
     sizes: dict[str, int]  # part -> images
     notes: tuple[str, ...]
 
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON; `from_dict` reads it back."""
+        return asdict(self) | {"folder": str(self.folder)}
+
+    @classmethod
+    def from_dict(cls, given: dict[str, Any]) -> Dataset:
+        """The data set of `as_dict`."""
+        classes, notes = tuple(given["classes"]), tuple(given["notes"])
+        return cls(given["id"], Path(given["folder"]), classes, given["sizes"], notes)
+
     def part(self, name: str, resolution: int) -> Part:
         """One part at a resolution, which `open_dataset` was asked for."""
-        start = sum(self.sizes[part] for part in PARTS[: PARTS.index(name)])
-        stop = start + self.sizes[name]
-        total = sum(self.sizes.values())
-        shape = (total, resolution, resolution, 3)
+        start, stop = self._place(name)
+        shape = (sum(self.sizes.values()), resolution, resolution, 3)
         images = np.memmap(_images(self.folder, resolution), np.uint8, "c", shape=shape)
-        labels = np.fromfile(self.folder / _LABELS, "<i8")
-        return Part(images[start:stop], labels[start:stop].astype(np.int64))
+        return Part(images[start:stop], self.labels(name))
+
+    def labels(self, name: str) -> NDArray[np.int64]:
+        """(images,): the classes of one part's images."""
+        start, stop = self._place(name)
+        return np.fromfile(self.folder / _LABELS, "<i8")[start:stop].astype(np.int64)
+
+    def _place(self, name: str) -> tuple[int, int]:
+        start = sum(self.sizes[part] for part in PARTS[: PARTS.index(name)])
+        return start, start + self.sizes[name]
 
 
 _ABOUT, _LABELS = "about.json", "labels.i8"

@@ -15,7 +15,15 @@ import torch.nn.functional as F  # noqa: N812  (as everyone calls it)
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from mbsweep.accuracy.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from mbsweep.accuracy.checkpoint import (
+    BEST,
+    WEIGHT,
+    Checkpoint,
+    load_weights,
+    open_checkpoint,
+    read_checkpoint,
+    write_checkpoint,
+)
 from mbsweep.accuracy.datasets import Dataset, Part
 from mbsweep.nets import build
 from mbsweep.space.accuracy import Recipe
@@ -160,7 +168,7 @@ def about(job: Job, dataset: Dataset, moments: Moments) -> dict[str, Any]:
     """What a network's file says of it: all that one needs to use it, and that it depends on."""
     return {
         "variant": asdict(job.variant),
-        "recipe": job.recipe.model_dump(mode="json"),
+        "recipe": job.recipe.settings,
         "seed": job.seed,
         "attempt": job.attempt,
         "dataset": dataset.id,
@@ -168,6 +176,27 @@ def about(job: Job, dataset: Dataset, moments: Moments) -> dict[str, Any]:
         "mean": moments[0],
         "std": moments[1],
     }
+
+
+def finish(checkpoint: Path, weights: Path, dataset: Dataset, device: str = "cpu") -> Outcome:
+    """Test the best epoch of a training on the test part, and write its network to a file."""
+    state = open_checkpoint(checkpoint)
+    net = trained_network(state, BEST).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    variant, moments = Variant(**state.about["variant"]), (state.about["mean"], state.about["std"])
+    found = evaluate(net, dataset.part("test", variant.resolution), moments, device)
+    best = {
+        name.replace(BEST, WEIGHT): tensor for name, tensor in state.tensors.items() if name.startswith(BEST)
+    }
+    test = {"test_top1_pct": found.top1_pct, "test_images": len(found.correct)}
+    write_checkpoint(weights, Checkpoint(state.about | test, state.curve, best))
+    return found
+
+
+def trained_network(state: Checkpoint, prefix: str = WEIGHT) -> nn.Module:
+    """The network of a file, with its weights; for use, not for training."""
+    net = build(Variant(**state.about["variant"]))
+    load_weights(net, state.tensors, prefix)
+    return net.eval()
 
 
 Moments = tuple[list[float], list[float]]  # mean and standard deviation of each channel, in grey levels
@@ -205,7 +234,7 @@ def augmented(images: Tensor, places: Tensor, recipe: Recipe, chance: torch.Gene
         share = recipe.colour_pct / 100
         contrast, light = (torch.rand(2, count, 1, 1, 1, generator=chance) * 2 - 1) * share
         mean = found.float().mean(dim=(1, 2, 3), keepdim=True)
-        return ((found - mean) * (1 + contrast) + mean * (1 + light)).clamp(0, 255)
+        found = ((found - mean) * (1 + contrast) + mean * (1 + light)).clamp(0, 255)
     return found
 
 

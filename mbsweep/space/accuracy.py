@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -221,5 +221,4 @@ else:
 
 def fingerprint(config: Strict, length: int = 8) -> str:
     """A short hash of all settings: two configurations have the same if they ask for the same."""
-    settings: dict[str, Any] = config.model_dump(mode="json")
-    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:length]
+    return hashlib.sha256(json.dumps(config.settings, sort_keys=True).encode()).hexdigest()[:length]

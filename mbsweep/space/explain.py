@@ -37,7 +37,7 @@ def explain(error: ErrorDetails, doc: Document, model: type[BaseModel]) -> Mbswe
     if error["type"] == "missing":
         return doc.problem(keys[:-1], f"lacks the key {keys[-1]!r}")
     if error["type"] == "union_tag_invalid":
-        return _no_such_mapping(error, keys, doc)
+        return _no_such_mapping(given, keys, doc)
     if isinstance(cause, ItemError):
         keys, given = (*keys, cause.place), cause.value
     if isinstance(cause, ValueError):
@@ -56,26 +56,22 @@ def explain(error: ErrorDetails, doc: Document, model: type[BaseModel]) -> Mbswe
     return doc.problem(keys, f"is {shown(given)}; {error['msg']}")
 
 
-def _no_such_mapping(error: ErrorDetails, keys: Keys, doc: Document) -> MbsweepError:
+# where one of several mappings may stand -> the key that says which it is, and the mappings
+_SEVERAL = {"accuracy": ("source", ACCURACY_CONFIGS), "dataset": ("name", DATASET_CONFIGS)}
+
+
+def _no_such_mapping(given: Any, keys: Keys, doc: Document) -> MbsweepError:
     """One of several mappings is expected, and the key that says which does not name one of them."""
-    key = _DECIDES[str(keys[-1])]
-    given, names = (
-        error["input"],
-        [tag.strip("'")[len(CHOSEN) :] for tag in str(error["ctx"]["expected_tags"]).split(", ")],
-    )
+    key, models = _SEVERAL[str(keys[-1])]
+    names = ", ".join(models)
     if not isinstance(given, dict):
-        return doc.problem(keys, f"is {shown(given)}; expected a mapping such as {{{key}: {names[0]}}}")
+        return doc.problem(
+            keys, f"is {shown(given)}; expected a mapping such as {{{key}: {next(iter(models))}}}"
+        )
     if key not in given:
-        return doc.problem(keys, f"lacks the key {key!r}: one of {', '.join(names)}")
-    return doc.problem((*keys, key), f"is {shown(given[key])}; {_expected(given[key], names)}")
-
-
-# where one of several mappings may stand -> the key that says which it is
-_DECIDES = {"accuracy": "source", "dataset": "name"}
-
-
-def _expected(given: Any, names: list[str]) -> str:
-    return f"expected one of {', '.join(names)}{did_you_mean(given, names)}"
+        return doc.problem(keys, f"lacks the key {key!r}: one of {names}")
+    hint = did_you_mean(given[key], models)
+    return doc.problem((*keys, key), f"is {shown(given[key])}; expected one of {names}{hint}")
 
 
 def _keys_at(model: type[BaseModel], place: Keys) -> list[str]:

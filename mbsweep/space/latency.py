@@ -70,8 +70,3 @@ class LatencyConfig(Strict):
             if (value := getattr(self, name)) != LatencyConfig.model_fields[name].default:
                 parts.append(value)
         return "-".join([*parts, *(f"cpu{core}" for core in self.cpus)])
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """All fields, for JSON; `model_validate` reads them back."""
-        return self.model_dump(mode="json", exclude_none=True)

@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Tag, field_validator
 
 from mbsweep.space.rules import Rule
 
-CHOSEN = "="  # begins the part of an error's place that says which of several mappings was meant
+# Begins the part of an error's place that says which of several mappings was meant. No YAML can have it.
+CHOSEN = "\0"
 
 
 class Strict(BaseModel):
@@ -25,11 +26,16 @@ class Strict(BaseModel):
         rule = cls.rules.get(info.field_name)
         return rule(value) if rule else value
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All fields, for JSON; `model_validate` reads them back."""
+        return self.model_dump(mode="json", exclude_none=True)
+
 
 def one_of(key: str, models: Mapping[str, type[Strict]]) -> Any:
     """A type: the mapping that its own `key` names.
 
-    Errors have `=NAME` in their place, or the type "union_tag_invalid" where no mapping has the name.
+    Errors have CHOSEN and the name in their place; or the type "union_tag_invalid" without such a name.
     """
 
     def chosen(value: Any) -> str:

@@ -1,0 +1,128 @@
+"""Trained accuracies: what the trainings of a run say of each variant."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from mbsweep.accuracy.value import NAN, Accuracy
+from mbsweep.seeds import Hits, seed_noise, spread
+from mbsweep.space.accuracy import SupernetAccuracy, TrainedAccuracy, fingerprint
+from mbsweep.space.variant import Variant
+from mbsweep.training_tables import EpochRow, TrainingRow
+
+PENDING = "not trained yet; run the sweep again to go on"
+
+
+def source_name(config: TrainedAccuracy | SupernetAccuracy, dataset: str) -> str:
+    """What tells accuracies apart that must not be on one front: data set and recipe.
+
+    dataset: its id. Seeds and the minutes of a budget only say how much of it is done.
+    """
+    recipe = fingerprint(config.recipe, 6)
+    return f"trained on {dataset}, {config.recipe.epochs} epochs (recipe {recipe})"
+
+
+def not_yet_trained(
+    variants: Sequence[Variant], config: TrainedAccuracy | SupernetAccuracy, precision: str = "fp32"
+) -> list[Accuracy]:
+    """What is known of variants before they are trained; and at other precisions than they are trained at."""
+    from mbsweep.accuracy.datasets import open_dataset  # loads torch
+
+    dataset = open_dataset(config.dataset, [variant.resolution for variant in variants]).id
+    source = source_name(config, dataset)
+    reason = PENDING if precision == "fp32" else f"trained and tested at fp32, not at {precision}"
+    return [Accuracy(NAN, NAN, config.source, source, dataset, reason=reason)] * len(variants)
+
+
+def trained_accuracies(
+    config: TrainedAccuracy,
+    source: str,
+    dataset: str,
+    variants: Sequence[Variant],
+    trainings: Sequence[TrainingRow],
+    epochs: Sequence[EpochRow],
+    pending: Mapping[str, str],
+) -> list[Accuracy]:
+    """The accuracy of each variant, from those of its trainings that came to their end.
+
+    pending: variant -> why some of its trainings did not, where that is known.
+    """
+    of: dict[str, dict[int, TrainingRow]] = {}
+    for row in trainings:
+        if row.seed in config.seeds:
+            of.setdefault(row.variant, {})[row.seed] = row
+    last: dict[tuple[str, int], EpochRow] = {(row.variant, row.seed): row for row in epochs}
+    noise = seed_noise({variant: _hits(rows) for variant, rows in of.items()})
+
+    def unknown(reason: str, epochs: float = NAN) -> Accuracy:
+        return Accuracy(NAN, NAN, "trained", source, dataset, epochs=epochs, reason=reason)
+
+    found = []
+    for variant in variants:
+        rows = of.get(variant.id, {})
+        if hits := _hits(rows):
+            is_done = [row for row in rows.values() if row.state == "done"]
+            over_seeds = spread(hits, noise)
+            top5 = [math.nan if row.top5_pct is None else row.top5_pct for row in is_done]
+            found.append(
+                Accuracy(
+                    over_seeds.mean_pct,
+                    sum(top5) / len(top5),
+                    "trained",
+                    source,
+                    dataset,
+                    over_seeds.low_pct,
+                    over_seeds.high_pct,
+                    over_seeds.sd_pct,
+                    ", ".join(str(row.seed) for row in is_done),
+                    max(row.epochs for row in is_done),
+                    "; ".join(_notes(config, rows, last, noise.freedom, pending.get(variant.id))),
+                )
+            )
+        elif rows:
+            row = max(rows.values(), key=lambda row: row.epochs)
+            found.append(unknown("; ".join(_ended(row, last) for row in rows.values()), row.epochs))
+        else:
+            found.append(unknown(pending.get(variant.id, PENDING)))
+    return found
+
+
+def _hits(rows: Mapping[int, TrainingRow]) -> Hits:
+    return [row.hits for row in rows.values() if row.state == "done"]
+
+
+def _notes(
+    config: TrainedAccuracy,
+    rows: Mapping[int, TrainingRow],
+    last: Mapping[tuple[str, int], EpochRow],
+    freedom: int,
+    pending: str | None,
+) -> list[str]:
+    """What a reader must know of a known accuracy."""
+    notes = [_ended(row, last) for row in rows.values() if row.state != "done"]
+    notes += [
+        f"seed {row.seed} stalled {_times(row.attempt)} and was begun anew"
+        for row in rows.values()
+        if row.state == "done" and row.attempt
+    ]
+    if missing := [seed for seed in config.seeds if seed not in rows]:
+        notes.append(
+            f"{pending or PENDING}: seed{'s' if len(missing) > 1 else ''} {', '.join(map(str, missing))}"
+        )
+    if not freedom:
+        notes.append("no network has two seeds: their noise is unknown, and so is the interval")
+    return notes
+
+
+def _ended(row: TrainingRow, last: Mapping[tuple[str, int], EpochRow]) -> str:
+    """How a training ended that is not worth a point."""
+    epoch = last.get((row.variant, row.seed))
+    at = f" with {epoch.validation_top1_pct:.1f} % on the validation part" if epoch else ""
+    if row.state == "stalled":
+        return f"seed {row.seed} stalled at chance{at}, also when begun anew {_times(row.attempt)}"
+    return f"seed {row.seed} was stopped by halving after epoch {row.epochs}{at}"
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"

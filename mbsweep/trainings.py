@@ -1,0 +1,320 @@
+"""The trainings of a sweep: shared out over processes, each epoch on the disk before the next begins."""
+
+from __future__ import annotations
+
+import math
+import select
+from collections import deque
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import astuple, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from mbsweep.accuracy.datasets import Dataset
+from mbsweep.accuracy.halving import Rungs
+from mbsweep.accuracy.trained import source_name, trained_accuracies
+from mbsweep.accuracy.training import Job
+from mbsweep.accuracy.worker import TrainingWorker
+from mbsweep.child import AnswerError, CrashError
+from mbsweep.measuring import Progress
+from mbsweep.profiler.device import device_id, this_device, usable_cores, versions
+from mbsweep.space.accuracy import TrainedAccuracy, fingerprint
+from mbsweep.space.counting import count
+from mbsweep.space.variant import Variant
+from mbsweep.store import Store
+from mbsweep.training_tables import EpochRow, TrainingRow
+
+ACCURACY = "accuracy"  # stands for a configuration where a training failed
+ATTEMPTS = 3  # beginnings of a training that stalls or diverges
+CRASHES = 3  # of the process under one training, until it is given up
+STALL_SIGMAS = 4  # above chance: what is below has learnt nothing
+
+
+@dataclass
+class _Training:
+    """One training on its way."""
+
+    job: Job
+    macs: int
+    asked: str = ""  # "begin", "epoch" or "finish": what its worker is about
+    curve: list[EpochRow] = field(default_factory=list)
+    crashes: int = 0
+
+    @property
+    def key(self) -> tuple[str, int]:
+        return self.job.variant.id, self.job.seed
+
+
+class Trainings:
+    """What is left to be trained of a source, and the processes that do it."""
+
+    def __init__(
+        self,
+        store: Store,
+        config: TrainedAccuracy,
+        dataset: Dataset,
+        variants: Sequence[Variant],
+        jobs: int | None,
+        progress: Progress,
+    ) -> None:
+        self._store, self._config, self._dataset, self._progress = store, config, dataset, progress
+        self._variants = variants
+        self._source = source_name(config, dataset.id)
+        self._folder = weights_folder(store.folder, config, dataset)
+        self._macs = {variant.id: count(variant).macs for variant in variants}
+        self._pending: dict[str, str] = {}
+        self._todo = deque(self._unfinished())
+        self._jobs, self._devices = _share_out(jobs, len(self._todo))
+        self._threads = max(1, usable_cores() // self._jobs)
+        labels = dataset.labels("validation")
+        self._chance_pct = 100 * float(np.bincount(labels).max()) / len(labels)
+        self._noise_pct = math.sqrt(self._chance_pct * (100 - self._chance_pct) / len(labels))
+        self._rungs = Rungs(config.budget.halving, self._macs) if config.budget.halving else None
+        self._kept: set[tuple[str, int, int, int]] = set()  # epochs that are in the store
+        self._spent_s = 0.0
+        for row in store.epochs(self._source):
+            self._note(row)
+
+    def _unfinished(self) -> list[_Training]:
+        """Small networks first, so that there is soon something to see."""
+        ended = {(row.variant, row.seed) for row in self._store.trainings(self._source)}
+        failed = {variant for variant, config in self._store.failures() if config == ACCURACY}
+        attempts: dict[tuple[str, int], int] = {}
+        for row in self._store.epochs(self._source):
+            attempts[row.variant, row.seed] = row.attempt
+        found = []
+        for variant in sorted(self._variants, key=lambda variant: self._macs[variant.id]):
+            for seed in self._config.seeds:
+                key = (variant.id, seed)
+                if key not in ended and variant.id not in failed:
+                    job = Job(variant, self._config.recipe, seed, attempts.get(key, 0))
+                    found.append(_Training(job, self._macs[variant.id]))
+        return found
+
+    def _note(self, row: EpochRow) -> bool:
+        """Take an epoch into account; True where halving would end its training here."""
+        self._kept.add(row.key)
+        self._spent_s += row.seconds
+        return self._rungs is not None and self._rungs.is_weak(row)
+
+    def run(self) -> None:
+        """Train what is left, and enter the accuracies. Raises MbsweepError where the disk is full."""
+        self.enter()
+        if not self._todo:
+            return
+        self._session = self._store.begin_session(*_device(self._devices))
+        each = self._config.recipe.epochs
+        self._progress.begin(f"train on {self._dataset.id}", each * len(self._todo))
+        workers = {}
+        try:
+            for place in range(min(self._jobs, len(self._todo))):
+                worker = self._started(place)
+                workers[worker] = place
+            active = {worker: self._begin(worker, self._todo.popleft()) for worker in workers}
+            while active:
+                ready, _, _ = select.select(list(active), [], [])
+                for worker in ready:
+                    training = active.pop(worker)
+                    if self._step(worker, training):
+                        active[worker] = training
+                        continue
+                    if training.asked == "crashed":
+                        worker.close()
+                        place = workers.pop(worker)
+                        worker = self._started(place)
+                        workers[worker] = place
+                    if self._todo:
+                        active[worker] = self._begin(worker, self._todo.popleft())
+        finally:
+            for worker in workers:
+                worker.close()
+        self.enter()
+
+    def enter(self) -> None:
+        """Enter what is known of the accuracies."""
+        for (variant, config), reason in self._store.failures().items():
+            if config == ACCURACY:
+                self._pending[variant] = reason
+        store, source = self._store, self._source
+        found = trained_accuracies(
+            self._config,
+            source,
+            self._dataset.id,
+            self._variants,
+            store.trainings(source),
+            store.epochs(source),
+            self._pending,
+        )
+        store.set_accuracies(
+            (variant.id, "fp32", *astuple(accuracy))
+            for variant, accuracy in zip(self._variants, found, strict=True)
+        )
+
+    def _started(self, place: int) -> TrainingWorker:
+        return TrainingWorker(self._threads, self._devices[place % len(self._devices)])
+
+    def _begin(self, worker: TrainingWorker, training: _Training) -> _Training:
+        training.curve.clear()
+        training.asked = "begin"
+        worker.begin(training.job, self._dataset, self._checkpoint(training), self._weights(training))
+        return training
+
+    def _weights(self, training: _Training) -> Path:
+        variant, seed = training.key
+        return self._folder / f"{variant}_seed{seed}.safetensors"
+
+    def _checkpoint(self, training: _Training) -> Path:
+        return self._weights(training).with_suffix(".checkpoint")
+
+    def _step(self, worker: TrainingWorker, training: _Training) -> bool:
+        """Take a worker's answer and ask for what comes next; False where the training is over."""
+        try:
+            answer = worker.answer()
+        except CrashError as error:
+            self._crashed(training, str(error))
+            training.asked = "crashed"
+            return False
+        except AnswerError as error:
+            return self._went_wrong(worker, training, str(error))
+        if training.asked == "finish":
+            self._finished(training, answer)
+            return False
+        if training.asked == "epoch":
+            if answer is None:
+                training.asked = "finish"
+                worker.finish()
+                return True
+            return self._after_epoch(worker, training, answer)
+        training.asked = "epoch"
+        worker.epoch()
+        return True
+
+    def _after_epoch(self, worker: TrainingWorker, training: _Training, answer: dict[str, Any]) -> bool:
+        row = EpochRow(*training.key, training.job.attempt, **answer)
+        training.curve.append(row)
+        is_weak = False
+        if row.key not in self._kept:
+            self._store.add_epoch(self._source, row)
+            is_weak = self._note(row) and row.epoch < self._config.recipe.epochs
+        self._progress.advance(row.variant)
+        if self._is_stalled(training.curve):
+            return self._begin_anew(worker, training, "stalled")
+        if is_weak:
+            self._end(training, "stopped")
+            return False
+        if self._is_spent() and row.epoch < self._config.recipe.epochs:
+            self._todo.clear()
+            minutes = self._config.budget.minutes
+            self._pending[row.variant] = (
+                f"the budget of {minutes:g} minutes was spent after epoch {row.epoch} of "
+                f"{self._config.recipe.epochs}; raise it and run the sweep again"
+            )
+            return False
+        worker.epoch()
+        return True
+
+    def _is_stalled(self, curve: Sequence[EpochRow]) -> bool:
+        """Whether a training is no better than chance once half of its epochs are over."""
+        if len(curve) < max(2, math.ceil(self._config.recipe.epochs / 2)):
+            return False
+        best = max(row.validation_top1_pct for row in curve)
+        return best < self._chance_pct + STALL_SIGMAS * self._noise_pct
+
+    def _is_spent(self) -> bool:
+        minutes = self._config.budget.minutes
+        return minutes is not None and self._spent_s / self._jobs >= 60 * minutes
+
+    def _begin_anew(self, worker: TrainingWorker, training: _Training, why: str) -> bool:
+        """Train from another beginning at a lower rate; give up after ATTEMPTS of them."""
+        variant, seed = training.key
+        if training.job.attempt + 1 < ATTEMPTS:
+            self._progress.say(f"{variant}, seed {seed}: {why}; begun anew at a lower learning rate")
+            training.job = replace(training.job, attempt=training.job.attempt + 1)
+            self._begin(worker, training)
+            return True
+        if why == "stalled":
+            self._end(training, why)
+        else:
+            self._fail(training, f"{why}, also when begun anew {ATTEMPTS - 1} times")
+        return False
+
+    def _went_wrong(self, worker: TrainingWorker, training: _Training, reason: str) -> bool:
+        if reason.startswith("DivergedError: "):
+            return self._begin_anew(worker, training, reason.partition(": ")[2])
+        self._fail(training, " ".join(reason.split())[:500])
+        return False
+
+    def _crashed(self, training: _Training, reason: str) -> None:
+        training.crashes += 1
+        if training.crashes < CRASHES:
+            self._todo.appendleft(training)
+        else:
+            self._fail(training, reason)
+
+    def _fail(self, training: _Training, reason: str) -> None:
+        variant, seed = training.key
+        self._store.add_failure(variant, ACCURACY, f"seed {seed}: {reason}")
+        self._progress.say(f"{variant}, seed {seed}: failed: {reason}")
+        self._todo = deque(other for other in self._todo if other.key[0] != variant)
+
+    def _end(self, training: _Training, state: str) -> None:
+        """The training ended without a network that is worth a point."""
+        self._add(training, state, None, 0, b"")
+        variant, seed = training.key
+        best = max(row.validation_top1_pct for row in training.curve)
+        self._progress.say(f"{variant}, seed {seed}: {state}, {best:.1f} % at best on the validation part")
+
+    def _finished(self, training: _Training, answer: dict[str, Any]) -> None:
+        correct = bytes.fromhex(answer["correct"])
+        self._add(training, "done", answer["top5_pct"], answer["images"], correct)
+        hits = np.unpackbits(np.frombuffer(correct, np.uint8), count=answer["images"])
+        variant, seed = training.key
+        seconds = sum(row.seconds for row in training.curve)
+        self._progress.say(
+            f"{variant}, seed {seed}: {100 * hits.mean():.1f} % of the test part, "
+            f"{len(training.curve)} epochs in {seconds:.0f} s"
+        )
+
+    def _add(
+        self, training: _Training, state: str, top5_pct: float | None, images: int, correct: bytes
+    ) -> None:
+        row = TrainingRow(
+            *training.key,
+            training.job.attempt,
+            self._session,
+            self._threads,
+            state,
+            len(training.curve),
+            top5_pct,
+            images,
+            correct,
+        )
+        self._store.add_training(self._source, row)
+        with suppress(OSError):
+            self._checkpoint(training).unlink(missing_ok=True)
+        self.enter()
+
+
+def weights_folder(run: Path, config: TrainedAccuracy, dataset: Dataset) -> Path:
+    """Where a run keeps the networks of a recipe and a data set."""
+    return run / "weights" / f"{dataset.id}_{fingerprint(config.recipe, 6)}"
+
+
+def _share_out(jobs: int | None, trainings: int) -> tuple[int, list[str]]:
+    """How many processes there are, and on which devices: one per GPU, else one per core."""
+    devices = [f"cuda:{place}" for place in range(torch.cuda.device_count())] or ["cpu"]
+    usual = len(devices) if devices != ["cpu"] else usable_cores()
+    return max(1, min(jobs or usual, trainings)), devices
+
+
+def _device(devices: Iterable[str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """The device that networks are trained on, its id included, and the versions."""
+    device, found = this_device().as_dict(), versions()
+    if list(devices) != ["cpu"]:
+        device["gpu"] = torch.cuda.get_device_name(0)
+        device["description"] = f"{device['gpu']} in {device['description']}"
+    return device | {"id": device_id(device, "torch", found["torch"])}, found
