@@ -339,6 +339,57 @@ def bench(
         print(line, flush=True)
 
 
+StemStride = Annotated[int, typer.Option(help="Stride of the first layer; 1 for small images.")]
+DatasetOption = Annotated[
+    str, typer.Option("--dataset", help="digits, a folder of images, or NAME:PATH such as cifar10:FILE.")
+]
+
+
+@app.command()
+def train(
+    output: Annotated[Path, typer.Option("-o", "--output", help="The network's file: .safetensors.")],
+    dataset: DatasetOption = "digits",
+    width: Width = 1.0,
+    resolution: Resolution = 64,
+    depth: Depth = 5,
+    stem_stride: StemStride = 2,
+    epochs: Annotated[int, typer.Option(help="Epochs.")] = 12,
+    batch: Annotated[int, typer.Option(help="Images per step.")] = 64,
+    optimizer: Annotated[str, typer.Option(help="sgd or adamw.")] = "sgd",
+    learning_rate: Annotated[float, typer.Option(help="The highest of the schedule.")] = 0.3,
+    flip: Annotated[bool, typer.Option("--flip", help="Mirror half of the images.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Of all that is random.")] = 0,
+) -> None:
+    """Train one network and save it with all that one needs to use it."""
+    from mbsweep.train_one import train_network
+
+    fields = {"width": width, "resolution": resolution, "depth": depth, "stem_stride": stem_stride}
+    settings = {"epochs": epochs, "batch": batch, "optimizer": optimizer, "flip": flip}
+    settings |= {"learning_rate": learning_rate}
+    for line in train_network(fields, dataset, settings, seed, output):
+        print(line, flush=True)
+
+
+class PartName(StrEnum):
+    """Parts of a data set."""
+
+    train = "train"
+    validation = "validation"
+    test = "test"
+
+
+@app.command()
+def evaluate(
+    checkpoint: Annotated[Path, typer.Argument(metavar="FILE", readable=False, help="A saved network.")],
+    dataset: DatasetOption = "digits",
+    part: Annotated[PartName, typer.Option(help="Part of the data set.")] = PartName.test,
+) -> None:
+    """Say how accurate a saved network is on a data set."""
+    from mbsweep.train_one import evaluate_network
+
+    print(evaluate_network(checkpoint, dataset, part.value))
+
+
 @app.command()
 def reproduce() -> None:
     """Print the paper's Tables 4 to 7 and the model zoo's beside exact counts; mark what does not follow."""

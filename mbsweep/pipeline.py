@@ -22,7 +22,7 @@ from mbsweep.profiler.bench import Bench
 from mbsweep.profiler.device import this_device, versions
 from mbsweep.profiler.subject import Subject
 from mbsweep.results import Run, open_run
-from mbsweep.space.accuracy import PredictedAccuracy, PublishedAccuracy, TrainedAccuracy
+from mbsweep.space.accuracy import PredictedAccuracy, PublishedAccuracy, SupernetAccuracy, TrainedAccuracy
 from mbsweep.space.counting import SpaceCounts, count_space
 from mbsweep.space.latency import LatencyConfig
 from mbsweep.space.rules import did_you_mean
@@ -104,7 +104,7 @@ def run(
             "predict them with `kind: predicted`",
         )
     folder = default_out(sweep) if out is None else Path(out)
-    if isinstance(sweep.accuracy, TrainedAccuracy):
+    if isinstance(sweep.accuracy, TrainedAccuracy | SupernetAccuracy):
         dataset = _open_dataset(sweep, sweep.accuracy, space, progress)
     with Store.write(folder) as store:
         _check_same_device(store, sweep, folder)
@@ -120,10 +120,16 @@ def run(
             from mbsweep.trainings import Trainings  # loads torch
 
             Trainings(store, sweep.accuracy, dataset, space.variants(), jobs, progress).run()
+        elif isinstance(sweep.accuracy, SupernetAccuracy):
+            from mbsweep.supernets import run_supernet
+
+            run_supernet(store, sweep.accuracy, dataset, space.variants(), jobs, progress)
     return open_run(folder)
 
 
-def _open_dataset(sweep: Sweep, config: TrainedAccuracy, space: SpaceCounts, progress: Progress) -> Dataset:
+def _open_dataset(
+    sweep: Sweep, config: TrainedAccuracy | SupernetAccuracy, space: SpaceCounts, progress: Progress
+) -> Dataset:
     """The data set that a sweep trains on. MbsweepError where it cannot be had, or has other classes."""
     from mbsweep.accuracy.datasets import open_dataset  # loads torch
 

@@ -50,6 +50,11 @@ class TrainingRow(NamedTuple):
     correct: bytes
 
     @property
+    def top5(self) -> float:
+        """Top-5 accuracy in percent; NaN where it is unknown."""
+        return float("nan") if self.top5_pct is None else self.top5_pct
+
+    @property
     def hits(self) -> NDArray[np.bool_]:
         """(images,): which images of the test part it got right; none where it was not tested."""
         return np.unpackbits(np.frombuffer(self.correct, np.uint8), count=self.images).astype(bool)

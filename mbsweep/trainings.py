@@ -22,7 +22,7 @@ from mbsweep.accuracy.worker import TrainingWorker
 from mbsweep.child import AnswerError, CrashError
 from mbsweep.measuring import Progress
 from mbsweep.profiler.device import device_id, this_device, usable_cores, versions
-from mbsweep.space.accuracy import TrainedAccuracy, fingerprint
+from mbsweep.space.accuracy import Recipe, TrainedAccuracy, fingerprint
 from mbsweep.space.counting import count
 from mbsweep.space.variant import Variant
 from mbsweep.store import Store
@@ -64,7 +64,7 @@ class Trainings:
         self._store, self._config, self._dataset, self._progress = store, config, dataset, progress
         self._variants = variants
         self._source = source_name(config, dataset.id)
-        self._folder = weights_folder(store.folder, config, dataset)
+        self._folder = weights_folder(store.folder, config.recipe, dataset)
         self._macs = {variant.id: count(variant).macs for variant in variants}
         self._pending: dict[str, str] = {}
         self._todo = deque(self._unfinished())
@@ -106,7 +106,7 @@ class Trainings:
         self.enter()
         if not self._todo:
             return
-        self._session = self._store.begin_session(*_device(self._devices))
+        self._session = self._store.begin_session(*training_device(self._devices))
         each = self._config.recipe.epochs
         self._progress.begin(f"train on {self._dataset.id}", each * len(self._todo))
         workers = {}
@@ -133,6 +133,14 @@ class Trainings:
             for worker in workers:
                 worker.close()
         self.enter()
+
+    def known(self) -> dict[str, float]:
+        """Variant -> mean top-1 accuracy in percent over its seeds, of those that came to their end."""
+        hits: dict[str, list[float]] = {}
+        for row in self._store.trainings(self._source):
+            if row.state == "done" and row.variant in self._macs and row.seed in self._config.seeds:
+                hits.setdefault(row.variant, []).append(100 * float(row.hits.mean()))
+        return {variant: sum(values) / len(values) for variant, values in hits.items()}
 
     def enter(self) -> None:
         """Enter what is known of the accuracies."""
@@ -299,9 +307,9 @@ class Trainings:
         self.enter()
 
 
-def weights_folder(run: Path, config: TrainedAccuracy, dataset: Dataset) -> Path:
+def weights_folder(run: Path, recipe: Recipe, dataset: Dataset) -> Path:
     """Where a run keeps the networks of a recipe and a data set."""
-    return run / "weights" / f"{dataset.id}_{fingerprint(config.recipe, 6)}"
+    return run / "weights" / f"{dataset.id}_{fingerprint(recipe, 6)}"
 
 
 def _share_out(jobs: int | None, trainings: int) -> tuple[int, list[str]]:
@@ -311,7 +319,7 @@ def _share_out(jobs: int | None, trainings: int) -> tuple[int, list[str]]:
     return max(1, min(jobs or usual, trainings)), devices
 
 
-def _device(devices: Iterable[str]) -> tuple[dict[str, Any], dict[str, str]]:
+def training_device(devices: Iterable[str]) -> tuple[dict[str, Any], dict[str, str]]:
     """The device that networks are trained on, its id included, and the versions."""
     device, found = this_device().as_dict(), versions()
     if list(devices) != ["cpu"]:

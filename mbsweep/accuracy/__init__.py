@@ -13,5 +13,6 @@ from mbsweep.space.variant import Variant
 SOURCES: dict[str, Callable[[Sequence[Variant], Any, str], list[Accuracy]]] = {
     "published": published_accuracies,
     "predicted": predicted_accuracies,
+    "supernet": not_yet_trained,  # until `mbsweep.supernets` has trained them
     "trained": not_yet_trained,  # until `mbsweep.trainings` has trained them
 }

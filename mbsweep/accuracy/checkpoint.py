@@ -73,13 +73,13 @@ def write_checkpoint(path: Path, state: Checkpoint) -> None:
     write_file(path, save({name: tensor.contiguous() for name, tensor in state.tensors.items()}, head))
 
 
-def read_checkpoint(path: Path, about: dict[str, Any] | None = None) -> Checkpoint | None:
-    """The checkpoint in a file; None where there is none, it is damaged, or not of a training of `about`."""
+def resumed(path: Path, about: dict[str, Any]) -> Checkpoint:
+    """The checkpoint in a file; the beginning where there is none, it is damaged, or of another training."""
     try:
         found = open_checkpoint(path)
     except MbsweepError:
-        return None
-    return found if about is None or found.about == about else None
+        found = Checkpoint({}, [], {})
+    return found if found.about == about else Checkpoint(about, [], {})
 
 
 def open_checkpoint(path: Path) -> Checkpoint:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 from mbsweep.accuracy.value import NAN, Accuracy
@@ -19,8 +18,10 @@ def source_name(config: TrainedAccuracy | SupernetAccuracy, dataset: str) -> str
 
     dataset: its id. Seeds and the minutes of a budget only say how much of it is done.
     """
-    recipe = fingerprint(config.recipe, 6)
-    return f"trained on {dataset}, {config.recipe.epochs} epochs (recipe {recipe})"
+    decides = config if config.source == "supernet" else config.recipe
+    recipe = fingerprint(decides, 6, without=("dataset", "alone", "min_tau"))
+    how = "trained" if config.source == "trained" else "one supernet trained"
+    return f"{how} on {dataset}, {config.recipe.epochs} epochs (recipe {recipe})"
 
 
 def not_yet_trained(
@@ -64,7 +65,7 @@ def trained_accuracies(
         if hits := _hits(rows):
             is_done = [row for row in rows.values() if row.state == "done"]
             over_seeds = spread(hits, noise)
-            top5 = [math.nan if row.top5_pct is None else row.top5_pct for row in is_done]
+            top5 = [row.top5 for row in is_done]
             found.append(
                 Accuracy(
                     over_seeds.mean_pct,

@@ -21,7 +21,7 @@ from mbsweep.accuracy.checkpoint import (
     Checkpoint,
     load_weights,
     open_checkpoint,
-    read_checkpoint,
+    resumed,
     write_checkpoint,
 )
 from mbsweep.accuracy.datasets import Dataset, Part
@@ -110,9 +110,7 @@ def train(job: Job, dataset: Dataset, checkpoint: Path, device: str = "cpu") -> 
     images, labels = torch.from_numpy(train_part.images), torch.from_numpy(train_part.labels)
     steps = max(1, len(labels) // recipe.batch)  # an epoch leaves out what does not fill a batch
 
-    state = read_checkpoint(checkpoint, about(job, dataset, moments)) or Checkpoint(
-        about(job, dataset, moments), [], {}
-    )
+    state = resumed(checkpoint, about(job, dataset, moments))
     state.restore(net, optimizer)
     yield from (Epoch(**row) for row in state.curve)
     for epoch in range(len(state.curve), recipe.epochs):
@@ -129,8 +127,7 @@ def train(job: Job, dataset: Dataset, checkpoint: Path, device: str = "cpu") -> 
             x = normalised(augmented(images, places, recipe, chance).to(device), moments)
             y = labels[places].to(device)
             rate = job.learning_rate * schedule((epoch * steps + step) / (recipe.epochs * steps), recipe)
-            for group in optimizer.param_groups:
-                group["lr"] = rate
+            set_rate(optimizer, rate)
             with mixed_precision(device):
                 logits = net(x)
                 loss = F.cross_entropy(logits, y, label_smoothing=recipe.label_smoothing)
@@ -139,8 +136,7 @@ def train(job: Job, dataset: Dataset, checkpoint: Path, device: str = "cpu") -> 
             optimizer.step()
             losses[step] = loss.detach()
             hits += int((logits.argmax(1) == y).sum())
-        if not torch.isfinite(losses).all():
-            raise DivergedError(f"the loss is not a number in epoch {epoch + 1}")
+        check_finite(losses, epoch)
         found = evaluate(net, validation, moments, device)
         row = Epoch(
             epoch + 1,
@@ -154,6 +150,12 @@ def train(job: Job, dataset: Dataset, checkpoint: Path, device: str = "cpu") -> 
         state.add(asdict(row), net, optimizer)
         write_checkpoint(checkpoint, state)
         yield row
+
+
+def check_finite(losses: Tensor, epoch: int) -> None:
+    """DivergedError where a loss of an epoch, counted from 0, is not a number."""
+    if not torch.isfinite(losses).all():
+        raise DivergedError(f"the loss is not a number in epoch {epoch + 1}")
 
 
 def has_lost_patience(curve: list[dict[str, Any]], recipe: Recipe) -> bool:
@@ -294,6 +296,12 @@ def make_optimizer(net: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     return torch.optim.SGD(
         groups, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=nesterov, fused=True
     )
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """The learning rate of the next step."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate
 
 
 def mixed_precision(device: str) -> torch.autocast:

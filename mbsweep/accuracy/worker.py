@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from mbsweep.space.variant import Variant
 
 if TYPE_CHECKING:
     from mbsweep.accuracy.datasets import Dataset
-    from mbsweep.accuracy.training import Epoch, Job
+    from mbsweep.accuracy.training import Epoch, Job, Outcome
 
 COMMAND = command_of(__name__)
 
@@ -30,10 +30,19 @@ class TrainingWorker(Child):
 
     def begin(self, job: Job, dataset: Dataset, checkpoint: Path, weights: Path) -> None:
         """A network, which is not trained yet. Answer: None."""
+        self.tell("begin", self._told(job, dataset, checkpoint) | {"weights": str(weights)})
+
+    def begin_supernet(
+        self, job: Job, variants: Sequence[Variant], middle: int, dataset: Dataset, checkpoint: Path
+    ) -> None:
+        """Networks that share the weights of the job's. Answer: None. Then `epoch`, then `measure`."""
+        told = {"variants": [asdict(variant) for variant in variants], "middle": middle}
+        self.tell("begin", self._told(job, dataset, checkpoint) | told)
+
+    def _told(self, job: Job, dataset: Dataset, checkpoint: Path) -> dict[str, Any]:
         told = {"threads": self._threads, "device": self._device, "seed": job.seed, "attempt": job.attempt}
         told |= {"variant": asdict(job.variant), "recipe": job.recipe.settings}
-        told |= {"dataset": dataset.as_dict(), "checkpoint": str(checkpoint), "weights": str(weights)}
-        self.tell("begin", told)
+        return told | {"dataset": dataset.as_dict(), "checkpoint": str(checkpoint)}
 
     def epoch(self) -> None:
         """Train for one more epoch. Answer: its fields; None where there is none left."""
@@ -43,11 +52,14 @@ class TrainingWorker(Child):
         """Test the best epoch's weights and write them to their file. Answer: top5_pct, images, correct."""
         self.tell("finish")
 
+    def measure(self, variant: Variant, images: int) -> None:
+        """Test a network of a supernet, its statistics taken from so many images. Answer: as of `finish`."""
+        self.tell("measure", {"variant": asdict(variant), "images": images})
+
 
 class _Answers:
     """What the other process does."""
 
-    job: Job
     dataset: Dataset
     epochs: Iterator[Epoch]
 
@@ -56,15 +68,20 @@ class _Answers:
 
     def begin(self, told: dict[str, Any]) -> None:
         from mbsweep.accuracy.datasets import Dataset
+        from mbsweep.accuracy.supernet import train_supernet
         from mbsweep.accuracy.training import Job, train, use_threads
 
         use_threads(told["threads"])
         variant = Variant(**told["variant"])
-        self.job = Job(variant, Recipe.model_validate(told["recipe"]), told["seed"], told["attempt"])
-        self.dataset = Dataset.from_dict(told["dataset"])
-        self.device, self.weights = told["device"], Path(told["weights"])
-        self.checkpoint = Path(told["checkpoint"])
-        self.epochs = train(self.job, self.dataset, self.checkpoint, self.device)
+        job = Job(variant, Recipe.model_validate(told["recipe"]), told["seed"], told["attempt"])
+        self.dataset, self.checkpoint = Dataset.from_dict(told["dataset"]), Path(told["checkpoint"])
+        self.device = told["device"]
+        if "variants" in told:
+            variants = [Variant(**fields) for fields in told["variants"]]
+            self.epochs = train_supernet(job, variants, told["middle"], self.dataset, self.checkpoint)
+        else:
+            self.weights = Path(told["weights"])
+            self.epochs = train(job, self.dataset, self.checkpoint, self.device)
 
     def epoch(self) -> dict[str, Any] | None:
         found = next(self.epochs, None)
@@ -73,10 +90,20 @@ class _Answers:
     def finish(self) -> dict[str, Any]:
         from mbsweep.accuracy.training import finish
 
-        found = finish(self.checkpoint, self.weights, self.dataset, self.device)
-        top5_pct = None if math.isnan(found.top5_pct) else found.top5_pct
-        correct = np.packbits(found.correct).tobytes().hex()
-        return {"top5_pct": top5_pct, "images": len(found.correct), "correct": correct}
+        return _as_answer(finish(self.checkpoint, self.weights, self.dataset, self.device))
+
+    def measure(self, told: dict[str, Any]) -> dict[str, Any]:
+        from mbsweep.accuracy.checkpoint import open_checkpoint
+        from mbsweep.accuracy.supernet import measure
+
+        state = open_checkpoint(self.checkpoint)
+        return _as_answer(measure(state, Variant(**told["variant"]), self.dataset, told["images"]))
+
+
+def _as_answer(found: Outcome) -> dict[str, Any]:
+    top5_pct = None if math.isnan(found.top5_pct) else found.top5_pct
+    correct = np.packbits(found.correct).tobytes().hex()
+    return {"top5_pct": top5_pct, "images": len(found.correct), "correct": correct}
 
 
 if __name__ == "__main__":

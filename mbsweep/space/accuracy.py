@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -95,7 +96,7 @@ class Recipe(Strict):
         "epochs": integer(1, 10_000, 12),
         "batch": integer(2, 4096, 64),
         "optimizer": choice(["sgd", "adamw"]),
-        "learning_rate": number(0, 10, 0.1),
+        "learning_rate": number(0, 10, 0.3),
         "momentum": number(0, 0.9999, 0.9, with_low=True),
         "weight_decay": number(0, 1, 1e-4, with_low=True),
         "schedule": choice(["one_cycle", "cosine"]),
@@ -112,7 +113,7 @@ class Recipe(Strict):
     epochs: int = 12
     batch: int = 64
     optimizer: Literal["sgd", "adamw"] = "sgd"
-    learning_rate: float = 0.1  # the highest of the schedule
+    learning_rate: float = 0.3  # the highest of the schedule
     momentum: float = 0.9  # Nesterov's; of adamw: beta1
     weight_decay: float = 1e-4  # not on batch normalisation, biases and depthwise kernels
     schedule: Literal["one_cycle", "cosine"] = "one_cycle"
@@ -162,13 +163,25 @@ class TrainedAccuracy(Strict):
     budget: Budget = Budget()
 
 
+class Alone(Strict):
+    """Variants that are also trained alone, to tell how far a supernet can be trusted."""
+
+    rules: ClassVar[dict[str, Rule]] = {
+        "count": integer(0, 1000, 6),
+        "seeds": integers(None, 0, 2**32 - 1, (0,), or_none=False),
+    }
+
+    count: int = 6  # spread evenly over the variants by their mult-adds
+    recipe: Recipe = Recipe()
+    seeds: tuple[int, ...] = (0,)
+
+
 class SupernetAccuracy(Strict):
     """One training for all variants, which share its weights."""
 
     rules: ClassVar[dict[str, Rule]] = {
         "source": choice(["supernet"]),
         "seed": SEED,
-        "alone": integer(0, 1000, 6),
         "min_tau": number(-1, 1, 0.7, with_low=True),
         "middle": integer(0, 16, 2),
         "calibration_images": integer(64, 1_000_000, 2000),
@@ -178,8 +191,8 @@ class SupernetAccuracy(Strict):
     dataset: DatasetConfig = Digits(name="digits")
     recipe: Recipe = Recipe()
     seed: int = 0
-    alone: int = 6  # so many variants are also trained alone, to tell how far the supernet can be trusted
-    min_tau: float = 0.7  # below this rank correlation with them, the ranking is not to be relied on
+    alone: Alone = Alone()
+    min_tau: float = 0.7  # below this rank correlation with those, the ranking is not to be relied on
     middle: int = 2  # variants picked at random in each step, besides the largest and the smallest
     calibration_images: int = 2000  # from which each variant gets its batch normalisation statistics
 
@@ -219,6 +232,10 @@ else:
     AccuracyConfig = one_of("source", ACCURACY_CONFIGS)
 
 
-def fingerprint(config: Strict, length: int = 8) -> str:
-    """A short hash of all settings: two configurations have the same if they ask for the same."""
-    return hashlib.sha256(json.dumps(config.settings, sort_keys=True).encode()).hexdigest()[:length]
+def fingerprint(config: Strict, length: int, without: Collection[str] = ()) -> str:
+    """A short hash of settings: two configurations have the same if they ask for the same.
+
+    without: settings that do not matter.
+    """
+    settings = {name: value for name, value in config.settings.items() if name not in without}
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:length]

@@ -79,6 +79,14 @@ def mobilenet_v1(variant: Variant) -> Architecture:
     return Architecture(tuple(layers))
 
 
+def repeated_layers(variant: Variant) -> range:
+    """Places of the layers that networks of another depth do not have, or have more of."""
+    per_block = len(BLOCKS[variant.block]("", (1, 1), 1, 1))
+    before = [times for _, _, times in _V1_BODY].index(REPEATED)
+    start = 1 + per_block * sum(times for _, _, times in _V1_BODY[:before])
+    return range(start, start + per_block * variant.depth)
+
+
 # The counting of whole spaces relies on three things: a layer's channels do not depend on the resolution, its
 # sizes do not depend on the width, and from depth 2 on one more block always adds the same layers.
 FAMILIES: dict[str, Callable[[Variant], Architecture]] = {

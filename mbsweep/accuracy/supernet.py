@@ -1,0 +1,230 @@
+"""One training for a whole space: networks that share the weights of the largest.
+
+Slimmable networks (Yu and Huang, arXiv:1903.05134): each step trains the largest network, the smallest, and
+some in between (the sandwich rule); all but the largest learn from its answers (in-place distillation). A
+network's weights are the first channels of the largest's, its repeated blocks the first of them. Each has
+batch normalisation statistics of its own, taken once the training is over.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812  (as everyone calls it)
+from torch import Tensor, nn
+
+from mbsweep.accuracy.checkpoint import WEIGHT, Checkpoint, load_weights, resumed, write_checkpoint
+from mbsweep.accuracy.datasets import Dataset, Part
+from mbsweep.accuracy.training import (
+    Epoch,
+    Job,
+    Moments,
+    Outcome,
+    about,
+    augmented,
+    channel_moments,
+    check_finite,
+    evaluate,
+    initialised,
+    make_optimizer,
+    normalised,
+    schedule,
+    set_rate,
+)
+from mbsweep.errors import MbsweepError
+from mbsweep.nets import build
+from mbsweep.space.architecture import architecture, repeated_layers
+from mbsweep.space.blocks import Layer
+from mbsweep.space.counting import count
+from mbsweep.space.variant import Variant
+
+CALIBRATION_BATCH = 128
+CHECKED_ON = 512  # images for the statistics of the networks that are validated after each epoch
+
+
+def train_supernet(
+    job: Job, variants: Sequence[Variant], middle: int, dataset: Dataset, checkpoint: Path
+) -> Iterator[Epoch]:
+    """Train all variants at once, or go on from the checkpoint; yield each epoch, also those of before.
+
+    job: of the largest network, as `largest_of` gives it. middle: networks picked at random in each step.
+    The train figures of an epoch are those of the largest, the validation figures means of the largest and
+    the smallest. Raises DivergedError where the loss is not a number.
+    """
+    recipe, largest = job.recipe, job.variant
+    sizes = sorted({variant.resolution for variant in variants} | {largest.resolution})
+    parts = {size: dataset.part("train", size) for size in sizes}
+    images = {size: torch.from_numpy(part.images) for size, part in parts.items()}
+    labels = torch.from_numpy(parts[largest.resolution].labels)
+    moments = channel_moments(parts[largest.resolution])
+    smallest = min(variants, key=lambda variant: count(variant).macs)
+    layers = {variant: shared_layers(variant, largest) for variant in [*variants, largest]}
+    net = initialised(job).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = make_optimizer(net, recipe)
+    steps = max(1, len(labels) // recipe.batch)
+
+    state = resumed(checkpoint, about(job, dataset, moments) | {"supernet": True})
+    state.restore(net, optimizer)
+    yield from (Epoch(**row) for row in state.curve)
+    for epoch in range(len(state.curve), recipe.epochs):
+        start = time.monotonic()
+        chance = torch.Generator().manual_seed(job.random_state(epoch))
+        picker = random.Random(job.random_state(epoch, 1))  # noqa: S311  (no secret)
+        order = torch.randperm(len(labels), generator=chance)
+        losses, hits = torch.zeros(steps), 0
+        net.train()
+        for step in range(steps):
+            places = order[step * recipe.batch : (step + 1) * recipe.batch]
+            y = labels[places]
+            rate = job.learning_rate * schedule((epoch * steps + step) / (recipe.epochs * steps), recipe)
+            set_rate(optimizer, rate)
+            optimizer.zero_grad(set_to_none=True)
+            x = normalised(augmented(images[largest.resolution], places, recipe, chance), moments)
+            logits = forward(net, layers[largest], x)
+            loss = F.cross_entropy(logits, y, label_smoothing=recipe.label_smoothing)
+            loss.backward()  # type: ignore[no-untyped-call]
+            answers = logits.detach().softmax(1)
+            for variant in [smallest, *picker.sample(list(variants), min(middle, len(variants)))]:
+                x = normalised(augmented(images[variant.resolution], places, recipe, chance), moments)
+                F.cross_entropy(forward(net, layers[variant], x), answers).backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            losses[step] = loss.detach()
+            hits += int((logits.argmax(1) == y).sum())
+        check_finite(losses, epoch)
+        found = [
+            evaluate(
+                extracted(net, largest, variant, parts[variant.resolution], moments, CHECKED_ON),
+                dataset.part("validation", variant.resolution),
+                moments,
+            )
+            for variant in (largest, smallest)
+        ]
+        row = Epoch(
+            epoch + 1,
+            rate,
+            float(losses.mean()),
+            100 * hits / (steps * len(places)),
+            sum(outcome.loss for outcome in found) / len(found),
+            sum(outcome.top1_pct for outcome in found) / len(found),
+            time.monotonic() - start,
+        )
+        state.add(asdict(row), net, optimizer)
+        write_checkpoint(checkpoint, state)
+        yield row
+
+
+def largest_of(variants: Sequence[Variant]) -> Variant:
+    """The network whose weights all of them share: the greatest width, depth and resolution.
+
+    Raises MbsweepError where they differ in more than these.
+    """
+    bodies = {replace(variant, width=1.0, depth=5, resolution=224) for variant in variants}
+    if len(bodies) > 1:
+        raise MbsweepError(
+            "a supernet's variants may differ in width, depth and resolution only; "
+            f"{' and '.join(sorted(body.id for body in bodies)[:2])} differ in more"
+        )
+    return replace(
+        variants[0],
+        width=max(variant.width for variant in variants),
+        depth=max(variant.depth for variant in variants),
+        resolution=max(variant.resolution for variant in variants),
+    )
+
+
+def shared_layers(variant: Variant, largest: Variant) -> list[tuple[Layer, str]]:
+    """A network's layers, each with the name of the child of the largest's that has its weights."""
+    own, all_ = architecture(variant).layers, architecture(largest).layers
+    stop, missing = repeated_layers(variant).stop, len(all_) - len(own)
+    return [
+        (layer, all_[place if place < stop else place + missing].name.replace(".", "_"))
+        for place, layer in enumerate(own)
+    ]
+
+
+def forward(net: nn.Module, layers: Sequence[tuple[Layer, str]], x: Tensor) -> Tensor:
+    """Logits of a network in training, from its share of the largest's weights."""
+    for layer, name in layers:
+        module: Any = getattr(net, name)
+        if layer.kind == "avg_pool":
+            x = module(x)
+        elif layer.kind == "fc":
+            x = F.linear(x, module.linear.weight[:, : layer.in_channels], module.linear.bias)
+        else:
+            weight = sliced(module.conv.weight, layer)
+            groups = layer.in_channels if layer.kind == "conv_dw" else 1
+            x = F.conv2d(x, weight, None, layer.stride, layer.kernel // 2, groups=groups)
+            scale, shift = (part[: layer.out_channels] for part in (module.bn.weight, module.bn.bias))
+            x = F.relu_(F.batch_norm(x, None, None, scale, shift, training=True))
+    return x
+
+
+def sliced(weight: Tensor, layer: Layer) -> Tensor:
+    """The first output channels of a kernel, and the first inputs of each."""
+    inputs = 1 if layer.kind == "conv_dw" else layer.in_channels
+    return weight[: layer.out_channels, :inputs]
+
+
+def extracted(
+    net: nn.Module, largest: Variant, variant: Variant, part: Part, moments: Moments, images: int
+) -> nn.Module:
+    """A network of its own, with its share of the weights and its own batch normalisation statistics.
+
+    part: gives the images, at the variant's resolution, over which the statistics are taken.
+    """
+    found = build(variant)
+    with torch.no_grad():
+        for layer, name in shared_layers(variant, largest):
+            source: Any = getattr(net, name)
+            target: Any = getattr(found, layer.name.replace(".", "_"))
+            if layer.kind == "fc":
+                target.linear.weight.copy_(source.linear.weight[:, : layer.in_channels])
+                target.linear.bias.copy_(source.linear.bias)
+            elif layer.kind != "avg_pool":
+                target.conv.weight.copy_(sliced(source.conv.weight, layer))
+                target.bn.weight.copy_(source.bn.weight[: layer.out_channels])
+                target.bn.bias.copy_(source.bn.bias[: layer.out_channels])
+    found.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    recalibrate(found, part, moments, images)
+    return found
+
+
+def measure(state: Checkpoint, variant: Variant, dataset: Dataset, images: int) -> Outcome:
+    """How a network of a supernet does on the test part. images: for its batch normalisation statistics."""
+    found = extract(state, variant, dataset, images)
+    moments = state.about["mean"], state.about["std"]
+    return evaluate(found, dataset.part("test", variant.resolution), moments)
+
+
+def extract(state: Checkpoint, variant: Variant, dataset: Dataset, images: int) -> nn.Module:
+    """A network of a supernet's file. MbsweepError where the supernet does not have it."""
+    largest = Variant(**state.about["variant"])
+    if not state.about.get("supernet"):
+        raise MbsweepError(f"{largest.id} was trained alone and is no supernet: it has no other networks")
+    if largest_of([largest, variant]) != largest:
+        raise MbsweepError(f"the supernet of {largest.id} has no {variant.id}, which is larger")
+    net = build(largest)
+    load_weights(net, state.tensors, WEIGHT)
+    moments = state.about["mean"], state.about["std"]
+    return extracted(net, largest, variant, dataset.part("train", variant.resolution), moments, images)
+
+
+@torch.no_grad()
+def recalibrate(net: nn.Module, part: Part, moments: Moments, images: int) -> None:
+    """Take batch normalisation statistics anew: the mean over batches of some images, evenly chosen."""
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.reset_running_stats()
+            module.momentum = None  # the plain mean of all batches
+    net.train()
+    some = torch.from_numpy(part.images[:: max(1, len(part.images) // images)][:images].copy())
+    for batch in torch.split(some, CALIBRATION_BATCH):
+        if len(batch) > 1:
+            net(normalised(batch, moments))
+    net.eval()

@@ -1,0 +1,185 @@
+"""A supernet in a run: train it once, test every variant from it, say how far it can be trusted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import astuple, replace
+from typing import Any
+
+import numpy as np
+from scipy.stats import kendalltau
+
+from mbsweep.accuracy.datasets import Dataset
+from mbsweep.accuracy.supernet import largest_of
+from mbsweep.accuracy.trained import source_name
+from mbsweep.accuracy.training import Job
+from mbsweep.accuracy.value import NAN, Accuracy
+from mbsweep.accuracy.worker import TrainingWorker
+from mbsweep.child import AnswerError
+from mbsweep.measuring import Progress
+from mbsweep.profiler.device import usable_cores
+from mbsweep.space.accuracy import SupernetAccuracy, TrainedAccuracy
+from mbsweep.space.counting import count
+from mbsweep.space.variant import Variant
+from mbsweep.store import Store
+from mbsweep.training_tables import EpochRow, TrainingRow
+from mbsweep.trainings import ACCURACY, Trainings, training_device, weights_folder
+
+
+def run_supernet(
+    store: Store,
+    config: SupernetAccuracy,
+    dataset: Dataset,
+    variants: Sequence[Variant],
+    jobs: int | None,
+    progress: Progress,
+) -> None:
+    """Do what is left of it. Each epoch, and each variant's test, is on the disk before the next begins.
+
+    Raises MbsweepError for what the user can put right.
+    """
+    source = source_name(config, dataset.id)
+    if ("", ACCURACY) in store.failures():
+        return
+    tested = {row.variant for row in store.trainings(source)}
+    missing = [variant for variant in variants if variant.id not in tested]
+    if missing:
+        try:
+            _train(store, config, source, dataset, variants, missing, progress)
+        except AnswerError as error:
+            reason = " ".join(str(error).split())[:500]
+            store.add_failure("", ACCURACY, reason)
+            progress.say(f"the supernet failed: {reason}")
+            return
+    chosen = spread_evenly(variants, config.alone.count)
+    alone: dict[str, float] = {}
+    if chosen:
+        asked = TrainedAccuracy(
+            source="trained", dataset=config.dataset, recipe=config.alone.recipe, seeds=config.alone.seeds
+        )
+        trainings = Trainings(store, asked, dataset, chosen, jobs, progress)
+        trainings.run()
+        alone = trainings.known()
+    _enter(store, config, source, dataset, variants, alone, progress)
+
+
+def spread_evenly(variants: Sequence[Variant], number: int) -> list[Variant]:
+    """So many of the variants, from the smallest to the largest, evenly by their rank in mult-adds."""
+    ordered = sorted(variants, key=lambda variant: count(variant).macs)
+    places = np.linspace(0, len(ordered) - 1, min(number, len(ordered))).round().astype(int)
+    return [ordered[place] for place in dict.fromkeys(places.tolist())]
+
+
+def _train(
+    store: Store,
+    config: SupernetAccuracy,
+    source: str,
+    dataset: Dataset,
+    variants: Sequence[Variant],
+    missing: Sequence[Variant],
+    progress: Progress,
+) -> None:
+    """Train the supernet and test the variants. Raises AnswerError where that cannot be done."""
+    largest, threads = largest_of(variants), usable_cores()
+    session = store.begin_session(*training_device(["cpu"]))
+    checkpoint = weights_folder(store.folder, config.recipe, dataset) / "supernet.safetensors"
+    progress.begin(f"train a supernet on {dataset.id}", config.recipe.epochs)
+    worker = TrainingWorker(threads, "cpu")
+    try:
+        worker.begin_supernet(
+            Job(largest, config.recipe, config.seed), variants, config.middle, dataset, checkpoint
+        )
+        worker.answer()
+        epochs = 0
+        while True:
+            worker.epoch()
+            if (row := worker.answer()) is None:
+                break
+            store.add_epoch(source, EpochRow(largest.id, config.seed, 0, **row))
+            progress.advance(largest.id)
+            epochs = row["epoch"]
+        progress.begin("test variants of the supernet", len(missing))
+        for variant in missing:
+            worker.measure(variant, config.calibration_images)
+            found = worker.answer()
+            store.add_training(
+                source,
+                TrainingRow(
+                    variant.id,
+                    config.seed,
+                    0,
+                    session,
+                    threads,
+                    "done",
+                    epochs,
+                    found["top5_pct"],
+                    found["images"],
+                    bytes.fromhex(found["correct"]),
+                ),
+            )
+            progress.advance(variant.id)
+    finally:
+        worker.close()
+
+
+def trust(supernet: dict[str, float], alone: dict[str, float], min_tau: float) -> dict[str, Any]:
+    """How far a supernet's accuracies agree with those of variants that were trained alone, in percent.
+
+    Kendall's tau, the mean of what is missing to the accuracy alone, and the largest difference.
+    """
+    both = [variant for variant in alone if variant in supernet]
+    gaps = np.array([alone[variant] - supernet[variant] for variant in both])
+    tau = NAN
+    if len(both) > 1:
+        tau = float(kendalltau([supernet[v] for v in both], [alone[v] for v in both]).statistic)
+    if not both:
+        return {"networks": 0, "summary": "not compared with networks that were trained alone"}
+    words = (
+        f"against {len(both)} networks that were trained alone: Kendall's tau {tau:.2f}, "
+        f"{gaps.mean():.1f} points below them on average, at most {np.abs(gaps).max():.1f} apart"
+    )
+    if not tau >= min_tau:
+        words += f"; its ranking is not to be relied on (tau below {min_tau:g})"
+    return {
+        "networks": len(both),
+        "tau": None if np.isnan(tau) else tau,
+        "mean_gap_pct": float(gaps.mean()),
+        "worst_gap_pct": float(np.abs(gaps).max()),
+        "is_reliable": bool(tau >= min_tau),
+        "summary": words,
+    }
+
+
+def _enter(
+    store: Store,
+    config: SupernetAccuracy,
+    source: str,
+    dataset: Dataset,
+    variants: Sequence[Variant],
+    alone: dict[str, float],
+    progress: Progress,
+) -> None:
+    """Enter the accuracies, each with how far it can be trusted."""
+    rows = {row.variant: row for row in store.trainings(source)}
+    values = {variant: 100 * float(row.hits.mean()) for variant, row in rows.items()}
+    report = trust(values, alone, config.min_tau)
+    store.set_supernet(source, json.dumps(report))
+    progress.say(f"supernet: {report['summary']}")
+    known = Accuracy(NAN, NAN, "supernet", source, dataset.id, seeds=str(config.seed), note=report["summary"])
+    store.set_accuracies(
+        (
+            variant.id,
+            "fp32",
+            *astuple(
+                replace(
+                    known,
+                    top1_pct=values[variant.id],
+                    top5_pct=rows[variant.id].top5,
+                    epochs=rows[variant.id].epochs,
+                )
+            ),
+        )
+        for variant in variants
+        if variant.id in rows
+    )

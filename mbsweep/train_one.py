@@ -1,0 +1,130 @@
+"""`mbsweep train` and `mbsweep evaluate`: one network, trained and saved, or tested."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from mbsweep.accuracy.checkpoint import open_checkpoint
+from mbsweep.accuracy.datasets import Dataset, open_dataset
+from mbsweep.accuracy.training import (
+    DivergedError,
+    Job,
+    Outcome,
+    evaluate,
+    finish,
+    train,
+    trained_network,
+    use_threads,
+)
+from mbsweep.errors import MbsweepError
+from mbsweep.profiler.device import usable_cores
+from mbsweep.seeds import SeedNoise, spread
+from mbsweep.space.accuracy import DATASET_CONFIGS, Recipe
+from mbsweep.space.rules import did_you_mean, shown
+from mbsweep.space.variant import Variant
+
+NO_SEED_NOISE = SeedNoise(variance=0.0, freedom=1_000_000)  # the interval is that of the images alone
+
+
+def dataset_config(words: str) -> Any:
+    """`digits`, a folder of images, or `NAME:PATH` -> the `dataset` of a sweep file.
+
+    Raises MbsweepError for a name that no data set has.
+    """
+    name, _, path = words.partition(":")
+    if name not in DATASET_CONFIGS and Path(words).is_dir():
+        name, path = "imagefolder", words
+    if name not in DATASET_CONFIGS:
+        allowed = ", ".join(DATASET_CONFIGS)
+        raise MbsweepError(
+            f"--dataset is {shown(words)}; expected digits, a folder of images, or NAME:PATH with NAME one "
+            f"of {allowed}{did_you_mean(name, DATASET_CONFIGS)}"
+        )
+    try:
+        return DATASET_CONFIGS[name].model_validate({"name": name} | ({"path": path} if path else {}))
+    except ValidationError as error:
+        place = error.errors()[0]["loc"][-1]
+        raise MbsweepError(f"--dataset is {shown(words)}; {name} {_needs(str(place))}") from None
+
+
+def _needs(place: str) -> str:
+    return "needs a path: NAME:PATH" if place == "path" else f"has no {place}"
+
+
+def train_network(
+    fields: dict[str, Any], dataset: str, settings: dict[str, Any], seed: int, output: Path
+) -> Iterator[str]:
+    """Train one network on all cores and save it; lines that say how it goes.
+
+    fields: those of Variant that were given. settings: those of a recipe. An interrupted training goes on
+    from `output` with the ending .checkpoint. Raises MbsweepError for what the user can put right.
+    """
+    try:
+        recipe = Recipe.model_validate(settings)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        words = str(fault["msg"]).removeprefix("Value error, ")
+        raise MbsweepError(
+            f"--{str(fault['loc'][0]).replace('_', '-')} is {shown(fault['input'])}; {words}"
+        ) from None
+    if output.suffix != ".safetensors" or not output.parent.is_dir():
+        raise MbsweepError(f"{output}: name a file with the ending .safetensors in a folder that exists")
+    config = dataset_config(dataset)
+    images = open_dataset(config, [Variant(**fields).resolution])
+    variant = Variant(**fields, num_classes=len(images.classes))
+    use_threads(usable_cores())
+    checkpoint = output.with_suffix(".checkpoint")
+    yield f"{variant.id} on {images.id}, {recipe.epochs} epochs, seed {seed}"
+    try:
+        for row in train(Job(variant, recipe, seed), images, checkpoint):
+            yield (
+                f"epoch {row.epoch}: {row.train_top1_pct:.1f} % while training, "
+                f"{row.validation_top1_pct:.1f} % on the validation part, {row.seconds:.1f} s"
+            )
+    except DivergedError as error:
+        raise MbsweepError(f"{variant.id}: {error}; try a lower --learning-rate") from None
+    found = finish(checkpoint, output, images)
+    with suppress(OSError):
+        checkpoint.unlink()
+    yield f"{output}: {told(found, images, 'test')}"
+
+
+def evaluate_network(path: Path, dataset: str, part: str) -> str:
+    """What a saved network does on a part of a data set, in a line.
+
+    Raises MbsweepError where the file is no network, or the data set has other classes than it knows.
+    """
+    state = open_checkpoint(path)
+    variant = Variant(**state.about["variant"])
+    images = open_dataset(dataset_config(dataset), [variant.resolution])
+    if list(images.classes) != state.about["classes"]:
+        raise MbsweepError(
+            f"{path} tells {_named(state.about['classes'])} apart, and {images.id} has "
+            f"{_named(images.classes)}; the classes must be the same"
+        )
+    use_threads(usable_cores())
+    moments = state.about["mean"], state.about["std"]
+    found = evaluate(trained_network(state), images.part(part, variant.resolution), moments)
+    other = "" if state.about["dataset"] == images.id else f"; it was trained on {state.about['dataset']}"
+    return f"{path}: {variant.id}, {told(found, images, part)}{other}"
+
+
+def told(found: Outcome, images: Dataset, part: str) -> str:
+    """Accuracy with the interval that the choice of the images leaves open."""
+    ends = spread([found.correct], NO_SEED_NOISE)
+    top5 = "" if np.isnan(found.top5_pct) else f", top-5 {found.top5_pct:.2f} %"
+    return (
+        f"top-1 {found.top1_pct:.2f} % (95 % interval {ends.low_pct:.2f} to {ends.high_pct:.2f}, of the "
+        f"choice of the {len(found.correct):,} images){top5} on the {part} part of {images.id}"
+    )
+
+
+def _named(classes: Any) -> str:
+    names = ", ".join(map(str, classes[:5]))
+    return f"{len(classes)} classes ({names}{', ...' if len(classes) > 5 else ''})"
