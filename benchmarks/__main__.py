@@ -15,6 +15,7 @@ NAMES = (
     "overhead",
     "prediction",
     "accuracy_prediction",
+    "training",
 )
 
 for name in NAMES:

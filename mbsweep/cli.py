@@ -359,6 +359,9 @@ def train(
     learning_rate: Annotated[float, typer.Option(help="The highest of the schedule.")] = 0.3,
     flip: Annotated[bool, typer.Option("--flip", help="Mirror half of the images.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of all that is random.")] = 0,
+    start: Annotated[
+        Path | None, typer.Option(help="Fine-tune: the file of this network, or of a supernet that has it.")
+    ] = None,
 ) -> None:
     """Train one network and save it with all that one needs to use it."""
     from mbsweep.train_one import train_network
@@ -366,8 +369,28 @@ def train(
     fields = {"width": width, "resolution": resolution, "depth": depth, "stem_stride": stem_stride}
     settings = {"epochs": epochs, "batch": batch, "optimizer": optimizer, "flip": flip}
     settings |= {"learning_rate": learning_rate}
-    for line in train_network(fields, dataset, settings, seed, output):
+    for line in train_network(fields, dataset, settings, seed, start, output):
         print(line, flush=True)
+
+
+@app.command()
+def extract(
+    supernet: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", readable=False, help="A supernet's file, under weights/ of its run."),
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The network's file: .safetensors.")],
+    dataset: DatasetOption = "digits",
+    width: Width = 1.0,
+    resolution: Resolution = 64,
+    depth: Depth = 5,
+    stem_stride: StemStride = 2,
+) -> None:
+    """Write one network of a supernet to a file of its own, as an ordinary network."""
+    from mbsweep.train_one import extract_network
+
+    fields = {"width": width, "resolution": resolution, "depth": depth, "stem_stride": stem_stride}
+    print(extract_network(supernet, fields, dataset, output))
 
 
 class PartName(StrEnum):

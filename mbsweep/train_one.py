@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
+from torch import nn
 
-from mbsweep.accuracy.checkpoint import open_checkpoint
+from mbsweep.accuracy.checkpoint import WEIGHT, Checkpoint, open_checkpoint, write_checkpoint
 from mbsweep.accuracy.datasets import Dataset, open_dataset
+from mbsweep.accuracy.supernet import extract
 from mbsweep.accuracy.training import (
     DivergedError,
     Job,
@@ -29,6 +32,7 @@ from mbsweep.space.accuracy import DATASET_CONFIGS, Recipe
 from mbsweep.space.rules import did_you_mean, shown
 from mbsweep.space.variant import Variant
 
+CALIBRATION_IMAGES = 2000
 NO_SEED_NOISE = SeedNoise(variance=0.0, freedom=1_000_000)  # the interval is that of the images alone
 
 
@@ -58,12 +62,18 @@ def _needs(place: str) -> str:
 
 
 def train_network(
-    fields: dict[str, Any], dataset: str, settings: dict[str, Any], seed: int, output: Path
+    fields: dict[str, Any],
+    dataset: str,
+    settings: dict[str, Any],
+    seed: int,
+    start: Path | None,
+    output: Path,
 ) -> Iterator[str]:
     """Train one network on all cores and save it; lines that say how it goes.
 
-    fields: those of Variant that were given. settings: those of a recipe. An interrupted training goes on
-    from `output` with the ending .checkpoint. Raises MbsweepError for what the user can put right.
+    fields: those of Variant that were given. settings: those of a recipe. start: a network's file to begin
+    with, or a supernet's that has the network. An interrupted training goes on from `output` with the ending
+    .checkpoint. Raises MbsweepError for what the user can put right.
     """
     try:
         recipe = Recipe.model_validate(settings)
@@ -73,16 +83,16 @@ def train_network(
         raise MbsweepError(
             f"--{str(fault['loc'][0]).replace('_', '-')} is {shown(fault['input'])}; {words}"
         ) from None
-    if output.suffix != ".safetensors" or not output.parent.is_dir():
-        raise MbsweepError(f"{output}: name a file with the ending .safetensors in a folder that exists")
+    _check_output(output)
     config = dataset_config(dataset)
     images = open_dataset(config, [Variant(**fields).resolution])
     variant = Variant(**fields, num_classes=len(images.classes))
     use_threads(usable_cores())
     checkpoint = output.with_suffix(".checkpoint")
+    begin = None if start is None else _begin(start, variant, images)
     yield f"{variant.id} on {images.id}, {recipe.epochs} epochs, seed {seed}"
     try:
-        for row in train(Job(variant, recipe, seed), images, checkpoint):
+        for row in train(Job(variant, recipe, seed), images, checkpoint, start=begin):
             yield (
                 f"epoch {row.epoch}: {row.train_top1_pct:.1f} % while training, "
                 f"{row.validation_top1_pct:.1f} % on the validation part, {row.seconds:.1f} s"
@@ -95,19 +105,61 @@ def train_network(
     yield f"{output}: {told(found, images, 'test')}"
 
 
+def _check_output(output: Path) -> None:
+    if output.suffix != ".safetensors" or not output.parent.is_dir():
+        raise MbsweepError(f"{output}: name a file with the ending .safetensors in a folder that exists")
+
+
+def _begin(path: Path, variant: Variant, images: Dataset) -> nn.Module:
+    """The network in a file, to be trained further."""
+    state = open_checkpoint(path)
+    if state.about.get("supernet"):
+        return extract(state, variant, images, CALIBRATION_IMAGES)
+    if (other := Variant(**state.about["variant"])) != variant:
+        raise MbsweepError(f"{path} holds {other.id}, which cannot begin a training of {variant.id}")
+    return trained_network(state)
+
+
+def extract_network(path: Path, fields: dict[str, Any], dataset: str, output: Path) -> str:
+    """Write one network of a supernet to a file of its own; return in a line what was written.
+
+    Raises MbsweepError where the file is no supernet, or does not have the network.
+    """
+    _check_output(output)
+    state = open_checkpoint(path)
+    variant = Variant(**fields, num_classes=len(state.about["classes"]))
+    images = open_dataset(dataset_config(dataset), [variant.resolution])
+    _check_classes(path, state, images)
+    use_threads(usable_cores())
+    net = extract(state, variant, images, CALIBRATION_IMAGES)
+    about = {name: value for name, value in state.about.items() if name != "supernet"}
+    weights = {WEIGHT + name: tensor for name, tensor in net.state_dict().items()}
+    write_checkpoint(output, Checkpoint(about | {"variant": asdict(variant)}, [], weights))
+    found = evaluate(net, images.part("test", variant.resolution), (about["mean"], about["std"]))
+    return f"{output}: {variant.id}, {told(found, images, 'test')}"
+
+
+def _check_classes(path: Path, state: Checkpoint, images: Dataset) -> None:
+    if list(images.classes) != state.about["classes"]:
+        raise MbsweepError(
+            f"{path} tells {_named(state.about['classes'])} apart, and {images.id} has "
+            f"{_named(images.classes)}; the classes must be the same"
+        )
+
+
 def evaluate_network(path: Path, dataset: str, part: str) -> str:
     """What a saved network does on a part of a data set, in a line.
 
     Raises MbsweepError where the file is no network, or the data set has other classes than it knows.
     """
     state = open_checkpoint(path)
+    if state.about.get("supernet"):
+        raise MbsweepError(
+            f"{path} is a supernet; `mbsweep extract` gives each network of it a file of its own"
+        )
     variant = Variant(**state.about["variant"])
     images = open_dataset(dataset_config(dataset), [variant.resolution])
-    if list(images.classes) != state.about["classes"]:
-        raise MbsweepError(
-            f"{path} tells {_named(state.about['classes'])} apart, and {images.id} has "
-            f"{_named(images.classes)}; the classes must be the same"
-        )
+    _check_classes(path, state, images)
     use_threads(usable_cores())
     moments = state.about["mean"], state.about["std"]
     found = evaluate(trained_network(state), images.part(part, variant.resolution), moments)

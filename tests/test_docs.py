@@ -11,10 +11,19 @@ import pytest
 from mbsweep.accuracy.published import tables
 from mbsweep.columns import COLUMNS
 from mbsweep.profiler.backends import BACKENDS
+from mbsweep.space.accuracy import (
+    ACCURACY_CONFIGS,
+    DATASET_CONFIGS,
+    Alone,
+    Budget,
+    Halving,
+    Recipe,
+)
 from mbsweep.space.blocks import BLOCKS
 from mbsweep.space.latency import LatencyConfig
 from mbsweep.space.sweep import Axes, Sweep, load_sweep, parse_sweep
 
+TRAINING_MODELS = [*ACCURACY_CONFIGS.values(), *DATASET_CONFIGS.values(), Recipe, Budget, Halving, Alone]
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 SWEEP_FILES = (ROOT / "docs/sweep_files.md").read_text()
@@ -91,6 +100,9 @@ def test_every_key_of_a_sweep_file_is_documented():
         *Sweep.model_fields,
         *Axes.model_fields,
         *LatencyConfig.model_fields,
+        *(key for model in TRAINING_MODELS for key in model.model_fields),
+        *ACCURACY_CONFIGS,
+        *DATASET_CONFIGS,
         *BACKENDS,
         *BLOCKS,
         *tables(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
 from collections.abc import Iterator
@@ -91,8 +92,12 @@ def use_threads(threads: int) -> None:
     torch.use_deterministic_algorithms(True, warn_only=True)
 
 
-def train(job: Job, dataset: Dataset, checkpoint: Path, device: str = "cpu") -> Iterator[Epoch]:
+def train(
+    job: Job, dataset: Dataset, checkpoint: Path, device: str = "cpu", start: nn.Module | None = None
+) -> Iterator[Epoch]:
     """Train a network, or go on from its checkpoint; yield each epoch, also those of before.
+
+    start: the network to begin with, for fine-tuning; default a new one, whose weights follow the seed.
 
     checkpoint: written after every epoch, before it is yielded. In the end it has the weights of the epoch
     with the best validation accuracy (the last of equals) under `best`; see `mbsweep.accuracy.checkpoint`.
@@ -105,18 +110,19 @@ def train(job: Job, dataset: Dataset, checkpoint: Path, device: str = "cpu") -> 
     recipe, resolution = job.recipe, job.variant.resolution
     train_part, validation = (dataset.part(name, resolution) for name in ("train", "validation"))
     moments = channel_moments(train_part)
-    net = initialised(job).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    net = start or initialised(job)
+    net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = make_optimizer(net, recipe)
     images, labels = torch.from_numpy(train_part.images), torch.from_numpy(train_part.labels)
     steps = max(1, len(labels) // recipe.batch)  # an epoch leaves out what does not fill a batch
 
-    state = resumed(checkpoint, about(job, dataset, moments))
+    state = resumed(checkpoint, about(job, dataset, moments) | {"start": start and weights_hash(start)})
     state.restore(net, optimizer)
     yield from (Epoch(**row) for row in state.curve)
     for epoch in range(len(state.curve), recipe.epochs):
         if has_lost_patience(state.curve, recipe):
             return
-        start = time.monotonic()
+        begun = time.monotonic()
         chance = torch.Generator().manual_seed(job.random_state(epoch))
         torch.manual_seed(job.random_state(epoch, 1))  # of the dropout
         order = torch.randperm(len(labels), generator=chance)
@@ -145,11 +151,19 @@ def train(job: Job, dataset: Dataset, checkpoint: Path, device: str = "cpu") -> 
             100 * hits / (steps * len(places)),
             found.loss,
             found.top1_pct,
-            time.monotonic() - start,
+            time.monotonic() - begun,
         )
         state.add(asdict(row), net, optimizer)
         write_checkpoint(checkpoint, state)
         yield row
+
+
+def weights_hash(net: nn.Module) -> str:
+    """Short hash of a network's weights."""
+    digest = hashlib.sha256()
+    for name, tensor in net.state_dict().items():
+        digest.update(name.encode() + tensor.contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
 
 
 def check_finite(losses: Tensor, epoch: int) -> None:
