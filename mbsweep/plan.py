@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from mbsweep.accuracy import SOURCES
 from mbsweep.database import EmptyRunError
@@ -12,7 +13,8 @@ from mbsweep.errors import MbsweepError
 from mbsweep.folder import check_free, holds_run
 from mbsweep.pipeline import check, default_out
 from mbsweep.profiler.backends import check_installed
-from mbsweep.space.accuracy import TrainedAccuracy
+from mbsweep.profiler.device import usable_cores
+from mbsweep.space.accuracy import SupernetAccuracy, TrainedAccuracy
 from mbsweep.space.counting import SpaceCounts, count_space
 from mbsweep.space.latency import LatencyConfig
 from mbsweep.space.sweep import Sweep
@@ -22,6 +24,8 @@ from mbsweep.store import Store
 _START_S = 5.0  # loading torch
 _PREPARE_S = 0.2  # building, checking and exporting one network
 _MACS_PER_S = 20e9
+_TRAINING_MACS_PER_S = 25e9  # of one core
+_TRAINING_IMAGE_S = 1.5e-4  # and image, whatever the network
 _VISIT_OVERHEAD = 1.15  # the untimed call of each visit, the yardstick, the commit
 
 Finished = tuple[str, int, float]  # variant, visits, width of its interval in percent of the headline
@@ -51,8 +55,13 @@ def plan(sweep: Sweep, out: Path | None = None) -> str:
         lines.append(f"  latency    {config.id}: {about}; {done:,} of {len(space):,} done")
         lines += [f"             {missing}" for missing in _missing(config)]
         seconds += total_s * (1 - done / len(space))
-    if seconds:
-        lines.append(f"  time       at most about {_duration(seconds + _START_S)} (estimated, not measured)")
+    training_s = _training_s(sweep.accuracy, space)
+    if math.isnan(training_s):
+        lines.append("  time       that of training depends on how many images there are")
+    elif seconds or training_s:
+        total = _duration(seconds + training_s + _START_S)
+        condition = " if nothing is trained yet" if training_s else ""
+        lines.append(f"  time       at most about {total}{condition} (estimated, not measured)")
     elif sweep.latency:
         lines.append("  time       nothing is left to measure")
     else:
@@ -68,14 +77,34 @@ def _narrowed(sweep: Sweep, kept: int, asked: int) -> str:
 
 def _accuracy_line(sweep: Sweep, space: SpaceCounts) -> str:
     assert sweep.accuracy is not None  # noqa: S101
-    if isinstance(sweep.accuracy, TrainedAccuracy):
-        recipe, seeds = sweep.accuracy.recipe, sweep.accuracy.seeds
-        trainings = f"{len(space) * len(seeds):,} trainings of {recipe.epochs} epochs"
-        told = f"{trainings} (seeds {', '.join(map(str, seeds))})"
-        return f"  accuracy   trained on {sweep.accuracy.dataset.name}: {told}"
+    if isinstance(sweep.accuracy, TrainedAccuracy | SupernetAccuracy):
+        return f"  accuracy   {_training_words(sweep.accuracy, len(space))}"
     found = SOURCES[sweep.accuracy.source](space.variants(), sweep.accuracy, "fp32")
     known = sum(not math.isnan(accuracy.top1_pct) for accuracy in found)
     return f"  accuracy   {sweep.accuracy.source}, {found[0].source}: known for {known:,} of {len(space):,}"
+
+
+def _training_words(config: TrainedAccuracy | SupernetAccuracy, variants: int) -> str:
+    if isinstance(config, TrainedAccuracy):
+        how = f"{variants * len(config.seeds):,} trainings of {config.recipe.epochs} epochs"
+        return f"trained on {config.dataset.name}: {how} (seeds {', '.join(map(str, config.seeds))})"
+    alone = f"{config.alone.count * len(config.alone.seeds)} trainings of single networks to compare"
+    return f"one supernet trained on {config.dataset.name} for {config.recipe.epochs} epochs; {alone}"
+
+
+def _training_s(config: Any, space: SpaceCounts) -> float:
+    """Seconds that training takes; NaN where nobody has counted the images."""
+    if not isinstance(config, TrainedAccuracy | SupernetAccuracy):
+        return 0.0
+    images = getattr(config.dataset, "train", math.nan)
+    per_image_s = 3 * space.macs / _TRAINING_MACS_PER_S + _TRAINING_IMAGE_S  # forward, and twice as much back
+    if isinstance(config, TrainedAccuracy):
+        total_s = float(per_image_s.sum()) * config.recipe.epochs * len(config.seeds)
+    else:
+        step_s = float(per_image_s.max() + config.middle * per_image_s.mean())
+        alone_s = float(per_image_s.mean()) * config.alone.count * len(config.alone.seeds)
+        total_s = step_s * config.recipe.epochs + alone_s * config.alone.recipe.epochs
+    return images * total_s / usable_cores()
 
 
 def _done(folder: Path) -> dict[str, list[Finished]]:
