@@ -60,6 +60,8 @@ def test_every_command_and_the_python_of_the_readme_run(workplace):
         "show",
         "bench",
         "export",
+        "train",
+        "evaluate",
         "reproduce",
     }
     for command in commands:
