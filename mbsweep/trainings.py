@@ -109,25 +109,23 @@ class Trainings:
         self._session = self._store.begin_session(*training_device(self._devices))
         each = self._config.recipe.epochs
         self._progress.begin(f"train on {self._dataset.id}", each * len(self._todo))
-        workers = {}
+        workers = [self._started(place) for place in range(self._jobs)]
         try:
-            for place in range(min(self._jobs, len(self._todo))):
-                worker = self._started(place)
-                workers[worker] = place
             active = {worker: self._begin(worker, self._todo.popleft()) for worker in workers}
             while active:
-                ready, _, _ = select.select(list(active), [], [])
-                for worker in ready:
+                for worker in select.select(list(active), [], [])[0]:
                     training = active.pop(worker)
-                    if self._step(worker, training):
-                        active[worker] = training
-                        continue
-                    if training.asked == "crashed":
+                    try:
+                        goes_on = self._step(worker, training)
+                    except CrashError as error:
+                        goes_on = False
+                        self._crashed(training, str(error))
                         worker.close()
-                        place = workers.pop(worker)
-                        worker = self._started(place)
-                        workers[worker] = place
-                    if self._todo:
+                        place = workers.index(worker)
+                        worker = workers[place] = self._started(place)  # noqa: PLW2901
+                    if goes_on:
+                        active[worker] = training
+                    elif self._todo:
                         active[worker] = self._begin(worker, self._todo.popleft())
         finally:
             for worker in workers:
@@ -179,13 +177,14 @@ class Trainings:
         return self._weights(training).with_suffix(".checkpoint")
 
     def _step(self, worker: TrainingWorker, training: _Training) -> bool:
-        """Take a worker's answer and ask for what comes next; False where the training is over."""
+        """Take a worker's answer and ask for what comes next; False where the training is over.
+
+        Raises CrashError where the worker's process has ended.
+        """
         try:
             answer = worker.answer()
-        except CrashError as error:
-            self._crashed(training, str(error))
-            training.asked = "crashed"
-            return False
+        except CrashError:
+            raise
         except AnswerError as error:
             return self._went_wrong(worker, training, str(error))
         if training.asked == "finish":
