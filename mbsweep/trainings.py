@@ -122,7 +122,7 @@ class Trainings:
                         self._crashed(training, str(error))
                         worker.close()
                         place = workers.index(worker)
-                        worker = workers[place] = self._started(place)  # noqa: PLW2901
+                        worker = workers[place] = self._started(place)
                     if goes_on:
                         active[worker] = training
                     elif self._todo:
@@ -214,12 +214,13 @@ class Trainings:
             self._end(training, "stopped")
             return False
         if self._is_spent() and row.epoch < self._config.recipe.epochs:
+            spent = f"the budget of {self._config.budget.minutes:g} minutes was spent"
+            advice = "raise it and run the sweep again"
+            after = f"after epoch {row.epoch} of {self._config.recipe.epochs}"
+            self._pending[row.variant] = f"{spent} {after}; {advice}"
+            for other in self._todo:
+                self._pending.setdefault(other.key[0], f"{spent} before its turn; {advice}")
             self._todo.clear()
-            minutes = self._config.budget.minutes
-            self._pending[row.variant] = (
-                f"the budget of {minutes:g} minutes was spent after epoch {row.epoch} of "
-                f"{self._config.recipe.epochs}; raise it and run the sweep again"
-            )
             return False
         worker.epoch()
         return True
