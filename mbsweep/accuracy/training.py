@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import time
 from collections.abc import Iterator
@@ -183,7 +184,8 @@ def has_lost_patience(curve: list[dict[str, Any]], recipe: Recipe) -> bool:
 def about(job: Job, dataset: Dataset, moments: Moments) -> dict[str, Any]:
     """What a network's file says of it: all that one needs to use it, and that it depends on."""
     return {
-        "variant": asdict(job.variant),
+        # As JSON gives it back: lists for tuples.
+        "variant": json.loads(json.dumps(asdict(job.variant))),
         "recipe": job.recipe.settings,
         "seed": job.seed,
         "attempt": job.attempt,
