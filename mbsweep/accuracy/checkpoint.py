@@ -69,7 +69,10 @@ def write_checkpoint(path: Path, state: Checkpoint) -> None:
     from safetensors.torch import save
 
     head = {"mbsweep": json.dumps({"about": state.about, "curve": state.curve})}
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MbsweepError(f"{path}: cannot be written: {error.strerror or error}") from None
     write_file(path, save({name: tensor.contiguous() for name, tensor in state.tensors.items()}, head))
 
 
