@@ -145,6 +145,8 @@ def train(
             hits += int((logits.argmax(1) == y).sum())
         check_finite(losses, epoch)
         found = evaluate(net, validation, moments, device)
+        if not math.isfinite(found.loss):  # the last step, or the running statistics, did it
+            raise DivergedError(f"the validation loss is not a number in epoch {epoch + 1}")
         row = Epoch(
             epoch + 1,
             rate,
