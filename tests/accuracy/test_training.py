@@ -1,0 +1,455 @@
+"""One training: its schedule, what it sees, what it decays, and that it is the same wherever it stopped."""
+
+import math
+from dataclasses import asdict, replace
+
+import brightness
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from mbsweep.accuracy import training
+from mbsweep.accuracy.checkpoint import BEST, OPTIMIZER, WEIGHT, open_checkpoint
+from mbsweep.accuracy.datasets import Part, open_dataset
+from mbsweep.accuracy.training import (
+    DivergedError,
+    Job,
+    augmented,
+    channel_moments,
+    evaluate,
+    finish,
+    has_lost_patience,
+    initialised,
+    make_optimizer,
+    normalised,
+    schedule,
+    train,
+    trained_network,
+)
+from mbsweep.space.accuracy import ImageFolder, Recipe
+from mbsweep.space.variant import Variant
+
+NET = Variant(width=0.1, resolution=16, depth=0, num_classes=3)
+RECIPE = Recipe(epochs=3, batch=16, learning_rate=0.05, warmup_pct=10)
+
+
+@pytest.fixture(autouse=True)
+def as_in_a_worker():
+    """One thread, and the same numbers from the same seed; put back afterwards."""
+    threads = torch.get_num_threads()
+    training.use_threads(1)
+    yield
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(False)
+    torch.set_flush_denormal(False)
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    """Three classes that differ in brightness, 20 training images each."""
+    root = brightness.write_images(tmp_path / "images", train=20)
+    return open_dataset(ImageFolder(name="imagefolder", path=str(root)), [16])
+
+
+def job(seed=0, attempt=0, net=NET, **settings):
+    return Job(net, RECIPE.model_copy(update=settings), seed, attempt)
+
+
+def numbers(epochs):
+    """Curves without the time they took."""
+    return [replace(epoch, seconds=0) for epoch in epochs]
+
+
+def same_tensors(one, other):
+    return set(one) == set(other) and all(torch.equal(one[name], other[name]) for name in one)
+
+
+# The learning rate
+
+
+@pytest.mark.parametrize(
+    ("kind", "progress", "share"),
+    [
+        ("one_cycle", 0.0, 0.04),  # PyTorch's OneCycleLR: initial rate is the highest / 25
+        ("one_cycle", 0.1, 0.52),  # half-way up the cosine
+        ("one_cycle", 0.2, 1.0),
+        ("one_cycle", 0.6, 0.5005),
+        ("one_cycle", 1.0, 0.001),
+        ("cosine", 0.0, 0.001),
+        ("cosine", 0.05, 0.25),  # a straight line
+        ("cosine", 0.1, 0.5),
+        ("cosine", 0.2, 1.0),
+        ("cosine", 0.6, 0.5005),  # 0.001 + 0.999 / 2
+        ("cosine", 1.0, 0.001),
+    ],
+)
+def test_the_rate_rises_for_the_warmup_and_falls_along_a_cosine(kind, progress, share):
+    """Literal shares of the highest rate, with a warmup of 20 %."""
+    recipe = Recipe(schedule=kind, warmup_pct=20)
+    assert schedule(progress, recipe) == pytest.approx(share, abs=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["one_cycle", "cosine"])
+def test_without_a_warmup_the_rate_begins_at_its_highest(kind):
+    """And no step divides by nothing."""
+    assert schedule(0.0, Recipe(schedule=kind, warmup_pct=0)) == 1
+
+
+def test_one_cycle_is_pytorchs(dataset):
+    """Step for step what OneCycleLR gives, with the same ends."""
+    weight = nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.SGD([weight], lr=1)
+    steps = 50
+    theirs = torch.optim.lr_scheduler.OneCycleLR(
+        # Theirs has its peak at step pct_start * total - 1, and its end at step total - 1.
+        optimizer,
+        1.0,
+        total_steps=steps + 1,
+        pct_start=11 / 51,
+        div_factor=25,
+        final_div_factor=1000 / 25,
+    )
+    recipe = Recipe(warmup_pct=20)
+    for step in range(steps):
+        assert schedule(step / steps, recipe) == pytest.approx(theirs.get_last_lr()[0], rel=1e-6)
+        optimizer.step()
+        theirs.step()
+
+
+def test_further_attempts_halve_the_rate_and_draw_anew(dataset, tmp_path):
+    """Attempt 2 at a quarter of the rate, from other weights; another seed, too, begins elsewhere."""
+    assert [job(attempt=attempt).learning_rate for attempt in range(3)] == [0.05, 0.025, 0.0125]
+    beginnings = [initialised(job(*place))[0].conv.weight for place in ((0, 0), (0, 1), (1, 0))]
+    assert not any(torch.equal(beginnings[0], other) for other in beginnings[1:])
+    *_, last = train(job(attempt=1), dataset, tmp_path / "net")
+    assert last.learning_rate == pytest.approx(0.025 * schedule(8 / 9, RECIPE))  # 3 epochs of 3 steps
+
+
+# Augmentation
+
+
+def pictures(count=6, size=7):
+    chance = np.random.default_rng(0)
+    return torch.from_numpy(chance.integers(0, 256, (count, size, size, 3), dtype=np.uint8))
+
+
+def test_where_nothing_is_asked_for_the_images_are_seen_as_they_are():
+    """In the order of the places, to the bit."""
+    images, places = pictures(), torch.tensor([3, 3, 0])
+    found = augmented(images, places, Recipe(), torch.Generator().manual_seed(1))
+    assert torch.equal(found, images[places])
+
+
+def shifted(image, down, right, is_flipped):
+    """Pixel by pixel: what is beyond an edge is its nearest pixel; flipped after it was moved."""
+    size = len(image)
+    found = torch.empty_like(image)
+    for row in range(size):
+        for column in range(size):
+            seen = size - 1 - column if is_flipped else column
+            found[row, column] = image[min(max(row + down, 0), size - 1), min(max(seen + right, 0), size - 1)]
+    return found
+
+
+@pytest.mark.parametrize(("flip", "crop_pct", "most"), [(True, 0, 0), (False, 30, 2), (True, 30, 2)])
+def test_images_are_moved_and_flipped_as_the_recipe_says(flip, crop_pct, most):
+    """Each of 60 draws is one of all possible movements of its image, and together they are all of them.
+
+    30 % of 7 pixels are 2, in either direction.
+    """
+    images = pictures(1)
+    places = torch.zeros(400, dtype=torch.int64)
+    recipe = Recipe(flip=flip, crop_pct=crop_pct)
+    seen = augmented(images, places, recipe, torch.Generator().manual_seed(2))
+    moves = range(-most, most + 1)
+    possible = [
+        shifted(images[0], down, right, is_flipped)
+        for down in moves
+        for right in moves
+        for is_flipped in ([False, True] if flip else [False])
+    ]
+    found = [[place for place, image in enumerate(possible) if torch.equal(image, each)] for each in seen]
+    assert all(len(places) == 1 for places in found)
+    counts = np.bincount([places[0] for places in found], minlength=len(possible))
+    assert (counts > 0).all()
+    if flip and not crop_pct:
+        assert 160 < counts[1] < 240  # half of 400, give or take four standard deviations
+
+
+def test_colour_changes_contrast_and_brightness_alone():
+    """Each image becomes a * image + b, for the same a and b in all of its pixels and channels; a and the
+    change of the mean are within 20 %.
+    """
+    images = pictures(40) // 4 + 90  # so that nothing is cut off
+    found = augmented(images, torch.arange(40), Recipe(colour_pct=20), torch.Generator().manual_seed(3))
+    contrasts = []
+    for before, after in zip(images.double(), found.double(), strict=True):
+        a, b = np.polyfit(before.flatten(), after.flatten(), 1)
+        assert after.flatten() == pytest.approx(a * before.flatten() + b, abs=1e-3)
+        assert 0.8 <= after.mean() / before.mean() <= 1.2
+        contrasts.append(a)
+    assert 0.8 <= min(contrasts) < 0.9 < 1.1 < max(contrasts) <= 1.2
+
+
+def test_colours_stay_grey_levels():
+    """From 0 to 255."""
+    recipe = Recipe(colour_pct=100)
+    found = augmented(pictures(60), torch.arange(60), recipe, torch.Generator().manual_seed(4))
+    assert found.min() == 0
+    assert found.max() == 255
+
+
+def test_the_same_generator_gives_the_same_images():
+    """What is seen depends on nothing else."""
+    recipe = Recipe(flip=True, crop_pct=20, colour_pct=20)
+    first, second = (
+        augmented(pictures(), torch.arange(6), recipe, torch.Generator().manual_seed(5)) for _ in range(2)
+    )
+    assert torch.equal(first, second)
+
+
+# Moments
+
+
+def test_moments_are_those_of_each_channel():
+    """Of two images: red 0 and 200, green 10 throughout; a deviation below 1 grey level counts as 1."""
+    images = np.zeros((2, 4, 4, 3), np.uint8)
+    images[1, ..., 0], images[..., 1] = 200, 10
+    mean, std = channel_moments(Part(images, np.zeros(2, np.int64)))
+    assert mean == [100, 10, 0]
+    assert std == [100, 1, 1]
+
+
+def test_of_many_images_some_are_taken_evenly():
+    """Of 6000 images every third."""
+    images = np.zeros((6000, 1, 1, 3), np.uint8)
+    images[::3] = 90
+    assert channel_moments(Part(images, np.zeros(6000, np.int64)))[0] == [90, 90, 90]
+
+
+def test_normalised_images_have_mean_0_and_deviation_1():
+    """And channels come second."""
+    images = pictures(50)
+    found = normalised(images, channel_moments(Part(images.numpy(), np.zeros(50, np.int64))))
+    assert found.shape == (50, 3, 7, 7)
+    assert found.mean(dim=(0, 2, 3)).tolist() == pytest.approx([0, 0, 0], abs=1e-4)
+    assert found.std(dim=(0, 2, 3), correction=0).tolist() == pytest.approx([1, 1, 1], abs=1e-4)
+
+
+# Optimizer and beginning
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_depthwise_kernels_and_batch_normalisation_do_not_decay(optimizer):
+    """Section 3.4 of arXiv:1704.04861: little or no weight decay on the depthwise filters. Of 13 blocks less
+    the 5 of depth: 8 pointwise, the stem and the classifier decay.
+    """
+    net = initialised(job())
+    decayed, others = make_optimizer(net, Recipe(optimizer=optimizer, weight_decay=0.01)).param_groups
+    assert (decayed["weight_decay"], others["weight_decay"]) == (0.01, 0)
+    names = {id(weight): name for name, weight in net.named_parameters()}
+    decaying = {names[id(weight)] for weight in decayed["params"]}
+    modules = dict(net.named_modules())
+    assert len(decaying) == 8 + 1 + 1
+    for name in names.values():
+        owner, _, kind = name.rpartition(".")
+        module = modules[owner]
+        is_depthwise = isinstance(module, nn.Conv2d) and module.groups > 1
+        is_dense = isinstance(module, nn.Conv2d | nn.Linear) and kind == "weight" and not is_depthwise
+        assert (name in decaying) == is_dense, name
+    assert len(decayed["params"]) + len(others["params"]) == len(names)
+
+
+def test_a_depthwise_kernel_begins_close_to_identity():
+    """0.3 times He's kernel, plus 1 in its middle; nothing else differs from He's beginning."""
+    leaning, he = (
+        dict(initialised(job(depthwise_init=kind)).named_parameters()) for kind in ("identity", "he")
+    )
+    changed = 0
+    for name, weight in he.items():
+        expected = weight.clone()
+        if weight.ndim == 4 and weight.shape[1] == 1:
+            expected *= 0.3
+            expected[:, 0, 1, 1] += 1
+            changed += 1
+        assert torch.allclose(leaning[name], expected, atol=1e-7)
+    assert changed == 8
+
+
+# The loop
+
+
+def test_a_tiny_network_learns_brightness(tmp_path):
+    """In three epochs of 80 images per class, all of the test part."""
+    root = brightness.write_images(tmp_path / "images")
+    dataset = open_dataset(ImageFolder(name="imagefolder", path=str(root)), [16])
+    curve = list(train(job(batch=8), dataset, tmp_path / "net.checkpoint"))
+    assert [epoch.epoch for epoch in curve] == [1, 2, 3]
+    assert curve[-1].train_loss < curve[0].train_loss
+    assert curve[-1].train_top1_pct > 75  # with the statistics of batches of eight
+    found = finish(tmp_path / "net.checkpoint", tmp_path / "net.safetensors", dataset)
+    assert found.top1_pct == 100
+    assert len(found.correct) == 60
+    assert math.isnan(found.top5_pct)  # of three classes
+
+
+BUSY = {"flip": True, "crop_pct": 20, "colour_pct": 20, "dropout": 0.3, "label_smoothing": 0.1}
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_the_same_job_gives_the_same_network_wherever_it_is_interrupted(optimizer, dataset, tmp_path):
+    """Twice at a stretch, and dropped and taken up after every epoch: the same curve, weights and state of
+    the optimizer, bit for bit. What was trained before is not trained again.
+    """
+    settings = BUSY | {"optimizer": optimizer, "learning_rate": 0.02}
+    first, second, again = (tmp_path / name for name in ("first", "second", "again"))
+    curve = list(train(job(**settings), dataset, first))
+    torch.manual_seed(17)  # what the process drew before does not matter
+    assert numbers(train(job(**settings), dataset, second)) == numbers(curve)
+    assert same_tensors(open_checkpoint(first).tensors, open_checkpoint(second).tensors)
+    before = []
+    for epochs in (1, 2, 3):
+        torch.manual_seed(epochs)
+        run = train(job(**settings), dataset, again)
+        seen = [next(run) for _ in range(epochs)]
+        run.close()
+        assert seen[:-1] == before  # the seconds, too: these epochs are those of before
+        before = seen
+    assert numbers(before) == numbers(curve)
+    assert same_tensors(open_checkpoint(first).tensors, open_checkpoint(again).tensors)
+    assert list(train(job(**settings), dataset, again)) == before
+    names = open_checkpoint(first).tensors
+    assert {prefix for prefix in (WEIGHT, BEST, OPTIMIZER) if any(n.startswith(prefix) for n in names)} == {
+        WEIGHT,
+        BEST,
+        OPTIMIZER,
+    }
+
+
+@pytest.mark.parametrize("change", [{"seed": 1}, {"attempt": 1}, {"weight_decay": 0.02}])
+def test_a_checkpoint_of_another_job_is_trained_over(change, dataset, tmp_path):
+    """Another seed, attempt or recipe begins at its own beginning."""
+    list(train(job(epochs=1), dataset, tmp_path / "net"))
+    changed = job(**{"epochs": 1} | change)
+    assert numbers(train(changed, dataset, tmp_path / "net")) == numbers(
+        train(changed, dataset, tmp_path / "other")
+    )
+
+
+def test_a_damaged_checkpoint_is_trained_over(dataset, tmp_path):
+    """It costs its epochs, not the training."""
+    (tmp_path / "net").write_bytes(b"damaged")
+    assert len(list(train(job(epochs=1), dataset, tmp_path / "net"))) == 1
+    assert len(open_checkpoint(tmp_path / "net").curve) == 1
+
+
+@pytest.mark.parametrize(
+    ("values", "patience", "has"),
+    [
+        ([], 2, False),
+        ([50, 40], 2, False),  # two epochs are not more than the patience
+        ([50, 40, 50], 2, True),  # as good is not better
+        ([50, 40, 51], 2, False),
+        ([50, 51, 40], 2, False),
+        ([50, 40, 40, 40], None, False),
+    ],
+)
+def test_patience_is_lost_after_so_many_epochs_without_a_better_one(values, patience, has):
+    """Made curves."""
+    curve = [{"validation_top1_pct": value} for value in values]
+    assert has_lost_patience(curve, RECIPE.model_copy(update={"patience": patience})) == has
+
+
+def evaluations(monkeypatch, values):
+    """Validations give these accuracies, one after another."""
+    left = iter(values)
+
+    def made(net, part, moments, device="cpu"):
+        right = round(next(left) / 100 * 100)
+        return training.Outcome(1.0, np.arange(100) < right, math.nan)
+
+    monkeypatch.setattr(training, "evaluate", made)
+
+
+def test_training_ends_when_patience_is_lost(dataset, tmp_path, monkeypatch):
+    """After two epochs that are no better; asked again it stays ended."""
+    evaluations(monkeypatch, [50, 70, 60, 70, 80])
+    patient = job(epochs=9, patience=2)
+    assert len(list(train(patient, dataset, tmp_path / "net"))) == 4
+    assert len(list(train(patient, dataset, tmp_path / "net"))) == 4
+
+
+def test_the_network_is_that_of_the_best_epoch_the_last_of_equals(dataset, tmp_path, monkeypatch):
+    """Validation 50, 70, 70, 60: the weights in the end are those after the third epoch."""
+    evaluations(monkeypatch, [50, 70, 70, 60])
+    weights = []
+    for _ in train(job(epochs=4), dataset, tmp_path / "net"):
+        found = open_checkpoint(tmp_path / "net").tensors
+        weights.append({n.removeprefix(WEIGHT): t for n, t in found.items() if n.startswith(WEIGHT)})
+    monkeypatch.undo()
+    outcome = finish(tmp_path / "net", tmp_path / "net.safetensors", dataset)
+    kept = open_checkpoint(tmp_path / "net.safetensors")
+    assert same_tensors({n.removeprefix(WEIGHT): t for n, t in kept.tensors.items()}, weights[2])
+    assert not same_tensors(weights[2], weights[3])
+    assert [row["validation_top1_pct"] for row in kept.curve] == [50, 70, 70, 60]
+    # And the outcome is that network's.
+    moments = (kept.about["mean"], kept.about["std"])
+    again = evaluate(trained_network(kept), dataset.part("test", 16), moments)
+    assert (outcome.correct == again.correct).all()
+    assert kept.about["test_top1_pct"] == outcome.top1_pct
+    assert kept.about["test_images"] == 60
+    assert kept.about["classes"] == ["class0", "class1", "class2"]
+    assert kept.about["dataset"] == dataset.id
+    assert Variant(**kept.about["variant"]) == NET
+
+
+@pytest.mark.parametrize("batch", [8, 64])
+def test_a_training_that_diverges_says_so(batch, dataset, tmp_path):
+    """A rate of 10 and a decay that multiplies weights by -9 at each step: NaN, told with its epoch.
+
+    With one step per epoch (60 images do not fill a batch of 64) it is the validation that finds it.
+    """
+    absurd = {"learning_rate": 10, "weight_decay": 1, "momentum": 0, "schedule": "cosine", "warmup_pct": 0}
+    with pytest.raises(DivergedError, match=r"^the (validation )?loss is not a number in epoch \d+$"):
+        for epoch in train(job(epochs=400, batch=batch, **absurd), dataset, tmp_path / "net"):
+            assert all(math.isfinite(value) for value in asdict(epoch).values())
+
+
+def test_a_set_smaller_than_a_batch_is_one_step(dataset, tmp_path):
+    """Of all images: shares of 60."""
+    (epoch,) = train(job(epochs=1, batch=64), dataset, tmp_path / "net")
+    assert epoch.train_top1_pct * 60 / 100 == pytest.approx(round(epoch.train_top1_pct * 60 / 100))
+
+
+# Evaluation
+
+
+@pytest.mark.parametrize(("classes", "images"), [(3, 5), (5, 300), (6, 300), (20, 513)])
+def test_evaluation_is_that_of_a_plain_loop(classes, images):
+    """One image at a time, in NumPy: loss, hits and top-5, which is unknown below six classes."""
+    chance = np.random.default_rng(classes)
+    part = Part(
+        chance.integers(0, 256, (images, 16, 16, 3), dtype=np.uint8), chance.integers(0, classes, images)
+    )
+    net = initialised(job(net=replace(NET, num_classes=classes))).to(memory_format=torch.channels_last)
+    with torch.no_grad():
+        net[-1].linear.weight *= 100  # so that images differ
+    moments = ([120.0, 130.0, 140.0], [70.0, 60.0, 50.0])
+    found = evaluate(net, part, moments)
+    losses, right, among = [], [], 0
+    for image, label in zip(part.images, part.labels, strict=True):
+        x = ((image.astype(np.float32) - np.float32(moments[0])) / np.float32(moments[1])).transpose(2, 0, 1)
+        with torch.no_grad():
+            logits = net(torch.from_numpy(x[None]))[0].double().numpy()
+        losses.append(math.log(np.exp(logits - logits.max()).sum()) + logits.max() - logits[label])
+        order = np.argsort(-logits)
+        right.append(order[0] == label)
+        among += label in order[:5]
+    assert found.loss == pytest.approx(np.mean(losses), rel=1e-4)
+    assert found.correct.tolist() == right
+    assert found.top1_pct == pytest.approx(100 * np.mean(right))
+    if classes < 6:
+        assert math.isnan(found.top5_pct)
+    else:
+        assert found.top5_pct == pytest.approx(100 * among / images)
