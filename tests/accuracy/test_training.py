@@ -411,9 +411,11 @@ def test_a_training_that_diverges_says_so(batch, dataset, tmp_path):
     With one step per epoch (60 images do not fill a batch of 64) it is the validation that finds it.
     """
     absurd = {"learning_rate": 10, "weight_decay": 1, "momentum": 0, "schedule": "cosine", "warmup_pct": 0}
+    curve = []
     with pytest.raises(DivergedError, match=r"^the (validation )?loss is not a number in epoch \d+$"):
-        for epoch in train(job(epochs=400, batch=batch, **absurd), dataset, tmp_path / "net"):
-            assert all(math.isfinite(value) for value in asdict(epoch).values())
+        curve.extend(train(job(epochs=400, batch=batch, **absurd), dataset, tmp_path / "net"))
+    assert all(math.isfinite(value) for epoch in curve for value in asdict(epoch).values())
+    assert len(open_checkpoint(tmp_path / "net").curve) == len(curve)
 
 
 def test_a_set_smaller_than_a_batch_is_one_step(dataset, tmp_path):
