@@ -68,7 +68,9 @@ class Trainings:
         self._macs = {variant.id: count(variant).macs for variant in variants}
         self._pending: dict[str, str] = {}
         self._todo = deque(self._unfinished())
-        self._jobs, self._devices = _share_out(jobs, len(self._todo))
+        # Of all trainings, not of those that are left: the number of threads decides the last digits, and a
+        # run that was interrupted must end with the same ones.
+        self._jobs, self._devices = _share_out(jobs, len(variants) * len(config.seeds))
         self._threads = max(1, usable_cores() // self._jobs)
         labels = dataset.labels("validation")
         self._chance_pct = 100 * float(np.bincount(labels).max()) / len(labels)
