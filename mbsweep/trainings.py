@@ -194,6 +194,8 @@ class Trainings:
             return False
         if training.asked == "epoch":
             if answer is None:
+                if len(training.curve) > 1 and self._is_at_chance(training.curve):  # patience was lost early
+                    return self._begin_anew(worker, training, "stalled")
                 training.asked = "finish"
                 worker.finish()
                 return True
@@ -229,8 +231,9 @@ class Trainings:
 
     def _is_stalled(self, curve: Sequence[EpochRow]) -> bool:
         """Whether a training is no better than chance once half of its epochs are over."""
-        if len(curve) < max(2, math.ceil(self._config.recipe.epochs / 2)):
-            return False
+        return len(curve) >= max(2, math.ceil(self._config.recipe.epochs / 2)) and self._is_at_chance(curve)
+
+    def _is_at_chance(self, curve: Sequence[EpochRow]) -> bool:
         best = max(row.validation_top1_pct for row in curve)
         return best < self._chance_pct + STALL_SIGMAS * self._noise_pct
 
