@@ -28,7 +28,6 @@ from mbsweep.space.variant import Variant
 from mbsweep.store import Store
 from mbsweep.training_tables import EpochRow, TrainingRow
 
-ACCURACY = "accuracy"  # stands for a configuration where a training failed
 ATTEMPTS = 3  # beginnings of a training that stalls or diverges
 CRASHES = 3  # of the process under one training, until it is given up
 STALL_SIGMAS = 4  # above chance: what is below has learnt nothing
@@ -84,7 +83,7 @@ class Trainings:
     def _unfinished(self) -> list[_Training]:
         """Small networks first, so that there is soon something to see."""
         ended = {(row.variant, row.seed) for row in self._store.trainings(self._source)}
-        failed = {variant for variant, config in self._store.failures() if config == ACCURACY}
+        failed = {variant for variant, config in self._store.failures() if config == self._source}
         attempts: dict[tuple[str, int], int] = {}
         for row in self._store.epochs(self._source):
             attempts[row.variant, row.seed] = row.attempt
@@ -145,7 +144,7 @@ class Trainings:
     def enter(self) -> None:
         """Enter what is known of the accuracies."""
         for (variant, config), reason in self._store.failures().items():
-            if config == ACCURACY:
+            if config == self._source:
                 self._pending[variant] = reason
         store, source = self._store, self._source
         found = trained_accuracies(
@@ -270,7 +269,7 @@ class Trainings:
 
     def _fail(self, training: _Training, reason: str) -> None:
         variant, seed = training.key
-        self._store.add_failure(variant, ACCURACY, f"seed {seed}: {reason}")
+        self._store.add_failure(variant, self._source, f"seed {seed}: {reason}")
         self._progress.say(f"{variant}, seed {seed}: failed: {reason}")
         self._todo = deque(other for other in self._todo if other.key[0] != variant)
 
