@@ -100,7 +100,8 @@ class Trainings:
         """Take an epoch into account; True where halving would end its training here."""
         self._kept.add(row.key)
         self._spent_s += row.seconds
-        return self._rungs is not None and self._rungs.is_weak(row)
+        # The store may have epochs of variants that the sweep no longer names.
+        return self._rungs is not None and row.variant in self._macs and self._rungs.is_weak(row)
 
     def run(self) -> None:
         """Train what is left, and enter the accuracies. Raises MbsweepError where the disk is full."""
