@@ -76,6 +76,7 @@ class Trainings:
         self._noise_pct = math.sqrt(self._chance_pct * (100 - self._chance_pct) / len(labels))
         self._rungs = Rungs(config.budget.halving, self._macs) if config.budget.halving else None
         self._kept: set[tuple[str, int, int, int]] = set()  # epochs that are in the store
+        self._weak: set[tuple[str, int, int, int]] = set()  # those of them with which halving ends a training
         self._spent_s = 0.0
         for row in store.epochs(self._source):
             self._note(row)
@@ -96,12 +97,13 @@ class Trainings:
                     found.append(_Training(job, self._macs[variant.id]))
         return found
 
-    def _note(self, row: EpochRow) -> bool:
-        """Take an epoch into account; True where halving would end its training here."""
+    def _note(self, row: EpochRow) -> None:
+        """Take an epoch into account."""
         self._kept.add(row.key)
         self._spent_s += row.seconds
         # The store may have epochs of variants that the sweep no longer names.
-        return self._rungs is not None and row.variant in self._macs and self._rungs.is_weak(row)
+        if self._rungs is not None and row.variant in self._macs and self._rungs.is_weak(row):
+            self._weak.add(row.key)
 
     def run(self) -> None:
         """Train what is left, and enter the accuracies. Raises MbsweepError where the disk is full."""
@@ -207,24 +209,23 @@ class Trainings:
     def _after_epoch(self, worker: TrainingWorker, training: _Training, answer: dict[str, Any]) -> bool:
         row = EpochRow(*training.key, training.job.attempt, **answer)
         training.curve.append(row)
-        is_weak = False
+        is_last = row.epoch == self._config.recipe.epochs
         if row.key not in self._kept:
             self._store.add_epoch(self._source, row)
-            is_weak = self._note(row) and row.epoch < self._config.recipe.epochs
+            self._note(row)
         self._progress.advance(row.variant)
         if self._is_stalled(training.curve):
             return self._begin_anew(worker, training, "stalled")
-        if is_weak:
+        if row.key in self._weak and not is_last:
             self._end(training, "stopped")
             return False
-        if self._is_spent() and row.epoch < self._config.recipe.epochs:
-            spent = f"the budget of {self._config.budget.minutes:g} minutes was spent"
-            advice = "raise it and run the sweep again"
-            after = f"after epoch {row.epoch} of {self._config.recipe.epochs}"
-            self._pending[row.variant] = f"{spent} {after}; {advice}"
-            for other in self._todo:
-                self._pending.setdefault(other.key[0], f"{spent} before its turn; {advice}")
+        if self._is_spent() and not is_last:
             self._todo.clear()
+            minutes = self._config.budget.minutes
+            self._pending[row.variant] = (
+                f"the budget of {minutes:g} minutes was spent after epoch {row.epoch} of "
+                f"{self._config.recipe.epochs}; raise it and run the sweep again"
+            )
             return False
         worker.epoch()
         return True
