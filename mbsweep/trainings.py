@@ -113,9 +113,12 @@ class Trainings:
         self._session = self._store.begin_session(*training_device(self._devices))
         each = self._config.recipe.epochs
         self._progress.begin(f"train on {self._dataset.id}", each * len(self._todo))
-        workers = [self._started(place) for place in range(self._jobs)]
+        workers: list[TrainingWorker] = []
         try:
-            active = {worker: self._begin(worker, self._todo.popleft()) for worker in workers}
+            active = {}
+            while len(workers) < self._jobs and (training := self._next()):
+                workers.append(self._started(len(workers)))
+                active[workers[-1]] = self._begin(workers[-1], training)
             while active:
                 for worker in select.select(list(active), [], [])[0]:
                     training = active.pop(worker)
@@ -129,8 +132,8 @@ class Trainings:
                         worker = workers[place] = self._started(place)
                     if goes_on:
                         active[worker] = training
-                    elif self._todo:
-                        active[worker] = self._begin(worker, self._todo.popleft())
+                    elif following := self._next():
+                        active[worker] = self._begin(worker, following)
         finally:
             for worker in workers:
                 worker.close()
@@ -209,8 +212,8 @@ class Trainings:
     def _after_epoch(self, worker: TrainingWorker, training: _Training, answer: dict[str, Any]) -> bool:
         row = EpochRow(*training.key, training.job.attempt, **answer)
         training.curve.append(row)
-        is_last = row.epoch == self._config.recipe.epochs
-        if row.key not in self._kept:
+        is_new, is_last = row.key not in self._kept, row.epoch == self._config.recipe.epochs
+        if is_new:
             self._store.add_epoch(self._source, row)
             self._note(row)
         self._progress.advance(row.variant)
@@ -219,13 +222,8 @@ class Trainings:
         if row.key in self._weak and not is_last:
             self._end(training, "stopped")
             return False
-        if self._is_spent() and not is_last:
-            self._todo.clear()
-            minutes = self._config.budget.minutes
-            self._pending[row.variant] = (
-                f"the budget of {minutes:g} minutes was spent after epoch {row.epoch} of "
-                f"{self._config.recipe.epochs}; raise it and run the sweep again"
-            )
+        if is_new and self._is_spent() and not is_last:
+            self._leave([training])
             return False
         worker.epoch()
         return True
@@ -241,6 +239,28 @@ class Trainings:
     def _is_spent(self) -> bool:
         minutes = self._config.budget.minutes
         return minutes is not None and self._spent_s / self._jobs >= 60 * minutes
+
+    def _leave(self, trainings: Iterable[_Training]) -> None:
+        """Say of trainings that they had to end, or could not begin, because the budget is spent."""
+        for training in trainings:
+            place, epochs = (*training.key, training.job.attempt), self._config.recipe.epochs
+            minutes = self._config.budget.minutes
+            last = max((key[3] for key in self._kept if key[:3] == place), default=0)
+            after = f" after epoch {last} of {epochs}" if last else ""
+            self._pending[training.key[0]] = (
+                f"the budget of {minutes:g} minutes was spent{after}; raise it and run the sweep again"
+            )
+
+    def _next(self) -> _Training | None:
+        """What is to be trained next; None where nothing is left, or the budget is spent."""
+        if self._is_spent():
+            # What has had all of its epochs only lacks its test.
+            every = self._config.recipe.epochs
+            paid = {key[:3] for key in self._kept if key[3] == every}
+            is_paid = [(*training.key, training.job.attempt) in paid for training in self._todo]
+            self._leave(training for training, paid_ in zip(self._todo, is_paid, strict=True) if not paid_)
+            self._todo = deque(training for training, paid_ in zip(self._todo, is_paid, strict=True) if paid_)
+        return self._todo.popleft() if self._todo else None
 
     def _begin_anew(self, worker: TrainingWorker, training: _Training, why: str) -> bool:
         """Train from another beginning at a lower rate; give up after ATTEMPTS of them."""
