@@ -1,0 +1,464 @@
+"""The trainings of a sweep: what is trained, what is not trained twice, and what is said of failures."""
+
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import stand_in_training
+from brightness import LARGE, RECIPE, SMALL, SPACE, sweep_text, write_images
+from commands import call, contents, copied, query, refusal
+from PIL import Image
+
+import mbsweep
+from mbsweep.accuracy import worker
+from mbsweep.accuracy.checkpoint import open_checkpoint
+from mbsweep.space.sweep import parse_sweep
+
+EVERY = {(variant, seed) for variant in (SMALL, LARGE) for seed in (0, 1)}
+PENDING = "not trained yet; run the sweep again to go on"
+
+
+class Told:
+    """Keeps what a run tells, and may do something after an epoch."""
+
+    def __init__(self, after=None):
+        self.messages, self.epochs, self._after = [], 0, after
+
+    def say(self, message):
+        """One line for the user."""
+        self.messages.append(message)
+
+    def begin(self, task, total):
+        """A part of the run begins."""
+
+    def advance(self, done, steps=1):
+        """An epoch is done, and in the store."""
+        self.epochs += 1
+        if self._after:
+            self._after(self.epochs)
+
+
+def go_on(text, folder, told=None, **options):
+    """Run a sweep; its rows by variant."""
+    found = mbsweep.run(parse_sweep(text, "trained"), folder, progress=told or Told(), **options)
+    return {row.variant: row for row in found.table().itertuples()}
+
+
+def curves(folder):
+    """(variant, seed, attempt, epoch) -> what that epoch gave, but for its seconds."""
+    rows = query(
+        folder,
+        "SELECT variant, seed, attempt, epoch, learning_rate, train_loss, train_top1_pct, validation_loss, "
+        "validation_top1_pct FROM epochs",
+    )
+    return {row[:4]: row[4:] for row in rows}
+
+
+def trainings(folder):
+    """(variant, seed) -> state, attempt, epochs, which images were right."""
+    rows = query(folder, "SELECT variant, seed, state, attempt, epochs, correct FROM trainings")
+    return {row[:2]: row[2:] for row in rows}
+
+
+def accuracies(folder):
+    """What is known of each variant's accuracy, of all sources."""
+    return sorted(query(folder, "SELECT * FROM accuracies"), key=str)
+
+
+def begun(log):
+    """Each beginning of a toy: width, seed, attempt, epochs so far."""
+    lines = log.read_text().splitlines() if log.exists() else []
+    return [(float(width), *map(int, rest)) for width, *rest in map(str.split, lines)]
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    """A folder of images that are learnt at once. Not to be changed."""
+    return write_images(tmp_path_factory.mktemp("images") / "brightness")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(images, tmp_path_factory):
+    """The folder of a finished run of two networks with two seeds. Not to be changed."""
+    folder = tmp_path_factory.mktemp("runs") / "undisturbed"
+    go_on(sweep_text(images), folder, jobs=2)
+    return folder
+
+
+@pytest.fixture
+def toy(monkeypatch, tmp_path):
+    """Call it with what a toy does instead of training; it returns the file in which toys log."""
+
+    def use(**spec):
+        log = tmp_path / "log"
+        log.unlink(missing_ok=True)
+        monkeypatch.setattr(worker, "COMMAND", stand_in_training.toy(**spec, log=log))
+        return log
+
+    return use
+
+
+# Real trainings
+
+
+def test_a_sweep_is_trained_from_images_to_table(images, undisturbed):
+    """Each network with each seed: an accuracy with an interval, every epoch in the store, and the networks
+    in files; no checkpoint is left.
+    """
+    table = mbsweep.open_run(undisturbed).table().set_index("variant")
+    assert list(table.index) == [SMALL, LARGE]
+    for row in table.itertuples():
+        assert row.top1_pct > 90
+        assert 0 <= row.top1_low_pct <= row.top1_pct <= row.top1_high_pct <= 100
+        assert (row.top1_kind, row.top1_seeds, row.top1_epochs) == ("trained", "0, 1", 3)
+        assert row.top1_source.startswith(f"trained on {row.dataset}, 3 epochs (recipe ")
+        assert row.dataset.startswith("imagefolder-")
+        assert pd.isna(row.top5_pct)  # of three classes
+        assert (row.top1_note, row.top1_reason) == ("", "")
+    assert set(curves(undisturbed)) == {(*key, 0, epoch) for key in EVERY for epoch in (1, 2, 3)}
+    found = trainings(undisturbed)
+    assert set(found) == EVERY
+    names = {path for path in contents(undisturbed) if path not in ("lock", "run.sqlite")}
+    (weights,) = (undisturbed / "weights").iterdir()
+    assert names == {f"weights/{weights.name}/{v}_seed{seed}.safetensors" for v, seed in EVERY}
+    assert weights.name.startswith(table["dataset"].iloc[0] + "_")
+    for (variant, seed), (state, attempt, epochs, correct) in found.items():
+        assert (state, attempt, epochs) == ("done", 0, 3)
+        about = open_checkpoint(weights / f"{variant}_seed{seed}.safetensors").about
+        assert about["seed"] == seed
+        assert about["test_top1_pct"] == 100 * np.unpackbits(np.frombuffer(correct, np.uint8)).sum() / 60
+
+
+def test_a_second_run_trains_nothing(images, undisturbed, tmp_path, monkeypatch):
+    """No process is started for it, and nothing changes."""
+    folder = copied(undisturbed, tmp_path)
+    monkeypatch.setattr(worker, "COMMAND", ["/does/not/exist"])
+    told = Told()
+    go_on(sweep_text(images), folder, told)
+    assert told.epochs == 0
+    assert accuracies(folder) == accuracies(undisturbed)
+    assert trainings(folder) == trainings(undisturbed)
+
+
+def test_one_process_or_two_train_the_same_networks(images, tmp_path):
+    """On one core, where each has one thread: the same curves and hits, to the last digit."""
+    text = sweep_text(images, seeds="[1]")
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    try:
+        for jobs in (1, 2):
+            go_on(text, tmp_path / str(jobs), jobs=jobs)
+    finally:
+        os.sched_setaffinity(0, cores)
+    assert curves(tmp_path / "1") == curves(tmp_path / "2")
+    assert trainings(tmp_path / "1") == trainings(tmp_path / "2")
+    assert len(curves(tmp_path / "1")) == 6
+
+
+def children():
+    """Processes that this one has started and that still run."""
+    return [
+        int(pid)
+        for task in Path("/proc/self/task").iterdir()
+        for pid in (task / "children").read_text().split()
+        if b"mbsweep.accuracy.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    ]
+
+
+def test_a_killed_worker_costs_an_epoch(images, undisturbed, tmp_path):
+    """SIGKILL to one of the two processes after the fourth epoch: its network goes on from its checkpoint in
+    another process, nothing is said to have failed, and all numbers are those of an undisturbed run.
+    """
+    killed = []
+
+    def after(epochs):
+        if epochs == 4:
+            assert len(children()) == 2
+            killed.append(children()[0])
+            os.kill(killed[0], signal.SIGKILL)
+
+    folder = tmp_path / "run"
+    go_on(sweep_text(images), folder, Told(after), jobs=2)
+    assert killed
+    assert not children()
+    assert query(folder, "SELECT * FROM failures") == []
+    assert curves(folder) == curves(undisturbed)
+    assert accuracies(folder) == accuracies(undisturbed)
+    # An epoch that was trained twice took other seconds in the file of the network than in the store.
+    seconds = {row[:3]: row[3] for row in query(folder, "SELECT variant, seed, epoch, seconds FROM epochs")}
+    twice = 0
+    for path in folder.glob("weights/*/*.safetensors"):
+        variant, _, seed = path.stem.rpartition("_seed")
+        for row in open_checkpoint(path).curve:
+            twice += row["seconds"] != seconds[variant, int(seed), row["epoch"]]
+    assert twice <= 1
+
+
+def test_a_network_that_learns_nothing_is_flagged(tmp_path):
+    """Images of which no class can be told: begun anew twice at lower rates, then known to have stalled."""
+    images = write_images(tmp_path / "images", is_learnable=False, train=20)
+    text = sweep_text(images, seeds="[0]", space=SPACE.replace("[0.1, 0.25]", "0.1"))
+    told = Told()
+    row = go_on(text, tmp_path / "run", told, jobs=1)[SMALL]
+    assert pd.isna(row.top1_pct)
+    assert row.top1_reason.startswith("seed 0 stalled at chance with ")
+    assert row.top1_reason.endswith(" % on the validation part, also when begun anew 2 times")
+    assert [said for said in told.messages if "begun anew" in said] == [
+        f"{SMALL}, seed 0: stalled; begun anew at a lower learning rate"
+    ] * 2
+    # Half of three epochs are two; the rate is halved at each attempt.
+    rates = {key[2:]: values[0] for key, values in curves(tmp_path / "run").items()}
+    assert set(rates) == {(attempt, epoch) for attempt in (0, 1, 2) for epoch in (1, 2)}
+    assert rates[0, 2] == 2 * rates[1, 2] == 4 * rates[2, 2]
+    assert not list((tmp_path / "run").glob("weights/*/*"))
+
+
+# What is trained, and what is not trained again
+
+
+def test_more_seeds_later_train_only_those(images, undisturbed, tmp_path, toy):
+    """Of both networks the new seed, and the accuracy is that of all."""
+    folder = copied(undisturbed, tmp_path)
+    log = toy(curves={"0.1": [80], "0.25": [85]})
+    rows = go_on(sweep_text(images, seeds="[0, 1, 2]"), folder)
+    assert sorted(begun(log)) == [(0.1, 2, 0, 0), (0.25, 2, 0, 0)]
+    assert trainings(folder).items() > trainings(undisturbed).items()
+    assert rows[SMALL].top1_seeds == "0, 1, 2"
+
+
+def test_another_recipe_is_another_source(images, undisturbed, tmp_path, toy):
+    """All is trained anew; the table has the new accuracies, and the store also the old ones. With the old
+    recipe again nothing is trained.
+    """
+    folder = copied(undisturbed, tmp_path)
+    log = toy(curves={"0.1": [80], "0.25": [85]})
+    rows = go_on(sweep_text(images, recipe=RECIPE.replace("batch: 8", "batch: 12")), folder)
+    assert {(width, seed) for width, seed, _, _ in begun(log)} == {(0.1, 0), (0.1, 1), (0.25, 0), (0.25, 1)}
+    assert (rows[SMALL].top1_pct, rows[LARGE].top1_pct) == (80, 85)
+    before = accuracies(undisturbed)
+    assert set(accuracies(folder)) > set(before)
+    assert len(accuracies(folder)) == 2 * len(before)
+    log.unlink()
+    rows = go_on(sweep_text(images), folder)
+    assert begun(log) == []
+    assert rows[SMALL].top1_pct == mbsweep.open_run(undisturbed).table().set_index("variant").top1_pct[SMALL]
+
+
+def test_a_changed_data_set_is_another_source(images, tmp_path, toy):
+    """One image more: all is trained anew, and the old accuracies stay in the store."""
+    root = Path(shutil.copytree(images, tmp_path / "images"))
+    toy(curves={"0.1": [70], "0.25": [75]})
+    old = go_on(sweep_text(root), tmp_path / "run")
+    Image.new("RGB", (16, 16)).save(root / "train" / "class0" / "more.png")
+    log = toy(curves={"0.1": [80], "0.25": [85]})
+    new = go_on(sweep_text(root), tmp_path / "run")
+    assert len(begun(log)) == 4
+    assert (old[SMALL].top1_pct, new[SMALL].top1_pct) == (70, 80)
+    assert old[SMALL].top1_source != new[SMALL].top1_source
+    sources = {row[5] for row in accuracies(tmp_path / "run")}
+    assert sources == {old[SMALL].top1_source, new[SMALL].top1_source}
+    assert len(list((tmp_path / "run" / "weights").iterdir())) == 2
+
+
+def test_a_run_that_is_interrupted_goes_on(images, tmp_path, toy):
+    """Ctrl-C after the second epoch: the checkpoint has it, and the next run does not train it again."""
+    log = toy()
+
+    def after(epochs):
+        if epochs == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        go_on(sweep_text(images), tmp_path / "run", Told(after), jobs=1)
+    assert len(curves(tmp_path / "run")) == 2
+    rows = go_on(sweep_text(images), tmp_path / "run", jobs=1)
+    assert begun(log) == [(0.1, 0, 0, 0), (0.1, 0, 0, 2), (0.1, 1, 0, 0), (0.25, 0, 0, 0), (0.25, 1, 0, 0)]
+    assert (rows[SMALL].top1_pct, rows[LARGE].top1_pct) == (90, 90)
+
+
+# What fails
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ("raises", "seed 0: RuntimeError: no kernel for this network"),
+        ("segfault", "seed 0: the training's process ended: SIGSEGV"),
+        ("killed", "seed 0: the training's process ended: SIGKILL (out of memory?)"),
+    ],
+)
+def test_what_fails_is_told_and_the_others_go_on(fault, reason, images, tmp_path, toy):
+    """The command ends with 1 and names the network and the reason, which is in the table; a process that
+    dies is given three of them. --retry trains it.
+    """
+    sweep, folder = tmp_path / "trained.yaml", tmp_path / "run"
+    sweep.write_text(sweep_text(images, seeds="[0]"), encoding="utf-8")
+    log = toy(spoils={"0.1": fault}, at_epoch=2)
+    result = call("run", sweep, "--out", folder, "--jobs", 1)
+    assert result.exit_code == 1, result.stderr
+    assert "1 failed; `mbsweep run " in result.stderr
+    assert f"{SMALL} in trained on imagefolder-" in result.stderr
+    assert reason in result.stderr
+    times = 1 if fault == "raises" else 3
+    # Each process of it goes on after the first epoch.
+    assert begun(log) == [(0.1, 0, 0, 0), *[(0.1, 0, 0, 1)] * (times - 1), (0.25, 0, 0, 0)]
+    table = mbsweep.open_run(folder).table().set_index("variant")
+    assert pd.isna(table.top1_pct[SMALL])
+    assert table.top1_reason[SMALL] == reason
+    assert table.top1_pct[LARGE] == 90
+    # Without --retry it is left alone, and with it trained.
+    log = toy()
+    assert call("run", sweep, "--out", folder).exit_code == 1
+    assert begun(log) == []
+    result = call("run", sweep, "--out", folder, "--retry")
+    assert result.exit_code == 0, result.stderr
+    assert [row[:2] for row in begun(log)] == [(0.1, 0)]
+    assert mbsweep.open_run(folder).table().set_index("variant").top1_pct[SMALL] == 90
+
+
+def test_a_failure_ends_the_other_seeds_of_its_network(images, tmp_path, toy):
+    """What goes wrong with one seed is not tried with the next."""
+    log = toy(spoils={"0.1": "raises"})
+    rows = go_on(sweep_text(images), tmp_path / "run", jobs=1)
+    assert [row[:2] for row in begun(log)] == [(0.1, 0), (0.25, 0), (0.25, 1)]
+    assert rows[SMALL].top1_reason == "seed 0: RuntimeError: no kernel for this network"
+
+
+def test_what_failed_with_one_recipe_is_trained_with_another(images, tmp_path, toy):
+    """A lower rate is tried without being asked to retry."""
+    toy(spoils={"0.1": "raises"})
+    go_on(sweep_text(images), tmp_path / "run")
+    toy()
+    lower = sweep_text(images, recipe=RECIPE.replace("learning_rate: 0.05", "learning_rate: 0.01"))
+    assert go_on(lower, tmp_path / "run")[SMALL].top1_pct == 90
+
+
+def test_a_training_that_diverges_is_begun_anew_twice(images, tmp_path, toy):
+    """At lower rates; then it has failed."""
+    told, log = Told(), toy(spoils={"0.1": "diverges"})
+    rows = go_on(sweep_text(images, seeds="[0]"), tmp_path / "run", told, jobs=1)
+    assert [row[2] for row in begun(log) if row[0] == 0.1] == [0, 1, 2]
+    assert (
+        f"{SMALL}, seed 0: the loss is not a number in epoch 1; begun anew at a lower learning rate"
+        in told.messages
+    )
+    assert rows[SMALL].top1_reason == (
+        "seed 0: the loss is not a number in epoch 1, also when begun anew 2 times"
+    )
+
+
+def test_a_stall_that_ends_at_a_lower_rate_is_in_the_note(images, tmp_path, toy):
+    """The second attempt learns: it counts, and is told."""
+    log = toy(curves={"0.1": [[33.3], [60, 90]]})
+    rows = go_on(sweep_text(images, seeds="[0]"), tmp_path / "run", jobs=1)
+    assert begun(log)[:2] == [(0.1, 0, 0, 0), (0.1, 0, 1, 0)]
+    assert rows[SMALL].top1_pct == 90
+    assert rows[SMALL].top1_note.startswith("seed 0 stalled once and was begun anew; ")
+
+
+def test_a_stall_is_noticed_where_patience_ends_it_early(images, tmp_path, toy):
+    """Nine epochs, and patience is lost after two: at chance, it is no result."""
+    log = toy(curves={"0.1": [33.3]}, patience=2)
+    text = sweep_text(images, seeds="[0]", recipe=RECIPE.replace("epochs: 3", "epochs: 9"))
+    rows = go_on(text, tmp_path / "run", jobs=1)
+    assert [row[2] for row in begun(log) if row[0] == 0.1] == [0, 1, 2]
+    assert pd.isna(rows[SMALL].top1_pct)
+    assert rows[SMALL].top1_reason == (
+        "seed 0 stalled at chance with 33.3 % on the validation part, also when begun anew 2 times"
+    )
+    assert (rows[LARGE].top1_pct, rows[LARGE].top1_epochs) == (90, 2)
+
+
+# Budgets
+
+
+def test_a_budget_that_is_spent_ends_the_run_and_says_so(images, tmp_path, toy):
+    """Epochs of 15 s in a minute: the small network's three and one of the large one. A larger budget goes on
+    where it ended; before, the same sweep does nothing.
+    """
+    log = toy(seconds=15)
+    text = sweep_text(images, more="  budget: {minutes: 1}\n")
+    rows = go_on(text, tmp_path / "run", jobs=1)
+    assert begun(log) == [(0.1, 0, 0, 0), (0.1, 1, 0, 0)]
+    spent = "the budget of 1 minutes was spent"
+    advice = "; raise it and run the sweep again"
+    assert rows[SMALL].top1_pct == 90
+    assert rows[SMALL].top1_note.startswith(f"{spent} after epoch 1 of 3{advice}: seed 1")
+    assert pd.isna(rows[LARGE].top1_pct)
+    assert rows[LARGE].top1_reason == spent + advice
+    again = go_on(text, tmp_path / "run", jobs=1)
+    assert len(begun(log)) == 2
+    assert again[SMALL].top1_note == rows[SMALL].top1_note
+    assert again[LARGE].top1_reason == rows[LARGE].top1_reason
+    rows = go_on(text.replace("minutes: 1", "minutes: 10"), tmp_path / "run", jobs=1)
+    assert begun(log)[2:] == [(0.1, 1, 0, 1), (0.25, 0, 0, 0), (0.25, 1, 0, 0)]
+    assert [row.top1_pct for row in rows.values()] == [90, 90]
+
+
+HALVING = "  budget: {halving: {min_epochs: 1, factor: 2}}\n"
+
+
+def test_halving_ends_what_does_not_lead(images, tmp_path, toy):
+    """The larger network is no better than the smaller one: stopped after its first epoch."""
+    toy(curves={"0.1": [80], "0.25": [79]})
+    rows = go_on(sweep_text(images, seeds="[0]", more=HALVING), tmp_path / "run", jobs=1)
+    assert rows[SMALL].top1_pct == 80
+    assert pd.isna(rows[LARGE].top1_pct)
+    assert rows[LARGE].top1_reason == (
+        "seed 0 was stopped by halving after epoch 1 with 79.0 % on the validation part"
+    )
+    assert trainings(tmp_path / "run")[LARGE, 0][:3] == ("stopped", 0, 1)
+
+
+def test_what_halving_decided_holds_after_an_interruption(images, tmp_path, toy):
+    """Interrupted between the epoch with which a training ends, and its end."""
+    toy(curves={"0.1": [80], "0.25": [79]})
+    text = sweep_text(images, seeds="[0]", more=HALVING)
+
+    def after(epochs):
+        if epochs == 4:  # three of the small network
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        go_on(text, tmp_path / "run", Told(after), jobs=1)
+    assert (LARGE, 0, 0, 1) in curves(tmp_path / "run")
+    rows = go_on(text, tmp_path / "run", jobs=1)
+    assert rows[LARGE].top1_reason.startswith("seed 0 was stopped by halving after epoch 1 ")
+
+
+def test_a_sweep_with_halving_may_drop_variants(images, tmp_path, toy):
+    """Their epochs stay in the store, and do not stop it."""
+    toy()
+    go_on(sweep_text(images, seeds="[0]", more=HALVING), tmp_path / "run")
+    fewer = sweep_text(images, seeds="[0, 1]", more=HALVING, space=SPACE.replace("[0.1, 0.25]", "[0.25]"))
+    rows = go_on(fewer, tmp_path / "run")
+    assert rows[LARGE].top1_seeds.endswith("1")
+
+
+# What is refused
+
+
+def test_networks_of_other_classes_than_the_data_are_refused(images, tmp_path):
+    """One line that says what to write; no folder is left behind."""
+    sweep, folder = tmp_path / "trained.yaml", tmp_path / "run"
+    sweep.write_text(sweep_text(images, space="width: 0.1, resolution: 16"), encoding="utf-8")
+    result = call("run", sweep, "--out", folder)
+    assert (result.exit_code, result.stdout) == (2, "")
+    *_, message = result.stderr.splitlines()
+    assert message == (
+        f"error: {sweep}:4: accuracy.dataset has 3 classes, and the sweep builds networks with 1000; say "
+        "`num_classes: 3` in its space and variants"
+    )
+    assert not folder.exists()
+
+
+def test_images_that_are_not_there_are_refused(tmp_path):
+    """One line; no folder is left behind."""
+    sweep, folder = tmp_path / "trained.yaml", tmp_path / "run"
+    sweep.write_text(sweep_text(tmp_path / "nowhere"), encoding="utf-8")
+    assert str(tmp_path / "nowhere") in refusal(call("run", sweep, "--out", folder))
+    assert not folder.exists()
