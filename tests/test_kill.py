@@ -1,5 +1,6 @@
 """A run that is killed again and again ends with the same rows as one that was left alone."""
 
+import os
 import random
 import shutil
 import signal
@@ -9,9 +10,10 @@ from contextlib import closing
 
 import pytest
 import stand_in
+from brightness import LARGE, SMALL, sweep_text, write_images
 from commands import contents, finish, query, start, visit_count, visits, wait_until
 
-from mbsweep import MbsweepError, open_run
+from mbsweep import MbsweepError, load_sweep, open_run, run
 from mbsweep.measuring import YARDSTICKS
 
 SWEEP = """\
@@ -122,3 +124,58 @@ def test_a_killed_run_of_a_real_runtime_goes_on_at_once(backend, tmp_path):
     config = f"{backend}-fp32-b1-t1"
     assert set(after) == {(config, variant, number) for variant in VARIANTS for number in range(12)}
     assert after.items() >= kept.items()
+
+
+def epochs_kept(folder):
+    """(variant, seed, attempt, epoch) -> what it gave, but for the seconds; {} where there is no run yet."""
+    try:
+        rows = query(
+            folder,
+            "SELECT variant, seed, attempt, epoch, learning_rate, train_loss, validation_loss, "
+            "validation_top1_pct FROM epochs",
+        )
+    except sqlite3.OperationalError:
+        return {}
+    return {row[:4]: row[4:] for row in rows}
+
+
+def test_a_sweep_killed_while_it_trains_ends_with_the_same_accuracies(tmp_path):
+    """SIGKILL, five times: once while packages are loaded, then after the first, third, sixth and tenth of
+    twelve epochs. What was kept stays; the end is that of a run that was left alone, but for the seconds.
+    """
+    images = write_images(tmp_path / "images")
+    sweep, folder = tmp_path / "trained.yaml", tmp_path / "run"
+    sweep.write_text(sweep_text(images), encoding="utf-8")
+    command = ["run", sweep, "--out", folder, "--jobs", "2"]
+    rng, kept = random.Random(5), {}
+    for epochs in (0, 1, 3, 6, 10):
+        process = start(*command)
+        if epochs:
+            wait_until(lambda epochs=epochs: len(epochs_kept(folder)) >= epochs, process)
+            time.sleep(rng.uniform(0, 0.05))
+        else:
+            time.sleep(0.7)
+        os.kill(process.pid, signal.SIGKILL)
+        assert finish(process)[0] == -signal.SIGKILL
+        found = epochs_kept(folder)
+        assert found.items() >= kept.items()
+        kept = found
+    assert 10 <= len(kept) <= 12
+    code, _, err = finish(start(*command))
+    assert code == 0, err
+
+    undisturbed = tmp_path / "undisturbed"
+    run(load_sweep(sweep), undisturbed, jobs=2)
+    assert epochs_kept(folder) == epochs_kept(undisturbed)
+    assert {(variant, seed) for variant, seed, _, _ in kept} == {
+        (v, s) for v in (SMALL, LARGE) for s in (0, 1)
+    }
+    for sql in ("SELECT * FROM accuracies", "SELECT variant, seed, state, epochs, correct FROM trainings"):
+        assert query(folder, sql) == query(undisturbed, sql)
+    tables = [open_run(path).table() for path in (folder, undisturbed)]
+    names = [name for name in tables[0] if name.startswith("top1_")]
+    assert len(names) > 5
+    assert tables[0][names].equals(tables[1][names])
+    assert sorted(path.name for path in folder.glob("weights/*/*")) == sorted(
+        path.name for path in undisturbed.glob("weights/*/*")
+    )

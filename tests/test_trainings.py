@@ -102,6 +102,15 @@ def toy(monkeypatch, tmp_path):
     return use
 
 
+@pytest.fixture
+def one_core():
+    """This process and those that it starts may use one core only."""
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    yield
+    os.sched_setaffinity(0, cores)
+
+
 # Real trainings
 
 
@@ -144,16 +153,11 @@ def test_a_second_run_trains_nothing(images, undisturbed, tmp_path, monkeypatch)
     assert trainings(folder) == trainings(undisturbed)
 
 
-def test_one_process_or_two_train_the_same_networks(images, tmp_path):
+def test_one_process_or_two_train_the_same_networks(images, tmp_path, one_core):
     """On one core, where each has one thread: the same curves and hits, to the last digit."""
     text = sweep_text(images, seeds="[1]")
-    cores = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {min(cores)})
-    try:
-        for jobs in (1, 2):
-            go_on(text, tmp_path / str(jobs), jobs=jobs)
-    finally:
-        os.sched_setaffinity(0, cores)
+    for jobs in (1, 2):
+        go_on(text, tmp_path / str(jobs), jobs=jobs)
     assert curves(tmp_path / "1") == curves(tmp_path / "2")
     assert trainings(tmp_path / "1") == trainings(tmp_path / "2")
     assert len(curves(tmp_path / "1")) == 6
@@ -198,7 +202,7 @@ def test_a_killed_worker_costs_an_epoch(images, undisturbed, tmp_path):
     assert twice <= 1
 
 
-def test_a_network_that_learns_nothing_is_flagged(tmp_path):
+def test_a_network_that_learns_nothing_is_flagged(tmp_path, one_core):
     """Images of which no class can be told: begun anew twice at lower rates, then known to have stalled."""
     images = write_images(tmp_path / "images", is_learnable=False, train=20)
     text = sweep_text(images, seeds="[0]", space=SPACE.replace("[0.1, 0.25]", "0.1"))
