@@ -140,21 +140,24 @@ def epochs_kept(folder):
 
 
 def test_a_sweep_killed_while_it_trains_ends_with_the_same_accuracies(tmp_path):
-    """SIGKILL, five times: once while packages are loaded, then after the first, third, sixth and tenth of
-    twelve epochs. What was kept stays; the end is that of a run that was left alone, but for the seconds.
+    """SIGKILL, five times: while packages are loaded, when the run has just been made, then after the first,
+    fifth and tenth of twelve epochs. What was kept stays; the end is that of a run that was left alone, but
+    for the seconds.
     """
     images = write_images(tmp_path / "images")
     sweep, folder = tmp_path / "trained.yaml", tmp_path / "run"
     sweep.write_text(sweep_text(images), encoding="utf-8")
     command = ["run", sweep, "--out", folder, "--jobs", "2"]
     rng, kept = random.Random(5), {}
-    for epochs in (0, 1, 3, 6, 10):
+    for moment in ("loading", "made", 1, 5, 10):
         process = start(*command)
-        if epochs:
-            wait_until(lambda epochs=epochs: len(epochs_kept(folder)) >= epochs, process)
-            time.sleep(rng.uniform(0, 0.05))
-        else:
+        if moment == "loading":
             time.sleep(0.7)
+        elif moment == "made":
+            wait_until((folder / "run.sqlite").exists, process)
+        else:
+            wait_until(lambda epochs=moment: len(epochs_kept(folder)) >= epochs, process)
+            time.sleep(rng.uniform(0, 0.05))
         os.kill(process.pid, signal.SIGKILL)
         assert finish(process)[0] == -signal.SIGKILL
         found = epochs_kept(folder)

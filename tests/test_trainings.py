@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import stand_in_training
 from brightness import LARGE, RECIPE, SMALL, SPACE, sweep_text, write_images
-from commands import call, contents, copied, query, refusal
+from commands import call, contents, copied, execute, query, refusal
 from PIL import Image
 
 import mbsweep
@@ -282,6 +282,17 @@ def test_a_run_that_is_interrupted_goes_on(images, tmp_path, toy):
     rows = go_on(sweep_text(images), tmp_path / "run", jobs=1)
     assert begun(log) == [(0.1, 0, 0, 0), (0.1, 0, 0, 2), (0.1, 1, 0, 0), (0.25, 0, 0, 0), (0.25, 1, 0, 0)]
     assert (rows[SMALL].top1_pct, rows[LARGE].top1_pct) == (90, 90)
+
+
+def test_what_is_left_is_trained_with_as_many_threads_as_before(images, undisturbed, tmp_path, toy):
+    """Threads decide the last digits. One training of four is left, and two processes are asked for."""
+    folder = copied(undisturbed, tmp_path)
+    execute(folder, "DELETE FROM trainings WHERE variant = ? AND seed = 1", [LARGE])
+    log = toy()
+    go_on(sweep_text(images), folder, jobs=2)
+    assert begun(log) == [(0.25, 1, 0, 0)]
+    ((threads,),) = query(folder, "SELECT DISTINCT threads FROM trainings")
+    assert threads == max(1, len(os.sched_getaffinity(0)) // 2)
 
 
 # What fails
