@@ -1,14 +1,12 @@
 """A network's file: whole or not there, and never a program."""
 
 import pickle
+import resource
 import struct
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
-from commands import finish, with_files_up_to
 from safetensors.torch import save_file
 
 from mbsweep.accuracy.checkpoint import (
@@ -131,28 +129,19 @@ def test_nothing_is_unpickled(tmp_path, save):
     assert not trace.exists()
 
 
-WRITES = """\
-import sys, torch
-from pathlib import Path
-from mbsweep.accuracy.checkpoint import Checkpoint, write_checkpoint
-from mbsweep.errors import MbsweepError
-try:
-    write_checkpoint(Path(sys.argv[1]), Checkpoint({}, [], {"weight/a": torch.zeros(100_000)}))
-except MbsweepError as error:
-    print(error)
-"""
-
-
 def test_a_full_disk_leaves_the_old_file_whole(tmp_path):
-    """The file of before stays as it is, nothing lies beside it, and the error is one line."""
+    """The kernel lets no file grow: the one of before stays, alone, and the error is one line."""
     path = tmp_path / "net"
     write_checkpoint(path, made())
     before = path.read_bytes()
-    command = [*with_files_up_to(50_000), sys.executable, "-c", WRITES, str(path)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    code, out, err = finish(process)
-    assert (code, err) == (0, "")
-    assert out == f"{path}: cannot be written: File too large\n"
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limits[1]))
+    try:
+        with pytest.raises(MbsweepError) as caught:
+            write_checkpoint(path, Checkpoint({}, [], {WEIGHT + "a": torch.zeros(100_000)}))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert str(caught.value) == f"{path}: cannot be written: File too large"
     assert path.read_bytes() == before
     assert [each.name for each in tmp_path.iterdir()] == ["net"]
 
