@@ -24,7 +24,7 @@ from mbsweep.space.counting import count
 from mbsweep.space.variant import Variant
 from mbsweep.store import Store
 from mbsweep.training_tables import EpochRow, TrainingRow
-from mbsweep.trainings import ACCURACY, Trainings, training_device, weights_folder
+from mbsweep.trainings import Trainings, training_device, weights_folder
 
 
 def run_supernet(
@@ -40,7 +40,7 @@ def run_supernet(
     Raises MbsweepError for what the user can put right.
     """
     source = source_name(config, dataset.id)
-    if ("", ACCURACY) in store.failures():
+    if ("", source) in store.failures():
         return
     tested = {row.variant for row in store.trainings(source)}
     missing = [variant for variant in variants if variant.id not in tested]
@@ -49,7 +49,7 @@ def run_supernet(
             _train(store, config, source, dataset, variants, missing, progress)
         except AnswerError as error:
             reason = " ".join(str(error).split())[:500]
-            store.add_failure("", ACCURACY, reason)
+            store.add_failure("", source, reason)
             progress.say(f"the supernet failed: {reason}")
             return
     chosen = spread_evenly(variants, config.alone.count)
