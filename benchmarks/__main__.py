@@ -16,6 +16,7 @@ NAMES = (
     "prediction",
     "accuracy_prediction",
     "training",
+    "beginnings",
 )
 
 for name in NAMES:

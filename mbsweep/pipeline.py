@@ -196,6 +196,9 @@ def enter_sweep(store: Store, sweep: Sweep, space: SpaceCounts, progress: Progre
         source = SOURCES[sweep.accuracy.source]
         precisions = dict.fromkeys(["fp32", *(config.precision for config in sweep.latency)])
         found = {precision: source(variants, sweep.accuracy, precision) for precision in precisions}
+        name = found["fp32"][0].source
+        if is_same and last and last["accuracy_source"] == name and sweep.accuracy.source != "predicted":
+            return  # what is trained is known already
         accuracies = (
             (variant.id, precision, *astuple(accuracy))
             for precision, known in found.items()
@@ -203,7 +206,7 @@ def enter_sweep(store: Store, sweep: Sweep, space: SpaceCounts, progress: Progre
         )
     configs = ((config.id, place, json.dumps(config.settings)) for place, config in enumerate(sweep.latency))
     about = {"name": sweep.name, "title": sweep.title, "description": sweep.description, "text": sweep.text}
-    about |= {"accuracy_source": found["fp32"][0].source} if sweep.accuracy else {}
+    about |= {"accuracy_source": name} if sweep.accuracy else {}
     added, left = store.set_sweep(about, _variant_rows(space), accuracies, configs)
     if last is not None and not is_same:
         kept = f"; {left} that it no longer names stay in the run" if left else ""

@@ -48,7 +48,10 @@ def tabulate(store: Store) -> pd.DataFrame:
     table["error"] = _errors(table, store.failures())
     if configs.empty:
         table["precision"] = None
-    return table.reindex(columns=list(COLUMNS))
+    table = table.reindex(columns=list(COLUMNS))
+    accuracies_pct = [name for name in _ACCURACY_COLUMNS.values() if name.endswith("_pct")]
+    numbers = ["top1_pct", "top5_pct", *accuracies_pct, "top1_epochs"]
+    return table.astype(dict.fromkeys(numbers, float))  # also where none is known
 
 
 # columns of the accuracies' table -> those of the table

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from mbsweep.child import Child, command_of, serve
+from mbsweep import child
+from mbsweep.child import Child, command_of
 from mbsweep.profiler.subject import Subject
 from mbsweep.space.latency import LatencyConfig
 
@@ -56,5 +57,10 @@ class _Answers:
         return self.bench.visit(argument)
 
 
+def serve() -> None:
+    """Be the other process."""
+    child.serve(_Answers())
+
+
 if __name__ == "__main__":
-    serve(_Answers())
+    serve()
