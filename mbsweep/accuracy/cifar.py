@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812  (as everyone calls it)
 from numpy.typing import NDArray
 
-from mbsweep.accuracy.imagefolder import printable
+from mbsweep.accuracy.picture import printable
 from mbsweep.errors import MbsweepError
 from mbsweep.space.accuracy import Cifar, fingerprint
 

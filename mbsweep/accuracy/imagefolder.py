@@ -5,32 +5,27 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib.util
-import io
 import os
-import stat
 import tempfile
 import warnings
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mbsweep.accuracy.picture import Decoded, decode, printable
 from mbsweep.cache import cache_dir
 from mbsweep.errors import MbsweepError
 from mbsweep.space.accuracy import ImageFolder, fingerprint
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-
     from mbsweep.accuracy.datasets import Batch
 
 VERSION = 1  # raised when the same files give other images or parts
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")  # Pillow's names; no others are tried, whatever a file holds
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif")
 NO_FILES = ("thumbs.db", "desktop.ini")  # what Windows leaves in folders
 # part -> what its folder may be called
@@ -48,13 +43,6 @@ class ImageFile(NamedTuple):
     part: str | None  # as the folders give it
     size_bytes: int
     mtime_ns: int
-
-
-class Decoded(NamedTuple):
-    """What became of a file."""
-
-    content: str  # SHA-256
-    images: dict[int, NDArray[np.uint8]]  # resolution -> (resolution, resolution, 3)
 
 
 class ImageFolderSource:
@@ -250,12 +238,12 @@ class ImageFolderSource:
 
     def _decoded(self, resolutions: Sequence[int]) -> Iterator[tuple[ImageFile, Decoded | str]]:
         """Each file, and its images or what is wrong with it."""
-        work = partial(_decode, self._root, resolutions)
         with ThreadPoolExecutor(THREADS) as pool, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's, about images that are large or have damaged EXIF
             for start in range(0, len(self._files), BATCH):  # no more than that wait in memory
                 some = self._files[start : start + BATCH]
-                yield from zip(some, pool.map(work, some), strict=True)
+                paths = [Path(self._root, file.path) for file in some]
+                yield from zip(some, pool.map(decode, paths, repeat(resolutions)), strict=True)
 
     def _tell_broken(self, broken: Sequence[tuple[ImageFile, str]]) -> None:
         if not broken:
@@ -350,11 +338,6 @@ def split(of_class: Sequence[Collection[str]], config: ImageFolder) -> dict[str,
     return dealt
 
 
-def printable(text: str) -> str:
-    """A path as a message shows it: on one line, and without bytes that cannot be written."""
-    return text if text.isprintable() else repr(text)
-
-
 def _some(names: Sequence[str]) -> str:
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return ", ".join(map(repr, names[:NAMED])) + more
@@ -371,47 +354,3 @@ def _identity(path: str) -> tuple[int, int]:
     except OSError:
         return -1, -1
     return status.st_dev, status.st_ino
-
-
-def _decode(root: str, resolutions: Sequence[int], file: ImageFile) -> Decoded | str:
-    """A file's images, or what is wrong with it."""
-    from PIL import Image, ImageOps, UnidentifiedImageError
-
-    path = Path(root, file.path)
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would have us wait
-            return "not a file"
-        data = path.read_bytes()
-    except OSError as error:
-        return error.strerror or "unreadable"
-    if not data:
-        return "empty"
-    try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
-            opened.load()
-            image = _rgb(opened)
-        images = {
-            size: np.asarray(ImageOps.fit(image, (size, size), Image.Resampling.BILINEAR))
-            for size in resolutions
-        }
-    except UnidentifiedImageError:
-        return "not an image"
-    except Image.DecompressionBombError:
-        return "too many pixels"
-    except Exception as error:  # Pillow's readers raise all kinds of errors on damaged files
-        return f"damaged: {printable(' '.join(str(error).split())[:80]) or type(error).__name__}"
-    return Decoded(hashlib.sha256(data).hexdigest(), images)
-
-
-def _rgb(image: Image) -> Image:
-    """Upright, in three channels of 8 bits, and on white where it is transparent."""
-    from PIL import Image, ImageOps
-
-    with contextlib.suppress(Exception):  # damaged EXIF does not make the image worse
-        image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I"):  # 16-bit grey; convert() would clip it
-        return Image.fromarray((np.asarray(image, np.float64) / 257 + 0.5).astype(np.uint8)).convert("RGB")
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert("RGB")
