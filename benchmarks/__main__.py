@@ -17,6 +17,7 @@ NAMES = (
     "accuracy_prediction",
     "training",
     "beginnings",
+    "supernet",
 )
 
 for name in NAMES:
