@@ -64,7 +64,8 @@ def spread(hits: Hits, noise: SeedNoise) -> Spread:
 
     Two independent errors are added in quadrature: which images happen to be in the test part, from the
     variance over images of the share of seeds that got each right; and which seeds happened to be drawn, from
-    `noise`, by Student's t.
+    `noise`, by Student's t. Where this network's own seeds differ more than that, as those of a network that
+    starts late do, theirs counts.
     """
     shares = np.array([of_seed.mean() for of_seed in hits])
     images, mean = len(hits[0]), float(shares.mean())
@@ -75,7 +76,9 @@ def spread(hits: Hits, noise: SeedNoise) -> Spread:
     near = (mean * images + 0.375) / (images + 0.75)
     of_images = max(float(per_image.var()), near * (1 - near) / images) / images / (4 * near * (1 - near))
     quantile = student.ppf(0.5 + CONFIDENCE_PCT / 200, noise.freedom) if noise.freedom else float("nan")
-    half = np.hypot(quantile * np.sqrt(noise.variance / len(hits)), NORMAL_95 * np.sqrt(of_images))
+    own = float(np.var([angle(share, images) for share in shares], ddof=1)) if len(hits) > 1 else 0.0
+    of_seeds = max(noise.variance, own) / len(hits)
+    half = np.hypot(quantile * np.sqrt(of_seeds), NORMAL_95 * np.sqrt(of_images))
     if np.isnan(half):
         return Spread(100 * mean, sd_pct, float("nan"), float("nan"))
     ends = (share_of(middle - half), share_of(middle + half))

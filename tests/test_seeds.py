@@ -78,6 +78,16 @@ def test_the_noise_of_seeds_is_added_in_quadrature_by_students_t():
     assert found.high_pct == pytest.approx(100 * math.sin(math.pi / 4 + half) ** 2, abs=0.002)
 
 
+def test_a_network_whose_seeds_differ_more_than_those_of_others_has_its_own_noise():
+    """25 and 75 %, at 30 and 60 degrees: their standard deviation is 30 degrees / sqrt 2, and the others' is
+    next to nothing. Of the images, the mean of the seeds has the variance 1/8 on 400 of them.
+    """
+    found = spread([hits(100, 400), hits(300, 400)], SeedNoise(1e-9, 10))
+    half = math.hypot(2.228 * math.radians(30) / 2, 1.96 * math.sqrt(0.125 / 400))
+    assert found.high_pct == pytest.approx(100 * math.sin(math.pi / 4 + half) ** 2, abs=0.05)
+    assert found.low_pct == pytest.approx(100 - found.high_pct)
+
+
 def test_the_standard_deviation_over_the_seeds_is_that_of_a_sample():
     """60 and 70 %: 10 / sqrt 2."""
     found = spread([hits(6, 10), hits(7, 10)], SeedNoise(0.01, 1))
