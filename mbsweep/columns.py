@@ -99,7 +99,15 @@ COMPARABLE = [
     "dataset",
 ]
 
+# What makes two accuracies comparable: points of two sources, or of two data sets, are never on one front.
+SOURCE = COMPARABLE[COMPARABLE.index("top1_kind") :]
+
 # What makes two latencies comparable: the panel they share.
 PANEL = COMPARABLE[: COMPARABLE.index("top1_kind")]
+# A number -> the ends of its 95 % interval, which figures draw as a bar.
+INTERVALS = {
+    "latency_ms": ("latency_low_ms", "latency_high_ms"),
+    "top1_pct": ("top1_low_pct", "top1_high_pct"),
+}
 # What the layer shapes alone decide: the same in every latency configuration.
 EXACT = ("params", "macs", "weight_bytes", "peak_activation_bytes")

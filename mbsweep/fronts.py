@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from mbsweep.columns import COLUMNS, EXACT
+from mbsweep.columns import COLUMNS, EXACT, INTERVALS, SOURCE
 from mbsweep.decide import checked
 from mbsweep.errors import MbsweepError
 from mbsweep.panels import COUNTED, heading, interval, label, of_config, panels, plain_number, where
@@ -15,9 +15,6 @@ from mbsweep.pareto import front, hypervolume
 from mbsweep.results import Run
 from mbsweep.show import console, make_table
 from mbsweep.space.rules import choice, shown
-
-# Points of two sources are never on one front.
-SOURCE = ["top1_kind", "top1_source"]
 
 
 def print_fronts(
@@ -45,8 +42,9 @@ def print_fronts(
         rows = every[is_known[every.index]]
         if rows.empty:
             print(f"  both {label(cost)} and {label(value)} are known of no variant")
-        for (kind, source), group in rows.groupby(SOURCE, dropna=False, sort=False):
-            print(f"{label(value)}: {kind}, {source}")
+        for (kind, source, dataset), group in rows.groupby(SOURCE, dropna=False, sort=False):
+            several = rows.loc[rows["top1_source"] == source, "dataset"].nunique() > 1
+            print(f"{label(value)}: {kind}, {source}{f', on {dataset}' if several else ''}")
             _print_front(group, cost, value, reference)
 
 
@@ -76,14 +74,21 @@ def _groups(table: pd.DataFrame, cost: str) -> Iterator[tuple[str, pd.DataFrame]
 
 def _print_front(rows: pd.DataFrame, cost: str, value: str, reference: tuple[float, float] | None) -> None:
     best = rows[front(rows[cost], rows[value])].sort_values(cost, kind="stable")
-    titles = ["variant", _title(cost), *(["95 %"] if cost == "latency_ms" else []), _title(value)]
+    with_interval = [
+        name
+        for name in (cost, value)
+        if name == "latency_ms" or (name in INTERVALS and rows[INTERVALS[name][0]].notna().any())
+    ]
+    titles = ["variant"]
+    for name in (cost, value):
+        titles += [_title(name), "95 %"] if name in with_interval else [_title(name)]
     # The probability is about the front of the report, not about one of other columns.
     has_pct = "front_pct" in rows and (cost, value) == ("latency_ms", "top1_pct")
     table = make_table([*titles, *(["on front (%)"] if has_pct else [])])
     for _, row in best.iterrows():
-        cells = [row["variant"], plain_number(row[cost])]
-        cells += [interval(row)] if cost == "latency_ms" else []
-        cells.append(plain_number(row[value]))
+        cells = [row["variant"]]
+        for name in (cost, value):
+            cells += [plain_number(row[name]), *([interval(row, name)] if name in with_interval else [])]
         if has_pct:
             cells.append("unknown" if pd.isna(row["front_pct"]) else f"{row['front_pct']:.1f}")
         table.add_row(*cells)

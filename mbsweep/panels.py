@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from mbsweep.columns import COLUMNS, PANEL
+from mbsweep.columns import COLUMNS, INTERVALS, PANEL
 from mbsweep.errors import MbsweepError
 from mbsweep.reporter.hover import ORIGIN, setting
 from mbsweep.results import Run
@@ -88,7 +88,8 @@ def with_unit(name: str, value: float, digits: int = 4) -> str:
     return f"{plain_number(value, digits)} {COLUMNS[name].unit}".rstrip()
 
 
-def interval(row: pd.Series[Any]) -> str:
-    """The 95 % interval of a row's latency in ms."""
-    low, high = row["latency_low_ms"], row["latency_high_ms"]
-    return "unknown" if pd.isna(low) else f"{plain_number(low)} to {plain_number(high)}"
+def interval(row: pd.Series[Any], name: str = "latency_ms") -> str:
+    """The 95 % interval of a row's latency in ms, or of its accuracy in percent."""
+    low, high = (row[end] for end in INTERVALS[name])
+    digits = 4 if name == "latency_ms" else 3
+    return "unknown" if pd.isna(low) else f"{plain_number(low, digits)} to {plain_number(high, digits)}"

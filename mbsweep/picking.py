@@ -10,6 +10,7 @@ from mbsweep.columns import EXACT
 from mbsweep.decide import Budget, Decision, checked, decide
 from mbsweep.errors import MbsweepError
 from mbsweep.panels import heading, interval, label, of_config, panels, where, with_unit
+from mbsweep.reporter.hover import accuracy_words
 from mbsweep.results import Run
 from mbsweep.space.rules import integer
 
@@ -99,7 +100,9 @@ def _origin(name: str, row: pd.Series[Any]) -> str:
     if name == "latency_ms":
         ends = interval(row)
         return f"{row['latency_kind']}, 95 % interval {ends}{' ms' if ends[0].isdigit() else ''}"
-    return f"{row['top1_kind']}, {row['top1_source']}"
+    known = name == "top1_pct" and pd.notna(row["top1_low_pct"])
+    sure = f", 95 % interval {interval(row, name)} %" if known else ""
+    return f"{accuracy_words(row['top1_kind'], row['top1_source'])}{sure}"
 
 
 def _doubt(row: pd.Series[Any], limit: float) -> str:

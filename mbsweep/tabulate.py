@@ -43,6 +43,8 @@ def tabulate(store: Store) -> pd.DataFrame:
     source = (store.last_sweep() or {}).get("accuracy_source")
     accuracies = _frame(store, "accuracies").rename(columns=_ACCURACY_COLUMNS)
     accuracies = accuracies[accuracies["top1_source"] == source]
+    words = ["top1_seeds", "top1_note", "top1_reason"]  # empty where there is nothing to say
+    accuracies[words] = accuracies[words].astype(object).replace("", None)
     table = table.merge(accuracies, how="left", on=["variant", "precision"])
     table["is_asked"] = table.filter(like="position").notna().all(axis=1)
     table["error"] = _errors(table, store.failures())

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from made_runs import made_run
 
 from mbsweep import open_run
-from mbsweep.chances import _is_beaten, front_chances
+from mbsweep.chances import _Accuracies, _is_beaten, _Latencies, front_chances
 from mbsweep.columns import COMPARABLE
+from mbsweep.pareto import front
 
 NAN = float("nan")
 SIGMA = 0.02  # of the logarithm of every latency below
@@ -26,6 +27,7 @@ def table_of(latencies_ms, top1_pct, kind="predicted", sigma=SIGMA):
     table["latency_ms"], table["top1_pct"] = latencies, np.array(top1_pct, dtype=float)
     table["latency_low_ms"] = latencies * math.exp(-1.96 * sigma)
     table["latency_high_ms"] = latencies * math.exp(1.96 * sigma)
+    table["top1_low_pct"] = table["top1_high_pct"] = NAN
     table["on_front"] = False
     return table
 
@@ -95,19 +97,90 @@ def test_counts_are_certain():
     assert front_chances(table, no_visits).tolist() == pytest.approx([100, 0, NAN], nan_ok=True)
 
 
-POINT = st.tuples(st.integers(1, 9), st.integers(0, 4), st.integers(0, 5))
+def with_accuracies_known_to(table, half, rows=slice(None)):
+    """Intervals from `half` below to `half` above on the scale of arcsin(sqrt(p))."""
+    middle = np.arcsin(np.sqrt(table["top1_pct"] / 100))
+    for name, sign in (("top1_low_pct", -1), ("top1_high_pct", 1)):
+        table.loc[rows, name] = 100 * np.sin(np.clip(middle + sign * half, 0, np.pi / 2)) ** 2
+    return table
+
+
+@pytest.mark.parametrize("apart", [0.0, 0.01, 0.02, 0.05])
+def test_two_close_accuracies_are_told_by_the_normal_distribution(apart):
+    """The slower of two that are far apart in latency is on the front where it is the better; the difference
+    of two angles is normal, with sqrt(2) times their standard deviation. The faster always is.
+    """
+    sigma = 0.02
+    angles = np.arcsin(np.sqrt(0.7)) + np.array([0, apart])
+    table = with_accuracies_known_to(table_of([1, 2], 100 * np.sin(angles) ** 2), 1.96 * sigma)
+    better = 0.5 * (1 + math.erf(apart / (math.sqrt(2) * sigma) / math.sqrt(2)))
+    assert front_chances(table, no_visits).tolist() == [100, pytest.approx(100 * better, abs=4)]
+
+
+def test_equal_accuracies_of_noise_share_the_front():
+    """Eight latencies far apart, accuracies alike: the k-th fastest is on the front where it is better than
+    all that are faster, with a probability of 1 in k.
+    """
+    table = with_accuracies_known_to(table_of(2.0 ** np.arange(8), [80] * 8), 0.05)
+    chances = front_chances(table, no_visits)
+    assert chances.tolist() == pytest.approx([100 / k for k in range(1, 9)], abs=4)
+
+
+def test_an_accuracy_without_interval_stays():
+    """Beside one that is drawn: the slower of two equals is better in half of the resamples."""
+    table = with_accuracies_known_to(table_of([1, 2], [60, 60]), 0.05, rows=[1])
+    assert front_chances(table, no_visits).tolist() == [100, pytest.approx(50, abs=4)]
+    table = table_of([1, 2], [60, 60])
+    assert front_chances(table, no_visits).tolist() == [100, 0]
+
+
+def test_accuracies_are_drawn_against_mult_adds_too():
+    """Nothing was timed: mult-adds are exact, accuracies are not."""
+    table = with_accuracies_known_to(table_of([NAN] * 3, [60, 60, 60]), 0.05)
+    table["macs"] = [10, 30, 20]
+    chances = front_chances(table, no_visits)
+    assert chances.tolist() == pytest.approx([100, 100 / 3, 50], abs=4)
+
+
+def test_nothing_is_above_100_percent():
+    """An interval that ends at 100 %: no resample leaves the scale, and the best stays the best."""
+    table = with_accuracies_known_to(table_of([1, 2], [99.5, 100]), 0.2)
+    chances = front_chances(table, no_visits)
+    assert chances[0] == 100
+    assert 50 < chances[1] < 100
+
+
+@settings(max_examples=100)
+@given(st.lists(st.tuples(st.floats(1, 9), st.floats(1, 99), st.floats(0, 0.2)), min_size=1, max_size=12))
+def test_what_is_left_out_as_beaten_is_never_on_the_front(points):
+    """In resamples of all points, those that would be left out are beaten, too."""
+    latencies, top1_pct, halves = (np.array(numbers) for numbers in zip(*points, strict=True))
+    table = table_of(latencies, top1_pct, sigma=0.01)
+    for place, half in enumerate(halves):
+        with_accuracies_known_to(table, half, rows=[place])
+    cost, value = _Latencies(table, no_visits), _Accuracies(table)
+    beaten = _is_beaten(cost.least, cost.most, value.least, value.most)
+    places = np.arange(len(table))
+    cost.keep(places)
+    value.keep(places)
+    for number in range(50):
+        assert not (front(cost.draw(number), value.draw()) & beaten).any()
+
+
+POINT = st.tuples(st.integers(1, 9), st.integers(0, 4), st.integers(0, 5), st.integers(0, 3))
 
 
 @settings(max_examples=300)
 @given(st.lists(POINT, min_size=1, max_size=12))
 def test_beaten_for_certain_is_its_definition(points):
-    """Whose least cost is above the most of another that is at least as good."""
+    """Whose least cost is above the most of another whose least value is at least their most."""
     least = np.array([point[0] for point in points], dtype=float)
     most = least + [point[1] for point in points]
-    value = np.array([point[2] for point in points], dtype=float)
+    worst = np.array([point[2] for point in points], dtype=float)
+    best = worst + [point[3] for point in points]
     places = range(len(points))
-    expected = [any(most[q] < least[p] and value[q] >= value[p] for q in places) for p in places]
-    assert _is_beaten(least, most, value).tolist() == expected
+    expected = [any(most[q] < least[p] and worst[q] >= best[p] for q in places) for p in places]
+    assert _is_beaten(least, most, worst, best).tolist() == expected
 
 
 SWEEP = """\

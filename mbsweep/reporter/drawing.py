@@ -11,9 +11,9 @@ import plotly.graph_objects as go
 from plotly.colors import sample_colorscale
 from plotly.subplots import make_subplots
 
-from mbsweep.columns import COLUMNS
+from mbsweep.columns import COLUMNS, INTERVALS, NUMBERS, SOURCE
 from mbsweep.pareto import front
-from mbsweep.reporter.hover import hover
+from mbsweep.reporter.hover import has_interval, hover
 
 # Viridis is even in lightness, so it also reads in grey and with any colour blindness. Its last part is a
 # yellow too pale for a white page.
@@ -24,7 +24,7 @@ WEBGL_ABOVE = 2000  # SVG markers grow slow
 MANY_PANELS = 6  # more stand three in a row, else two
 LOG_ABOVE = 3  # a cost whose largest value is more than so many times its smallest has a log axis
 IN_MILLIONS = ("macs", "params")
-ACCURACIES = {"top1_pct", "top5_pct", "top1_low_pct", "top1_high_pct"}
+ACCURACIES = {name for name in NUMBERS if name.startswith(("top1_", "top5_"))}
 PANEL_HEIGHT = 290  # of a panel's axes
 LONE_HEIGHT = 360  # the same where there is but one row of panels
 LEGEND_HEIGHT = 50
@@ -252,26 +252,27 @@ def _points(rows: pd.DataFrame, x: Axis, y: Axis, style: Style) -> list[go.Scatt
         )
         for name, axis in (("error_x", x), ("error_y", y)):
             crowded = style.webgl and name == "error_y"  # bars of so many points are one grey band
-            if axis.column == "latency_ms" and not crowded and group["latency_low_ms"].notna().any():
+            if not crowded and has_interval(group, axis.column):
                 bar = {"thickness": 1, "width": 3 if len(rows) < 100 else 0, "color": "#888"}
-                trace[name] = bar | _interval(group)
+                trace[name] = bar | _interval(group, axis.column)
         traces.append(trace)
     return traces
 
 
-def _interval(rows: pd.DataFrame) -> dict[str, object]:
-    """From the headline to both ends of its 95 % interval; no bar where that is unknown."""
+def _interval(rows: pd.DataFrame, column: str) -> dict[str, object]:
+    """From a number to both ends of its 95 % interval; no bar where that is unknown."""
+    low, high = INTERVALS[column]
     return {
         "type": "data",
         "symmetric": False,
-        "array": (rows["latency_high_ms"] - rows["latency_ms"]).clip(lower=0),
-        "arrayminus": (rows["latency_ms"] - rows["latency_low_ms"]).clip(lower=0),
+        "array": (rows[high] - rows[column]).astype(float).clip(lower=0),
+        "arrayminus": (rows[column] - rows[low]).astype(float).clip(lower=0),
     }
 
 
 def _front_lines(rows: pd.DataFrame, x: Axis, y: Axis) -> Iterator[go.Scatter]:
-    """One staircase per accuracy source: points of two sources are never joined."""
-    for _, group in rows.groupby(["top1_kind", "top1_source"]):
+    """One staircase per accuracy source and data set: points of two are never joined."""
+    for _, group in rows.groupby(SOURCE, dropna=False):
         best = group[front(group[x.column], group[y.column])].sort_values([x.column, y.column])
         yield go.Scatter(
             x=best[x.column] / x.scale,

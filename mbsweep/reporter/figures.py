@@ -7,12 +7,10 @@ from collections.abc import Callable
 import pandas as pd
 import plotly.graph_objects as go
 
-from mbsweep.columns import COLUMNS, PANEL, PER_CONFIGURATION
+from mbsweep.columns import COLUMNS, PANEL, PER_CONFIGURATION, SOURCE
 from mbsweep.reporter.bump import bump
-from mbsweep.reporter.drawing import Axis, grid
+from mbsweep.reporter.drawing import ACCURACIES, Axis, grid
 from mbsweep.reporter.hover import panel_title
-
-ACCURACIES = ("top1_pct", "top5_pct")
 
 
 def scatter(table: pd.DataFrame, x: str, y: str, proportional: bool = False) -> go.Figure | None:
@@ -45,7 +43,7 @@ def _precisions(rows: pd.DataFrame, accuracies: list[str]) -> list[tuple[str, pd
     if not accuracies:
         return [("", _without_latency(rows.drop_duplicates("variant").assign(precision=None)))]
     rows = rows.fillna({"precision": "fp32"})  # of what is only counted
-    rows = _without_latency(rows.drop_duplicates(["variant", "precision", "top1_source", *accuracies]))
+    rows = _without_latency(rows.drop_duplicates(["variant", "precision", *SOURCE, *accuracies]))
     groups = list(rows.groupby("precision", sort=False))
     return [(f"accuracy at {precision}" if len(groups) > 1 else "", group) for precision, group in groups]
 
@@ -59,7 +57,8 @@ def accuracy_latency(table: pd.DataFrame) -> go.Figure | None:
     """Top-1 accuracy against latency.
 
     One panel per configuration and device. A point is the headline latency, hollow where it is predicted, or
-    its accuracy is; its bar is the 95 % interval, where that is known. The line is the Pareto front.
+    its accuracy is; its bars are the 95 % intervals of latency and accuracy, where these are known. The line is
+    the Pareto front.
     """
     return scatter(table, "latency_ms", "top1_pct")
 
@@ -67,7 +66,8 @@ def accuracy_latency(table: pd.DataFrame) -> go.Figure | None:
 def accuracy_macs(table: pd.DataFrame) -> go.Figure | None:
     """Top-1 accuracy against mult-adds.
 
-    The axes of Figure 4 of arXiv:1704.04861. The line is the Pareto front.
+    The axes of Figure 4 of arXiv:1704.04861. Bars are the 95 % intervals of the accuracies, where these are
+    known. The line is the Pareto front.
     """
     return scatter(table, "macs", "top1_pct")
 
@@ -76,7 +76,7 @@ def accuracy_params(table: pd.DataFrame) -> go.Figure | None:
     """Top-1 accuracy against parameters.
 
     The axes of Figure 5 of arXiv:1704.04861. Resolution changes no parameter, so its points stand above one
-    another. The line is the Pareto front.
+    another. Bars are the 95 % intervals of the accuracies, where these are known. The line is the Pareto front.
     """
     return scatter(table, "params", "top1_pct")
 

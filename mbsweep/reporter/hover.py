@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mbsweep.columns import COLUMNS
+from mbsweep.columns import COLUMNS, INTERVALS, SOURCE
 
 LINE = 54  # characters at 11 px: what fits above a panel on a telephone, or with three panels in a row
 SETTING_LINE = 50  # characters at 13 px, the same
@@ -97,29 +97,87 @@ def hover(
         lines.append(
             f"{COLUMNS[name].label}: %{{customdata[{place}]{formats[name]}}}{unit}{_source(rows, name)}"
         )
-        if name == "latency_ms" and rows["latency_low_ms"].notna().any():
-            data["interval"] = _intervals(rows)
-            lines.append(f"95 % interval: %{{customdata[{data.shape[1] - 1}]}}")
+        more: list[tuple[str, list[str]]] = []
+        if name == "top1_pct" and _count_sources(rows) > 1:  # of several runs
+            more.append(("Source: ", [wrapped(words, lines=4) for words in _sources(rows)]))
+        if has_interval(rows, name):
+            more.append(("95 % interval: ", _intervals(rows, name)))
+        if name == "top1_pct" and not is_brief and "top1_seeds" in rows and rows["top1_seeds"].notna().any():
+            more.append(("Seeds: ", _seeds(rows)))
+        for begin, texts in more:
+            data[f"{name} {begin}"] = texts
+            lines.append(f"{begin}%{{customdata[{data.shape[1] - 1}]}}")
     if "latency_ms" in columns:
         lines.append(wrapped(f"Device: {rows.iloc[0]['device']}", lines=9))
     template = "<br>".join(lines)
-    if "latency_note" in rows and (notes := _notes(rows)):
-        data["note"] = notes
-        template += f"%{{customdata[{data.shape[1] - 1}]}}"
+    for of, notes in (("latency", _latency_notes(rows)), ("top1", _accuracy_notes(rows, columns))):
+        if any(notes):
+            data[f"{of} note"] = notes
+            template += f"%{{customdata[{data.shape[1] - 1}]}}"
     return data.to_numpy(), template + "<extra></extra>"
 
 
-def _intervals(rows: pd.DataFrame) -> list[str]:
-    ends = zip(rows["latency_low_ms"], rows["latency_high_ms"], strict=True)
-    return ["unknown" if pd.isna(low) else f"{low:.4g} to {high:.4g} ms" for low, high in ends]
+def has_interval(rows: pd.DataFrame, column: str) -> bool:
+    """Whether the 95 % interval of a column is known in any of some rows."""
+    low, _ = INTERVALS.get(column, ("", ""))
+    return low in rows and bool(rows[low].notna().any())
 
 
-def _notes(rows: pd.DataFrame) -> list[str]:
-    """A line or more for each point that has a note. What is said of all predictions is said on the page."""
-    if rows["latency_kind"].iloc[0] != "measured" or not rows["latency_note"].notna().any():
+def _intervals(rows: pd.DataFrame, column: str) -> list[str]:
+    ends = zip(*(rows[name] for name in INTERVALS[column]), strict=True)
+    form, unit = ("{:.4g}", "ms") if column == "latency_ms" else ("{:.1f}", plain("%"))
+    return [
+        "unknown" if pd.isna(low) else f"{form.format(low)} to {form.format(high)} {unit}"
+        for low, high in ends
+    ]
+
+
+def _seeds(rows: pd.DataFrame) -> list[str]:
+    """`0, 1; standard deviation 0.34 %`; one seed has none."""
+    pairs = zip(rows["top1_seeds"], rows["top1_sd_pct"], strict=True)
+    return [
+        "none" if pd.isna(seeds) else plain(seeds if pd.isna(sd) else f"{seeds}; standard deviation {sd:.2f} %")
+        for seeds, sd in pairs
+    ]
+
+
+def _latency_notes(rows: pd.DataFrame) -> list[str]:
+    """What is said of all predictions is said on the page."""
+    if "latency_note" not in rows or rows["latency_kind"].iloc[0] != "measured":
         return []
-    notes = rows["latency_note"]
-    return ["" if pd.isna(note) else f"<br>{wrapped(f'Note: {note}', lines=4)}" for note in notes]
+    return _notes(rows["latency_note"])
+
+
+def _accuracy_notes(rows: pd.DataFrame, columns: Sequence[str]) -> list[str]:
+    """The same."""
+    if "top1_note" not in rows or "top1_pct" not in columns:
+        return []
+    return _notes(rows["top1_note"].where(rows["top1_kind"] == "trained"))
+
+
+def _notes(notes: pd.Series[Any]) -> list[str]:
+    """A line or more for each point that has a note."""
+    return [f"<br>{wrapped(f'Note: {note}', lines=6)}" if isinstance(note, str) else "" for note in notes]
+
+
+def accuracy_words(kind: str, source: str) -> str:
+    """`published, tf-slim-2018-08-02`; where the source says the kind itself, it alone."""
+    return source if kind in source else f"{kind}, {source}"
+
+
+def _count_sources(rows: pd.DataFrame) -> int:
+    return len(rows.loc[rows["top1_pct"].notna(), SOURCE].drop_duplicates())
+
+
+def _sources(rows: pd.DataFrame) -> list[str]:
+    """Each row's source, and its data set where the source does not name it and there are several."""
+    several = rows["dataset"].nunique() > 1
+    return [
+        accuracy_words(kind, source) + (f", on {dataset}" if several and dataset not in source else "")
+        if isinstance(source, str)
+        else "unknown"
+        for kind, source, dataset in rows[SOURCE].itertuples(index=False)
+    ]
 
 
 def _source(rows: pd.DataFrame, column: str) -> str:
@@ -129,7 +187,8 @@ def _source(rows: pd.DataFrame, column: str) -> str:
         return " (exact)"
     if column == "latency_ms":
         return plain(f" ({first['latency_kind']}, {first['backend']})")
-    if column == "top1_pct":
+    if column == "top1_pct" and _count_sources(rows) == 1:
         known = rows[rows["top1_pct"].notna()].iloc[0]
-        return plain(f" ({known['top1_kind']}, {known['top1_source']})")
+        words = accuracy_words(known["top1_kind"], known["top1_source"])
+        return f"<br>{wrapped(words, lines=3)}" if len(words) > LINE // 2 else plain(f" ({words})")
     return ""
