@@ -21,7 +21,7 @@ from mbsweep.space.rules import did_you_mean, shown
 from mbsweep.space.variant import Variant
 from mbsweep.store import SKIPPED, Store
 from mbsweep.summary import NS_PER_MS
-from mbsweep.tabulate import Undrifted, tabulate
+from mbsweep.tabulate import Undrifted, tabulate, tabulate_curves
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -79,9 +79,14 @@ class Run:
         return figure
 
     def about(self) -> dict[str, Any]:
-        """The sweep (name, title, description, text, accuracy_source) and the sessions that measured."""
+        """The sweep (name, title, description, text, accuracy_source), the sessions that measured or trained,
+        and the number of images on which trained networks were tested (test_images; None: none was).
+        """
         with Store.read(self.path) as store:
-            return (store.last_sweep() or {}) | {"sessions": store.sessions()}
+            sweep = store.last_sweep() or {}
+            tested = [row.images for row in store.trainings(sweep.get("accuracy_source") or "") if row.images]
+            more = {"sessions": store.sessions(), "test_images": max(tested, default=None)}
+            return sweep | more
 
     def settings(self) -> dict[str, dict[str, Any]]:
         """Latency configuration -> all its settings, as in a sweep file."""
@@ -99,6 +104,16 @@ class Run:
                     calls = np.frombuffer(visit.samples, dtype="<i8") / NS_PER_MS
                     found[key].append((calls.min(), float(np.median(calls)), calls.max()))
         return found
+
+    def curves(self) -> pd.DataFrame:
+        """One row per epoch of the trainings that gave the run its accuracies; none where nothing was trained.
+
+        variant, width, resolution, seed, attempt (above 0 after a stall, from another beginning), epoch,
+        train_top1_pct, validation_top1_pct, train_loss, validation_loss, and state, how the attempt ended:
+        "done", "stalled", "stopped" (by halving), "begun anew", or "" where it has not come to its end.
+        """
+        with Store.read(self.path) as store:
+            return tabulate_curves(store)
 
     def size(self) -> str:
         """How much the run holds, in words."""

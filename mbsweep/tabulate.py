@@ -16,6 +16,7 @@ from mbsweep.columns import COLUMNS
 from mbsweep.database import explained
 from mbsweep.drift import Drift
 from mbsweep.store import Store, VisitRow
+from mbsweep.training_tables import EpochRow, TrainingRow
 from mbsweep.summary import (
     BUDGET_SPENT,
     NOISY_IQR_PCT,
@@ -98,6 +99,24 @@ def _latencies(store: Store) -> pd.DataFrame:
         row |= {"device": device.get("description"), "device_id": device.get("id")}
     names = [name for name in COLUMNS if name.startswith("latency_")]
     return pd.DataFrame(rows, columns=["config", "variant", "device", "device_id", "width_pct", *names])
+
+
+CURVE = (
+    *("variant", "width", "resolution", "seed", "attempt", "epoch", "train_top1_pct", "validation_top1_pct"),
+    *("train_loss", "validation_loss", "state"),
+)
+
+
+def tabulate_curves(store: Store) -> pd.DataFrame:
+    """One row per epoch of the trainings of the sweep's accuracy source, columns as in CURVE."""
+    source = (store.last_sweep() or {}).get("accuracy_source") or ""
+    rows = pd.DataFrame(store.epochs(source), columns=EpochRow._fields)
+    networks = _frame(store, "variants").rename(columns={"id": "variant"})[["variant", "width", "resolution"]]
+    ended = pd.DataFrame(store.trainings(source), columns=TrainingRow._fields)[["variant", "seed", "state"]]
+    rows = rows.merge(networks, how="left", on="variant").merge(ended, how="left", on=["variant", "seed"])
+    last = rows.groupby(["variant", "seed"])["attempt"].transform("max")
+    rows["state"] = rows["state"].astype(object).fillna("").where(rows["attempt"] == last, "begun anew")
+    return rows.reindex(columns=list(CURVE))
 
 
 class Undrifted:

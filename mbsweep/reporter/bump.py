@@ -111,7 +111,7 @@ def _line(rows: pd.DataFrame, ranks: list[int], style: Style) -> go.Scatter:
         x=list(range(len(ranks))),
         y=ranks,
         mode="lines+markers",
-        line={"color": _colour(first["width"], style), "width": 2},
+        line={"color": colour_of(first["width"], style), "width": 2},
         marker=marker,
         customdata=data,
         hovertemplate=HOVER,
@@ -124,7 +124,7 @@ def _origin(row: pd.Series[Any]) -> str:
     return f"{wrapped(setting(row), lines=3)}<br>{device}"
 
 
-def _colour(width: float, style: Style) -> str:
+def colour_of(width: float, style: Style) -> str:
     """That of the width; where there are too many widths for a legend, that of the colour bar."""
     if width in style.colour_of:
         return style.colour_of[width]

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, cast
 
 import pandas as pd
 
 from mbsweep.columns import PANEL
+from mbsweep.errors import MbsweepError
 from mbsweep.reporter.hover import ORIGIN, setting
 from mbsweep.results import Run, combine
-from mbsweep.space.accuracy import EXTRAPOLATED
+from mbsweep.space.accuracy import EXTRAPOLATED, AccuracyConfig, SupernetAccuracy, TrainedAccuracy
+from mbsweep.space.sweep import parse_sweep
 from mbsweep.summary import BUDGET_SPENT, NOISY_IQR_PCT
 
 MAX_REASONS = 200
@@ -32,6 +35,26 @@ class Part:
     def path(self) -> str:
         """Its folder."""
         return str(self.run.path)
+
+    @cached_property
+    def accuracy(self) -> AccuracyConfig | None:
+        """Where its sweep takes accuracies from; None also where another version wrote the sweep."""
+        try:
+            return parse_sweep(self.about["text"], self.name).accuracy
+        except MbsweepError:
+            return None
+
+    @property
+    def accuracy_settings(self) -> dict[str, Any] | None:
+        """The same as a sweep file says it, without what is as usual; what one variant takes is not limited."""
+        if self.accuracy is None:
+            return None
+        said = self.accuracy.model_dump(mode="json", exclude_defaults=True, exclude={"budget"})
+        if isinstance(self.accuracy, TrainedAccuracy | SupernetAccuracy):
+            said["dataset"] = self.accuracy.dataset.model_dump(mode="json", exclude_defaults=True)
+        if isinstance(self.accuracy, TrainedAccuracy):
+            said["seeds"] = list(self.accuracy.seeds)
+        return said
 
 
 def open_parts(runs: Sequence[Run]) -> tuple[list[Part], pd.DataFrame]:

@@ -25,6 +25,7 @@ from mbsweep.export import write_file
 from mbsweep.panels import panels
 from mbsweep.pareto import front
 from mbsweep.reporter import facts
+from mbsweep.reporter.curves import combined, learning_curves, thinned_words
 from mbsweep.reporter.facts import Part
 from mbsweep.reporter.figures import FIGURES
 from mbsweep.reporter.payload import payload
@@ -104,7 +105,7 @@ def render(
             title=title(parts),
             parts=parts,
             summary=facts.facts(parts, table),
-            figures=_figures(drawn),
+            figures=_figures(drawn, curves_of(parts)),
             gaps=facts.gaps(parts, table, set(shown["latency_kind"].dropna())),
             doubts=facts.doubts(parts, table),
             skips=facts.skips(parts),
@@ -162,15 +163,21 @@ class _Drawn:
     height: int
 
 
-def _figures(table: pd.DataFrame) -> list[_Drawn]:
+def _figures(table: pd.DataFrame, epochs: pd.DataFrame) -> list[_Drawn]:
     drawn = []
-    for name, make in FIGURES.items():
-        figure = make(table)
+    for name, make, rows in (*((*item, table) for item in FIGURES.items()), ("curves", learning_curves, epochs)):
+        figure = make(rows)
         if figure is not None:
             title, _, caption = cleandoc(make.__doc__ or "").partition("\n")
+            words = f"{caption.strip()} {thinned_words(epochs) if name == 'curves' else ''}".strip()
             data = _for_script(figure.to_json())
-            drawn.append(_Drawn(name, title.rstrip("."), caption.strip(), data, figure.layout.height))
+            drawn.append(_Drawn(name, title.rstrip("."), words, data, figure.layout.height))
     return drawn
+
+
+def curves_of(parts: Sequence[Part]) -> pd.DataFrame:
+    """The epochs of all trainings of a page's runs."""
+    return combined([part.name for part in parts], [part.run.curves() for part in parts])
 
 
 def _for_script(data: str) -> Markup:

@@ -26,8 +26,9 @@ MAX_SPREADS = 2_000  # rows whose visits are
 
 # What the table on the page leaves out; the details of a variant have it.
 _NOT_SHOWN = {"family", "stage_channels", "num_classes", "divisor", "stem_stride", "top1_reason", "device_id"}
+_NOT_SHOWN |= {"top1_low_pct", "top1_high_pct"}
 _NOT_SHOWN |= {f"latency_{part}_{end}_ms" for part in ("p50", "p90") for end in ("low", "high")}
-_SHOWN_IF_SEVERAL = {"run", "block", "mode", "memory_format"}  # where it is not the same in all rows
+_SHOWN_IF_SEVERAL = {"run", "block", "mode", "memory_format", "dataset"}  # where it is not the same in all rows
 # What it shows first, so that a row is understood without scrolling; the others follow in COLUMNS' order.
 _SHOWN_FIRST = [
     *("variant", "run", "backend", "precision", "mode", "latency_ms", "latency_low_ms", "latency_high_ms"),
@@ -112,7 +113,7 @@ def _group(parts: Sequence[Part], rows: pd.DataFrame) -> dict[str, Any]:
         "isOwn": part is not None,
         "device": "" if timed.empty else f"{ORIGIN[first['latency_kind']]} {first['device']}",
         "latency": _asked(part.settings[first["config"]]) if part and has_config else None,
-        "accuracy": part.about["accuracy_source"] if part else None,
+        "accuracy": part.accuracy_settings if part else None,
     }
 
 

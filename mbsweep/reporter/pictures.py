@@ -17,9 +17,11 @@ from plotly.offline import get_plotlyjs
 
 from mbsweep.errors import MbsweepError
 from mbsweep.export import write_file
+from mbsweep.reporter.curves import learning_curves
+from mbsweep.reporter.facts import open_parts
 from mbsweep.reporter.figures import FIGURES
-from mbsweep.reporter.page import thinned, with_published
-from mbsweep.results import PublishedRows, Run, combine
+from mbsweep.reporter.page import curves_of, thinned, with_published
+from mbsweep.results import PublishedRows, Run
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -46,17 +48,21 @@ _DRAW = """async ([text, width, scale]) => {
 
 
 def draw_pictures(pages: Sequence[Sequence[Run]], published: PublishedRows) -> list[dict[str, bytes]]:
-    """For the runs of each page, the figures that the page shows: name in FIGURES -> PNG.
+    """For the runs of each page, the figures that the page shows: name in FIGURES, or curves -> PNG.
 
     pages, published: as in write_report. Raises MbsweepError where Playwright or a browser is missing or
     cannot draw.
     """
     with canvas() as tab:
-        return [_pictures(tab, thinned(with_published(combine(runs), published))) for runs in pages]
+        found = []
+        for runs in pages:
+            parts, table = open_parts(runs)
+            found.append(_pictures(tab, thinned(with_published(table, published)), curves_of(parts)))
+        return found
 
 
-def _pictures(tab: Page, table: pd.DataFrame) -> dict[str, bytes]:
-    figures = {name: make(table) for name, make in FIGURES.items()}
+def _pictures(tab: Page, table: pd.DataFrame, epochs: pd.DataFrame) -> dict[str, bytes]:
+    figures = {name: make(table) for name, make in FIGURES.items()} | {"curves": learning_curves(epochs)}
     return {name: picture(tab, figure) for name, figure in figures.items() if figure is not None}
 
 

@@ -126,13 +126,14 @@ function card(title, row) {
     if (row[name] === null) continue;
     const most = state.limits[name];
     const words = [quantity(name, row[name])];
-    if (name === "latency_ms" && interval(row)) words.push(`95 %: ${interval(row)}`);
+    if (name in BARS && interval(row, name)) words.push(`95 %: ${interval(row, name)}`);
     if (name === "latency_ms") words.push(row.latency_kind);
-    if (name === "top1_pct") words.push(`${row.top1_kind}, ${row.top1_source}`);
+    if (name === "top1_pct") words.push(accuracySource(row));
     if (most !== undefined) words.push(`${Math.round((100 * row[name]) / most)} % of the budget`);
-    const open = name === "latency_ms" && most !== undefined && row.latency_high_ms > most;
+    const isBelow = name === FLOOR && state.floor !== null && (ends(row, name)?.[0] ?? Infinity) < state.floor;
+    const open = (name === "latency_ms" && most !== undefined && row.latency_high_ms > most) || isBelow;
     const shown = make("dd", {}, words.join("; "));
-    if (open) shown.append("; ", make("strong", {}, "its interval reaches beyond the budget"));
+    if (open) shown.append("; ", make("strong", {}, isBelow ? "its interval reaches below what is asked" : "its interval reaches beyond the budget"));
     numbers.append(make("div", {}, make("dt", {}, columnOf[name].label), shown));
   }
   if (row.front_pct !== null) {

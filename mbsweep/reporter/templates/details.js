@@ -5,14 +5,19 @@ const drawerBody = document.getElementById("details-body");
 let cameFrom = null; // who has the focus back when it is closed
 
 const EXACT = new Set(["params", "macs", "weight_bytes", "peak_activation_bytes"]);
-const PARTS_OF_ANOTHER = /_(low|high)_ms$/; // ends of intervals stand beside their number
+const PARTS_OF_ANOTHER = /_(low|high)_(ms|pct)$/; // ends of intervals stand beside their number
 
 function kindOf(row, name) {
   if (EXACT.has(name)) return "exact, from the layer shapes";
   if (name.startsWith("latency_") && name !== "latency_kind") return `${row.latency_kind}, ${row.backend}`;
-  if (name === "top1_pct" || name === "top5_pct") return `${row.top1_kind}, ${row.top1_source}`;
+  if (name === "top1_pct" || name === "top5_pct") return accuracySource(row);
+  if (name === "top1_sd_pct") return `over the seeds ${row.top1_seeds}`;
+  if (name === "top1_epochs") return row.top1_kind;
   if (name === "file_bytes") return "measured on disk";
-  if (name === "front_pct") return row.latency_ms === null ? "exact" : "from resampled latencies";
+  if (name === "front_pct") {
+    const drawn = [row.latency_ms !== null && "latencies", row.top1_low_pct !== null && "accuracies"].filter(Boolean);
+    return drawn.length ? `from ${drawn.join(" and ")} drawn anew` : "exact";
+  }
   return "";
 }
 
@@ -92,10 +97,15 @@ function drawVisits(element, visits) {
   Plotly.newPlot(element, data, layout, { responsive: true, displayModeBar: false });
 }
 
+// A value in YAML's flow style.
 function flow(value) {
-  if (Array.isArray(value)) return `[${value.join(", ")}]`;
-  return value;
+  if (Array.isArray(value)) return `[${value.map(flow).join(", ")}]`;
+  if (value !== null && typeof value === "object") return `{${Object.entries(value).map(([name, one]) => `${name}: ${flow(one)}`).join(", ")}}`;
+  if (typeof value === "string") return PLAIN.test(value) && !RESERVED.test(value) ? value : JSON.stringify(value);
+  return String(value).replace(/^(-?\d+)e/, "$1.0e"); // YAML takes 1e-7 for a word
 }
+const PLAIN = /^[A-Za-z][\w./-]*$/;
+const RESERVED = /^(true|false|yes|no|on|off|null|y|n)$/i;
 
 // What of a variant is not as usual, as (name, value).
 function settingsOf(row) {
@@ -107,11 +117,13 @@ function settingsOf(row) {
 }
 
 function sweepOf(row) {
-  const mapping = (entries) => `{${entries.map(([name, value]) => `${name}: ${flow(value)}`).join(", ")}}`;
   const { latency, accuracy } = groups[row.group];
-  const lines = ["variants:", `  - ${mapping(settingsOf(row))}`];
-  if (latency) lines.push("latency:", `  - ${mapping(Object.entries(latency))}`);
-  if (accuracy) lines.push(`accuracy: {source: published, table: ${accuracy}}`);
+  const lines = ["variants:", `  - ${flow(Object.fromEntries(settingsOf(row)))}`];
+  if (latency) lines.push("latency:", `  - ${flow(latency)}`);
+  if (accuracy?.source === "supernet") lines.push("# A supernet depends on all variants of its sweep, whose file stands below the figures.");
+  if (accuracy && Object.keys(accuracy).length > 2) {
+    lines.push("accuracy:", ...Object.entries(accuracy).map(([name, value]) => `  ${name}: ${flow(value)}`));
+  } else if (accuracy) lines.push(`accuracy: ${flow(accuracy)}`);
   return lines.join("\n");
 }
 
@@ -162,7 +174,8 @@ function showDetails() {
   drawerBody.append(make("p", { className: "muted" }, where));
   if (row.error) drawerBody.append(make("p", { className: "warning" }, row.error));
   if (row.latency_note) drawerBody.append(make("p", { className: "warning" }, row.latency_note));
-  if (row.top1_reason) drawerBody.append(make("p", { className: "muted" }, row.top1_reason));
+  if (row.top1_note) drawerBody.append(make("p", { className: row.top1_kind === "trained" ? "warning" : "muted" }, `Accuracy: ${row.top1_note}`));
+  if (row.top1_reason) drawerBody.append(make("p", { className: row.top1_kind === "trained" ? "warning" : "muted" }, `No accuracy: ${row.top1_reason}`));
   drawerBody.append(numbersOf(row));
   const visits = payload.visits[row.place];
   if (visits) {

@@ -43,14 +43,19 @@ function located() {
     .map((point) => ({ row: point.row, x: point.x / columnOf[x.name].scale, y: point.y / columnOf[y.name].scale }));
 }
 
+// Words over lines of at most so many characters.
+const broken = (words, most = 60) => words.match(new RegExp(`.{1,${most}}(\\s|$)|\\S+`, "g")) ?? [];
+
 function hoverWords({ row }) {
   const lines = [`<b>${plain(row.variant)}</b>`];
   for (const name of new Set([axisOf[state.x].name, axisOf[state.y].name, "latency_ms", "top1_pct", "macs", "params"])) {
     if (row[name] === null) continue;
-    const source = { latency_ms: row.latency_kind, top1_pct: `${row.top1_kind}, ${row.top1_source}` }[name];
+    const source = { latency_ms: row.latency_kind, top1_pct: accuracySource(row) }[name];
     lines.push(plain(`${columnOf[name].label}: ${quantity(name, row[name])}${source ? ` (${source})` : ""}`));
-    if (name === "latency_ms" && interval(row)) lines.push(`95 % interval: ${interval(row)}`.replace("%", "&#37;"));
+    if (name in BARS && interval(row, name)) lines.push(plain(`95 % interval: ${interval(row, name)}`));
+    if (name === "top1_pct" && seedsOf(row)) lines.push(plain(`Seeds: ${seedsOf(row)}`));
   }
+  if (row.top1_kind === "trained" && row.top1_note) lines.push(...broken(`Note: ${row.top1_note}`).map(plain));
   if (row.front_pct !== null) lines.push(`on the front with a probability of ${Math.round(row.front_pct)} &#37;`);
   return lines.join("<br>");
 }
@@ -69,12 +74,15 @@ function shapeScale() {
   return values.length <= FEW ? new Map(values.map((value, place) => [value, payload.symbols[place]])) : new Map();
 }
 
-// Error bars where an axis is the latency of this very group; many of them would be one grey band.
+// Numbers that have a bar for their 95 % interval; a latency has one where it is that of this very group.
+const BARS = { latency_ms: true, top1_pct: true };
+
+// Many of them would be one grey band.
 function bars(points, key, end) {
-  if (key !== "latency_ms" || points.length > WEBGL_ABOVE || !points.some(({ row }) => interval(row))) return undefined;
+  if (!(key in BARS) || points.length > WEBGL_ABOVE || !points.some(({ row }) => interval(row, key))) return undefined;
   const reach = (high) => points.map(({ row }) => {
-    const limit = row[high ? "latency_high_ms" : "latency_low_ms"];
-    return limit === null ? 0 : Math.max(high ? limit - row.latency_ms : row.latency_ms - limit, 0);
+    const limit = ends(row, key)?.[Number(high)];
+    return limit === undefined ? 0 : Math.max(high ? limit - row[key] : row[key] - limit, 0);
   });
   return { type: "data", symmetric: false, array: reach(true), arrayminus: reach(false), color: end, thickness: 1, width: 3 };
 }

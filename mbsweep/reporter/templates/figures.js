@@ -73,9 +73,9 @@ function themed(layout) {
 function mark(element) {
   const marks = [];
   const at = (axis, value) => (element._fullLayout[axis.replace(/^[xy]/, "$&axis")].type === "log" ? Math.log10(value) : value);
-  for (const { customdata, x, y, xaxis: xref = "x", yaxis: yref = "y" } of element._fullData) {
+  for (const { customdata, meta, x, y, xaxis: xref = "x", yaxis: yref = "y" } of element._fullData) {
     customdata?.forEach(([variant], place) => {
-      if (variant !== state.variant) return;
+      if (variant !== state.variant || (meta?.mark === "last" && place < x.length - 1)) return;
       const ring = { text: "◯", showarrow: false, font: { size: 24, color: tone("--accent") } };
       marks.push({ name: "chosen", x: at(xref, x[place]), y: at(yref, y[place]), xref, yref, ...ring });
     });

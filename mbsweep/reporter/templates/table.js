@@ -1,6 +1,6 @@
 // The table: sorted, filtered, a part of it at a time; its rows open the details.
 
-const BLANK = new Set(["error", "latency_note", "config", "run"]); // a published row is of no configuration
+const BLANK = new Set(["error", "latency_note", "config", "run", "top1_note", "top1_seeds", "top1_epochs", "top1_sd_pct"]); // a published row is of no configuration and no seed
 const PAGE = 100; // rows added at a time: ten thousand at once would stall the browser
 const shownColumns = columns.filter(({ shown }) => shown);
 const head = document.querySelector("#table thead");

@@ -1,0 +1,97 @@
+"""Learning curves: the validation accuracy of each training, epoch by epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from mbsweep.reporter.bump import colour_of
+from mbsweep.reporter.drawing import AXIS_HEIGHT, LONE_HEIGHT, TITLE_LINE, Style, finish
+from mbsweep.reporter.hover import BOLD_LINE, wrapped
+
+MAX_LINES = 100  # more cannot be told apart, and make the page heavy
+CURVE = ["run", "variant", "seed", "attempt"]  # what makes a line
+NOT_DONE = {"stalled": "stalled at chance", "begun anew": "stalled or diverged, and was begun anew"}
+HOVER = (
+    "<b>%{customdata[0]}</b><br>Seed: %{customdata[1]}<br>Epoch: %{x}"
+    "<br>Validation top-1: %{y:.2~f} &#37;<br>Training top-1: %{customdata[2]:.2~f} &#37;"
+    "<br>Loss: %{customdata[3]:.3~f} on validation, %{customdata[4]:.3~f} in training%{customdata[5]}"
+    "<extra></extra>"
+)
+
+
+def learning_curves(epochs: pd.DataFrame) -> go.Figure | None:
+    """Learning curves.
+
+    Accuracy on the validation part after each epoch, a line for each training; what the table reports is the
+    test part, of the epoch that was best here. Dotted lines stalled at chance or diverged.
+    """
+    if epochs.empty:
+        return None
+    epochs = _thinned(epochs)
+    panels = [(str(run), rows) for run, rows in epochs.groupby("run", sort=False)]
+    lines = len(panels)
+    top = 20 + (TITLE_LINE if lines > 1 else 0)
+    gap = AXIS_HEIGHT + top
+    inner = lines * LONE_HEIGHT + (lines - 1) * gap
+    figure = make_subplots(
+        rows=lines,
+        subplot_titles=[f"<b>{wrapped(run, 1, BOLD_LINE)}</b>" for run, _ in panels] if lines > 1 else None,
+        vertical_spacing=gap / inner if lines > 1 else 0,
+    )
+    style = Style(epochs)
+    for place, (_, rows) in enumerate(panels, start=1):
+        of_each = [line for _, line in rows.groupby(CURVE, sort=False)]
+        figure.add_traces([_line(line, style) for line in of_each], rows=place, cols=1)
+        figure.update_xaxes(title={"text": "Epoch", "font": {"size": 13}}, ticks="outside", row=place, col=1)
+        figure.update_xaxes(tickformat="d", rangemode="tozero", row=place, col=1)
+        title = {"text": "Top-1 accuracy on the validation part (%)", "font": {"size": 13}}
+        figure.update_yaxes(title=title, ticks="outside", row=place, col=1)
+    dotted = {"begun anew or stalled": {"color": "#777", "width": 1.5, "dash": "dot"}}
+    finish(figure, style, top, inner, lines=dotted if epochs["state"].isin(list(NOT_DONE)).any() else None)
+    return figure
+
+
+def thinned_words(epochs: pd.DataFrame) -> str:
+    """What the figure leaves out, in words."""
+    count = epochs.groupby(CURVE).ngroups
+    return f"{MAX_LINES} of {count:,} trainings are drawn, evenly over the sweep." if count > MAX_LINES else ""
+
+
+def combined(names: Sequence[str], curves: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """The epochs of several runs as one table, with a column for the run's name."""
+    return pd.concat([rows.assign(run=name) for name, rows in zip(names, curves, strict=True)])
+
+
+def _thinned(epochs: pd.DataFrame) -> pd.DataFrame:
+    number = epochs.groupby(CURVE, sort=False).ngroup()
+    kept = np.linspace(0, number.max(), MAX_LINES).round().astype(int)
+    return epochs[number.isin(kept)] if number.max() >= MAX_LINES else epochs
+
+
+def _line(rows: pd.DataFrame, style: Style) -> go.Scatter:
+    first = rows.iloc[0]
+    attempt = f"<br>Attempt {first['attempt'] + 1}" if first["attempt"] or first["state"] in NOT_DONE else ""
+    ended = {"stopped": "stopped by halving", "": "not finished"} | NOT_DONE
+    words = f"{attempt}{'; ' if attempt else '<br>'}{ended[first['state']]}" if first["state"] in ended else attempt
+    columns = ["train_top1_pct", "validation_loss", "train_loss"]
+    data = [
+        (first["variant"], int(first["seed"]), *numbers, words)
+        for numbers in rows[columns].itertuples(index=False, name=None)
+    ]
+    is_dotted = first["state"] in NOT_DONE
+    return go.Scatter(
+        x=rows["epoch"],
+        y=rows["validation_top1_pct"],
+        mode="lines+markers",
+        line={"color": colour_of(first["width"], style), "width": 1.5, "dash": "dot" if is_dotted else "solid"},
+        marker=style.marker(rows) | {"size": 7},
+        customdata=data,
+        hovertemplate=HOVER,
+        showlegend=False,
+        meta={"mark": "last"},  # the page rings a chosen variant once for each line
+    )
