@@ -25,7 +25,7 @@ def front_chances(table: pd.DataFrame, resample: Resample) -> pd.Series[float]:
     All numbers are drawn anew, each independently: a measured latency from its visits, a predicted one and an
     accuracy from its interval; an accuracy whose interval is unknown stays. Rows are compared as the column
     `on_front` compares them. NaN where a row's latency or accuracy is unknown, and for all rows that stand
-    beside one whose latency has no interval. Where no row has a latency, the cost is mult-adds, which are exact.
+    beside one whose latency has no interval. Where no row has a latency, the cost is exact: mult-adds.
     """
     chances = pd.Series(np.nan, index=table.index)
     is_timed = bool(table["latency_ms"].notna().any())
@@ -73,7 +73,7 @@ class _Latencies:
     def draw(self, number: int) -> Floats:
         drawn = self._headline * np.exp(_normal(self._chance, self._down, self._up))
         drawn[self._measured] = [samples[number] for samples in self._samples]
-        return np.clip(drawn, self.least, self.most)
+        return np.asarray(np.clip(drawn, self.least, self.most))
 
 
 class _Accuracies:

@@ -106,7 +106,7 @@ class Run:
         return found
 
     def curves(self) -> pd.DataFrame:
-        """One row per epoch of the trainings that gave the run its accuracies; none where nothing was trained.
+        """One row per epoch of the trainings behind the run's accuracies; none where nothing was trained.
 
         variant, width, resolution, seed, attempt (above 0 after a stall, from another beginning), epoch,
         train_top1_pct, validation_top1_pct, train_loss, validation_loss, and state, how the attempt ended:

@@ -16,7 +16,6 @@ from mbsweep.columns import COLUMNS
 from mbsweep.database import explained
 from mbsweep.drift import Drift
 from mbsweep.store import Store, VisitRow
-from mbsweep.training_tables import EpochRow, TrainingRow
 from mbsweep.summary import (
     BUDGET_SPENT,
     NOISY_IQR_PCT,
@@ -26,6 +25,7 @@ from mbsweep.summary import (
     resampled_headlines,
     summarize,
 )
+from mbsweep.training_tables import EpochRow, TrainingRow
 
 
 def tabulate(store: Store) -> pd.DataFrame:

@@ -2,20 +2,24 @@
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
 
 from mbsweep.accuracy.published import latency_rows
+from mbsweep.accuracy.trained import trained_accuracies
 from mbsweep.pipeline import Silent, enter_sweep
 from mbsweep.reporter.page import write_report
 from mbsweep.reproduce import printed_sizes
 from mbsweep.results import open_run
+from mbsweep.space.accuracy import TrainedAccuracy
 from mbsweep.space.counting import count, count_space
 from mbsweep.space.latency import LatencyConfig
 from mbsweep.space.sweep import parse_sweep
 from mbsweep.space.variant import Variant
 from mbsweep.store import Store
+from mbsweep.training_tables import EpochRow, TrainingRow
 
 DEVICE = "Made-up device, 2 cores"
 ROUNDS = 3
@@ -125,6 +129,75 @@ def many_run(folder: Path, **kwargs) -> Path:
         upper=lambda config, variant: 1.15 if config.precision == "int8" and variant.width == 1 else 1.03,
         **kwargs,
     )
+
+
+# Four networks, trained with two seeds each on a data set too small to learn from.
+TRAINED = """\
+title: Trained
+space: {width: [1.0, 0.5], resolution: [48, 32], num_classes: 10}
+latency: [{backend: onnxruntime, rounds: 12}]
+accuracy:
+  source: trained
+  dataset: {name: digits, train: 100, validation: 100, test: 100}
+  recipe: {epochs: 4, weight_decay: 1.0e-7, flip: true}
+  seeds: [0, 1]
+  budget: {minutes: 5}
+"""
+EPOCHS = 4
+# Begin of a variant's id -> for each seed, the share of the test part that was right, or how it ended.
+OUTCOMES: dict[str, tuple[float | str | None, ...]] = {
+    "w1.0_r48": (0.9, 0.94),
+    "w1.0_r32": (0.8, 0.84),
+    "w0.5_r48": (0.7, "stalled"),
+    "w0.5_r32": ("stalled", None),
+}
+
+
+def trained_run(
+    folder: Path,
+    text: str = TRAINED,
+    outcomes: Mapping[str, tuple[float | str | None, ...]] = OUTCOMES,
+    rounds: int = 12,
+) -> Path:
+    """A run that was trained: each seed done (a share), "stalled", "stopped", or not yet begun (None).
+
+    What stalled had two attempts before. What is done has 35, 50, 65 and 80 % on the validation part.
+    """
+    write_run(folder, text, rounds=lambda _: rounds, spread=0.005)
+    sweep = parse_sweep(text, "made_up.yaml")
+    assert isinstance(sweep.accuracy, TrainedAccuracy)
+    with Store.write(folder) as store:
+        source = (store.last_sweep() or {})["accuracy_source"]
+        names, rows = store.rows("accuracies")
+        dataset = dict(zip(names, rows[0], strict=True))["dataset"]
+        session = store.begin_session({"description": DEVICE, "id": "trainer"}, {"torch": "2.13.0"})
+        variants = count_space(sweep).variants()
+        for variant in variants:
+            for seed, outcome in enumerate(outcomes.get(variant.id.split("_", 2)[2][: len("w1.0_r48")], ())):
+                if outcome is None:
+                    continue
+                state = outcome if isinstance(outcome, str) else "done"
+                last = 2 if state == "stalled" else 0
+                for attempt in range(last + 1):
+                    for epoch in range(1, EPOCHS + 1):
+                        top1_pct = 10.0 if state == "stalled" else 20 + 15.0 * epoch
+                        row = EpochRow(
+                            variant.id, seed, attempt, epoch, 0.1, 1.5, top1_pct, 1.6, top1_pct, 1.0
+                        )
+                        store.add_epoch(source, row)
+                hits = np.zeros(100 if state == "done" else 0, dtype=bool)
+                hits[: round(100 * outcome) if isinstance(outcome, float) else 0] = True
+                blob = np.packbits(hits).tobytes()
+                ended = (state, EPOCHS, 99.0 if state == "done" else None, len(hits), blob)
+                store.add_training(source, TrainingRow(variant.id, seed, last, session, 1, *ended))
+        known = trained_accuracies(
+            sweep.accuracy, source, dataset, variants, store.trainings(source), store.epochs(source), {}
+        )
+        store.set_accuracies(
+            (variant.id, "fp32", *astuple(accuracy))
+            for variant, accuracy in zip(variants, known, strict=True)
+        )
+    return folder
 
 
 def report(folder: Path, *runs: Path) -> list[Path]:

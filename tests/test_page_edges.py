@@ -248,7 +248,7 @@ def test_the_details_hold_every_number(open_page, pages):
     """Each known number of a row, of every group: its label, its value to four digits in its unit, its kind;
     of the failed row the reason.
     """
-    ends = re.compile(r"_(low|high)_ms$")
+    ends = re.compile(r"_(low|high)_(ms|pct)$")
     table = table_of(pages, "rich")
     with open_page(pages("rich")) as tab:
         for number, rows in enumerate(panels(table)):

@@ -16,6 +16,7 @@ from mbsweep.reporter.hover import BOLD_LINE, wrapped
 MAX_LINES = 100  # more cannot be told apart, and make the page heavy
 CURVE = ["run", "variant", "seed", "attempt"]  # what makes a line
 NOT_DONE = {"stalled": "stalled at chance", "begun anew": "stalled or diverged, and was begun anew"}
+ENDED = {"stopped": "stopped by halving", "": "not finished"} | NOT_DONE
 HOVER = (
     "<b>%{customdata[0]}</b><br>Seed: %{customdata[1]}<br>Epoch: %{x}"
     "<br>Validation top-1: %{y:.2~f} &#37;<br>Training top-1: %{customdata[2]:.2~f} &#37;"
@@ -59,7 +60,9 @@ def learning_curves(epochs: pd.DataFrame) -> go.Figure | None:
 def thinned_words(epochs: pd.DataFrame) -> str:
     """What the figure leaves out, in words."""
     count = epochs.groupby(CURVE).ngroups
-    return f"{MAX_LINES} of {count:,} trainings are drawn, evenly over the sweep." if count > MAX_LINES else ""
+    if count <= MAX_LINES:
+        return ""
+    return f"{MAX_LINES} of {count:,} trainings are drawn, evenly over the sweep."
 
 
 def combined(names: Sequence[str], curves: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -75,20 +78,21 @@ def _thinned(epochs: pd.DataFrame) -> pd.DataFrame:
 
 def _line(rows: pd.DataFrame, style: Style) -> go.Scatter:
     first = rows.iloc[0]
-    attempt = f"<br>Attempt {first['attempt'] + 1}" if first["attempt"] or first["state"] in NOT_DONE else ""
-    ended = {"stopped": "stopped by halving", "": "not finished"} | NOT_DONE
-    words = f"{attempt}{'; ' if attempt else '<br>'}{ended[first['state']]}" if first["state"] in ended else attempt
+    is_dotted = first["state"] in NOT_DONE
+    said = [f"attempt {first['attempt'] + 1}"] if first["attempt"] or is_dotted else []
+    said += [ENDED[first["state"]]] if first["state"] in ENDED else []
+    words = f"<br>{', '.join(said).capitalize()}" if said else ""
     columns = ["train_top1_pct", "validation_loss", "train_loss"]
     data = [
         (first["variant"], int(first["seed"]), *numbers, words)
         for numbers in rows[columns].itertuples(index=False, name=None)
     ]
-    is_dotted = first["state"] in NOT_DONE
+    look = {"color": colour_of(first["width"], style), "width": 1.5}
     return go.Scatter(
         x=rows["epoch"],
         y=rows["validation_top1_pct"],
         mode="lines+markers",
-        line={"color": colour_of(first["width"], style), "width": 1.5, "dash": "dot" if is_dotted else "solid"},
+        line=look | ({"dash": "dot"} if is_dotted else {}),
         marker=style.marker(rows) | {"size": 7},
         customdata=data,
         hovertemplate=HOVER,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, cast
@@ -12,6 +12,7 @@ import pandas as pd
 
 from mbsweep.columns import PANEL
 from mbsweep.errors import MbsweepError
+from mbsweep.reporter.accuracies import accuracy_fact, accuracy_gaps
 from mbsweep.reporter.hover import ORIGIN, setting
 from mbsweep.results import Run, combine
 from mbsweep.space.accuracy import EXTRAPOLATED, AccuracyConfig, SupernetAccuracy, TrainedAccuracy
@@ -46,7 +47,7 @@ class Part:
 
     @property
     def accuracy_settings(self) -> dict[str, Any] | None:
-        """The same as a sweep file says it, without what is as usual; what one variant takes is not limited."""
+        """The same as a sweep file says it, without what is as usual, and without its budget."""
         if self.accuracy is None:
             return None
         said = self.accuracy.model_dump(mode="json", exclude_defaults=True, exclude={"budget"})
@@ -78,7 +79,7 @@ def facts(parts: Sequence[Part], table: pd.DataFrame) -> list[tuple[str, str]]:
         ("Variants", f"{len(variants):,}"),
         ("Mult-adds", _span(variants["macs"], 1)),
         ("Parameters", _span(variants["params"], 2)),
-        ("Accuracy", _accuracy(parts, table)),
+        ("Accuracy", accuracy_fact(parts, table)),
         ("Latency measured on", (measured := _devices(table, "measured")) or "nothing"),
     ]
     if (devices := _devices(table, "predicted")) and devices != measured:
@@ -101,27 +102,6 @@ def _span(values: pd.Series[float], digits: int) -> str:
     return f"{' to '.join(ends)} million"
 
 
-def _accuracy(parts: Sequence[Part], table: pd.DataFrame) -> str:
-    """Each source, and for how many variants it knows the accuracy at each precision."""
-    said = []
-    for source in dict.fromkeys(part.about["accuracy_source"] for part in parts):
-        if not source:
-            continue
-        asking = {part.name for part in parts if part.about["accuracy_source"] == source}
-        counts = _known(table[table["run"].isin(asking)])
-        known = ",".join(f"{at} for {count:,} of {total:,} variants" for at, count, total in counts)
-        said.append(f"{source}, known{known}")
-    return "; ".join(said) or ("the sweeps name" if len(parts) > 1 else "the sweep names") + " no source"
-
-
-def _known(rows: pd.DataFrame) -> Iterator[tuple[str, int, int]]:
-    """For each precision: ` at int8` (nothing for fp32), variants of known accuracy, all variants."""
-    for precision, group in rows.fillna({"precision": "fp32"}).groupby("precision", sort=False):
-        at = "" if precision == "fp32" else f" at {precision}"
-        variants = group.drop_duplicates("variant")
-        yield at, int(variants["top1_pct"].notna().sum()), len(variants)
-
-
 def _configurations(parts: Sequence[Part], table: pd.DataFrame) -> str:
     """`6 measured, 1 predicted, 1 skipped`; nothing where all are of one kind."""
     kinds = table.drop_duplicates(["config", "latency_kind"])["latency_kind"].value_counts().to_dict()
@@ -138,7 +118,7 @@ def gaps(parts: Sequence[Part], table: pd.DataFrame, kinds: set[str]) -> list[st
     """What the figures cannot show, in words. kinds: of the latencies that they show."""
     if table.empty:
         return ["This run has no variants, so there is nothing to draw."]
-    said = [_accuracy_gaps(part.about["accuracy_source"], table[table["run"] == part.name]) for part in parts]
+    said = [accuracy_gaps(part.about["accuracy_source"], table[table["run"] == part.name]) for part in parts]
     if all(sentences == said[0] for sentences in said):
         found = said[0]
     else:
@@ -150,23 +130,6 @@ def gaps(parts: Sequence[Part], table: pd.DataFrame, kinds: set[str]) -> list[st
     if "measured" not in kinds:
         shown = " and ".join(kind for kind in ("predicted", "published") if kind in kinds)
         found.append(f"No latency was measured{f'; the latencies shown are {shown} ones' if shown else ''}.")
-    return found
-
-
-def _accuracy_gaps(source: str | None, rows: pd.DataFrame) -> list[str]:
-    if not source:
-        return ["The sweep names no accuracy source, so no figure shows accuracy."]
-    found = []
-    for at, known, total in _known(rows):
-        if not known:
-            found.append(
-                f"{source} has no figure for any of these networks{at}, so no figure shows accuracy{at}."
-            )
-        elif known < total:
-            found.append(
-                f"{source} gives the accuracy{at} of {known:,} of {total:,} variants; the other "
-                f"{total - known:,} are missing in the figures of accuracy{at}."
-            )
     return found
 
 
@@ -276,6 +239,6 @@ def sessions(part: Part) -> list[dict[str, Any]]:
         device, versions = session["device"], session["versions"]
         words = ", ".join(filter(None, [device.get("gpu"), device["description"]]))
         row = {"run": part.name, "device": words, "versions": versions, "first": session["started_utc"]}
-        row = found.setdefault(json.dumps([device, versions], sort_keys=True), row | {"count": 0})
+        row = found.setdefault(json.dumps([words, versions], sort_keys=True), row | {"count": 0})
         row |= {"count": row["count"] + 1, "last": session["started_utc"]}
     return list(found.values())

@@ -57,8 +57,8 @@ def accuracy_latency(table: pd.DataFrame) -> go.Figure | None:
     """Top-1 accuracy against latency.
 
     One panel per configuration and device. A point is the headline latency, hollow where it is predicted, or
-    its accuracy is; its bars are the 95 % intervals of latency and accuracy, where these are known. The line is
-    the Pareto front.
+    its accuracy is; its bars are the 95 % intervals of latency and accuracy, where these are known. The line
+    is the Pareto front.
     """
     return scatter(table, "latency_ms", "top1_pct")
 
@@ -76,7 +76,8 @@ def accuracy_params(table: pd.DataFrame) -> go.Figure | None:
     """Top-1 accuracy against parameters.
 
     The axes of Figure 5 of arXiv:1704.04861. Resolution changes no parameter, so its points stand above one
-    another. Bars are the 95 % intervals of the accuracies, where these are known. The line is the Pareto front.
+    another. Bars are the 95 % intervals of the accuracies, where these are known. The line is the Pareto
+    front.
     """
     return scatter(table, "params", "top1_pct")
 

@@ -135,10 +135,11 @@ def _intervals(rows: pd.DataFrame, column: str) -> list[str]:
 def _seeds(rows: pd.DataFrame) -> list[str]:
     """`0, 1; standard deviation 0.34 %`; one seed has none."""
     pairs = zip(rows["top1_seeds"], rows["top1_sd_pct"], strict=True)
-    return [
-        "none" if pd.isna(seeds) else plain(seeds if pd.isna(sd) else f"{seeds}; standard deviation {sd:.2f} %")
+    told = [
+        "none" if pd.isna(seeds) else seeds if pd.isna(sd) else f"{seeds}; standard deviation {sd:.2f} %"
         for seeds, sd in pairs
     ]
+    return [plain(words) for words in told]
 
 
 def _latency_notes(rows: pd.DataFrame) -> list[str]:

@@ -25,6 +25,7 @@ from mbsweep.export import write_file
 from mbsweep.panels import panels
 from mbsweep.pareto import front
 from mbsweep.reporter import facts
+from mbsweep.reporter.accuracies import accuracy_doubts, how_obtained
 from mbsweep.reporter.curves import combined, learning_curves, thinned_words
 from mbsweep.reporter.facts import Part
 from mbsweep.reporter.figures import FIGURES
@@ -107,13 +108,15 @@ def render(
             summary=facts.facts(parts, table),
             figures=_figures(drawn, curves_of(parts)),
             gaps=facts.gaps(parts, table, set(shown["latency_kind"].dropna())),
-            doubts=facts.doubts(parts, table),
+            doubts=[*facts.doubts(parts, table), *accuracy_doubts(parts, table)],
             skips=facts.skips(parts),
             predictions=facts.predictions(parts, table),
             thinned="" if len(drawn) == len(shown) else f"{len(drawn):,} of {len(shown):,}",
             ranges=facts.ranges(shown),
             errors=errors,
             incomplete=incomplete,
+            obtained=how_obtained(parts, table),
+            is_timed=bool(table["latency_kind"].isin(["measured", "predicted"]).any()),
             sessions=[session for part in parts for session in facts.sessions(part)],
             has_rows=len(drawn) > 0,
             payload=_for_script(payload(parts, drawn)),
@@ -165,7 +168,8 @@ class _Drawn:
 
 def _figures(table: pd.DataFrame, epochs: pd.DataFrame) -> list[_Drawn]:
     drawn = []
-    for name, make, rows in (*((*item, table) for item in FIGURES.items()), ("curves", learning_curves, epochs)):
+    of_table = [(name, make, table) for name, make in FIGURES.items()]
+    for name, make, rows in (*of_table, ("curves", learning_curves, epochs)):
         figure = make(rows)
         if figure is not None:
             title, _, caption = cleandoc(make.__doc__ or "").partition("\n")

@@ -28,7 +28,7 @@ MAX_SPREADS = 2_000  # rows whose visits are
 _NOT_SHOWN = {"family", "stage_channels", "num_classes", "divisor", "stem_stride", "top1_reason", "device_id"}
 _NOT_SHOWN |= {"top1_low_pct", "top1_high_pct"}
 _NOT_SHOWN |= {f"latency_{part}_{end}_ms" for part in ("p50", "p90") for end in ("low", "high")}
-_SHOWN_IF_SEVERAL = {"run", "block", "mode", "memory_format", "dataset"}  # where it is not the same in all rows
+_SHOWN_IF_SEVERAL = {"run", "block", "mode", "memory_format", "dataset"}  # where they differ
 # What it shows first, so that a row is understood without scrolling; the others follow in COLUMNS' order.
 _SHOWN_FIRST = [
     *("variant", "run", "backend", "precision", "mode", "latency_ms", "latency_low_ms", "latency_high_ms"),

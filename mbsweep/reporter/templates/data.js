@@ -71,9 +71,10 @@ function seedsOf(row) {
 
 const labelled = ({ label, scaled_unit: unit }) => (unit ? `${label} (${unit})` : label);
 
-// The id without the family, which all networks of a page have in common: `0.75-192`, and what else is special.
+// The id without what all networks of a page have in common: `0.75-192`, and what else is special.
+const differing = ["depth", "block", "num_classes", "divisor", "stem_stride"].filter((name) => rows.some((row) => row[name] !== rows[0][name]));
 function short(row) {
-  const usual = ["depth", "block", "num_classes", "divisor", "stem_stride"].filter((name) => row[name] !== payload.defaults[name]);
+  const usual = differing.filter((name) => row[name] !== payload.defaults[name]);
   const words = usual.map((name) => `${name.replace("_", " ")} ${row[name]}`);
   if (`${JSON.parse(row.stage_channels)}` !== `${payload.defaults.stage_channels}`) words.push("other channels");
   return [`${row.width}-${row.resolution}`, ...words].join(", ");
