@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict
@@ -33,7 +34,7 @@ from mbsweep.space.rules import did_you_mean, shown
 from mbsweep.space.variant import Variant
 
 CALIBRATION_IMAGES = 2000
-NO_SEED_NOISE = SeedNoise(variance=0.0, freedom=1_000_000)  # the interval is that of the images alone
+NO_SEED_NOISE = SeedNoise(variance=0.0, freedom=math.inf, total=1)  # the interval is that of the images alone
 
 
 def dataset_config(words: str) -> Any:

@@ -32,25 +32,41 @@ def test_beyond_a_right_angle_shares_are_cut_off(at, share):
     assert share_of(at) == pytest.approx(share)
 
 
-def test_the_seeds_noise_is_pooled_over_networks():
+def test_the_noise_of_networks_that_are_alike_is_pooled():
     """The sum of squared deviations from each network's own mean, by one less per network than seeds."""
-    low, middle, high = (angle(share, 10) for share in (0.2, 0.5, 0.8))
     networks = {
         "a": [hits(2, 10), hits(8, 10)],  # on either side of the middle, which is at 45 degrees
-        "b": [hits(5, 10), hits(5, 10), hits(5, 10)],
+        "b": [hits(3, 10), hits(5, 10), hits(7, 10)],
         "c": [hits(9, 10)],  # says nothing of seeds
     }
     noise = seed_noise(networks)
-    assert (low + high) / 2 == pytest.approx(middle)
-    assert noise.freedom == 3
-    assert noise.variance == pytest.approx(2 * (high - middle) ** 2 / 3)
+    middle, squares = math.pi / 4, [(angle(share, 10) - math.pi / 4) ** 2 for share in (0.8, 0.7)]
+    assert angle(0.5, 10) == pytest.approx(middle)
+    assert (noise.freedom, noise.total) == (math.inf, 3)
+    assert noise.variance == pytest.approx(2 * sum(squares) / 3)
+
+
+def test_the_spread_of_variances_is_found_again():
+    """Of 3000 networks with 3 seeds whose variances are drawn from a scaled inverse chi-squared distribution
+    of 4 degrees of freedom around 0.1^2, these two numbers come back.
+    """
+    chance = np.random.default_rng(4)
+    drawn = {}
+    for network in range(3000):
+        sd = 0.1 * math.sqrt(4 / chance.chisquare(4))
+        shares = np.sin(math.pi / 4 + np.clip(sd * chance.standard_normal(3), -0.7, 0.7)) ** 2
+        drawn[network] = [hits(round(share * 2000), 2000) for share in shares]
+    found = seed_noise(drawn)
+    assert found.freedom == pytest.approx(4, rel=0.35)
+    assert math.sqrt(found.variance) == pytest.approx(0.1, rel=0.05)
+    assert found.total == 6000
 
 
 def test_without_a_second_seed_the_noise_is_unknown():
     """NaN, with no degree of freedom: a number is never invented."""
     noise = seed_noise({"a": [hits(5, 10)], "b": []})
     assert math.isnan(noise.variance)
-    assert noise.freedom == 0
+    assert noise.total == 0
 
 
 def test_one_seed_everywhere_has_a_mean_but_no_interval():
@@ -62,7 +78,7 @@ def test_one_seed_everywhere_has_a_mean_but_no_interval():
 
 def test_where_seeds_agree_on_every_image_only_the_images_count():
     """Half of 400 right: on the scale of angles the standard deviation is 1 / (2 sqrt 400) = 0.025."""
-    found = spread([hits(200, 400)] * 2, SeedNoise(0.0, 5))
+    found = spread([hits(200, 400)] * 2, SeedNoise(0.0, math.inf, 5))
     assert found.mean_pct == 50
     assert found.sd_pct == 0
     assert found.low_pct == pytest.approx(100 * math.sin(math.pi / 4 - 1.96 * 0.025) ** 2)
@@ -73,24 +89,26 @@ def test_where_seeds_agree_on_every_image_only_the_images_count():
 
 def test_the_noise_of_seeds_is_added_in_quadrature_by_students_t():
     """Two seeds, 10 degrees of freedom: t = 2.228 (tables), and the noise of a mean of two."""
-    found = spread([hits(200, 400)] * 2, SeedNoise(0.02**2, 10))
+    found = spread([hits(200, 400)] * 2, SeedNoise(0.02**2, math.inf, 10))
     half = math.hypot(2.228 * 0.02 / math.sqrt(2), 1.96 * 0.025)
     assert found.high_pct == pytest.approx(100 * math.sin(math.pi / 4 + half) ** 2, abs=0.002)
 
 
-def test_a_network_whose_seeds_differ_more_than_those_of_others_has_its_own_noise():
-    """25 and 75 %, at 30 and 60 degrees: their standard deviation is 30 degrees / sqrt 2, and the others' is
-    next to nothing. Of the images, the mean of the seeds has the variance 1/8 on 400 of them.
+def test_a_networks_own_noise_counts_beside_the_usual_one():
+    """25 and 75 % are at 30 and 60 degrees, a variance of (30 degrees)^2 / 2 with one degree of freedom; the
+    usual one is 0.01 with 4. Student's t of the 5 together is 2.571 (tables). Of the images, the mean of the
+    seeds has the variance 1/8 on 400 of them.
     """
-    found = spread([hits(100, 400), hits(300, 400)], SeedNoise(1e-9, 10))
-    half = math.hypot(2.228 * math.radians(30) / 2, 1.96 * math.sqrt(0.125 / 400))
-    assert found.high_pct == pytest.approx(100 * math.sin(math.pi / 4 + half) ** 2, abs=0.05)
+    found = spread([hits(100, 400), hits(300, 400)], SeedNoise(0.01, 4, 10))
+    variance = (4 * 0.01 + math.radians(30) ** 2 / 2) / 5
+    half = math.hypot(2.571 * math.sqrt(variance / 2), 1.96 * math.sqrt(0.125 / 400))
+    assert found.high_pct == pytest.approx(100 * math.sin(math.pi / 4 + half) ** 2, abs=0.1)
     assert found.low_pct == pytest.approx(100 - found.high_pct)
 
 
 def test_the_standard_deviation_over_the_seeds_is_that_of_a_sample():
     """60 and 70 %: 10 / sqrt 2."""
-    found = spread([hits(6, 10), hits(7, 10)], SeedNoise(0.01, 1))
+    found = spread([hits(6, 10), hits(7, 10)], SeedNoise(0.01, math.inf, 1))
     assert found.mean_pct == pytest.approx(65)
     assert found.sd_pct == pytest.approx(10 / math.sqrt(2))
 
@@ -109,7 +127,7 @@ def made_hits(draw):
 @given(made_hits(), st.floats(0, 3), st.integers(1, 30))
 def test_an_interval_lies_within_percent_and_around_its_mean(of_seeds, variance, freedom):
     """0 <= low <= mean <= high <= 100, whatever the noise."""
-    found = spread(of_seeds, SeedNoise(variance, freedom))
+    found = spread(of_seeds, SeedNoise(variance, math.inf, freedom))
     assert 0 <= found.low_pct <= found.mean_pct <= found.high_pct <= 100
     assert found.mean_pct == pytest.approx(100 * np.mean(of_seeds))
 
@@ -117,7 +135,9 @@ def test_an_interval_lies_within_percent_and_around_its_mean(of_seeds, variance,
 @given(made_hits(), st.floats(0, 0.1), st.integers(1, 30))
 def test_noisier_seeds_give_a_wider_interval(of_seeds, variance, freedom):
     """Never a narrower one."""
-    calm, noisy = (spread(of_seeds, SeedNoise(each, freedom)) for each in (variance, variance + 0.01))
+    calm, noisy = (
+        spread(of_seeds, SeedNoise(each, math.inf, freedom)) for each in (variance, variance + 0.01)
+    )
     assert noisy.low_pct <= calm.low_pct
     assert noisy.high_pct >= calm.high_pct
 
@@ -125,7 +145,7 @@ def test_noisier_seeds_give_a_wider_interval(of_seeds, variance, freedom):
 @given(made_hits())
 def test_right_and_wrong_are_treated_alike(of_seeds):
     """Where right and wrong change places, the interval is mirrored."""
-    noise = SeedNoise(0.01, 4)
+    noise = SeedNoise(0.01, math.inf, 4)
     found, mirrored = spread(of_seeds, noise), spread([~each for each in of_seeds], noise)
     assert mirrored.low_pct == pytest.approx(100 - found.high_pct, abs=1e-9)
     assert mirrored.high_pct == pytest.approx(100 - found.low_pct, abs=1e-9)
@@ -134,7 +154,7 @@ def test_right_and_wrong_are_treated_alike(of_seeds):
 @pytest.mark.parametrize("right", [0, 30])
 def test_all_or_nothing_right_is_not_certain(right):
     """30 of 30: the interval reaches well below 100 %, and none above."""
-    found = spread([hits(right, 30)] * 2, SeedNoise(0.0, 4))
+    found = spread([hits(right, 30)] * 2, SeedNoise(0.0, math.inf, 4))
     low, high = (found.low_pct, found.high_pct) if right else (100 - found.high_pct, 100 - found.low_pct)
     assert high == 100
     assert 85 < low < 99
@@ -146,12 +166,14 @@ def test_all_or_nothing_right_is_not_certain(right):
 @pytest.mark.parametrize(
     ("networks", "seeds", "images", "seed_sd", "hard_share", "most"),
     [
-        (9, 2, 400, 0.03, 0.8, 0.99),
-        (9, 2, 400, 0.003, 0.9, 0.99),
-        (4, 3, 1000, 0.05, 0.5, 0.99),
-        (9, 3, 100, 0.02, 0.8, 0.99),
+        (9, 2, 400, (0.03,), 0.8, 0.99),
+        (9, 2, 400, (0.003,), 0.9, 0.99),
+        (4, 3, 1000, (0.05,), 0.5, 0.99),
+        (9, 3, 100, (0.02,), 0.8, 0.99),
         # What an image and a seed decide together is in both errors, so here intervals are too wide.
-        (9, 2, 400, 0.003, 0.3, 0.998),
+        (9, 2, 400, (0.003,), 0.3, 0.998),
+        # Networks that are sure of themselves beside some that start early or late.
+        (9, 2, 4000, (0.01, 0.01, 0.1), 0.8, 0.99),
     ],
 )
 def test_intervals_cover_what_the_recipe_gives_on_average(networks, seeds, images, seed_sd, hard_share, most):
@@ -166,7 +188,8 @@ def test_intervals_cover_what_the_recipe_gives_on_average(networks, seeds, image
         expected, drawn = [], {}
         for network in range(networks):
             middle = chance.uniform(0.55, 1.35)  # angles of 27 to 95 %
-            strengths = np.sin(middle + seed_sd * chance.standard_normal(2000)) ** 2
+            own_sd = chance.choice(seed_sd)
+            strengths = np.sin(middle + own_sd * chance.standard_normal(2000)) ** 2
             expected.append(100 * strengths.mean())
             for_all = math.sqrt(hard_share) * chance.standard_normal(images)
             luck = for_all + math.sqrt(1 - hard_share) * chance.standard_normal((seeds, images))

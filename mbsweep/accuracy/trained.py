@@ -78,7 +78,7 @@ def trained_accuracies(
                     over_seeds.sd_pct,
                     ", ".join(str(row.seed) for row in is_done),
                     max(row.epochs for row in is_done),
-                    "; ".join(_notes(config, rows, last, noise.freedom, pending.get(variant.id))),
+                    "; ".join(_notes(config, rows, last, noise.total, pending.get(variant.id))),
                 )
             )
         elif rows:

@@ -48,7 +48,7 @@ def test_a_variant_with_all_its_seeds_has_mean_interval_and_no_note():
     assert first.top1_sd_pct == pytest.approx(4 / math.sqrt(2))
     expected = spread(hits["A"], seed_noise(hits))
     assert (first.top1_low_pct, first.top1_high_pct) == (expected.low_pct, expected.high_pct)
-    assert seed_noise(hits).freedom == 2
+    assert seed_noise(hits).total == 2
     assert (first.seeds, first.epochs, first.note, first.reason) == ("0, 1", 8, "", "")
     assert (first.kind, first.source, first.dataset) == ("trained", SOURCE, DATASET)
     assert second.top1_pct == pytest.approx(91)
@@ -175,6 +175,6 @@ def test_before_training_every_variant_has_its_reason(precision, reason):
 def test_of_no_known_noise_there_is_no_interval():
     """The same as `spread` with NaN: one seed each."""
     (accuracy,) = found([done(A, 0, 80)], seeds=(0,))
-    assert math.isnan(spread([np.arange(100) < 80], SeedNoise(math.nan, 0)).low_pct)
+    assert math.isnan(spread([np.arange(100) < 80], SeedNoise(math.nan, 0, 0)).low_pct)
     assert math.isnan(accuracy.top1_low_pct)
     assert accuracy.note == "no network has two seeds: their noise is unknown, and so is the interval"
