@@ -191,5 +191,5 @@ def _source(rows: pd.DataFrame, column: str) -> str:
     if column == "top1_pct" and _count_sources(rows) == 1:
         known = rows[rows["top1_pct"].notna()].iloc[0]
         words = accuracy_words(known["top1_kind"], known["top1_source"])
-        return f"<br>{wrapped(words, lines=3)}" if len(words) > LINE // 2 else plain(f" ({words})")
+        return f"<br>{wrapped(words, lines=3)}" if len(words) > LINE - 20 else plain(f" ({words})")
     return ""
