@@ -342,7 +342,10 @@ DAMAGES = {
     "all random": (lambda raw: np.random.default_rng(0).bytes(len(raw)), ["table", "run", "plan"]),
     "text": (lambda raw: b"dear diary\n" * 400, ["table", "run", "plan"]),
     "header overwritten": (overwritten(lambda raw: 0, b"\0" * 16), ["table", "run", "plan"]),
-    "schema overwritten": (overwritten(lambda raw: 200, b"\xa5" * 3800), ["table", "run", "plan"]),
+    "schema overwritten": (
+        overwritten(lambda raw: raw.index(b"CREATE TABLE visits"), b"\xa5" * 500),
+        ["table", "run", "plan"],
+    ),
     "all pages after the first overwritten": (
         lambda raw: raw[:4096] + np.random.default_rng(0).bytes(len(raw) - 4096),
         ["table", "run", "plan"],
@@ -474,7 +477,7 @@ import resource, sys
 from pathlib import Path
 from mbsweep.errors import MbsweepError
 from mbsweep.store import Store
-resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
+resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY))
 with Store.write(Path(sys.argv[1])) as store:
     for number in range(100):
         try:
