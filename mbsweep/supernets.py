@@ -137,7 +137,8 @@ def trust(supernet: dict[str, float], alone: dict[str, float], min_tau: float) -
         return {"networks": 0, "summary": "not compared with networks that were trained alone"}
     words = (
         f"against {len(both)} networks that were trained alone: Kendall's tau {tau:.2f}, "
-        f"{gaps.mean():.1f} points below them on average, at most {np.abs(gaps).max():.1f} apart"
+        f"{abs(gaps.mean()):.1f} points {'below' if gaps.mean() > 0 else 'above'} them on average, at most "
+        f"{np.abs(gaps).max():.1f} apart"
     )
     if not tau >= min_tau:
         words += f"; its ranking is not to be relied on (tau below {min_tau:g})"

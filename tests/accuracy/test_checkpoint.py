@@ -15,7 +15,7 @@ from mbsweep.accuracy.checkpoint import (
     WEIGHT,
     Checkpoint,
     open_checkpoint,
-    read_checkpoint,
+    resumed,
     write_checkpoint,
 )
 from mbsweep.errors import MbsweepError
@@ -42,7 +42,7 @@ def refused(path):
     message = str(caught.value)
     assert message.startswith(f"{path}: ")
     assert message.isprintable()
-    assert read_checkpoint(path) is None
+    assert resumed(path, ABOUT).curve == []
     return message
 
 
@@ -61,11 +61,12 @@ def test_what_is_written_is_read_again(tmp_path):
 
 
 def test_a_checkpoint_of_another_training_is_not_gone_on_with(tmp_path):
-    """Where anything differs that the training depends on, there is no checkpoint."""
+    """Where anything differs that the training depends on, it begins at the beginning."""
     write_checkpoint(tmp_path / "net", made())
-    assert read_checkpoint(tmp_path / "net", ABOUT) is not None
-    assert read_checkpoint(tmp_path / "net", ABOUT | {"seed": 8}) is None
-    assert read_checkpoint(tmp_path / "net", ABOUT | {"more": 1}) is None
+    assert resumed(tmp_path / "net", ABOUT).curve == CURVE
+    for other in (ABOUT | {"seed": 8}, ABOUT | {"more": 1}):
+        begun = resumed(tmp_path / "net", other)
+        assert (begun.about, begun.curve, begun.tensors) == (other, [], {})
 
 
 def test_a_file_that_is_not_there_is_told_as_such(tmp_path):

@@ -1,0 +1,185 @@
+"""Networks that share weights: whose are whose, what is taken out, and how far a run says to trust them."""
+
+import json
+import math
+from dataclasses import replace
+
+import brightness
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import mbsweep
+from mbsweep.accuracy.checkpoint import open_checkpoint
+from mbsweep.accuracy.datasets import Part, open_dataset
+from mbsweep.accuracy.supernet import (
+    extract,
+    extracted,
+    forward,
+    largest_of,
+    shared_layers,
+    train_supernet,
+)
+from mbsweep.accuracy.training import Job, initialised, normalised
+from mbsweep.errors import MbsweepError
+from mbsweep.space.accuracy import ImageFolder, Recipe
+from mbsweep.space.sweep import parse_sweep
+from mbsweep.space.variant import Variant
+from mbsweep.store import Store
+from mbsweep.supernets import spread_evenly, trust
+
+BODY = Variant(num_classes=3)
+LARGEST = replace(BODY, width=0.25, resolution=32, depth=2)
+MOMENTS = ([127.5] * 3, [64.0] * 3)
+
+
+def images(count, size):
+    chance = np.random.default_rng(count)
+    pixels = chance.integers(0, 256, (count, size, size, 3), dtype=np.uint8)
+    return Part(pixels, chance.integers(0, 3, count))
+
+
+def test_the_largest_has_the_greatest_of_each():
+    """Width, depth and resolution may be those of three different variants."""
+    some = [
+        replace(BODY, width=0.5, resolution=32, depth=1),
+        replace(BODY, width=0.25, resolution=64, depth=1),
+        replace(BODY, width=0.25, resolution=32, depth=3),
+    ]
+    assert largest_of(some) == replace(BODY, width=0.5, resolution=64, depth=3)
+
+
+def test_variants_that_cannot_share_weights_are_refused():
+    """Another block or number of classes."""
+    with pytest.raises(MbsweepError, match="may differ in width, depth and resolution only"):
+        largest_of([BODY, replace(BODY, block="standard")])
+
+
+@pytest.mark.parametrize(
+    ("block", "depth", "expected"),
+    [
+        ("standard", 1, {7: 7, 8: 12, 9: 13}),
+        ("standard", 0, {6: 6, 7: 12, 8: 13}),
+        ("standard", 5, {7: 7, 11: 11, 12: 12, 13: 13}),
+    ],
+)
+def test_a_shallower_network_has_the_first_of_the_repeated_blocks(block, depth, expected):
+    """Of the 13 blocks of Table 1, numbers 7 to 11 are the repeated ones; the last two are always there."""
+    largest = Variant(block=block, depth=5)
+    layers = shared_layers(replace(largest, depth=depth), largest)
+    shared = {layer.name.partition(".")[0]: name.partition("_")[0] for layer, name in layers}
+    assert {f"block{own}": f"block{of}" for own, of in expected.items()}.items() <= shared.items()
+    assert (shared["stem"], shared["classifier"]) == ("stem", "classifier")
+
+
+@pytest.mark.parametrize("width", [0.25, 0.1])
+@pytest.mark.parametrize("block", ["separable", "standard"])
+@pytest.mark.parametrize("depth", [0, 1, 2])
+def test_what_is_taken_out_computes_what_was_trained(width, block, depth):
+    """The share of the largest's weights gives the same logits as the ordinary network taken out, both with
+    the statistics of the batch.
+    """
+    largest, variant = (
+        replace(LARGEST, block=block),
+        replace(LARGEST, block=block, width=width, depth=depth, resolution=16),
+    )
+    net = initialised(Job(largest, Recipe(), seed=0))
+    part = images(6, 16)
+    own = extracted(net, largest, variant, part, MOMENTS, 6).train()
+    for module in own.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+    x = normalised(torch.from_numpy(part.images), MOMENTS)
+    with torch.no_grad():
+        assert torch.allclose(own(x), forward(net, shared_layers(variant, largest), x), atol=1e-5)
+
+
+def test_statistics_are_those_of_the_images():
+    """Of the first layer, over one batch of images: mean and unbiased variance of each channel."""
+    net = initialised(Job(LARGEST, Recipe(), seed=0))
+    part = images(40, 32)
+    own = extracted(net, LARGEST, LARGEST, part, MOMENTS, 40)
+    with torch.no_grad():
+        before = own.stem.conv(normalised(torch.from_numpy(part.images), MOMENTS))
+    assert torch.allclose(own.stem.bn.running_mean, before.mean(dim=(0, 2, 3)), atol=1e-5)
+    assert torch.allclose(own.stem.bn.running_var, before.var(dim=(0, 2, 3)), rtol=1e-3)
+    assert not own.training
+
+
+def test_an_interrupted_supernet_ends_as_one_that_was_left_alone(tmp_path):
+    """Stopped after each epoch, its weights are bit for bit the same; a larger network is not in it."""
+    root = brightness.write_images(tmp_path / "images", train=20)
+    dataset = open_dataset(ImageFolder(name="imagefolder", path=str(root)), [16, 24])
+    variants = [
+        replace(BODY, width=0.1, resolution=16, depth=0),
+        replace(BODY, width=0.2, resolution=24, depth=1),
+    ]
+    job = Job(largest_of(variants), Recipe(epochs=3, batch=16, learning_rate=0.02), seed=1)
+    left_alone = list(train_supernet(job, variants, 1, dataset, tmp_path / "a"))
+    for epochs in (1, 2, 3):
+        training = train_supernet(job, variants, 1, dataset, tmp_path / "b")
+        interrupted = [next(training) for _ in range(epochs)]
+    assert [replace(row, seconds=0) for row in interrupted] == [replace(row, seconds=0) for row in left_alone]
+    states = [open_checkpoint(tmp_path / name) for name in "ab"]
+    assert all(torch.equal(states[1].tensors[name], tensor) for name, tensor in states[0].tensors.items())
+    assert extract(states[0], variants[0], dataset, 20)(torch.zeros(1, 3, 16, 16)).shape == (1, 3)
+    with pytest.raises(MbsweepError, match="which is larger"):
+        extract(states[0], replace(BODY, width=0.5, resolution=16), dataset, 20)
+
+
+def test_variants_are_chosen_from_the_smallest_to_the_largest():
+    """Three of seven: the first, the middle, the last by mult-adds; never more than there are."""
+    some = [replace(BODY, width=width) for width in (0.7, 0.1, 0.3, 0.2, 0.5, 0.6, 0.4)]
+    assert [variant.width for variant in spread_evenly(some, 3)] == [0.1, 0.4, 0.7]
+    assert len(spread_evenly(some, 10)) == 7
+    assert spread_evenly(some, 0) == []
+
+
+def test_trust_says_how_alike_the_two_are():
+    """Four networks, one pair of six exchanged: tau 4 / 6; 1 below, on average, 3 apart at most."""
+    supernet = {"a": 50.0, "b": 62.0, "c": 61.0, "d": 80.0, "e": 99.0}
+    alone = {"a": 53.0, "b": 62.0, "c": 63.0, "d": 79.0}
+    report = trust(supernet, alone, min_tau=0.7)
+    assert report["tau"] == pytest.approx(4 / 6)
+    assert report["summary"] == (
+        "against 4 networks that were trained alone: Kendall's tau 0.67, 1.0 points below them on average, "
+        "at most 3.0 apart; its ranking is not to be relied on (tau below 0.7)"
+    )
+    assert "relied" not in trust(supernet, alone, min_tau=0.6)["summary"]
+    better = trust({"a": 60.0, "b": 70.0}, {"a": 50.0, "b": 60.0}, 0.7)
+    assert "10.0 points above them on average" in better["summary"]
+    assert trust(supernet, {}, 0.7)["summary"] == "not compared with networks that were trained alone"
+
+
+def test_a_sweep_with_a_supernet_end_to_end(tmp_path):
+    """Every variant has an accuracy of its own kind, and the run says how it compares with those alone; a
+    second run does nothing.
+    """
+    root = brightness.write_images(tmp_path / "images")
+    sweep = parse_sweep(
+        f"""\
+space: {{{brightness.SPACE}}}
+accuracy:
+  source: supernet
+  dataset: {{name: imagefolder, path: "{root}"}}
+  recipe: {{{brightness.RECIPE}}}
+  alone: {{count: 2, recipe: {{{brightness.RECIPE}}}}}
+""",
+        "super.yaml",
+    )
+    table = mbsweep.run(sweep, tmp_path / "run").table()
+    assert set(table["variant"]) == {brightness.SMALL, brightness.LARGE}
+    assert set(table["top1_kind"]) == {"supernet"}
+    assert (table["top1_pct"] > 60).all()  # of three classes
+    assert table["top1_low_pct"].isna().all()
+    assert table["top1_note"].str.startswith("against 2 networks that were trained alone").all()
+    with Store.read(tmp_path / "run") as store:
+        source = store.last_sweep()["accuracy_source"]
+        report = json.loads(store.supernet(source))
+        before = store.trainings(source), store.epochs(source)
+    assert report["networks"] == 2
+    assert math.isfinite(report["mean_gap_pct"])
+    mbsweep.run(sweep, tmp_path / "run")
+    with Store.read(tmp_path / "run") as store:
+        assert (store.trainings(source), store.epochs(source)) == before
