@@ -29,6 +29,7 @@ from mbsweep.space.variant import Variant
 from mbsweep.store import Store
 from mbsweep.supernets import spread_evenly, trust
 
+pytestmark = pytest.mark.usefixtures("as_in_a_worker")
 BODY = Variant(num_classes=3)
 LARGEST = replace(BODY, width=0.25, resolution=32, depth=2)
 MOMENTS = ([127.5] * 3, [64.0] * 3)

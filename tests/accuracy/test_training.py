@@ -30,19 +30,9 @@ from mbsweep.accuracy.training import (
 from mbsweep.space.accuracy import ImageFolder, Recipe
 from mbsweep.space.variant import Variant
 
+pytestmark = pytest.mark.usefixtures("as_in_a_worker")
 NET = Variant(width=0.1, resolution=16, depth=0, num_classes=3)
 RECIPE = Recipe(epochs=3, batch=16, learning_rate=0.05, warmup_pct=10)
-
-
-@pytest.fixture(autouse=True)
-def as_in_a_worker():
-    """One thread, and the same numbers from the same seed; put back afterwards."""
-    threads = torch.get_num_threads()
-    training.use_threads(1)
-    yield
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(False)
-    torch.set_flush_denormal(False)
 
 
 @pytest.fixture
