@@ -91,6 +91,8 @@ def use_threads(threads: int) -> None:
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
     torch.use_deterministic_algorithms(True, warn_only=True)
+    # Nothing here reads memory before it is written; to fill all of it first costs a pass over every tensor.
+    torch.utils.deterministic.fill_uninitialized_memory = False
 
 
 def train(
