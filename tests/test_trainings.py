@@ -133,7 +133,7 @@ def test_a_sweep_is_trained_from_images_to_table(images, undisturbed):
         assert row.top1_source.startswith(f"trained on {row.dataset}, 3 epochs (recipe ")
         assert row.dataset.startswith("imagefolder-")
         assert pd.isna(row.top5_pct)  # of three classes
-        assert (row.top1_note, row.top1_reason) == ("", "")
+        assert (row.top1_note, row.top1_reason) == (None, None)
     assert set(curves(undisturbed)) == {(*key, 0, epoch) for key in EVERY for epoch in (1, 2, 3)}
     found = trainings(undisturbed)
     assert set(found) == EVERY
