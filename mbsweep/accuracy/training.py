@@ -92,7 +92,7 @@ def use_threads(threads: int) -> None:
     torch.set_flush_denormal(True)
     torch.use_deterministic_algorithms(True, warn_only=True)
     # Nothing here reads memory before it is written; to fill all of it first costs a pass over every tensor.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
 def train(
