@@ -89,6 +89,8 @@ def open_checkpoint(path: Path) -> Checkpoint:
     """The checkpoint in a file. MbsweepError where it cannot be read, or is no checkpoint of mbsweep."""
     from safetensors import SafetensorError, safe_open
 
+    if path.is_dir():
+        raise MbsweepError(f"{path}: is a folder; name the file of a network")
     try:
         with safe_open(path, "pt") as file:
             head = json.loads((file.metadata() or {})["mbsweep"])

@@ -156,8 +156,8 @@ def _interval(config: TrainedAccuracy | SupernetAccuracy, has_any: bool) -> str:
         return "With one seed of each network, the noise of the seeds is unknown, and so is the interval."
     return (
         "Top-1 is the mean over the seeds. Its 95 % interval covers which images happen to be in the test "
-        "part and which seeds happened to be drawn, their noise pooled over all variants; not what another "
-        "recipe, or images of another kind, would give."
+        "part and which seeds happened to be drawn, with what all variants say of their noise; not what "
+        "another recipe, or images of another kind, would give."
     )
 
 
