@@ -165,6 +165,10 @@ def _check_nodes(root: yaml.Node, name: str) -> None:
                 line = key.start_mark.line + 1
                 if key.tag != "tag:yaml.org,2002:str":
                     raise MbsweepError(f"{name}:{line}: a key is not text; keys are names such as `width`")
+                if not key.value.isprintable():
+                    raise MbsweepError(
+                        f"{name}:{line}: key {shown(key.value)} has a character that cannot be printed"
+                    )
                 if key.value in keys:
                     raise MbsweepError(f"{name}:{line}: key {shown(key.value)} stands twice in one mapping")
                 keys.add(key.value)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Tag, field_validator
 
 from mbsweep.space.rules import Rule
 
-# Begins the part of an error's place that says which of several mappings was meant. No YAML can have it.
+# Begins the part of an error's place that says which of several mappings was meant. Keys of a file are printable.
 CHOSEN = "\0"
 
 

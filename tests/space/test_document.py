@@ -102,6 +102,7 @@ REFUSALS = [
     ("a: 1\n5: 2\n", "s.yaml:2: a key is not text"),
     ("? [1, 2]\n: 3\n", "s.yaml:1: a key is not text"),
     ("true: 3\n", "s.yaml:1: a key is not text"),
+    ('a: 1\n"\\0trained": 3\n', "s.yaml:2: key '\\x00trained' has a character that cannot be printed"),
     ("a: 1\nb: \0\n", "s.yaml:2: not valid YAML"),
     ("a: !!python/object:os.system ls\n", "s.yaml:1: not valid YAML"),
     ("a: !!python/object/apply:os.system [ls]\n", "s.yaml:1: not valid YAML"),
@@ -377,6 +378,8 @@ def test_wild_bytes_parse_or_are_explained(folder, content):
 
 @settings(max_examples=150)
 @given(text=st.text(max_size=40))
+@example(text="\0")
+@example(text="\0trained")
 def test_wild_keys_and_values_parse_or_are_explained(folder, text):
     """Any text as a title is kept or refused; as a key it is refused."""
     with contextlib.suppress(UnicodeEncodeError):
