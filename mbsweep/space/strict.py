@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Tag, field_validator
 
 from mbsweep.space.rules import Rule
 
-# Begins the part of an error's place that says which of several mappings was meant. Keys of a file are printable.
+# Begins the part of an error's place that says which of several mappings was meant. No key of a file has it.
 CHOSEN = "\0"
 
 
