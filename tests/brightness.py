@@ -7,7 +7,7 @@ COUNTS = {"train": 80, "validation": 12, "test": 20}  # images of each of three 
 DATASET_SIZE = 16  # pixels
 # Two networks of nine layers which learn it in three epochs of half a second in all.
 SPACE = "width: [0.1, 0.25], resolution: 16, depth: 0, num_classes: 3"
-RECIPE = "epochs: 3, batch: 8, learning_rate: 0.05, warmup_pct: 10"
+RECIPE = "epochs: 3, batch: 16, learning_rate: 0.02, warmup_pct: 10"
 SMALL, LARGE = "mobilenet_v1_w0.1_r16_d0_n3", "mobilenet_v1_w0.25_r16_d0_n3"
 
 

@@ -248,7 +248,7 @@ def test_another_recipe_is_another_source(images, undisturbed, tmp_path, toy):
     """
     folder = copied(undisturbed, tmp_path)
     log = toy(curves={"0.1": [80], "0.25": [85]})
-    rows = go_on(sweep_text(images, recipe=RECIPE.replace("batch: 8", "batch: 12")), folder)
+    rows = go_on(sweep_text(images, recipe=RECIPE.replace("batch: 16", "batch: 12")), folder)
     assert {(width, seed) for width, seed, _, _ in begun(log)} == {(0.1, 0), (0.1, 1), (0.25, 0), (0.25, 1)}
     assert (rows[SMALL].top1_pct, rows[LARGE].top1_pct) == (80, 85)
     before = accuracies(undisturbed)
@@ -356,7 +356,7 @@ def test_what_failed_with_one_recipe_is_trained_with_another(images, tmp_path, t
     toy(spoils={"0.1": "raises"})
     go_on(sweep_text(images), tmp_path / "run")
     toy()
-    lower = sweep_text(images, recipe=RECIPE.replace("learning_rate: 0.05", "learning_rate: 0.01"))
+    lower = sweep_text(images, recipe=RECIPE.replace("learning_rate: 0.02", "learning_rate: 0.01"))
     assert go_on(lower, tmp_path / "run")[SMALL].top1_pct == 90
 
 
