@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import IO, Any
 
@@ -28,8 +28,9 @@ class CrashError(AnswerError):
 class Child:
     """A process that was started by a command which calls `serve`."""
 
-    def __init__(self, command: Sequence[str], what: str) -> None:
-        self._what = what  # for words: "the runtime"
+    def __init__(self, command: Sequence[str], what: str, env: Mapping[str, str] | None = None) -> None:
+        """Start it. what: for words, "the runtime". env: what its environment has besides this process's."""
+        self._what = what
         # A file, not a pipe: runtimes may write without end, and nobody reads meanwhile.
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (closed with the process)
         self._process = subprocess.Popen(  # noqa: S603
@@ -39,7 +40,11 @@ class Child:
             stderr=self._errors,
             text=True,
             # It finds the modules that this process would find.
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)},
+            env={
+                **os.environ,
+                **(env or {}),
+                "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path),
+            },
             # Ctrl-C is for the process that keeps the results; this one ends when its pipe does.
             start_new_session=True,
         )

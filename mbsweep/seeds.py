@@ -9,8 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
-from scipy.special import digamma, polygamma
-from scipy.stats import t as student
+from scipy.special import digamma, polygamma, stdtrit
 
 from mbsweep.summary import CONFIDENCE_PCT, NORMAL_95
 
@@ -119,5 +118,5 @@ def _seed_error(hits: Hits, noise: SeedNoise) -> float:
     if own_freedom and np.isfinite(noise.freedom):
         weights = (noise.freedom, own_freedom)
         variance = float(np.average([variance, own_variance(hits)], weights=weights))
-    quantile = student.ppf(0.5 + CONFIDENCE_PCT / 200, min(noise.freedom + own_freedom, noise.total))
+    quantile = stdtrit(min(noise.freedom + own_freedom, noise.total), 0.5 + CONFIDENCE_PCT / 200)
     return float(quantile * np.sqrt(variance / len(hits)))

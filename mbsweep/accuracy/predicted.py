@@ -17,7 +17,7 @@ from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as student
+from scipy.special import stdtrit  # scipy.stats takes half a second to import
 
 from mbsweep.accuracy.published import accuracy_figures
 from mbsweep.accuracy.value import IMAGENET, NAN, Accuracy
@@ -115,7 +115,7 @@ class Model:
         residuals = logits - design @ self._weights
         freedom = self.count - len(self.terms)
         self._sd = float(np.sqrt(residuals @ residuals / freedom))
-        self._reach = float(student.ppf(0.975, freedom))
+        self._reach = float(stdtrit(freedom, 0.975))
         # What each point would have got from a model of all the others.
         self.left_out_pct = _percent(logits - residuals / (1 - leverage)) - known_pct
 

@@ -27,7 +27,7 @@ from mbsweep.accuracy.checkpoint import (
     write_checkpoint,
 )
 from mbsweep.accuracy.datasets import Dataset, Part
-from mbsweep.nets import build
+from mbsweep.nets import build, folded
 from mbsweep.space.accuracy import Recipe
 from mbsweep.space.variant import Variant
 
@@ -226,16 +226,19 @@ Moments = tuple[list[float], list[float]]  # mean and standard deviation of each
 
 def channel_moments(part: Part) -> Moments:
     """Of images spread evenly over a part."""
-    some = part.images[:: max(1, len(part.images) // MOMENTS_OF)].astype(np.float64)
-    mean, std = some.mean(axis=(0, 1, 2)), some.std(axis=(0, 1, 2))
+    some = part.images[:: max(1, len(part.images) // MOMENTS_OF)]
+    levels = np.arange(256)
+    counts = np.stack([np.bincount(some[..., channel].ravel(), minlength=256) for channel in range(3)])
+    mean = counts @ levels / counts.sum(1)
+    std = np.sqrt((counts * (levels - mean[:, None]) ** 2).sum(1) / counts.sum(1))
     return mean.round(3).tolist(), std.clip(min=1).round(3).tolist()
 
 
 def normalised(images: Tensor, moments: Moments) -> Tensor:
     """(images, size, size, 3) grey levels -> (images, 3, size, size), channels last, of mean 0 and sd 1."""
     mean, std = (torch.tensor(values, device=images.device) for values in moments)
-    found: Tensor = ((images.float() - mean) / std).permute(0, 3, 1, 2)
-    return found
+    found: Tensor = images.to(torch.float32, copy=True).sub_(mean).div_(std)
+    return found.permute(0, 3, 1, 2)
 
 
 def augmented(images: Tensor, places: Tensor, recipe: Recipe, chance: torch.Generator) -> Tensor:
@@ -332,8 +335,8 @@ def mixed_precision(device: str) -> torch.autocast:
 
 @torch.inference_mode()
 def evaluate(net: nn.Module, part: Part, moments: Moments, device: str = "cpu") -> Outcome:
-    """How a network does on a part."""
-    net.eval()
+    """How a network does on a part. The network is in evaluation mode afterwards."""
+    net = folded(net.eval())
     loss, hits, hits5 = 0.0, [], 0
     for start in range(0, len(part.labels), TEST_BATCH):
         stop = start + TEST_BATCH

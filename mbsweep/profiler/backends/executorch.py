@@ -13,7 +13,6 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, ClassVar
 
 from mbsweep.cache import cached, content_key
-from mbsweep.profiler.backends.torch_eager import folded
 from mbsweep.profiler.prepared import Prepared
 from mbsweep.profiler.timing import no_garbage_collection
 
@@ -106,6 +105,8 @@ def lower(module: nn.Module, image: Tensor, precision: str) -> bytes:
     from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
     from executorch.exir import EdgeCompileConfig, ExecutorchBackendConfig, to_edge_transform_and_lower
     from executorch.exir.passes import MemoryPlanningPass
+
+    from mbsweep.nets import folded
 
     # It makes millions of objects: looking through them for garbage takes a tenth of its time.
     with torch.no_grad(), no_garbage_collection():

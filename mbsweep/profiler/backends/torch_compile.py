@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, ClassVar
 
 from mbsweep.cache import cache_dir, cached, content_key
-from mbsweep.profiler.backends.torch_eager import folded, inference, on_cuda, placed, use_threads
+from mbsweep.profiler.backends.torch_eager import inference, on_cuda, placed, use_threads
 from mbsweep.profiler.device import this_device
 from mbsweep.profiler.prepared import Prepared
 from mbsweep.profiler.timing import no_garbage_collection
@@ -50,6 +50,8 @@ class TorchCompile:
         Raises RuntimeError where it must be compiled and there is no C++ compiler.
         """
         import torch
+
+        from mbsweep.nets import folded
 
         use_threads(config.threads)
         net, tensor = placed(folded(module), image, config)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import io
 import time
-import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
@@ -105,18 +104,6 @@ def placed(module: nn.Module, image: NDArray[np.float32], config: LatencyConfig)
     net = net.to(memory_format=memory_format)  # type: ignore[call-overload]
     tensor = torch.from_numpy(image).to(device=config.device, dtype=dtype, memory_format=memory_format)
     return net, tensor
-
-
-def folded(module: nn.Module) -> nn.Module:
-    """The module for inference, batch normalisation folded into the convolutions and dropout left out.
-
-    What a compiler would do itself, but later: with half of the nodes, all its passes take less time.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # it is about parts of torch that are not used
-        from torch.fx.experimental.optimization import fuse, remove_dropout
-
-    return remove_dropout(fuse(module))
 
 
 def inference(net: Callable[[Tensor], Tensor], image: Tensor) -> Callable[[], Tensor]:
