@@ -6,7 +6,6 @@ import tempfile
 from pathlib import Path
 
 from mbsweep import load_sweep, run
-from mbsweep.profiler.device import usable_cores
 from mbsweep.store import Store
 from mbsweep.training_tables import TrainingRow
 
@@ -14,10 +13,8 @@ from mbsweep.training_tables import TrainingRow
 BEGINNINGS = {
     "the default": ("", ""),
     "depthwise kernels as He et al.": (", depthwise_init: he", ""),
-    "batch normalisation begins at 0": (", bn_shift: 0", ""),
-    "both of these": (", depthwise_init: he, bn_shift: 0", ""),
-    "batch normalisation begins at 1": (", bn_shift: 1", ""),
-    "a rate of 0.1, not 0.3": (", learning_rate: 0.1", ""),
+    "a third of the rate": (", learning_rate: 0.1", ""),
+    "both": (", depthwise_init: he, learning_rate: 0.1", ""),
     "5 % warm-up": (", warmup_pct: 5", ""),
     "40 % warm-up": (", warmup_pct: 40", ""),
     "stem stride 1 (four times the mult-adds)": ("", ", stem_stride: 1"),
@@ -34,7 +31,7 @@ def main() -> None:
         for place, (words, (recipe, space)) in enumerate(BEGINNINGS.items()):
             sweep = Path(folder) / f"beginning_{place}.yaml"
             sweep.write_text(SWEEP.format(recipe=recipe, space=space))
-            done = run(load_sweep(sweep), Path(folder) / str(place), jobs=usable_cores())
+            done = run(load_sweep(sweep), Path(folder) / str(place))
             with Store.read(done.path) as store:
                 rows = store.trainings((store.last_sweep() or {})["accuracy_source"])
             told = [_told(row) for row in rows]

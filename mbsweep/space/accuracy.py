@@ -107,7 +107,6 @@ class Recipe(Strict):
         "crop_pct": number(0, 50, 10, with_low=True),
         "colour_pct": number(0, 100, 20, with_low=True),
         "depthwise_init": choice(["he", "identity"]),
-        "bn_shift": number(-10, 10, 0.3, with_low=True),
         "patience": integer(1, 10_000, 5),
     }
 
@@ -125,7 +124,6 @@ class Recipe(Strict):
     crop_pct: float = 0  # an image is moved by up to so much of its size
     colour_pct: float = 0  # brightness and contrast change by up to so much
     depthwise_init: Literal["he", "identity"] = "identity"  # how depthwise kernels begin
-    bn_shift: float = 0.3  # at which the shifts of batch normalisation begin
     patience: int | None = None  # stop after so many epochs without a better validation accuracy
 
 
