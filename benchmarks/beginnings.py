@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 from mbsweep import load_sweep, run
+from mbsweep.profiler.device import usable_cores
 from mbsweep.store import Store
 from mbsweep.training_tables import TrainingRow
 
@@ -31,7 +32,7 @@ def main() -> None:
         for place, (words, (recipe, space)) in enumerate(BEGINNINGS.items()):
             sweep = Path(folder) / f"beginning_{place}.yaml"
             sweep.write_text(SWEEP.format(recipe=recipe, space=space))
-            done = run(load_sweep(sweep), Path(folder) / str(place))
+            done = run(load_sweep(sweep), Path(folder) / str(place), jobs=usable_cores())
             with Store.read(done.path) as store:
                 rows = store.trainings((store.last_sweep() or {})["accuracy_source"])
             told = [_told(row) for row in rows]

@@ -1,14 +1,18 @@
 """The supernet of sweeps/digits_supernet.yaml against all its 24 variants trained alone, mean of two seeds.
 
-Takes about half an hour on two cores, most of it for the trainings to compare with.
+Takes most of an hour on two cores. `python -m benchmarks.supernet FOLDER` keeps both runs there, and goes on
+with them when it is started again.
 """
 
 from __future__ import annotations
 
+import sys
 import tempfile
+import time
 from pathlib import Path
 
-from mbsweep import Run, load_sweep, run
+from mbsweep import Run, load_sweep, parse_sweep, run
+from mbsweep.profiler.device import usable_cores
 from mbsweep.progress import RichProgress
 from mbsweep.space.accuracy import SupernetAccuracy
 from mbsweep.space.counting import count_space
@@ -17,19 +21,22 @@ from mbsweep.supernets import trust
 SWEEP = Path(__file__).parents[1] / "sweeps/digits_supernet.yaml"
 ALONE = """\
 space: {width: [0.5, 0.35, 0.25], resolution: [64, 48, 40, 32], depth: [5, 1], num_classes: 10}
-accuracy: {source: trained, dataset: {name: digits}, recipe: {epochs: 9}, seeds: [0, 1]}
+accuracy: {source: trained, dataset: {name: digits}, recipe: {epochs: 12}, seeds: [0, 1]}
 """
 
 
 def main() -> None:
     """Train both, and print how they agree and what the supernet cost."""
-    with tempfile.TemporaryDirectory() as folder, RichProgress() as progress:
-        alone = Path(folder) / "alone.yaml"
-        alone.write_text(ALONE)
-        compare(
-            run(load_sweep(SWEEP), Path(folder) / "supernet", progress=progress),
-            run(load_sweep(alone), Path(folder) / "alone", progress=progress),
+    with tempfile.TemporaryDirectory() as temporary, RichProgress() as progress:
+        folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(temporary)
+        begun = time.monotonic()
+        supernet = run(load_sweep(SWEEP), folder / "supernet", progress=progress, jobs=usable_cores())
+        done = time.monotonic()
+        alone = run(
+            parse_sweep(ALONE, "alone.yaml"), folder / "alone", progress=progress, jobs=usable_cores()
         )
+        print(f"{SWEEP.name} took {done - begun:.0f} s, all alone {time.monotonic() - done:.0f} s")
+        compare(supernet, alone)
 
 
 def compare(supernet: Run, alone: Run) -> None:

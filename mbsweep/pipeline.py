@@ -105,6 +105,7 @@ def run(
         )
     folder = default_out(sweep) if out is None else Path(out)
     if isinstance(sweep.accuracy, TrainedAccuracy | SupernetAccuracy):
+        check_training(sweep, sweep.accuracy, space)
         dataset = _open_dataset(sweep, sweep.accuracy, space, progress)
     with Store.write(folder) as store:
         _check_same_device(store, sweep, folder)
@@ -127,6 +128,21 @@ def run(
     return open_run(folder)
 
 
+def check_training(sweep: Sweep, config: TrainedAccuracy | SupernetAccuracy, space: SpaceCounts) -> None:
+    """MbsweepError where training could not begin, before anything is measured."""
+    if isinstance(config, SupernetAccuracy):
+        from mbsweep.accuracy.supernet import largest_of  # loads torch
+
+        try:
+            largest_of(space.variants())
+        except MbsweepError as error:
+            raise sweep.problem(("accuracy", "source"), f"is supernet: {error}") from None
+    elif config.budget.halving:
+        from mbsweep.accuracy import halving
+
+        halving.check_installed()
+
+
 def _open_dataset(
     sweep: Sweep, config: TrainedAccuracy | SupernetAccuracy, space: SpaceCounts, progress: Progress
 ) -> Dataset:
@@ -134,6 +150,8 @@ def _open_dataset(
     from mbsweep.accuracy.datasets import open_dataset  # loads torch
 
     dataset = open_dataset(config.dataset, space.resolution.tolist(), progress.say)
+    for note in dataset.notes:
+        progress.say(f"{dataset.id}: {note}")
     for _, _, _, num_classes, *_ in space.bodies:
         if num_classes != len(dataset.classes):
             raise sweep.problem(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import astuple, replace
@@ -12,7 +13,7 @@ from scipy.stats import kendalltau
 
 from mbsweep.accuracy.datasets import Dataset
 from mbsweep.accuracy.supernet import largest_of
-from mbsweep.accuracy.trained import source_name
+from mbsweep.accuracy.trained import supernet_name
 from mbsweep.accuracy.training import Job
 from mbsweep.accuracy.value import NAN, Accuracy
 from mbsweep.accuracy.worker import TrainingWorker
@@ -24,7 +25,7 @@ from mbsweep.space.counting import count
 from mbsweep.space.variant import Variant
 from mbsweep.store import Store
 from mbsweep.training_tables import EpochRow, TrainingRow
-from mbsweep.trainings import Trainings, training_device, weights_folder
+from mbsweep.trainings import Trainings, reraise_if_users, training_device, weights_folder
 
 
 def run_supernet(
@@ -39,8 +40,9 @@ def run_supernet(
 
     Raises MbsweepError for what the user can put right.
     """
-    source = source_name(config, dataset.id)
-    if ("", source) in store.failures():
+    source = supernet_name(config, dataset.id, variants)
+    if failure := store.failures().get(("", source)):
+        _enter(store, config, source, dataset, variants, {}, failure)
         return
     tested = {row.variant for row in store.trainings(source)}
     missing = [variant for variant in variants if variant.id not in tested]
@@ -48,10 +50,13 @@ def run_supernet(
         try:
             _train(store, config, source, dataset, variants, missing, progress)
         except AnswerError as error:
+            reraise_if_users(str(error))
             reason = " ".join(str(error).split())[:500]
             store.add_failure("", source, reason)
             progress.say(f"the supernet failed: {reason}")
+            _enter(store, config, source, dataset, variants, {}, reason)
             return
+        _enter(store, config, source, dataset, variants, {})
     chosen = spread_evenly(variants, config.alone.count)
     alone: dict[str, float] = {}
     if chosen:
@@ -61,7 +66,8 @@ def run_supernet(
         trainings = Trainings(store, asked, dataset, chosen, jobs, progress)
         trainings.run()
         alone = trainings.known()
-    _enter(store, config, source, dataset, variants, alone, progress)
+    summary = _enter(store, config, source, dataset, variants, alone)
+    progress.say(f"supernet: {summary}")
 
 
 def spread_evenly(variants: Sequence[Variant], number: int) -> list[Variant]:
@@ -83,13 +89,14 @@ def _train(
     """Train the supernet and test the variants. Raises AnswerError where that cannot be done."""
     largest, threads = largest_of(variants), usable_cores()
     session = store.begin_session(*training_device(["cpu"]))
-    checkpoint = weights_folder(store.folder, config.recipe, dataset) / "supernet.safetensors"
+    # A name of its own for each set of networks and settings: what one has learnt is not for another.
+    name = f"supernet_{hashlib.sha256(source.encode()).hexdigest()[:6]}.safetensors"
+    checkpoint = weights_folder(store.folder, config.recipe, dataset) / name
     progress.begin(f"train a supernet on {dataset.id}", config.recipe.epochs)
     worker = TrainingWorker(threads, "cpu")
     try:
-        worker.begin_supernet(
-            Job(largest, config.recipe, config.seed), variants, config.middle, dataset, checkpoint
-        )
+        job = Job(largest, config.recipe, config.seed)
+        worker.begin_supernet(job, variants, config.middle, config.calibration_images, dataset, checkpoint)
         worker.answer()
         epochs = 0
         while True:
@@ -101,7 +108,7 @@ def _train(
             epochs = row["epoch"]
         progress.begin("test variants of the supernet", len(missing))
         for variant in missing:
-            worker.measure(variant, config.calibration_images)
+            worker.measure(variant)
             found = worker.answer()
             store.add_training(
                 source,
@@ -135,13 +142,15 @@ def trust(supernet: dict[str, float], alone: dict[str, float], min_tau: float) -
         tau = float(kendalltau([supernet[v] for v in both], [alone[v] for v in both]).statistic)
     if not both:
         return {"networks": 0, "summary": "not compared with networks that were trained alone"}
+    networks = f"{len(both)} network{'s that were' if len(both) > 1 else ' that was'} trained alone"
     words = (
-        f"against {len(both)} networks that were trained alone: Kendall's tau {tau:.2f}, "
+        f"against {networks}: Kendall's tau {'unknown' if np.isnan(tau) else format(tau, '.2f')}, "
         f"{abs(gaps.mean()):.1f} points {'below' if gaps.mean() > 0 else 'above'} them on average, at most "
         f"{np.abs(gaps).max():.1f} apart"
     )
     if not tau >= min_tau:
-        words += f"; its ranking is not to be relied on (tau below {min_tau:g})"
+        why = "unknown" if np.isnan(tau) else f"below {min_tau:g}"
+        words += f"; its ranking is not to be relied on (tau {why})"
     return {
         "networks": len(both),
         "tau": None if np.isnan(tau) else tau,
@@ -159,14 +168,21 @@ def _enter(
     dataset: Dataset,
     variants: Sequence[Variant],
     alone: dict[str, float],
-    progress: Progress,
-) -> None:
-    """Enter the accuracies, each with how far it can be trusted."""
+    failure: str = "",
+) -> str:
+    """Enter the accuracies, each with how far it can be trusted; return that in words.
+
+    failure: why some are missing.
+    """
     rows = {row.variant: row for row in store.trainings(source)}
     values = {variant: 100 * float(row.hits.mean()) for variant, row in rows.items()}
     report = trust(values, alone, config.min_tau)
     store.set_supernet(source, json.dumps(report))
-    progress.say(f"supernet: {report['summary']}")
+    if failure:
+        missing = Accuracy(NAN, NAN, "supernet", source, dataset.id, reason=f"the supernet failed: {failure}")
+        store.set_accuracies(
+            (variant.id, "fp32", *astuple(missing)) for variant in variants if variant.id not in rows
+        )
     known = Accuracy(NAN, NAN, "supernet", source, dataset.id, seeds=str(config.seed), note=report["summary"])
     store.set_accuracies(
         (
@@ -184,3 +200,4 @@ def _enter(
         for variant in variants
         if variant.id in rows
     )
+    return str(report["summary"])

@@ -113,7 +113,9 @@ def tabulate_curves(store: Store) -> pd.DataFrame:
     rows = pd.DataFrame(store.epochs(source), columns=EpochRow._fields)
     networks = _frame(store, "variants").rename(columns={"id": "variant"})[["variant", "width", "resolution"]]
     ended = pd.DataFrame(store.trainings(source), columns=TrainingRow._fields)[["variant", "seed", "state"]]
-    rows = rows.merge(networks, how="left", on="variant").merge(ended, how="left", on=["variant", "seed"])
+    # Without those of networks that are no variants: what is not asked for any more, and a supernet's largest
+    # where limits leave it out.
+    rows = rows.merge(networks, on="variant").merge(ended, how="left", on=["variant", "seed"])
     last = rows.groupby(["variant", "seed"])["attempt"].transform("max")
     rows["state"] = rows["state"].astype(object).fillna("").where(rows["attempt"] == last, "begun anew")
     return rows.reindex(columns=list(CURVE))

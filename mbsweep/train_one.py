@@ -33,7 +33,6 @@ from mbsweep.space.accuracy import DATASET_CONFIGS, Recipe
 from mbsweep.space.rules import did_you_mean, shown
 from mbsweep.space.variant import Variant
 
-CALIBRATION_IMAGES = 2000
 NO_SEED_NOISE = SeedNoise(variance=0.0, freedom=math.inf, total=1)  # the interval is that of the images alone
 
 
@@ -54,12 +53,9 @@ def dataset_config(words: str) -> Any:
     try:
         return DATASET_CONFIGS[name].model_validate({"name": name} | ({"path": path} if path else {}))
     except ValidationError as error:
-        place = error.errors()[0]["loc"][-1]
-        raise MbsweepError(f"--dataset is {shown(words)}; {name} {_needs(str(place))}") from None
-
-
-def _needs(place: str) -> str:
-    return "needs a path: NAME:PATH" if place == "path" else f"has no {place}"
+        needs_path = error.errors()[0]["type"] == "missing"
+        wrong = "needs a path: NAME:PATH" if needs_path else f"has no path: say {name}"
+        raise MbsweepError(f"--dataset is {shown(words)}; {name} {wrong}") from None
 
 
 def train_network(
@@ -92,6 +88,7 @@ def train_network(
     checkpoint = output.with_suffix(".checkpoint")
     begin = None if start is None else _begin(start, variant, images)
     yield f"{variant.id} on {images.id}, {recipe.epochs} epochs, seed {seed}"
+    yield from (f"{images.id}: {note}" for note in images.notes)
     try:
         for row in train(Job(variant, recipe, seed), images, checkpoint, start=begin):
             yield (
@@ -115,7 +112,7 @@ def _begin(path: Path, variant: Variant, images: Dataset) -> nn.Module:
     """The network in a file, to be trained further."""
     state = open_checkpoint(path)
     if state.about.get("supernet"):
-        return extract(state, variant, images, CALIBRATION_IMAGES)
+        return extract(state, variant, images)
     if (other := Variant(**state.about["variant"])) != variant:
         raise MbsweepError(f"{path} holds {other.id}, which cannot begin a training of {variant.id}")
     return trained_network(state)
@@ -132,7 +129,7 @@ def extract_network(path: Path, fields: dict[str, Any], dataset: str, output: Pa
     images = open_dataset(dataset_config(dataset), [variant.resolution])
     _check_classes(path, state, images)
     use_threads(usable_cores())
-    net = extract(state, variant, images, CALIBRATION_IMAGES)
+    net = extract(state, variant, images)
     about = {name: value for name, value in state.about.items() if name != "supernet"}
     weights = {WEIGHT + name: tensor for name, tensor in net.state_dict().items()}
     write_checkpoint(output, Checkpoint(about | {"variant": asdict(variant)}, [], weights))

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from mbsweep.accuracy.datasets import Dataset
 from mbsweep.accuracy.halving import Rungs
@@ -20,6 +21,7 @@ from mbsweep.accuracy.trained import source_name, trained_accuracies
 from mbsweep.accuracy.training import Job
 from mbsweep.accuracy.worker import TrainingWorker
 from mbsweep.child import AnswerError, CrashError
+from mbsweep.errors import MbsweepError
 from mbsweep.measuring import Progress
 from mbsweep.profiler.device import device_id, this_device, usable_cores, versions
 from mbsweep.space.accuracy import Recipe, TrainedAccuracy, fingerprint
@@ -71,9 +73,7 @@ class Trainings:
         # run that was interrupted must end with the same ones.
         self._jobs, self._devices = _share_out(jobs, len(variants) * len(config.seeds))
         self._threads = max(1, usable_cores() // self._jobs)
-        labels = dataset.labels("validation")
-        self._chance_pct = 100 * float(np.bincount(labels).max()) / len(labels)
-        self._noise_pct = math.sqrt(self._chance_pct * (100 - self._chance_pct) / len(labels))
+        self._learnt_pct = least_learnt_pct(dataset.labels("validation"))
         self._rungs = Rungs(config.budget.halving, self._macs) if config.budget.halving else None
         self._kept: set[tuple[str, int, int, int]] = set()  # epochs that are in the store
         self._weak: set[tuple[str, int, int, int]] = set()  # those of them with which halving ends a training
@@ -83,7 +83,12 @@ class Trainings:
 
     def _unfinished(self) -> list[_Training]:
         """Small networks first, so that there is soon something to see."""
-        ended = {(row.variant, row.seed) for row in self._store.trainings(self._source)}
+        # What halving stopped goes on where the sweep has no halving any more.
+        ended = {
+            (row.variant, row.seed)
+            for row in self._store.trainings(self._source)
+            if row.state != "stopped" or self._config.budget.halving
+        }
         failed = {variant for variant, config in self._store.failures() if config == self._source}
         attempts: dict[tuple[str, int], int] = {}
         for row in self._store.epochs(self._source):
@@ -233,8 +238,7 @@ class Trainings:
         return len(curve) >= max(2, math.ceil(self._config.recipe.epochs / 2)) and self._is_at_chance(curve)
 
     def _is_at_chance(self, curve: Sequence[EpochRow]) -> bool:
-        best = max(row.validation_top1_pct for row in curve)
-        return best < self._chance_pct + STALL_SIGMAS * self._noise_pct
+        return max(row.validation_top1_pct for row in curve) < self._learnt_pct
 
     def _is_spent(self) -> bool:
         minutes = self._config.budget.minutes
@@ -279,6 +283,7 @@ class Trainings:
     def _went_wrong(self, worker: TrainingWorker, training: _Training, reason: str) -> bool:
         if reason.startswith("DivergedError: "):
             return self._begin_anew(worker, training, reason.partition(": ")[2])
+        reraise_if_users(reason)
         self._fail(training, " ".join(reason.split())[:500])
         return False
 
@@ -331,6 +336,23 @@ class Trainings:
         with suppress(OSError):
             self._checkpoint(training).unlink(missing_ok=True)
         self.enter()
+
+
+def least_learnt_pct(labels: NDArray[np.int64]) -> float:
+    """Validation accuracy in percent below which a network has learnt nothing.
+
+    STALL_SIGMAS standard errors above always saying the most frequent class; halfway from there to 100 %
+    where that is less, for of few images the noise is so wide that a perfect network were within it.
+    """
+    chance_pct = 100 * float(np.bincount(labels).max()) / len(labels)
+    noise_pct = math.sqrt(chance_pct * (100 - chance_pct) / len(labels))
+    return min(chance_pct + STALL_SIGMAS * noise_pct, (chance_pct + 100) / 2)
+
+
+def reraise_if_users(reason: str) -> None:
+    """MbsweepError where a worker's answer is one: a full disk is no fault of the network."""
+    if reason.startswith("MbsweepError: "):
+        raise MbsweepError(f"{reason.partition(': ')[2]}; then run the same command again")
 
 
 def weights_folder(run: Path, recipe: Recipe, dataset: Dataset) -> Path:

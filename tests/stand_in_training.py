@@ -16,8 +16,8 @@ def toy(curves=None, spoils=None, at_epoch=1, patience=None, seconds=1.0, log=No
     """Command line of a toy. Others name networks by width and seed, "0.1/0", or by width alone, "0.1".
 
     curves: network -> validation accuracies at each epoch, the last for all that follow; otherwise 90.
-    A list of lists is one curve for each attempt. spoils: network -> name of a fault of `stand_in`, or
-    "diverges", in an epoch. patience: epochs after which every training ends. seconds: that an epoch is said
+    A list of lists is one curve for each attempt. spoils: network -> name of a fault, of `stand_in` or of
+    those below, in an epoch. patience: epochs after which every training ends. seconds: that an epoch is said
     to take. log: a file with a line for each beginning: width, seed, attempt, epochs so far.
     """
     spec = {"curves": curves or {}, "spoils": spoils or {}, "at_epoch": at_epoch, "patience": patience}
@@ -35,6 +35,18 @@ class DivergedError(Exception):
 def diverges():
     """The loss is not a number."""
     raise DivergedError("the loss is not a number in epoch 1")
+
+
+class MbsweepError(Exception):
+    """Called as that of the real training."""
+
+
+def fills_disk():
+    """The checkpoint cannot be written."""
+    raise MbsweepError("weights/net.checkpoint: cannot be written: No space left on device")
+
+
+OWN_FAULTS = {"diverges": diverges, "fills disk": fills_disk}
 
 
 class Toy:
@@ -80,7 +92,7 @@ class Toy:
         self.done += 1
         fault = self.of(self.spec["spoils"], None)
         if fault and self.done == self.spec["at_epoch"]:
-            (diverges if fault == "diverges" else FAULTS[fault])()
+            (FAULTS | OWN_FAULTS)[fault]()
         if self.done > self.before:
             self.checkpoint.write_text(json.dumps([self.told["seed"], self.told["attempt"], self.done]))
         found = dict.fromkeys(("learning_rate", "train_loss", "train_top1_pct", "validation_loss"), 0.5)

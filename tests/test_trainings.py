@@ -17,6 +17,7 @@ from PIL import Image
 import mbsweep
 from mbsweep.accuracy import worker
 from mbsweep.accuracy.checkpoint import open_checkpoint
+from mbsweep.errors import MbsweepError
 from mbsweep.space.sweep import parse_sweep
 
 EVERY = {(variant, seed) for variant in (SMALL, LARGE) for seed in (0, 1)}
@@ -380,7 +381,7 @@ def test_a_stall_that_ends_at_a_lower_rate_is_in_the_note(images, tmp_path, toy)
     rows = go_on(sweep_text(images, seeds="[0]"), tmp_path / "run", jobs=1)
     assert begun(log)[:2] == [(0.1, 0, 0, 0), (0.1, 0, 1, 0)]
     assert rows[SMALL].top1_pct == 90
-    assert rows[SMALL].top1_note.startswith("seed 0 stalled once and was begun anew; ")
+    assert rows[SMALL].top1_note.startswith("seed 0 stalled or diverged once and was begun anew; ")
 
 
 def test_a_stall_is_noticed_where_patience_ends_it_early(images, tmp_path, toy):
@@ -460,6 +461,51 @@ def test_a_sweep_with_halving_may_drop_variants(images, tmp_path, toy):
     fewer = sweep_text(images, seeds="[0, 1]", more=HALVING, space=SPACE.replace("[0.1, 0.25]", "[0.25]"))
     rows = go_on(fewer, tmp_path / "run")
     assert rows[LARGE].top1_seeds.endswith("1")
+
+
+def test_what_halving_stopped_goes_on_without_it(images, tmp_path, toy):
+    """The sweep has no halving any more: the larger network gets all of its epochs."""
+    toy(curves={"0.1": [80], "0.25": [79, 79, 85]})
+    go_on(sweep_text(images, seeds="[0]", more=HALVING), tmp_path / "run", jobs=1)
+    rows = go_on(sweep_text(images, seeds="[0]"), tmp_path / "run", jobs=1)
+    assert (rows[SMALL].top1_pct, rows[LARGE].top1_pct) == (80, 85)
+    assert trainings(tmp_path / "run")[LARGE, 0][:3] == ("done", 0, 3)
+
+
+def test_a_perfect_network_has_not_stalled_however_few_the_images(tmp_path, toy):
+    """Two images of each of three classes: four standard errors above chance are 110 %."""
+    toy(curves={"0.1": [100]})
+    root = write_images(tmp_path / "images")
+    for label in range(3):
+        for picture in sorted((root / "validation" / f"class{label}").iterdir())[2:]:
+            picture.unlink()
+    space = SPACE.replace("[0.1, 0.25]", "0.1")
+    rows = go_on(sweep_text(root, seeds="[0]", space=space), tmp_path / "run", jobs=1)
+    assert rows[SMALL].top1_pct == 100
+
+
+def test_a_full_disk_ends_the_run_and_is_no_failure_of_the_network(images, tmp_path, toy):
+    """One line; once there is space, the same command goes on."""
+    toy(spoils={"0.25": "fills disk"}, at_epoch=2)
+    with pytest.raises(MbsweepError, match=r"No space left on device; then run the same command again$"):
+        go_on(sweep_text(images, seeds="[0]"), tmp_path / "run", jobs=1)
+    assert query(tmp_path / "run", "SELECT * FROM failures") == []
+    toy()
+    rows = go_on(sweep_text(images, seeds="[0]"), tmp_path / "run", jobs=1)
+    assert (rows[SMALL].top1_pct, rows[LARGE].top1_pct) == (90, 90)
+
+
+def test_what_was_left_out_of_the_images_is_told(tmp_path, toy):
+    """As the data set says it, before anything is trained."""
+    toy()
+    root = write_images(tmp_path / "images")
+    (root / "train" / "class0" / "000.png").write_bytes(b"no picture")
+    text = sweep_text(root, seeds="[0]").replace(
+        "name: imagefolder,", "name: imagefolder, broken: leave_out,"
+    )
+    told = Told()
+    go_on(text, tmp_path / "run", told, jobs=1)
+    assert any("000.png" in message for message in told.messages), told.messages
 
 
 # What is refused

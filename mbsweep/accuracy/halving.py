@@ -11,6 +11,14 @@ from mbsweep.space.accuracy import Halving
 from mbsweep.training_tables import EpochRow
 
 
+def check_installed() -> None:
+    """MbsweepError where what halving needs is not installed."""
+    if importlib.util.find_spec("optuna") is None:
+        raise MbsweepError(
+            "a budget with halving needs Optuna, which is not installed; run: pip install 'mbsweep[train]'"
+        )
+
+
 class Rungs:
     """Asynchronous successive halving (Li et al., arXiv:1810.05934), by Optuna's pruner.
 
@@ -20,11 +28,6 @@ class Rungs:
     """
 
     def __init__(self, halving: Halving, macs: Mapping[str, int]) -> None:
-        if importlib.util.find_spec("optuna") is None:
-            raise MbsweepError(
-                "a budget with halving needs Optuna, which is not installed; run: "
-                "pip install 'mbsweep[train]'"
-            )
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)

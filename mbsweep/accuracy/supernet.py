@@ -8,6 +8,7 @@ batch normalisation statistics of its own, taken once the training is over.
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Iterator, Sequence
@@ -15,25 +16,24 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812  (as everyone calls it)
 from torch import Tensor, nn
 
+from mbsweep.accuracy.batches import Moments, augmented, channel_moments, normalised
 from mbsweep.accuracy.checkpoint import WEIGHT, Checkpoint, load_weights, resumed, write_checkpoint
 from mbsweep.accuracy.datasets import Dataset, Part
 from mbsweep.accuracy.training import (
+    DivergedError,
     Epoch,
     Job,
-    Moments,
     Outcome,
     about,
-    augmented,
-    channel_moments,
     check_finite,
     evaluate,
     initialised,
     make_optimizer,
-    normalised,
     schedule,
     set_rate,
 )
@@ -49,11 +49,17 @@ CHECKED_ON = 512  # images for the statistics of the networks that are validated
 
 
 def train_supernet(
-    job: Job, variants: Sequence[Variant], middle: int, dataset: Dataset, checkpoint: Path
+    job: Job,
+    variants: Sequence[Variant],
+    middle: int,
+    calibration_images: int,
+    dataset: Dataset,
+    checkpoint: Path,
 ) -> Iterator[Epoch]:
     """Train all variants at once, or go on from the checkpoint; yield each epoch, also those of before.
 
     job: of the largest network, as `largest_of` gives it. middle: networks picked at random in each step.
+    calibration_images: for the batch normalisation statistics of those that will be extracted.
     The train figures of an epoch are those of the largest, the validation figures means of the largest and
     the smallest. Raises DivergedError where the loss is not a number.
     """
@@ -69,13 +75,16 @@ def train_supernet(
     optimizer = make_optimizer(net, recipe)
     steps = max(1, len(labels) // recipe.batch)
 
-    state = resumed(checkpoint, about(job, dataset, moments) | {"supernet": True})
+    space: dict[str, Any] = {"middle": middle, "calibration_images": calibration_images}
+    space["variants"] = sorted(variant.id for variant in variants)
+    state = resumed(checkpoint, about(job, dataset, moments) | {"supernet": space})
     state.restore(net, optimizer)
     yield from (Epoch(**row) for row in state.curve)
     for epoch in range(len(state.curve), recipe.epochs):
         start = time.monotonic()
         chance = torch.Generator().manual_seed(job.random_state(epoch))
         picker = random.Random(job.random_state(epoch, 1))  # noqa: S311  (no secret)
+        torch.manual_seed(job.random_state(epoch, 2))  # of the dropout
         order = torch.randperm(len(labels), generator=chance)
         losses, hits = torch.zeros(steps), 0
         net.train()
@@ -105,6 +114,8 @@ def train_supernet(
             )
             for variant in (largest, smallest)
         ]
+        if not all(math.isfinite(outcome.loss) for outcome in found):
+            raise DivergedError(f"the validation loss is not a number in epoch {epoch + 1}")
         row = Epoch(
             epoch + 1,
             rate,
@@ -155,7 +166,8 @@ def forward(net: nn.Module, layers: Sequence[tuple[Layer, str]], x: Tensor) -> T
         if layer.kind == "avg_pool":
             x = module(x)
         elif layer.kind == "fc":
-            x = F.linear(x, module.linear.weight[:, : layer.in_channels], module.linear.bias)
+            weight = module.linear.weight[:, : layer.in_channels]
+            x = F.linear(module.dropout(x), weight, module.linear.bias)
         else:
             weight = sliced(module.conv.weight, layer)
             groups = layer.in_channels if layer.kind == "conv_dw" else 1
@@ -195,14 +207,14 @@ def extracted(
     return found
 
 
-def measure(state: Checkpoint, variant: Variant, dataset: Dataset, images: int) -> Outcome:
-    """How a network of a supernet does on the test part. images: for its batch normalisation statistics."""
-    found = extract(state, variant, dataset, images)
+def measure(state: Checkpoint, variant: Variant, dataset: Dataset) -> Outcome:
+    """How a network of a supernet does on the test part."""
+    found = extract(state, variant, dataset)
     moments = state.about["mean"], state.about["std"]
     return evaluate(found, dataset.part("test", variant.resolution), moments)
 
 
-def extract(state: Checkpoint, variant: Variant, dataset: Dataset, images: int) -> nn.Module:
+def extract(state: Checkpoint, variant: Variant, dataset: Dataset) -> nn.Module:
     """A network of a supernet's file. MbsweepError where the supernet does not have it."""
     largest = Variant(**state.about["variant"])
     if not state.about.get("supernet"):
@@ -212,19 +224,24 @@ def extract(state: Checkpoint, variant: Variant, dataset: Dataset, images: int) 
     net = build(largest)
     load_weights(net, state.tensors, WEIGHT)
     moments = state.about["mean"], state.about["std"]
+    images = state.about["supernet"]["calibration_images"]
     return extracted(net, largest, variant, dataset.part("train", variant.resolution), moments, images)
 
 
 @torch.no_grad()
 def recalibrate(net: nn.Module, part: Part, moments: Moments, images: int) -> None:
-    """Take batch normalisation statistics anew: the mean over batches of some images, evenly chosen."""
-    for module in net.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.reset_running_stats()
-            module.momentum = None  # the plain mean of all batches
+    """Take batch normalisation statistics anew: the mean over batches of some images, picked at random."""
+    norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
+    usual = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the plain mean of all batches
     net.train()
-    some = torch.from_numpy(part.images[:: max(1, len(part.images) // images)][:images].copy())
-    for batch in torch.split(some, CALIBRATION_BATCH):
+    # A part may be in the order of its classes, and a batch of one class has not the spread of all.
+    chosen = np.random.default_rng(0).permutation(len(part.images))[:images]
+    for batch in torch.split(torch.from_numpy(part.images[chosen]), CALIBRATION_BATCH):
         if len(batch) > 1:
             net(normalised(batch, moments))
     net.eval()
+    for norm, momentum in zip(norms, usual, strict=True):
+        norm.momentum = momentum

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 
 from mbsweep.accuracy.value import NAN, Accuracy
@@ -13,15 +14,23 @@ from mbsweep.training_tables import EpochRow, TrainingRow
 PENDING = "not trained yet; run the sweep again to go on"
 
 
-def source_name(config: TrainedAccuracy | SupernetAccuracy, dataset: str) -> str:
+def source_name(config: TrainedAccuracy, dataset: str) -> str:
     """What tells accuracies apart that must not be on one front: data set and recipe.
 
-    dataset: its id. Seeds and the minutes of a budget only say how much of it is done.
+    dataset: its id. Seeds and a budget only say how much of it is done.
     """
-    decides = config if config.source == "supernet" else config.recipe
-    recipe = fingerprint(decides, 6, without=("dataset", "alone", "min_tau"))
-    how = "trained" if config.source == "trained" else "one supernet trained"
-    return f"{how} on {dataset}, {config.recipe.epochs} epochs (recipe {recipe})"
+    recipe = fingerprint(config.recipe, 6)
+    return f"trained on {dataset}, {config.recipe.epochs} epochs (recipe {recipe})"
+
+
+def supernet_name(config: SupernetAccuracy, dataset: str, variants: Sequence[Variant]) -> str:
+    """As `source_name`, of one training for all these variants: with others it were another training."""
+    recipe = fingerprint(config, 6, without=("dataset", "alone", "min_tau"))
+    networks = hashlib.sha256(" ".join(sorted(variant.id for variant in variants)).encode()).hexdigest()[:6]
+    return (
+        f"one supernet trained on {dataset}, {config.recipe.epochs} epochs (recipe {recipe}, {len(variants)} "
+        f"networks {networks})"
+    )
 
 
 def not_yet_trained(
@@ -31,7 +40,10 @@ def not_yet_trained(
     from mbsweep.accuracy.datasets import open_dataset  # loads torch
 
     dataset = open_dataset(config.dataset, [variant.resolution for variant in variants]).id
-    source = source_name(config, dataset)
+    if isinstance(config, SupernetAccuracy):
+        source = supernet_name(config, dataset, variants)
+    else:
+        source = source_name(config, dataset)
     reason = PENDING if precision == "fp32" else f"trained and tested at fp32, not at {precision}"
     return [Accuracy(NAN, NAN, config.source, source, dataset, reason=reason)] * len(variants)
 
@@ -103,7 +115,7 @@ def _notes(
     """What a reader must know of a known accuracy."""
     notes = [_ended(row, last) for row in rows.values() if row.state != "done"]
     notes += [
-        f"seed {row.seed} stalled {_times(row.attempt)} and was begun anew"
+        f"seed {row.seed} stalled or diverged {_times(row.attempt)} and was begun anew"
         for row in rows.values()
         if row.state == "done" and row.attempt
     ]

@@ -40,10 +40,17 @@ class TrainingWorker(Child):
         self.tell("begin", self._told(job, dataset, checkpoint) | {"weights": str(weights)})
 
     def begin_supernet(
-        self, job: Job, variants: Sequence[Variant], middle: int, dataset: Dataset, checkpoint: Path
+        self,
+        job: Job,
+        variants: Sequence[Variant],
+        middle: int,
+        calibration_images: int,
+        dataset: Dataset,
+        checkpoint: Path,
     ) -> None:
         """Networks that share the weights of the job's. Answer: None. Then `epoch`, then `measure`."""
         told = {"variants": [asdict(variant) for variant in variants], "middle": middle}
+        told["calibration_images"] = calibration_images
         self.tell("begin", self._told(job, dataset, checkpoint) | told)
 
     def _told(self, job: Job, dataset: Dataset, checkpoint: Path) -> dict[str, Any]:
@@ -59,9 +66,9 @@ class TrainingWorker(Child):
         """Test the best epoch's weights and write them to their file. Answer: top5_pct, images, correct."""
         self.tell("finish")
 
-    def measure(self, variant: Variant, images: int) -> None:
-        """Test a network of a supernet, its statistics taken from so many images. Answer: as of `finish`."""
-        self.tell("measure", {"variant": asdict(variant), "images": images})
+    def measure(self, variant: Variant) -> None:
+        """Test a network of a supernet. Answer: as of `finish`."""
+        self.tell("measure", asdict(variant))
 
 
 class _Answers:
@@ -85,7 +92,8 @@ class _Answers:
         self.device = told["device"]
         if "variants" in told:
             variants = [Variant(**fields) for fields in told["variants"]]
-            self.epochs = train_supernet(job, variants, told["middle"], self.dataset, self.checkpoint)
+            given = told["middle"], told["calibration_images"]
+            self.epochs = train_supernet(job, variants, *given, self.dataset, self.checkpoint)
         else:
             self.weights = Path(told["weights"])
             self.epochs = train(job, self.dataset, self.checkpoint, self.device)
@@ -99,12 +107,12 @@ class _Answers:
 
         return _as_answer(finish(self.checkpoint, self.weights, self.dataset, self.device))
 
-    def measure(self, told: dict[str, Any]) -> dict[str, Any]:
+    def measure(self, fields: dict[str, Any]) -> dict[str, Any]:
         from mbsweep.accuracy.checkpoint import open_checkpoint
         from mbsweep.accuracy.supernet import measure
 
         state = open_checkpoint(self.checkpoint)
-        return _as_answer(measure(state, Variant(**told["variant"]), self.dataset, told["images"]))
+        return _as_answer(measure(state, Variant(**fields), self.dataset))
 
 
 def _as_answer(found: Outcome) -> dict[str, Any]:

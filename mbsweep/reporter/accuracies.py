@@ -18,7 +18,7 @@ MOST_REASONS = 4  # that are told in one sentence; the details of a variant have
 SHORT_REASONS = {
     "stalled at chance": "stalled at chance",
     "was stopped by halving": "stopped by halving",
-    "was begun anew": "stalled and was begun anew",
+    "was begun anew": "stalled or diverged, and was begun anew",
 }
 
 
@@ -113,7 +113,7 @@ def how_obtained(parts: Sequence[Part], table: pd.DataFrame) -> list[dict[str, A
         datasets = rows["dataset"].dropna().unique()
         if isinstance(config, TrainedAccuracy | SupernetAccuracy) and len(datasets):
             # Of a run whose sweep has changed, what the sweep says now is what the table shows.
-            said = [*_training(config, str(datasets[0]), part), _RULES]
+            said = list(_training(config, str(datasets[0]), part))
             said.append(_interval(config, has_any=bool(rows["top1_low_pct"].notna().any())))
             found.append({"run": part.name, "sentences": said, "recipe": recipe_words(config.recipe)})
     return found
@@ -130,6 +130,7 @@ def _training(config: TrainedAccuracy | SupernetAccuracy, dataset: str, part: Pa
     if isinstance(config, SupernetAccuracy):
         yield f"One network that holds all variants was trained {on}, with seed {config.seed}."
         yield "Each variant was then tested with its part of the weights and batch normalisation of its own."
+        yield "The weights are those of the last epoch; the table reports the test part."
         return
     seeds = ", ".join(map(str, config.seeds))
     yield f"Each variant was trained by itself {on}, with seed{'s' if len(config.seeds) > 1 else ''} {seeds}."
@@ -138,6 +139,7 @@ def _training(config: TrainedAccuracy | SupernetAccuracy, dataset: str, part: Pa
         yield f"Successive halving stopped weak variants: from epoch {first} on, one of {factor} went on."
     if config.budget.minutes is not None:
         yield f"Training was given {config.budget.minutes:g} minutes."
+    yield _RULES
 
 
 def _images(config: TrainedAccuracy | SupernetAccuracy, test_images: int | None) -> str:

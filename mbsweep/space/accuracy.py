@@ -7,7 +7,7 @@ import json
 from collections.abc import Collection
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from mbsweep.space.rules import Rule, choice, flag, integer, integers, number, text
 from mbsweep.space.strict import Strict, one_of
@@ -144,7 +144,7 @@ class Budget(Strict):
 
     rules: ClassVar[dict[str, Rule]] = {"minutes": number(0, 1e6, 10)}
 
-    minutes: float | None = None  # of wall-clock time, all sessions of a run together
+    minutes: float | None = None  # of epochs, over the number of processes, all sessions of a run together
     halving: Halving | None = None
 
 
@@ -195,6 +195,13 @@ class SupernetAccuracy(Strict):
     min_tau: float = 0.7  # below this rank correlation with those, the ranking is not to be relied on
     middle: int = 2  # variants picked at random in each step, besides the largest and the smallest
     calibration_images: int = 2000  # from which each variant gets its batch normalisation statistics
+
+    @field_validator("recipe")
+    @classmethod
+    def _no_patience(cls, recipe: Recipe) -> Recipe:
+        if recipe.patience is not None:
+            raise ValueError("a supernet has all of its epochs: leave `patience` out")
+        return recipe
 
 
 class PredictedAccuracy(Strict):

@@ -2,15 +2,19 @@
 
 import json
 import math
+import sys
 from dataclasses import replace
 
 import brightness
 import numpy as np
 import pytest
 import torch
+from commands import call
 from torch import nn
 
 import mbsweep
+from mbsweep.accuracy import worker
+from mbsweep.accuracy.batches import normalised
 from mbsweep.accuracy.checkpoint import open_checkpoint
 from mbsweep.accuracy.datasets import Part, open_dataset
 from mbsweep.accuracy.supernet import (
@@ -21,9 +25,10 @@ from mbsweep.accuracy.supernet import (
     shared_layers,
     train_supernet,
 )
-from mbsweep.accuracy.training import Job, initialised, normalised
+from mbsweep.accuracy.trained import supernet_name
+from mbsweep.accuracy.training import Job, initialised
 from mbsweep.errors import MbsweepError
-from mbsweep.space.accuracy import ImageFolder, Recipe
+from mbsweep.space.accuracy import ImageFolder, Recipe, SupernetAccuracy
 from mbsweep.space.sweep import parse_sweep
 from mbsweep.space.variant import Variant
 from mbsweep.store import Store
@@ -39,6 +44,17 @@ def images(count, size):
     chance = np.random.default_rng(count)
     pixels = chance.integers(0, 256, (count, size, size, 3), dtype=np.uint8)
     return Part(pixels, chance.integers(0, 3, count))
+
+
+def super_text(root, space=brightness.SPACE, recipe=brightness.RECIPE):
+    return f"""\
+space: {{{space}}}
+accuracy:
+  source: supernet
+  dataset: {{name: imagefolder, path: "{root}"}}
+  recipe: {{{recipe}}}
+  alone: {{count: 0}}
+"""
 
 
 def test_the_largest_has_the_greatest_of_each():
@@ -85,7 +101,7 @@ def test_what_is_taken_out_computes_what_was_trained(width, block, depth):
         replace(LARGEST, block=block),
         replace(LARGEST, block=block, width=width, depth=depth, resolution=16),
     )
-    net = initialised(Job(largest, Recipe(), seed=0))
+    net = initialised(Job(largest, Recipe(dropout=0), seed=0))
     part = images(6, 16)
     own = extracted(net, largest, variant, part, MOMENTS, 6).train()
     for module in own.modules():
@@ -108,6 +124,38 @@ def test_statistics_are_those_of_the_images():
     assert not own.training
 
 
+def test_statistics_are_the_same_in_whatever_order_the_images_lie():
+    """256 images, dark ones first: the spread of all, not that within dark and within light ones."""
+    pixels = np.repeat(np.arange(256, dtype=np.uint8), 16 * 16 * 3).reshape(256, 16, 16, 3)
+    net = initialised(Job(LARGEST, Recipe(), seed=0))
+    own = extracted(net, LARGEST, LARGEST, Part(pixels, np.zeros(256, np.int64)), MOMENTS, 256)
+    with torch.no_grad():
+        before = own.stem.conv(normalised(torch.from_numpy(pixels), MOMENTS))
+    assert torch.allclose(own.stem.bn.running_var, before.var(dim=(0, 2, 3)), rtol=0.1)
+
+
+def test_an_extracted_network_follows_its_images_when_it_is_trained_further():
+    """Its running statistics move by a tenth in each batch, as those of a new one do."""
+    own = extracted(initialised(Job(LARGEST, Recipe(), 0)), LARGEST, LARGEST, images(40, 32), MOMENTS, 40)
+    assert {module.momentum for module in own.modules() if isinstance(module, nn.BatchNorm2d)} == {0.1}
+
+
+def test_a_supernet_of_other_variants_is_another(tmp_path):
+    """Each gets a training of its own: neither goes on with the other's checkpoint."""
+    root = brightness.write_images(tmp_path / "images", train=20)
+    dataset = open_dataset(ImageFolder(name="imagefolder", path=str(root)), [16])
+    some = [replace(BODY, width=width, resolution=16, depth=0) for width in (0.1, 0.2, 0.15)]
+    job = Job(largest_of(some), Recipe(epochs=1, batch=16, learning_rate=0.02), seed=1)
+    for variants, middle in ((some[:2], 1), (some, 1), (some, 2)):
+        list(train_supernet(job, variants, middle, 20, dataset, tmp_path / "net"))
+        told = open_checkpoint(tmp_path / "net").about["supernet"]
+        assert (len(told["variants"]), told["middle"]) == (len(variants), middle)
+    config = SupernetAccuracy(source="supernet")
+    names = {supernet_name(config, "digits-1234abcd", variants) for variants in (some, some[:2])}
+    assert len(names) == 2
+    assert supernet_name(config, "digits-1234abcd", some[::-1]) in names
+
+
 def test_an_interrupted_supernet_ends_as_one_that_was_left_alone(tmp_path):
     """Stopped after each epoch, its weights are bit for bit the same; a larger network is not in it."""
     root = brightness.write_images(tmp_path / "images", train=20)
@@ -117,16 +165,16 @@ def test_an_interrupted_supernet_ends_as_one_that_was_left_alone(tmp_path):
         replace(BODY, width=0.2, resolution=24, depth=1),
     ]
     job = Job(largest_of(variants), Recipe(epochs=3, batch=16, learning_rate=0.02), seed=1)
-    left_alone = list(train_supernet(job, variants, 1, dataset, tmp_path / "a"))
+    left_alone = list(train_supernet(job, variants, 1, 20, dataset, tmp_path / "a"))
     for epochs in (1, 2, 3):
-        training = train_supernet(job, variants, 1, dataset, tmp_path / "b")
+        training = train_supernet(job, variants, 1, 20, dataset, tmp_path / "b")
         interrupted = [next(training) for _ in range(epochs)]
     assert [replace(row, seconds=0) for row in interrupted] == [replace(row, seconds=0) for row in left_alone]
     states = [open_checkpoint(tmp_path / name) for name in "ab"]
     assert all(torch.equal(states[1].tensors[name], tensor) for name, tensor in states[0].tensors.items())
-    assert extract(states[0], variants[0], dataset, 20)(torch.zeros(1, 3, 16, 16)).shape == (1, 3)
+    assert extract(states[0], variants[0], dataset)(torch.zeros(1, 3, 16, 16)).shape == (1, 3)
     with pytest.raises(MbsweepError, match="which is larger"):
-        extract(states[0], replace(BODY, width=0.5, resolution=16), dataset, 20)
+        extract(states[0], replace(BODY, width=0.5, resolution=16), dataset)
 
 
 def test_variants_are_chosen_from_the_smallest_to_the_largest():
@@ -151,6 +199,11 @@ def test_trust_says_how_alike_the_two_are():
     better = trust({"a": 60.0, "b": 70.0}, {"a": 50.0, "b": 60.0}, 0.7)
     assert "10.0 points above them on average" in better["summary"]
     assert trust(supernet, {}, 0.7)["summary"] == "not compared with networks that were trained alone"
+    one = trust({"a": 50.0}, {"a": 53.0}, 0.7)["summary"]
+    assert one == (
+        "against 1 network that was trained alone: Kendall's tau unknown, 3.0 points below them on average, "
+        "at most 3.0 apart; its ranking is not to be relied on (tau unknown)"
+    )
 
 
 def test_a_sweep_with_a_supernet_end_to_end(tmp_path):
@@ -158,17 +211,8 @@ def test_a_sweep_with_a_supernet_end_to_end(tmp_path):
     second run does nothing.
     """
     root = brightness.write_images(tmp_path / "images")
-    sweep = parse_sweep(
-        f"""\
-space: {{{brightness.SPACE}}}
-accuracy:
-  source: supernet
-  dataset: {{name: imagefolder, path: "{root}"}}
-  recipe: {{{brightness.RECIPE}}}
-  alone: {{count: 2, recipe: {{{brightness.RECIPE}}}}}
-""",
-        "super.yaml",
-    )
+    alone = f"alone: {{count: 2, recipe: {{{brightness.RECIPE}}}}}"
+    sweep = parse_sweep(super_text(root).replace("alone: {count: 0}", alone), "super.yaml")
     table = mbsweep.run(sweep, tmp_path / "run").table()
     assert set(table["variant"]) == {brightness.SMALL, brightness.LARGE}
     assert set(table["top1_kind"]) == {"supernet"}
@@ -184,3 +228,44 @@ accuracy:
     mbsweep.run(sweep, tmp_path / "run")
     with Store.read(tmp_path / "run") as store:
         assert (store.trainings(source), store.epochs(source)) == before
+
+
+def test_a_supernet_that_fails_says_so_of_each_variant(tmp_path):
+    """Its process ends at once: recorded, with the reason in the table; not tried again unasked."""
+    root = brightness.write_images(tmp_path / "images")
+    sweep = parse_sweep(super_text(root), "super.yaml")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(worker, "COMMAND", [sys.executable, "-c", "raise SystemExit(3)"])
+        table = mbsweep.run(sweep, tmp_path / "run").table()
+    assert table["top1_pct"].isna().all()
+    assert set(table["top1_reason"]) == {"the supernet failed: the training's process ended: exit code 3"}
+    again = mbsweep.run(sweep, tmp_path / "run").table()
+    assert set(again["top1_reason"]) == set(table["top1_reason"])
+
+
+def test_the_largest_need_not_be_a_variant(tmp_path):
+    """Widest at the lower resolution only. The page can be made, and has no curve of what is no variant."""
+    root = brightness.write_images(tmp_path / "images")
+    variants = (
+        "variants: [{width: 0.25, resolution: 16, depth: 0, num_classes: 3}, {width: 0.1, resolution: 24, "
+    )
+    text = super_text(root).replace(f"space: {{{brightness.SPACE}}}", variants + "depth: 0, num_classes: 3}]")
+    done = mbsweep.run(parse_sweep(text, "super.yaml"), tmp_path / "run")
+    assert done.table()["top1_pct"].notna().all()
+    assert done.curves().empty
+    assert call("report", tmp_path / "run", "--html", tmp_path / "report").exit_code == 0
+
+
+def test_patience_is_refused_for_a_supernet():
+    """It has all of its epochs."""
+    with pytest.raises(MbsweepError, match=r"accuracy.recipe is .*; a supernet has all of its epochs"):
+        parse_sweep("space: {}\naccuracy: {source: supernet, recipe: {patience: 3}}\n", "s.yaml")
+
+
+def test_variants_that_cannot_share_are_refused_before_anything_is_measured(tmp_path):
+    """With the line of the sweep that asks for it; no folder is left behind."""
+    root = brightness.write_images(tmp_path / "images")
+    text = super_text(root, space=brightness.SPACE + ", block: [separable, standard]")
+    with pytest.raises(MbsweepError, match=r"^super.yaml:3: accuracy.source is supernet: .* may differ in"):
+        mbsweep.run(parse_sweep(text, "super.yaml"), tmp_path / "run")
+    assert not (tmp_path / "run").exists()

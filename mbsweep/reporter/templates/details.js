@@ -173,7 +173,7 @@ function showDetails() {
   const where = row.latency_kind === null ? groups[row.group].words : `${groups[row.group].words}; ${groups[row.group].device}`;
   drawerBody.append(make("p", { className: "muted" }, where));
   if (row.error) drawerBody.append(make("p", { className: "warning" }, row.error));
-  if (row.latency_note) drawerBody.append(make("p", { className: "warning" }, row.latency_note));
+  if (row.latency_note) drawerBody.append(make("p", { className: "warning" }, `Latency: ${row.latency_note}`));
   if (row.top1_note) drawerBody.append(make("p", { className: row.top1_kind === "trained" ? "warning" : "muted" }, `Accuracy: ${row.top1_note}`));
   if (row.top1_reason) drawerBody.append(make("p", { className: row.top1_kind === "trained" ? "warning" : "muted" }, `No accuracy: ${row.top1_reason}`));
   drawerBody.append(numbersOf(row));
