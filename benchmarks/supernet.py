@@ -1,6 +1,6 @@
 """The supernet of sweeps/digits_supernet.yaml against all its 24 variants trained alone, mean of two seeds.
 
-Takes most of an hour on two cores. `python -m benchmarks.supernet FOLDER` keeps both runs there, and goes on
+Takes more than an hour on two cores. `python -m benchmarks.supernet FOLDER` keeps both runs there, and goes on
 with them when it is started again.
 """
 
@@ -21,7 +21,7 @@ from mbsweep.supernets import trust
 SWEEP = Path(__file__).parents[1] / "sweeps/digits_supernet.yaml"
 ALONE = """\
 space: {width: [0.5, 0.35, 0.25], resolution: [64, 48, 40, 32], depth: [5, 1], num_classes: 10}
-accuracy: {source: trained, dataset: {name: digits}, recipe: {epochs: 12}, seeds: [0, 1]}
+accuracy: {source: trained, dataset: {name: digits}, recipe: {epochs: 24}, seeds: [0, 1]}
 """
 
 
