@@ -1,6 +1,6 @@
 """The supernet of sweeps/digits_supernet.yaml against all its 24 variants trained alone, mean of two seeds.
 
-Takes more than an hour on two cores. `python -m benchmarks.supernet FOLDER` keeps both runs there, and goes on
+Takes over an hour on two cores. `python -m benchmarks.supernet FOLDER` keeps both runs there, and goes on
 with them when it is started again.
 """
 

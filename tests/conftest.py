@@ -3,6 +3,7 @@
 import atexit
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from functools import partial
@@ -18,6 +19,9 @@ os.environ["MBSWEEP_CACHE"] = str(CACHE)
 atexit.register(shutil.rmtree, CACHE, ignore_errors=True)
 
 import mbsweep  # noqa: E402
+
+# A shell starts its background jobs with SIGINT ignored, and so would start what is interrupted in a test.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Without a deadline, because a shared machine may stall for seconds.
 settings.register_profile("mbsweep", deadline=None, suppress_health_check=[HealthCheck.too_slow])
