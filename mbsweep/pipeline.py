@@ -10,7 +10,7 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mbsweep.accuracy import SOURCES
+from mbsweep.accuracy import SOURCES, halving
 from mbsweep.accuracy.predicted import Points
 from mbsweep.accuracy.published import tables
 from mbsweep.cache import check_writable
@@ -27,6 +27,7 @@ from mbsweep.space.counting import SpaceCounts, count_space
 from mbsweep.space.latency import LatencyConfig
 from mbsweep.space.rules import did_you_mean
 from mbsweep.space.sweep import Sweep
+from mbsweep.space.variant import largest_of
 from mbsweep.store import Store
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ def run(
     check(sweep)
     _check_machine(sweep)
     space = count_space(sweep)
+    check_space(sweep, space)
     if len(space) > MAX_MEASURED and any(config.kind == "measured" for config in sweep.latency):
         raise sweep.problem(
             ("latency",),
@@ -105,7 +107,6 @@ def run(
         )
     folder = default_out(sweep) if out is None else Path(out)
     if isinstance(sweep.accuracy, TrainedAccuracy | SupernetAccuracy):
-        check_training(sweep, sweep.accuracy, space)
         dataset = _open_dataset(sweep, sweep.accuracy, space, progress)
     with Store.write(folder) as store:
         _check_same_device(store, sweep, folder)
@@ -128,19 +129,13 @@ def run(
     return open_run(folder)
 
 
-def check_training(sweep: Sweep, config: TrainedAccuracy | SupernetAccuracy, space: SpaceCounts) -> None:
-    """MbsweepError where training could not begin, before anything is measured."""
-    if isinstance(config, SupernetAccuracy):
-        from mbsweep.accuracy.supernet import largest_of  # loads torch
-
+def check_space(sweep: Sweep, space: SpaceCounts) -> None:
+    """MbsweepError where a sweep's variants cannot share weights, and it asks for that."""
+    if isinstance(sweep.accuracy, SupernetAccuracy):
         try:
             largest_of(space.variants())
         except MbsweepError as error:
             raise sweep.problem(("accuracy", "source"), f"is supernet: {error}") from None
-    elif config.budget.halving:
-        from mbsweep.accuracy import halving
-
-        halving.check_installed()
 
 
 def _open_dataset(
@@ -182,6 +177,8 @@ def _check_machine(sweep: Sweep) -> None:
         check_installed(config.backend)
         if keeps_files(config):
             check_writable()
+    if isinstance(sweep.accuracy, TrainedAccuracy) and sweep.accuracy.budget.halving:
+        halving.check_installed()
 
 
 def _check_same_device(store: Store, sweep: Sweep, folder: Path) -> None:

@@ -11,7 +11,7 @@ from mbsweep.accuracy import SOURCES
 from mbsweep.database import EmptyRunError
 from mbsweep.errors import MbsweepError
 from mbsweep.folder import check_free, holds_run
-from mbsweep.pipeline import check, default_out
+from mbsweep.pipeline import check, check_space, default_out
 from mbsweep.profiler.backends import check_installed
 from mbsweep.profiler.device import usable_cores
 from mbsweep.space.accuracy import SupernetAccuracy, TrainedAccuracy
@@ -38,6 +38,7 @@ def plan(sweep: Sweep, out: Path | None = None) -> str:
     """
     check(sweep)
     space = count_space(sweep)
+    check_space(sweep, space)
     folder = out or default_out(sweep)
     check_free(folder)
     lines = [sweep.title or sweep.name]

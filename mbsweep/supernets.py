@@ -12,7 +12,6 @@ import numpy as np
 from scipy.stats import kendalltau
 
 from mbsweep.accuracy.datasets import Dataset
-from mbsweep.accuracy.supernet import largest_of
 from mbsweep.accuracy.trained import supernet_name
 from mbsweep.accuracy.training import Job
 from mbsweep.accuracy.value import NAN, Accuracy
@@ -22,7 +21,7 @@ from mbsweep.measuring import Progress
 from mbsweep.profiler.device import usable_cores
 from mbsweep.space.accuracy import SupernetAccuracy, TrainedAccuracy
 from mbsweep.space.counting import count
-from mbsweep.space.variant import Variant
+from mbsweep.space.variant import Variant, largest_of
 from mbsweep.store import Store
 from mbsweep.training_tables import EpochRow, TrainingRow
 from mbsweep.trainings import Trainings, reraise_if_users, training_device, weights_folder

@@ -12,7 +12,7 @@ import math
 import random
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,7 @@ from mbsweep.nets import build
 from mbsweep.space.architecture import architecture, repeated_layers
 from mbsweep.space.blocks import Layer
 from mbsweep.space.counting import count
-from mbsweep.space.variant import Variant
+from mbsweep.space.variant import Variant, largest_of
 
 CALIBRATION_BATCH = 128
 CHECKED_ON = 512  # images for the statistics of the networks that are validated after each epoch
@@ -128,25 +128,6 @@ def train_supernet(
         state.add(asdict(row), net, optimizer)
         write_checkpoint(checkpoint, state)
         yield row
-
-
-def largest_of(variants: Sequence[Variant]) -> Variant:
-    """The network whose weights all of them share: the greatest width, depth and resolution.
-
-    Raises MbsweepError where they differ in more than these.
-    """
-    bodies = {replace(variant, width=1.0, depth=5, resolution=224) for variant in variants}
-    if len(bodies) > 1:
-        raise MbsweepError(
-            "a supernet's variants may differ in width, depth and resolution only; "
-            f"{' and '.join(sorted(body.id for body in bodies)[:2])} differ in more"
-        )
-    return replace(
-        variants[0],
-        width=max(variant.width for variant in variants),
-        depth=max(variant.depth for variant in variants),
-        resolution=max(variant.resolution for variant in variants),
-    )
 
 
 def shared_layers(variant: Variant, largest: Variant) -> list[tuple[Layer, str]]:

@@ -1,6 +1,7 @@
 """Variant: one point of the design space."""
 
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 
 from mbsweep.errors import MbsweepError
 from mbsweep.space.architecture import FAMILIES
@@ -60,6 +61,25 @@ class Variant:
         """Readable name, stable over versions, safe in a path: `mobilenet_v1_w0.75_r192_d5`."""
         rest = (self.block, self.stage_channels, self.num_classes, self.divisor, self.stem_stride)
         return f"{self.family}_w{self.width!r}_r{self.resolution}_d{self.depth}{body_suffix(*rest)}"
+
+
+def largest_of(variants: Sequence[Variant]) -> Variant:
+    """The network whose weights all of them share as a supernet: the greatest width, depth and resolution.
+
+    Raises MbsweepError where they differ in more than these.
+    """
+    bodies = {replace(variant, width=1.0, depth=5, resolution=224) for variant in variants}
+    if len(bodies) > 1:
+        raise MbsweepError(
+            "a supernet's variants may differ in width, depth and resolution only; "
+            f"{' and '.join(sorted(body.id for body in bodies)[:2])} differ in more"
+        )
+    return replace(
+        variants[0],
+        width=max(variant.width for variant in variants),
+        depth=max(variant.depth for variant in variants),
+        resolution=max(variant.resolution for variant in variants),
+    )
 
 
 def body_suffix(

@@ -21,16 +21,16 @@ from mbsweep.accuracy.supernet import (
     extract,
     extracted,
     forward,
-    largest_of,
     shared_layers,
     train_supernet,
 )
 from mbsweep.accuracy.trained import supernet_name
 from mbsweep.accuracy.training import Job, initialised
 from mbsweep.errors import MbsweepError
+from mbsweep.plan import plan
 from mbsweep.space.accuracy import ImageFolder, Recipe, SupernetAccuracy
 from mbsweep.space.sweep import parse_sweep
-from mbsweep.space.variant import Variant
+from mbsweep.space.variant import Variant, largest_of
 from mbsweep.store import Store
 from mbsweep.supernets import spread_evenly, trust
 
@@ -268,4 +268,6 @@ def test_variants_that_cannot_share_are_refused_before_anything_is_measured(tmp_
     text = super_text(root, space=brightness.SPACE + ", block: [separable, standard]")
     with pytest.raises(MbsweepError, match=r"^super.yaml:3: accuracy.source is supernet: .* may differ in"):
         mbsweep.run(parse_sweep(text, "super.yaml"), tmp_path / "run")
+    with pytest.raises(MbsweepError, match=r"^super.yaml:3: accuracy.source is supernet: "):
+        plan(parse_sweep(text, "super.yaml"), tmp_path / "run")
     assert not (tmp_path / "run").exists()
