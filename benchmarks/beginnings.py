@@ -14,10 +14,11 @@ from mbsweep.training_tables import TrainingRow
 BEGINNINGS = {
     "the default": ("", ""),
     "depthwise kernels as He et al.": (", depthwise_init: he", ""),
-    "a third of the rate": (", learning_rate: 0.1", ""),
-    "both": (", depthwise_init: he, learning_rate: 0.1", ""),
+    "batch normalisation begins at 0": (", bn_shift: 0", ""),
+    "both of these": (", depthwise_init: he, bn_shift: 0", ""),
+    "batches of 64, a rate of 0.3": (", batch: 64, learning_rate: 0.3", ""),
+    "a rate of 0.1": (", learning_rate: 0.1", ""),
     "5 % warm-up": (", warmup_pct: 5", ""),
-    "40 % warm-up": (", warmup_pct: 40", ""),
     "stem stride 1 (four times the mult-adds)": ("", ", stem_stride: 1"),
 }
 SWEEP = """\

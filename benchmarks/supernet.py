@@ -1,7 +1,8 @@
 """The supernet of sweeps/digits_supernet.yaml against all its 24 variants trained alone, mean of two seeds.
 
-Takes over an hour on two cores. `python -m benchmarks.supernet FOLDER` keeps both runs there, and goes on
-with them when it is started again.
+Also how alike the two seeds rank them: no supernet can be expected to agree with a ranking better than that
+agrees with itself. Takes an hour on two cores. `python -m benchmarks.supernet FOLDER` keeps both runs there,
+and goes on with them when it is started again.
 """
 
 from __future__ import annotations
@@ -11,17 +12,22 @@ import tempfile
 import time
 from pathlib import Path
 
-from mbsweep import Run, load_sweep, parse_sweep, run
+from scipy.stats import kendalltau
+
+from mbsweep import Run, load_sweep, run
 from mbsweep.profiler.device import usable_cores
 from mbsweep.progress import RichProgress
 from mbsweep.space.accuracy import SupernetAccuracy
 from mbsweep.space.counting import count_space
+from mbsweep.space.sweep import parse_sweep
+from mbsweep.store import Store
 from mbsweep.supernets import trust
 
 SWEEP = Path(__file__).parents[1] / "sweeps/digits_supernet.yaml"
-ALONE = """\
-space: {width: [0.5, 0.35, 0.25], resolution: [64, 48, 40, 32], depth: [5, 1], num_classes: 10}
-accuracy: {source: trained, dataset: {name: digits}, recipe: {epochs: 24}, seeds: [0, 1]}
+ALONE_EPOCHS = 16
+ALONE = f"""\
+space: {{width: [0.5, 0.35, 0.25], resolution: [64, 48, 40, 32], depth: [5, 1], num_classes: 10}}
+accuracy: {{source: trained, dataset: {{name: digits}}, recipe: {{epochs: {ALONE_EPOCHS}}}, seeds: [0, 1]}}
 """
 
 
@@ -46,17 +52,29 @@ def compare(supernet: Run, alone: Run) -> None:
     assert isinstance(config, SupernetAccuracy)  # noqa: S101
     macs = count_space(sweep).macs
     step = macs.max() + macs.min() + config.middle * macs.mean()
-    cost = config.recipe.epochs * step / (config.alone.recipe.epochs * macs.max())
+    cost = config.recipe.epochs * step / macs.max()  # in epochs of the largest
     shared, single = _top1_pct(supernet), _top1_pct(alone)
     for variant in single:
         print(f"{variant}: supernet {shared[variant]:.1f} %, alone {single[variant]:.1f} %")
-    print(f"cost {cost:.1f} times that of the largest variant (at most 5), in mult-adds")
+    for epochs in (config.alone.recipe.epochs, ALONE_EPOCHS):
+        print(f"cost {cost / epochs:.1f} times that of {epochs} epochs of the largest (at most 5)")
     print(trust(shared, single, config.min_tau)["summary"])
+    seeds = [_of_seed(alone, seed) for seed in (0, 1)]
+    tau = kendalltau(*([of[variant] for variant in single] for of in seeds)).statistic
+    print(f"the two seeds alone, against each other: tau {tau:.2f}")
+    for seed, of in enumerate(seeds):
+        print(f"seed {seed} alone {trust(shared, of, config.min_tau)['summary']}")
 
 
 def _top1_pct(of: Run) -> dict[str, float]:
     table = of.table().drop_duplicates("variant")
     return dict(zip(table["variant"], table["top1_pct"], strict=True))
+
+
+def _of_seed(of: Run, seed: int) -> dict[str, float]:
+    with Store.read(of.path) as store:
+        rows = store.trainings((store.last_sweep() or {})["accuracy_source"])
+    return {row.variant: 100 * float(row.hits.mean()) for row in rows if row.seed == seed}
 
 
 if __name__ == "__main__":

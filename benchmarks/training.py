@@ -80,6 +80,8 @@ def _plain(variant: Variant, dataset: Dataset, seed: int) -> float:
         if isinstance(module, torch.nn.Conv2d) and module.groups > 1:
             with torch.no_grad():
                 module.weight.mul_(0.3)[:, :, 1, 1] += 1
+        elif isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.constant_(module.bias, RECIPE.bn_shift)
     optimizer = torch.optim.SGD(
         net.parameters(), lr=0.1, momentum=0.9, nesterov=True, weight_decay=1e-4, foreach=False
     )

@@ -21,10 +21,13 @@ from commands import (
     visits,
     with_files_up_to,
 )
+from typer.main import get_command
 
 import mbsweep
 from mbsweep.accuracy.published import tables
+from mbsweep.cli import app
 from mbsweep.profiler.backends import BACKENDS
+from mbsweep.space.accuracy import Recipe
 
 SPY = """
 import json, sys
@@ -479,3 +482,10 @@ def test_a_run_that_is_named_twice_is_refused(tiny_run):
     message = f"{tiny_run} is named twice; name each run once"
     for command in ("table", "compare"):
         assert refusal(call(command, tiny_run, tiny_run)) == message
+
+
+def test_train_has_the_defaults_of_a_sweep():
+    """So that one network is trained as a sweep would train it."""
+    options = {option.name: option.default for option in get_command(app).commands["train"].params}
+    for name in ("epochs", "batch", "optimizer", "learning_rate", "flip"):
+        assert options[name] == getattr(Recipe(), name), name

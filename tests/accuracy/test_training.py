@@ -153,6 +153,18 @@ def test_a_depthwise_kernel_begins_close_to_identity():
     assert changed == 8
 
 
+@pytest.mark.parametrize("shift", [0.0, 0.3])
+def test_batch_normalisation_begins_where_the_recipe_says(shift):
+    """All 17 of them; their scales begin at 1."""
+    norms = [
+        module for module in initialised(job(bn_shift=shift)).modules() if isinstance(module, nn.BatchNorm2d)
+    ]
+    assert len(norms) == 17
+    for norm in norms:
+        assert norm.bias.tolist() == pytest.approx([shift] * norm.num_features)
+        assert norm.weight.tolist() == [1] * norm.num_features
+
+
 # The loop
 
 
