@@ -110,6 +110,8 @@ def run(
         dataset = _open_dataset(sweep, sweep.accuracy, space, progress)
     with Store.write(folder) as store:
         _check_same_device(store, sweep, folder)
+        if isinstance(sweep.accuracy, TrainedAccuracy | SupernetAccuracy):
+            store.set_dataset(dataset.id, dataset.sizes, dataset.notes)
         enter_sweep(store, sweep, space, progress)
         if retry:
             store.forget_failures()

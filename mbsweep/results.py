@@ -80,13 +80,11 @@ class Run:
 
     def about(self) -> dict[str, Any]:
         """The sweep (name, title, description, text, accuracy_source), the sessions that measured or trained,
-        and the number of images on which trained networks were tested (test_images; None: none was).
+        and the data sets: id -> (images of each part, what is to be known of them).
         """
         with Store.read(self.path) as store:
             sweep = store.last_sweep() or {}
-            tested = [row.images for row in store.trainings(sweep.get("accuracy_source") or "") if row.images]
-            more = {"sessions": store.sessions(), "test_images": max(tested, default=None)}
-            return sweep | more
+            return sweep | {"sessions": store.sessions(), "datasets": store.datasets()}
 
     def settings(self) -> dict[str, dict[str, Any]]:
         """Latency configuration -> all its settings, as in a sweep file."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mbsweep.database import Database
+from mbsweep.database import Database, explained
 
 TRAINING_SCHEMA = """
 -- the fields of Accuracy, in their order
@@ -32,6 +33,8 @@ CREATE TABLE trainings (source TEXT NOT NULL, variant TEXT NOT NULL, seed INTEGE
                         PRIMARY KEY (source, variant, seed)) WITHOUT ROWID;
 -- report: how far a supernet can be trusted, JSON
 CREATE TABLE supernets (source TEXT PRIMARY KEY, report TEXT NOT NULL) WITHOUT ROWID;
+-- sizes: images of each part, JSON; notes: what is to be known of them, such as files left out, JSON
+CREATE TABLE datasets (id TEXT PRIMARY KEY, sizes TEXT NOT NULL, notes TEXT NOT NULL) WITHOUT ROWID;
 """
 
 
@@ -87,6 +90,18 @@ class TrainingTables(Database):
         """Keep accuracies: variant, precision and the fields of Accuracy. Others of the same source stay."""
         with self._transaction() as sql:
             insert_accuracies(sql, rows)
+
+    def set_dataset(self, id_: str, sizes: Mapping[str, int], notes: Sequence[str]) -> None:
+        """Keep how many images each part of a data set has, and what is to be known of them."""
+        with self._transaction() as sql:
+            row = (id_, json.dumps(sizes), json.dumps(notes))
+            sql.execute("INSERT OR REPLACE INTO datasets VALUES (?, ?, ?)", row)
+
+    def datasets(self) -> dict[str, tuple[dict[str, int], list[str]]]:
+        """Data set -> images of each part, and what is to be known of them."""
+        rows = self._query("SELECT id, sizes, notes FROM datasets")
+        with explained(self.folder, reading=True):
+            return {id_: (json.loads(sizes), json.loads(notes)) for id_, sizes, notes in rows}
 
     def add_epoch(self, source: str, row: EpochRow) -> None:
         """Keep what an epoch gave; a second time it changes nothing."""

@@ -1,7 +1,7 @@
 """Runs with made-up samples for the tests of the report: real files, no network is built or timed."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple
 from pathlib import Path
 
@@ -158,6 +158,7 @@ def trained_run(
     text: str = TRAINED,
     outcomes: Mapping[str, tuple[float | str | None, ...]] = OUTCOMES,
     rounds: int = 12,
+    notes: Sequence[str] = (),
 ) -> Path:
     """A run that was trained: each seed done (a share), "stalled", "stopped", or not yet begun (None).
 
@@ -170,6 +171,7 @@ def trained_run(
         source = (store.last_sweep() or {})["accuracy_source"]
         names, rows = store.rows("accuracies")
         dataset = dict(zip(names, rows[0], strict=True))["dataset"]
+        store.set_dataset(dataset, dict.fromkeys(("train", "validation", "test"), 100), notes)
         session = store.begin_session({"description": DEVICE, "id": "trainer"}, {"torch": "2.13.0"})
         variants = count_space(sweep).variants()
         for variant in variants:

@@ -92,9 +92,20 @@ def test_how_accuracies_were_obtained(trained):
         "which images happen to be in the test part and which seeds happened to be drawn",
     ):
         assert words in text
-    assert found["recipe"].startswith("4 epochs, batch 64, optimizer sgd, learning rate 0.3,")
+    assert found["recipe"].startswith("4 epochs, batch 32, optimizer sgd, learning rate 0.4,")
     assert "warmup 20 %" in found["recipe"]
     assert "flip yes" in found["recipe"]
+
+
+def test_what_is_to_be_known_of_the_images_is_told(trained, tmp_path):
+    """As text, whatever a file is called; nothing where there is nothing."""
+    noted = trained_run(tmp_path / "run", notes=["1 file cannot be read, left out: '<i>.png'", "2 are twice"])
+    (found,) = how_obtained(*parts_of(open_run(noted)))
+    assert "Of the images: 1 file cannot be read, left out: '<i>.png'; 2 are twice." in found["sentences"]
+    page = report(tmp_path / "pages", noted)[-1].read_text(encoding="utf-8")
+    assert "left out: &#39;&lt;i&gt;.png&#39;; 2 are twice." in page
+    (found,) = how_obtained(*parts_of(trained))
+    assert not any("Of the images" in sentence for sentence in found["sentences"])
 
 
 def test_one_seed_has_no_interval_and_the_page_says_so(tmp_path):

@@ -496,7 +496,7 @@ def test_a_full_disk_ends_the_run_and_is_no_failure_of_the_network(images, tmp_p
 
 
 def test_what_was_left_out_of_the_images_is_told(tmp_path, toy):
-    """As the data set says it, before anything is trained."""
+    """As the data set says it, before anything is trained; and it stays with the run."""
     toy()
     root = write_images(tmp_path / "images")
     (root / "train" / "class0" / "000.png").write_bytes(b"no picture")
@@ -504,8 +504,11 @@ def test_what_was_left_out_of_the_images_is_told(tmp_path, toy):
         "name: imagefolder,", "name: imagefolder, broken: leave_out,"
     )
     told = Told()
-    go_on(text, tmp_path / "run", told, jobs=1)
+    rows = go_on(text, tmp_path / "run", told, jobs=1)
     assert any("000.png" in message for message in told.messages), told.messages
+    sizes, notes = mbsweep.open_run(tmp_path / "run").about()["datasets"][rows[SMALL].dataset]
+    assert sum(sizes.values()) == len(list(root.rglob("*.png"))) - 1
+    assert ["000.png" in note for note in notes] == [True]
 
 
 # What is refused

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from mbsweep.space.accuracy import Digits, Recipe, SupernetAccuracy, TrainedAccuracy
+from mbsweep.space.accuracy import Recipe, SupernetAccuracy, TrainedAccuracy
 
 if TYPE_CHECKING:
     from mbsweep.reporter.facts import Part
@@ -126,11 +126,13 @@ _RULES = (
 
 
 def _training(config: TrainedAccuracy | SupernetAccuracy, dataset: str, part: Part) -> Iterator[str]:
-    on = f"on {dataset}{_images(config, part.about.get('test_images'))}"
+    sizes, notes = part.about["datasets"].get(dataset, ({}, []))
+    on = f"on {dataset}{_images(sizes)}"
     if isinstance(config, SupernetAccuracy):
         yield f"One network that holds all variants was trained {on}, with seed {config.seed}."
         yield "Each variant was then tested with its part of the weights and batch normalisation of its own."
         yield "The weights are those of the last epoch; the table reports the test part."
+        yield from _remarks(notes)
         return
     seeds = ", ".join(map(str, config.seeds))
     yield f"Each variant was trained by itself {on}, with seed{'s' if len(config.seeds) > 1 else ''} {seeds}."
@@ -140,15 +142,21 @@ def _training(config: TrainedAccuracy | SupernetAccuracy, dataset: str, part: Pa
     if config.budget.minutes is not None:
         yield f"Training was given {config.budget.minutes:g} minutes."
     yield _RULES
+    yield from _remarks(notes)
 
 
-def _images(config: TrainedAccuracy | SupernetAccuracy, test_images: int | None) -> str:
+def _images(sizes: Mapping[str, int]) -> str:
     """` (8,000 images to train on, 2,000 for validation, 4,000 to test)`, as far as it is known."""
-    given = config.dataset
-    if isinstance(given, Digits):
-        parts = f"{given.train:,} images to train on, {given.validation:,} for validation"
-        return f" ({parts}, {given.test:,} to test)"
-    return f" ({test_images:,} images to test)" if test_images else ""
+    if not sizes:
+        return ""
+    parts = f"{sizes['train']:,} images to train on, {sizes['validation']:,} for validation"
+    return f" ({parts}, {sizes['test']:,} to test)"
+
+
+def _remarks(notes: Sequence[str]) -> Iterator[str]:
+    """What is to be known of the images, such as files that were left out."""
+    if notes:
+        yield f"Of the images: {'; '.join(notes)}."
 
 
 def _interval(config: TrainedAccuracy | SupernetAccuracy, has_any: bool) -> str:
