@@ -13,7 +13,7 @@ from commands import call
 from torch import nn
 
 import mbsweep
-from mbsweep.accuracy import worker
+from mbsweep.accuracy import supernet, worker
 from mbsweep.accuracy.batches import normalised
 from mbsweep.accuracy.checkpoint import open_checkpoint
 from mbsweep.accuracy.datasets import Part, open_dataset
@@ -25,7 +25,7 @@ from mbsweep.accuracy.supernet import (
     train_supernet,
 )
 from mbsweep.accuracy.trained import supernet_name
-from mbsweep.accuracy.training import Job, initialised
+from mbsweep.accuracy.training import DivergedError, Job, Outcome, initialised
 from mbsweep.errors import MbsweepError
 from mbsweep.plan import plan
 from mbsweep.space.accuracy import ImageFolder, Recipe, SupernetAccuracy
@@ -175,6 +175,30 @@ def test_an_interrupted_supernet_ends_as_one_that_was_left_alone(tmp_path):
     assert extract(states[0], variants[0], dataset)(torch.zeros(1, 3, 16, 16)).shape == (1, 3)
     with pytest.raises(MbsweepError, match="which is larger"):
         extract(states[0], replace(BODY, width=0.5, resolution=16), dataset)
+
+
+def test_a_supernet_whose_validation_is_not_a_number_has_diverged(tmp_path, monkeypatch):
+    """Told with its epoch, though each loss of the training was a number."""
+    root = brightness.write_images(tmp_path / "images", train=20)
+    dataset = open_dataset(ImageFolder(name="imagefolder", path=str(root)), [16])
+    variants = [replace(BODY, width=width, resolution=16, depth=0) for width in (0.1, 0.2)]
+    job = Job(largest_of(variants), Recipe(epochs=3, batch=16, learning_rate=0.02), seed=1)
+    given = iter([1.0, 2.0, 1.0, math.nan])  # of the largest and the smallest, after two epochs
+    monkeypatch.setattr(supernet, "evaluate", lambda *_: Outcome(next(given), np.ones(4, bool), math.nan))
+    training = train_supernet(job, variants, 1, 20, dataset, tmp_path / "net")
+    assert next(training).validation_loss == 1.5
+    with pytest.raises(DivergedError, match="the validation loss is not a number in epoch 2"):
+        next(training)
+
+
+@pytest.mark.parametrize("dropout", [0, 0.5])
+def test_networks_of_a_supernet_drop_out_before_the_classifier(dropout):
+    """Two passes of the same images differ where the recipe says so, and only there."""
+    variant = replace(LARGEST, width=0.1)
+    net = initialised(Job(LARGEST, Recipe(dropout=dropout), seed=0)).train()
+    x = normalised(torch.from_numpy(images(8, 32).images), MOMENTS)
+    one, other = (forward(net, shared_layers(variant, LARGEST), x) for _ in range(2))
+    assert torch.equal(one, other) == (dropout == 0)
 
 
 def test_variants_are_chosen_from_the_smallest_to_the_largest():
