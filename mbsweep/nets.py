@@ -5,7 +5,8 @@ import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
-from torch import nn
+import torch.nn.functional as F  # noqa: N812  (as everyone calls it)
+from torch import Tensor, nn
 
 from mbsweep.space.architecture import architecture
 from mbsweep.space.blocks import Layer
@@ -13,6 +14,7 @@ from mbsweep.space.variant import Variant
 
 # TF-Slim's mobilenet_v1.py keeps 0.999 of the units before the classifier; the paper names no rate.
 DROPOUT = 0.001
+SMALL = 2  # pixels: up to here a pointwise convolution is trained sooner as a product of matrices
 
 
 def _conv(layer: Layer, dropout: float) -> nn.Module:
@@ -71,6 +73,33 @@ def assemble(layers: Sequence[Layer], dropout: float = DROPOUT) -> nn.Module:
     return nn.Sequential(
         OrderedDict((layer.name.replace(".", "_"), LAYERS[layer.kind](layer, dropout)) for layer in layers)
     )
+
+
+class _Product(nn.Module):
+    """A pointwise convolution, its weights shared, as a product of matrices."""
+
+    def __init__(self, conv: nn.Conv2d) -> None:
+        super().__init__()
+        self.conv = conv
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(batch, in channels, size, size) -> (batch, out channels, size, size)."""
+        return F.linear(images.permute(0, 2, 3, 1), self.conv.weight[:, :, 0, 0]).permute(0, 3, 1, 2)
+
+
+def for_training(net: nn.Module, variant: Variant) -> nn.Module:
+    """The network of a variant as it is sooner trained on a CPU. It shares all that is learnt with `net`.
+
+    oneDNN lays the weights of a convolution out anew, and their gradient back, at every step. Where an image
+    is of few pixels that takes longer than the convolution; a product of matrices does without.
+    """
+    parts = OrderedDict(net.named_children())
+    for layer in architecture(variant).layers:
+        name = layer.name.replace(".", "_")
+        if layer.kind == "conv_pw" and layer.out_size <= SMALL:
+            conv, bn, relu = parts[name].children()
+            parts[name] = nn.Sequential(_Product(conv), bn, relu)  # type: ignore[arg-type]
+    return nn.Sequential(parts)
 
 
 def folded(net: nn.Module) -> nn.Module:

@@ -10,7 +10,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from mbsweep import Variant, architecture, build, count
-from mbsweep.nets import LAYERS
+from mbsweep.nets import LAYERS, for_training
 from mbsweep.profiler.crosscheck import measured_counts
 from mbsweep.space.architecture import FAMILIES
 from mbsweep.space.blocks import BLOCKS, KINDS
@@ -191,6 +191,35 @@ def test_initial_activations_neither_vanish_nor_explode(variant):
 def test_batch_normalisation_evens_activations_in_training(variant):
     """In training mode each layer gives the ReLU of unit normals: sqrt((1 - 1/pi) / 2) = 0.584."""
     assert all(0.52 < value < 0.65 for value in _spread_per_layer(variant, training=True))
+
+
+@pytest.mark.parametrize(
+    ("variant", "products"),
+    [
+        (Variant(width=0.25, resolution=64, num_classes=10), 2),  # the pointwise of blocks 12 and 13: 2 x 2
+        (Variant(width=0.25, resolution=32, num_classes=10), 8),  # 6 to 11: 2 x 2; 12 and 13: 1 x 1
+        (Variant(width=0.25, resolution=128, num_classes=10), 0),
+        (Variant(width=0.25, resolution=32, num_classes=10, block="standard"), 0),
+    ],
+    ids=lambda value: getattr(value, "id", value),
+)
+def test_small_images_are_trained_alike_by_products_of_matrices(variant, products):
+    """Logits, gradients and running statistics are those of the network itself, in double precision."""
+    torch.manual_seed(0)
+    net, same = (build(variant, dropout=0).double().to(memory_format=torch.channels_last) for _ in range(2))
+    same.load_state_dict(net.state_dict())
+    learner = for_training(same, variant)
+    kinds = [type(module).__name__ for module in learner.modules()]
+    assert kinds.count("_Product") == products
+    images = torch.randn(4, 3, variant.resolution, variant.resolution, dtype=torch.double)
+    logits, others = net.train()(images), learner.train()(images)
+    assert torch.allclose(logits, others, rtol=1e-9, atol=1e-12)
+    for found in (logits, others):
+        nn.functional.cross_entropy(found, torch.tensor([0, 3, 5, 9])).backward()
+    for (name, one), other in zip(net.named_parameters(), same.parameters(), strict=True):
+        assert torch.allclose(one.grad, other.grad, rtol=1e-6, atol=1e-10), name
+    for (name, one), other in zip(net.named_buffers(), same.buffers(), strict=True):
+        assert torch.allclose(one.double(), other.double(), rtol=1e-9, atol=1e-12), name
 
 
 @pytest.mark.parametrize("block", BLOCKS)

@@ -28,12 +28,12 @@ from mbsweep.accuracy.checkpoint import (
     write_checkpoint,
 )
 from mbsweep.accuracy.datasets import Dataset, Part
-from mbsweep.nets import build, folded
+from mbsweep.nets import build, folded, for_training
 from mbsweep.space.accuracy import Recipe
 from mbsweep.space.variant import Variant
 
 FINAL_SHARE = 1e-3  # of the highest learning rate, at the end of the schedule
-TEST_BATCH = 256
+TEST_BATCH = 64  # what a layer gives for more images than these is beyond a CPU's cache
 
 
 class DivergedError(Exception):
@@ -115,6 +115,7 @@ def train(
     moments = channel_moments(train_part)
     net = start or initialised(job)
     net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    learner = for_training(net, job.variant) if device == "cpu" else net
     optimizer = make_optimizer(net, recipe)
     images, labels = torch.from_numpy(train_part.images), torch.from_numpy(train_part.labels)
     steps = max(1, len(labels) // recipe.batch)  # an epoch leaves out what does not fill a batch
@@ -130,7 +131,7 @@ def train(
         torch.manual_seed(job.random_state(epoch, 1))  # of the dropout
         order = torch.randperm(len(labels), generator=chance)
         losses, hits = torch.zeros(steps), 0
-        net.train()
+        learner.train()
         for step in range(steps):
             places = order[step * recipe.batch : (step + 1) * recipe.batch]
             x = normalised(augmented(images, places, recipe, chance).to(device), moments)
@@ -138,7 +139,7 @@ def train(
             rate = job.learning_rate * schedule((epoch * steps + step) / (recipe.epochs * steps), recipe)
             set_rate(optimizer, rate)
             with mixed_precision(device):
-                logits = net(x)
+                logits = learner(x)
                 loss = F.cross_entropy(logits, y, label_smoothing=recipe.label_smoothing)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]

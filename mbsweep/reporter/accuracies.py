@@ -146,7 +146,7 @@ def _training(config: TrainedAccuracy | SupernetAccuracy, dataset: str, part: Pa
 
 
 def _images(sizes: Mapping[str, int]) -> str:
-    """` (8,000 images to train on, 2,000 for validation, 4,000 to test)`, as far as it is known."""
+    """` (8,000 images to train on, 1,000 for validation, 4,000 to test)`, as far as it is known."""
     if not sizes:
         return ""
     parts = f"{sizes['train']:,} images to train on, {sizes['validation']:,} for validation"

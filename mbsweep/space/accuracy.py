@@ -31,14 +31,14 @@ class Digits(Strict):
     rules: ClassVar[dict[str, Rule]] = {
         "seed": SEED,
         "train": integer(10, 1_000_000, 8000),
-        "validation": integer(10, 1_000_000, 2000),
+        "validation": integer(10, 1_000_000, 1000),
         "test": integer(10, 1_000_000, 4000),
     }
 
     name: Literal["digits"]
     seed: int = 0
     train: int = 8000
-    validation: int = 2000
+    validation: int = 1000
     test: int = 4000
 
 
