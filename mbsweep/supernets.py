@@ -13,7 +13,6 @@ from scipy.stats import kendalltau
 
 from mbsweep.accuracy.datasets import Dataset
 from mbsweep.accuracy.trained import supernet_name
-from mbsweep.accuracy.training import Job
 from mbsweep.accuracy.value import NAN, Accuracy
 from mbsweep.accuracy.worker import TrainingWorker
 from mbsweep.child import AnswerError
@@ -94,8 +93,7 @@ def _train(
     progress.begin(f"train a supernet on {dataset.id}", config.recipe.epochs)
     worker = TrainingWorker(threads, "cpu")
     try:
-        job = Job(largest, config.recipe, config.seed)
-        worker.begin_supernet(job, variants, config.middle, config.calibration_images, dataset, checkpoint)
+        worker.begin_supernet(config, variants, dataset, checkpoint)
         worker.answer()
         epochs = 0
         while True:

@@ -39,6 +39,7 @@ from mbsweep.accuracy.training import (
 )
 from mbsweep.errors import MbsweepError
 from mbsweep.nets import build
+from mbsweep.space.accuracy import SupernetAccuracy
 from mbsweep.space.architecture import architecture, repeated_layers
 from mbsweep.space.blocks import Layer
 from mbsweep.space.counting import count
@@ -49,21 +50,15 @@ CHECKED_ON = 512  # images for the statistics of the networks that are validated
 
 
 def train_supernet(
-    job: Job,
-    variants: Sequence[Variant],
-    middle: int,
-    calibration_images: int,
-    dataset: Dataset,
-    checkpoint: Path,
+    config: SupernetAccuracy, variants: Sequence[Variant], dataset: Dataset, checkpoint: Path
 ) -> Iterator[Epoch]:
     """Train all variants at once, or go on from the checkpoint; yield each epoch, also those of before.
 
-    job: of the largest network, as `largest_of` gives it. middle: networks picked at random in each step.
-    calibration_images: for the batch normalisation statistics of those that will be extracted.
     The train figures of an epoch are those of the largest, the validation figures means of the largest and
     the smallest. Raises DivergedError where the loss is not a number.
     """
-    recipe, largest = job.recipe, job.variant
+    recipe, largest = config.recipe, largest_of(variants)
+    job = Job(largest, recipe, config.seed)
     sizes = sorted({variant.resolution for variant in variants} | {largest.resolution})
     parts = {size: dataset.part("train", size) for size in sizes}
     images = {size: torch.from_numpy(part.images) for size, part in parts.items()}
@@ -75,7 +70,7 @@ def train_supernet(
     optimizer = make_optimizer(net, recipe)
     steps = max(1, len(labels) // recipe.batch)
 
-    space: dict[str, Any] = {"middle": middle, "calibration_images": calibration_images}
+    space: dict[str, Any] = {"middle": config.middle, "calibration_images": config.calibration_images}
     space["variants"] = sorted(variant.id for variant in variants)
     state = resumed(checkpoint, about(job, dataset, moments) | {"supernet": space})
     state.restore(net, optimizer)
@@ -99,7 +94,7 @@ def train_supernet(
             loss = F.cross_entropy(logits, y, label_smoothing=recipe.label_smoothing)
             loss.backward()  # type: ignore[no-untyped-call]
             answers = logits.detach().softmax(1)
-            for variant in [smallest, *picker.sample(list(variants), min(middle, len(variants)))]:
+            for variant in [smallest, *picker.sample(list(variants), min(config.middle, len(variants)))]:
                 x = normalised(augmented(images[variant.resolution], places, recipe, chance), moments)
                 F.cross_entropy(forward(net, layers[variant], x), answers).backward()  # type: ignore[no-untyped-call]
             optimizer.step()

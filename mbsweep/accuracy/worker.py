@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mbsweep.child import Child, command_of, serve
-from mbsweep.space.accuracy import Recipe
+from mbsweep.space.accuracy import Recipe, SupernetAccuracy
 from mbsweep.space.variant import Variant
 
 if TYPE_CHECKING:
@@ -37,25 +37,19 @@ class TrainingWorker(Child):
 
     def begin(self, job: Job, dataset: Dataset, checkpoint: Path, weights: Path) -> None:
         """A network, which is not trained yet. Answer: None."""
-        self.tell("begin", self._told(job, dataset, checkpoint) | {"weights": str(weights)})
+        told = self._told(dataset, checkpoint) | {"seed": job.seed, "attempt": job.attempt}
+        told |= {"variant": asdict(job.variant), "recipe": job.recipe.settings, "weights": str(weights)}
+        self.tell("begin", told)
 
     def begin_supernet(
-        self,
-        job: Job,
-        variants: Sequence[Variant],
-        middle: int,
-        calibration_images: int,
-        dataset: Dataset,
-        checkpoint: Path,
+        self, config: SupernetAccuracy, variants: Sequence[Variant], dataset: Dataset, checkpoint: Path
     ) -> None:
-        """Networks that share the weights of the job's. Answer: None. Then `epoch`, then `measure`."""
-        told = {"variants": [asdict(variant) for variant in variants], "middle": middle}
-        told["calibration_images"] = calibration_images
-        self.tell("begin", self._told(job, dataset, checkpoint) | told)
+        """Networks that share their weights. Answer: None. Then `epoch`, then `measure`."""
+        told = {"config": config.settings, "variants": [asdict(variant) for variant in variants]}
+        self.tell("begin_supernet", self._told(dataset, checkpoint) | told)
 
-    def _told(self, job: Job, dataset: Dataset, checkpoint: Path) -> dict[str, Any]:
-        told = {"threads": self._threads, "device": self._device, "seed": job.seed, "attempt": job.attempt}
-        told |= {"variant": asdict(job.variant), "recipe": job.recipe.settings}
+    def _told(self, dataset: Dataset, checkpoint: Path) -> dict[str, Any]:
+        told: dict[str, Any] = {"threads": self._threads, "device": self._device}
         return told | {"dataset": dataset.as_dict(), "checkpoint": str(checkpoint)}
 
     def epoch(self) -> None:
@@ -81,22 +75,29 @@ class _Answers:
         return getattr(self, method)(*([argument] if argument else []))
 
     def begin(self, told: dict[str, Any]) -> None:
-        from mbsweep.accuracy.datasets import Dataset
+        from mbsweep.accuracy.training import Job, train
+
+        recipe = Recipe.model_validate(told["recipe"])
+        job = Job(Variant(**told["variant"]), recipe, told["seed"], told["attempt"])
+        self._set_up(told)
+        self.weights = Path(told["weights"])
+        self.epochs = train(job, self.dataset, self.checkpoint, self.device)
+
+    def begin_supernet(self, told: dict[str, Any]) -> None:
         from mbsweep.accuracy.supernet import train_supernet
-        from mbsweep.accuracy.training import Job, train, use_threads
+
+        config = SupernetAccuracy.model_validate(told["config"])
+        variants = [Variant(**fields) for fields in told["variants"]]
+        self._set_up(told)
+        self.epochs = train_supernet(config, variants, self.dataset, self.checkpoint)
+
+    def _set_up(self, told: dict[str, Any]) -> None:
+        from mbsweep.accuracy.datasets import Dataset
+        from mbsweep.accuracy.training import use_threads
 
         use_threads(told["threads"])
-        variant = Variant(**told["variant"])
-        job = Job(variant, Recipe.model_validate(told["recipe"]), told["seed"], told["attempt"])
-        self.dataset, self.checkpoint = Dataset.from_dict(told["dataset"]), Path(told["checkpoint"])
         self.device = told["device"]
-        if "variants" in told:
-            variants = [Variant(**fields) for fields in told["variants"]]
-            given = told["middle"], told["calibration_images"]
-            self.epochs = train_supernet(job, variants, *given, self.dataset, self.checkpoint)
-        else:
-            self.weights = Path(told["weights"])
-            self.epochs = train(job, self.dataset, self.checkpoint, self.device)
+        self.dataset, self.checkpoint = Dataset.from_dict(told["dataset"]), Path(told["checkpoint"])
 
     def epoch(self) -> dict[str, Any] | None:
         found = next(self.epochs, None)

@@ -46,6 +46,11 @@ def images(count, size):
     return Part(pixels, chance.integers(0, 3, count))
 
 
+def config(epochs=3, middle=1):
+    recipe = Recipe(epochs=epochs, batch=16, learning_rate=0.02)
+    return SupernetAccuracy(source="supernet", recipe=recipe, seed=1, middle=middle, calibration_images=64)
+
+
 def super_text(root, space=brightness.SPACE, recipe=brightness.RECIPE):
     return f"""\
 space: {{{space}}}
@@ -145,15 +150,13 @@ def test_a_supernet_of_other_variants_is_another(tmp_path):
     root = brightness.write_images(tmp_path / "images", train=20)
     dataset = open_dataset(ImageFolder(name="imagefolder", path=str(root)), [16])
     some = [replace(BODY, width=width, resolution=16, depth=0) for width in (0.1, 0.2, 0.15)]
-    job = Job(largest_of(some), Recipe(epochs=1, batch=16, learning_rate=0.02), seed=1)
     for variants, middle in ((some[:2], 1), (some, 1), (some, 2)):
-        list(train_supernet(job, variants, middle, 20, dataset, tmp_path / "net"))
+        list(train_supernet(config(epochs=1, middle=middle), variants, dataset, tmp_path / "net"))
         told = open_checkpoint(tmp_path / "net").about["supernet"]
         assert (len(told["variants"]), told["middle"]) == (len(variants), middle)
-    config = SupernetAccuracy(source="supernet")
-    names = {supernet_name(config, "digits-1234abcd", variants) for variants in (some, some[:2])}
+    names = {supernet_name(config(), "digits-1234abcd", variants) for variants in (some, some[:2])}
     assert len(names) == 2
-    assert supernet_name(config, "digits-1234abcd", some[::-1]) in names
+    assert supernet_name(config(), "digits-1234abcd", some[::-1]) in names
 
 
 def test_an_interrupted_supernet_ends_as_one_that_was_left_alone(tmp_path):
@@ -164,10 +167,9 @@ def test_an_interrupted_supernet_ends_as_one_that_was_left_alone(tmp_path):
         replace(BODY, width=0.1, resolution=16, depth=0),
         replace(BODY, width=0.2, resolution=24, depth=1),
     ]
-    job = Job(largest_of(variants), Recipe(epochs=3, batch=16, learning_rate=0.02), seed=1)
-    left_alone = list(train_supernet(job, variants, 1, 20, dataset, tmp_path / "a"))
+    left_alone = list(train_supernet(config(), variants, dataset, tmp_path / "a"))
     for epochs in (1, 2, 3):
-        training = train_supernet(job, variants, 1, 20, dataset, tmp_path / "b")
+        training = train_supernet(config(), variants, dataset, tmp_path / "b")
         interrupted = [next(training) for _ in range(epochs)]
     assert [replace(row, seconds=0) for row in interrupted] == [replace(row, seconds=0) for row in left_alone]
     states = [open_checkpoint(tmp_path / name) for name in "ab"]
@@ -182,10 +184,9 @@ def test_a_supernet_whose_validation_is_not_a_number_has_diverged(tmp_path, monk
     root = brightness.write_images(tmp_path / "images", train=20)
     dataset = open_dataset(ImageFolder(name="imagefolder", path=str(root)), [16])
     variants = [replace(BODY, width=width, resolution=16, depth=0) for width in (0.1, 0.2)]
-    job = Job(largest_of(variants), Recipe(epochs=3, batch=16, learning_rate=0.02), seed=1)
     given = iter([1.0, 2.0, 1.0, math.nan])  # of the largest and the smallest, after two epochs
     monkeypatch.setattr(supernet, "evaluate", lambda *_: Outcome(next(given), np.ones(4, bool), math.nan))
-    training = train_supernet(job, variants, 1, 20, dataset, tmp_path / "net")
+    training = train_supernet(config(), variants, dataset, tmp_path / "net")
     assert next(training).validation_loss == 1.5
     with pytest.raises(DivergedError, match="the validation loss is not a number in epoch 2"):
         next(training)
