@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import norm
+from scipy.stats import binomtest, norm
 
 from mbsweep.seeds import SeedNoise, angle, seed_noise, share_of, spread
 
@@ -151,13 +151,16 @@ def test_right_and_wrong_are_treated_alike(of_seeds):
     assert mirrored.high_pct == pytest.approx(100 - found.low_pct, abs=1e-9)
 
 
-@pytest.mark.parametrize("right", [0, 30])
-def test_all_or_nothing_right_is_not_certain(right):
-    """30 of 30: the interval reaches well below 100 %, and none above."""
-    found = spread([hits(right, 30)] * 2, SeedNoise(0.0, math.inf, 4))
-    low, high = (found.low_pct, found.high_pct) if right else (100 - found.high_pct, 100 - found.low_pct)
-    assert high == 100
-    assert 85 < low < 99
+@pytest.mark.parametrize(("right", "images"), [(0, 30), (30, 30), (36, 36), (35, 36), (3800, 4000)])
+def test_where_seeds_agree_the_interval_is_close_to_wilsons(right, images):
+    """That of one share alone, also where all of a few images are right: 88.6 % for 30 of 30."""
+    found = spread([hits(right, images)] * 2, SeedNoise(0.0, math.inf, 4))
+    wilson = binomtest(right, images).proportion_ci(method="wilson")
+    assert found.low_pct == pytest.approx(100 * wilson.low, abs=3.5)
+    assert found.high_pct == pytest.approx(100 * wilson.high, abs=3.5)
+    if right == images:
+        assert found.low_pct < 94
+        assert found.high_pct == 100
 
 
 # Coverage
