@@ -16,6 +16,7 @@ import torch.nn.functional as F  # noqa: N812  (as everyone calls it)
 
 from mbsweep import load_sweep, open_run, run
 from mbsweep.accuracy.datasets import Dataset, open_dataset
+from mbsweep.accuracy.training import clip_gradients
 from mbsweep.nets import build
 from mbsweep.profiler.device import usable_cores
 from mbsweep.space.accuracy import Digits, Recipe
@@ -103,6 +104,7 @@ def _plain(variant: Variant, dataset: Dataset, seed: int) -> float:
             )
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
+            clip_gradients(net, RECIPE)
             optimizer.step()
         _accuracy_pct(net, *parts["validation"], variant.resolution)
     return _accuracy_pct(net, *parts["test"], variant.resolution)

@@ -354,9 +354,9 @@ def train(
     depth: Depth = 5,
     stem_stride: StemStride = 2,
     epochs: Annotated[int, typer.Option(help="Epochs.")] = 12,
-    batch: Annotated[int, typer.Option(help="Images per step.")] = 32,
+    batch: Annotated[int, typer.Option(help="Images per step.")] = 64,
     optimizer: Annotated[str, typer.Option(help="sgd or adamw.")] = "sgd",
-    learning_rate: Annotated[float, typer.Option(help="The highest of the schedule.")] = 0.4,
+    learning_rate: Annotated[float, typer.Option(help="The highest of the schedule.")] = 0.8,
     flip: Annotated[bool, typer.Option("--flip", help="Mirror half of the images.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of all that is random.")] = 0,
     start: Annotated[

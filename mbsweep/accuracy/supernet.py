@@ -31,6 +31,7 @@ from mbsweep.accuracy.training import (
     Outcome,
     about,
     check_finite,
+    clip_gradients,
     evaluate,
     initialised,
     make_optimizer,
@@ -97,6 +98,7 @@ def train_supernet(
             for variant in [smallest, *picker.sample(list(variants), min(config.middle, len(variants)))]:
                 x = normalised(augmented(images[variant.resolution], places, recipe, chance), moments)
                 F.cross_entropy(forward(net, layers[variant], x), answers).backward()  # type: ignore[no-untyped-call]
+            clip_gradients(net, recipe)
             optimizer.step()
             losses[step] = loss.detach()
             hits += int((logits.argmax(1) == y).sum())

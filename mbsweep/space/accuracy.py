@@ -94,9 +94,9 @@ class Recipe(Strict):
 
     rules: ClassVar[dict[str, Rule]] = {
         "epochs": integer(1, 10_000, 12),
-        "batch": integer(2, 4096, 32),
+        "batch": integer(2, 4096, 64),
         "optimizer": choice(["sgd", "adamw"]),
-        "learning_rate": number(0, 10, 0.4),
+        "learning_rate": number(0, 10, 0.8),
         "momentum": number(0, 0.9999, 0.9, with_low=True),
         "weight_decay": number(0, 1, 1e-4, with_low=True),
         "schedule": choice(["one_cycle", "cosine"]),
@@ -107,14 +107,15 @@ class Recipe(Strict):
         "crop_pct": number(0, 50, 10, with_low=True),
         "colour_pct": number(0, 100, 20, with_low=True),
         "depthwise_init": choice(["he", "identity"]),
-        "bn_shift": number(-10, 10, 0.3, with_low=True),
+        "bn_shift": number(-10, 10, 0.5, with_low=True),
+        "clip_pct": number(0, 1e6, 2, with_low=True),
         "patience": integer(1, 10_000, 5),
     }
 
     epochs: int = 12
-    batch: int = 32
+    batch: int = 64
     optimizer: Literal["sgd", "adamw"] = "sgd"
-    learning_rate: float = 0.4  # the highest of the schedule
+    learning_rate: float = 0.8  # the highest of the schedule
     momentum: float = 0.9  # Nesterov's; of adamw: beta1
     weight_decay: float = 1e-4  # not on batch normalisation, biases and depthwise kernels
     schedule: Literal["one_cycle", "cosine"] = "one_cycle"
@@ -125,7 +126,8 @@ class Recipe(Strict):
     crop_pct: float = 0  # an image is moved by up to so much of its size
     colour_pct: float = 0  # brightness and contrast change by up to so much
     depthwise_init: Literal["he", "identity"] = "identity"  # how depthwise kernels begin
-    bn_shift: float = 0.3  # at which the shifts of batch normalisation begin
+    bn_shift: float = 0.5  # at which the shifts of batch normalisation begin
+    clip_pct: float = 2  # of the norm of a layer's weights, that their gradient has at most; 0: any
     patience: int | None = None  # stop after so many epochs without a better validation accuracy
 
 

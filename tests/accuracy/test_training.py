@@ -15,6 +15,7 @@ from mbsweep.accuracy.datasets import Part, open_dataset
 from mbsweep.accuracy.training import (
     DivergedError,
     Job,
+    clip_gradients,
     evaluate,
     finish,
     has_lost_patience,
@@ -163,6 +164,38 @@ def test_batch_normalisation_begins_where_the_recipe_says(shift):
     for norm in norms:
         assert norm.bias.tolist() == pytest.approx([shift] * norm.num_features)
         assert norm.weight.tolist() == [1] * norm.num_features
+
+
+@pytest.mark.parametrize(
+    ("clip_pct", "gradient", "expected"),
+    [
+        (2, [0.6, 0.8], [0.06, 0.08]),  # the weights' norm is 5: a gradient's is at most 0.1
+        (2, [0.03, 0.04], [0.03, 0.04]),
+        (2, [0.0, 0.0], [0.0, 0.0]),
+        (50, [6.0, 8.0], [1.5, 2.0]),
+        (0, [6.0, 8.0], [6.0, 8.0]),
+    ],
+)
+def test_a_gradient_is_at_most_a_share_of_its_weights(clip_pct, gradient, expected):
+    """Its direction stays; biases and batch normalisation have theirs."""
+    net = nn.Sequential(nn.Linear(2, 1), nn.BatchNorm1d(1))
+    with torch.no_grad():
+        net[0].weight.copy_(torch.tensor([[3.0, 4.0]]))
+    for weight in net.parameters():
+        weight.grad = torch.full_like(weight, 7.0)
+    net[0].weight.grad = torch.tensor([gradient])
+    clip_gradients(net, Recipe(clip_pct=clip_pct))
+    assert net[0].weight.grad.tolist()[0] == pytest.approx(expected)
+    assert [weight.grad.tolist() for weight in (net[0].bias, net[1].weight, net[1].bias)] == [[7.0]] * 3
+
+
+def test_weights_of_zero_can_be_learnt():
+    """Their gradient is clipped as if their norm were 0.001, the paper's epsilon."""
+    net = nn.Linear(2, 1)
+    nn.init.zeros_(net.weight)
+    net.weight.grad, net.bias.grad = torch.tensor([[3.0, 4.0]]), torch.zeros(1)
+    clip_gradients(net, Recipe(clip_pct=2))
+    assert net.weight.grad.tolist()[0] == pytest.approx([1.2e-5, 1.6e-5])
 
 
 # The loop
