@@ -1,12 +1,22 @@
-"""What helps a narrow network on small images to start: accuracy of 0.25-32 on the digits, three seeds."""
+"""What keeps networks on small images from starting, and what helps: accuracy of 0.25-32 on the digits, three
+seeds; before that, how long the gradient of a layer's weights is beside them.
+"""
 
 from __future__ import annotations
 
 import tempfile
 from pathlib import Path
 
+import torch
+import torch.nn.functional as F  # noqa: N812  (as everyone calls it)
+
 from mbsweep import load_sweep, run
+from mbsweep.accuracy.batches import channel_moments, normalised
+from mbsweep.accuracy.datasets import open_dataset
+from mbsweep.accuracy.training import Job, initialised
 from mbsweep.profiler.device import usable_cores
+from mbsweep.space.accuracy import Digits, Recipe
+from mbsweep.space.variant import Variant
 from mbsweep.store import Store
 from mbsweep.training_tables import TrainingRow
 
@@ -28,8 +38,25 @@ accuracy: {{source: trained, dataset: {{name: digits}}, recipe: {{epochs: 8{reci
 """
 
 
+def print_gradients(width: float) -> None:
+    """Norm of the gradient over that of the weights, before the first step, batch normalisation at 0."""
+    recipe = Recipe(bn_shift=0)
+    part = open_dataset(Digits(name="digits"), [32]).part("train", 32)
+    net = initialised(Job(Variant(width=width, resolution=32, num_classes=10), recipe, seed=0)).train()
+    images = normalised(torch.from_numpy(part.images[: recipe.batch].copy()), channel_moments(part))
+    labels = torch.from_numpy(part.labels[: recipe.batch].copy())
+    F.cross_entropy(net(images), labels, label_smoothing=recipe.label_smoothing).backward()  # type: ignore[no-untyped-call]
+    with torch.no_grad():
+        for name in ("block13_pw", "block7_pw", "block1_pw", "stem"):
+            weight = net.get_parameter(f"{name}.conv.weight")
+            assert weight.grad is not None  # noqa: S101
+            print(f"{width}-32, {name}: {100 * float(weight.grad.norm() / weight.norm()):.1f} %", flush=True)
+
+
 def main() -> None:
     """Print each seed's accuracy on the test part; what stalled and was begun anew is marked."""
+    for width in (0.25, 1.0):
+        print_gradients(width)
     with tempfile.TemporaryDirectory() as folder:
         for place, (words, (recipe, space)) in enumerate(BEGINNINGS.items()):
             sweep = Path(folder) / f"beginning_{place}.yaml"
