@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from mbsweep.accuracy.batches import Moments, augmented, channel_moments, normalised
 from mbsweep.accuracy.checkpoint import WEIGHT, Checkpoint, load_weights, resumed, write_checkpoint
 from mbsweep.accuracy.datasets import Dataset, Part
+from mbsweep.accuracy.optimizer import clip_gradients, make_optimizer, schedule, set_rate
 from mbsweep.accuracy.training import (
     DivergedError,
     Epoch,
@@ -31,12 +32,8 @@ from mbsweep.accuracy.training import (
     Outcome,
     about,
     check_finite,
-    clip_gradients,
     evaluate,
     initialised,
-    make_optimizer,
-    schedule,
-    set_rate,
 )
 from mbsweep.errors import MbsweepError
 from mbsweep.nets import build

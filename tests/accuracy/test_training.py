@@ -12,16 +12,14 @@ from torch import nn
 from mbsweep.accuracy import training
 from mbsweep.accuracy.checkpoint import BEST, OPTIMIZER, WEIGHT, open_checkpoint
 from mbsweep.accuracy.datasets import Part, open_dataset
+from mbsweep.accuracy.optimizer import clip_gradients, make_optimizer, schedule
 from mbsweep.accuracy.training import (
     DivergedError,
     Job,
-    clip_gradients,
     evaluate,
     finish,
     has_lost_patience,
     initialised,
-    make_optimizer,
-    schedule,
     train,
     trained_network,
 )
