@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 import select
-from collections import deque
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import astuple, dataclass, field, replace
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from mbsweep.accuracy.datasets import Dataset
-from mbsweep.accuracy.halving import Rungs
 from mbsweep.accuracy.trained import source_name, trained_accuracies
-from mbsweep.accuracy.training import Job
 from mbsweep.accuracy.worker import TrainingWorker
 from mbsweep.child import AnswerError, CrashError
 from mbsweep.errors import MbsweepError
@@ -28,26 +25,12 @@ from mbsweep.space.accuracy import Recipe, TrainedAccuracy, fingerprint
 from mbsweep.space.counting import count
 from mbsweep.space.variant import Variant
 from mbsweep.store import Store
+from mbsweep.training_queue import Training, TrainingQueue
 from mbsweep.training_tables import EpochRow, TrainingRow
 
 ATTEMPTS = 3  # beginnings of a training that stalls or diverges
 CRASHES = 3  # of the process under one training, until it is given up
 STALL_SIGMAS = 4  # above chance: what is below has learnt nothing
-
-
-@dataclass
-class _Training:
-    """One training on its way."""
-
-    job: Job
-    macs: int
-    asked: str = ""  # "begin", "epoch" or "finish": what its worker is about
-    curve: list[EpochRow] = field(default_factory=list)
-    crashes: int = 0
-
-    @property
-    def key(self) -> tuple[str, int]:
-        return self.job.variant.id, self.job.seed
 
 
 class Trainings:
@@ -67,61 +50,25 @@ class Trainings:
         self._source = source_name(config, dataset.id)
         self._folder = weights_folder(store.folder, config.recipe, dataset)
         self._macs = {variant.id: count(variant).macs for variant in variants}
-        self._pending: dict[str, str] = {}
-        self._todo = deque(self._unfinished())
         # Of all trainings, not of those that are left: the number of threads decides the last digits, and a
         # run that was interrupted must end with the same ones.
         self._jobs, self._devices = _share_out(jobs, len(variants) * len(config.seeds))
         self._threads = max(1, usable_cores() // self._jobs)
         self._learnt_pct = least_learnt_pct(dataset.labels("validation"))
-        self._rungs = Rungs(config.budget.halving, self._macs) if config.budget.halving else None
-        self._kept: set[tuple[str, int, int, int]] = set()  # epochs that are in the store
-        self._weak: set[tuple[str, int, int, int]] = set()  # those of them with which halving ends a training
-        self._spent_s = 0.0
-        for row in store.epochs(self._source):
-            self._note(row)
-
-    def _unfinished(self) -> list[_Training]:
-        """Small networks first, so that there is soon something to see."""
-        # What halving stopped goes on where the sweep has no halving any more.
-        ended = {
-            (row.variant, row.seed)
-            for row in self._store.trainings(self._source)
-            if row.state != "stopped" or self._config.budget.halving
-        }
-        failed = {variant for variant, config in self._store.failures() if config == self._source}
-        attempts: dict[tuple[str, int], int] = {}
-        for row in self._store.epochs(self._source):
-            attempts[row.variant, row.seed] = row.attempt
-        found = []
-        for variant in sorted(self._variants, key=lambda variant: self._macs[variant.id]):
-            for seed in self._config.seeds:
-                key = (variant.id, seed)
-                if key not in ended and variant.id not in failed:
-                    job = Job(variant, self._config.recipe, seed, attempts.get(key, 0))
-                    found.append(_Training(job, self._macs[variant.id]))
-        return found
-
-    def _note(self, row: EpochRow) -> None:
-        """Take an epoch into account."""
-        self._kept.add(row.key)
-        self._spent_s += row.seconds
-        # The store may have epochs of variants that the sweep no longer names.
-        if self._rungs is not None and row.variant in self._macs and self._rungs.is_weak(row):
-            self._weak.add(row.key)
+        self._queue = TrainingQueue(store, config, self._source, variants, self._macs, self._jobs)
 
     def run(self) -> None:
         """Train what is left, and enter the accuracies. Raises MbsweepError where the disk is full."""
         self.enter()
-        if not self._todo:
+        if not self._queue:
             return
         self._session = self._store.begin_session(*training_device(self._devices))
         each = self._config.recipe.epochs
-        self._progress.begin(f"train on {self._dataset.id}", each * len(self._todo))
+        self._progress.begin(f"train on {self._dataset.id}", each * len(self._queue))
         workers: list[TrainingWorker] = []
         try:
             active = {}
-            while len(workers) < self._jobs and (training := self._next()):
+            while len(workers) < self._jobs and (training := self._queue.next()):
                 workers.append(self._started(len(workers)))
                 active[workers[-1]] = self._begin(workers[-1], training)
             while active:
@@ -137,7 +84,7 @@ class Trainings:
                         worker = workers[place] = self._started(place)
                     if goes_on:
                         active[worker] = training
-                    elif following := self._next():
+                    elif following := self._queue.next():
                         active[worker] = self._begin(worker, following)
         finally:
             for worker in workers:
@@ -156,7 +103,7 @@ class Trainings:
         """Enter what is known of the accuracies."""
         for (variant, config), reason in self._store.failures().items():
             if config == self._source:
-                self._pending[variant] = reason
+                self._queue.reasons[variant] = reason
         store, source = self._store, self._source
         found = trained_accuracies(
             self._config,
@@ -165,7 +112,7 @@ class Trainings:
             self._variants,
             store.trainings(source),
             store.epochs(source),
-            self._pending,
+            self._queue.reasons,
         )
         store.set_accuracies(
             (variant.id, "fp32", *astuple(accuracy))
@@ -175,20 +122,20 @@ class Trainings:
     def _started(self, place: int) -> TrainingWorker:
         return TrainingWorker(self._threads, self._devices[place % len(self._devices)])
 
-    def _begin(self, worker: TrainingWorker, training: _Training) -> _Training:
+    def _begin(self, worker: TrainingWorker, training: Training) -> Training:
         training.curve.clear()
         training.asked = "begin"
         worker.begin(training.job, self._dataset, self._checkpoint(training), self._weights(training))
         return training
 
-    def _weights(self, training: _Training) -> Path:
+    def _weights(self, training: Training) -> Path:
         variant, seed = training.key
         return self._folder / f"{variant}_seed{seed}.safetensors"
 
-    def _checkpoint(self, training: _Training) -> Path:
+    def _checkpoint(self, training: Training) -> Path:
         return self._weights(training).with_suffix(".checkpoint")
 
-    def _step(self, worker: TrainingWorker, training: _Training) -> bool:
+    def _step(self, worker: TrainingWorker, training: Training) -> bool:
         """Take a worker's answer and ask for what comes next; False where the training is over.
 
         Raises CrashError where the worker's process has ended.
@@ -214,21 +161,21 @@ class Trainings:
         worker.epoch()
         return True
 
-    def _after_epoch(self, worker: TrainingWorker, training: _Training, answer: dict[str, Any]) -> bool:
+    def _after_epoch(self, worker: TrainingWorker, training: Training, answer: dict[str, Any]) -> bool:
         row = EpochRow(*training.key, training.job.attempt, **answer)
         training.curve.append(row)
-        is_new, is_last = row.key not in self._kept, row.epoch == self._config.recipe.epochs
+        is_new = not self._queue.has(row)
         if is_new:
             self._store.add_epoch(self._source, row)
-            self._note(row)
+            self._queue.note(row)
         self._progress.advance(row.variant)
         if self._is_stalled(training.curve):
             return self._begin_anew(worker, training, "stalled")
-        if row.key in self._weak and not is_last:
+        if self._queue.is_weak(row) and not training.is_trained:
             self._end(training, "stopped")
             return False
-        if is_new and self._is_spent() and not is_last:
-            self._leave([training])
+        if is_new and self._queue.is_spent() and not training.is_trained:
+            self._queue.leave([training])
             return False
         worker.epoch()
         return True
@@ -240,33 +187,7 @@ class Trainings:
     def _is_at_chance(self, curve: Sequence[EpochRow]) -> bool:
         return max(row.validation_top1_pct for row in curve) < self._learnt_pct
 
-    def _is_spent(self) -> bool:
-        minutes = self._config.budget.minutes
-        return minutes is not None and self._spent_s / self._jobs >= 60 * minutes
-
-    def _leave(self, trainings: Iterable[_Training]) -> None:
-        """Say of trainings that they had to end, or could not begin, because the budget is spent."""
-        for training in trainings:
-            place, epochs = (*training.key, training.job.attempt), self._config.recipe.epochs
-            minutes = self._config.budget.minutes
-            last = max((key[3] for key in self._kept if key[:3] == place), default=0)
-            after = f" after epoch {last} of {epochs}" if last else ""
-            self._pending[training.key[0]] = (
-                f"the budget of {minutes:g} minutes was spent{after}; raise it and run the sweep again"
-            )
-
-    def _next(self) -> _Training | None:
-        """What is to be trained next; None where nothing is left, or the budget is spent."""
-        if self._is_spent():
-            # What has had all of its epochs only lacks its test.
-            every = self._config.recipe.epochs
-            paid = {key[:3] for key in self._kept if key[3] == every}
-            is_paid = [(*training.key, training.job.attempt) in paid for training in self._todo]
-            self._leave(training for training, paid_ in zip(self._todo, is_paid, strict=True) if not paid_)
-            self._todo = deque(training for training, paid_ in zip(self._todo, is_paid, strict=True) if paid_)
-        return self._todo.popleft() if self._todo else None
-
-    def _begin_anew(self, worker: TrainingWorker, training: _Training, why: str) -> bool:
+    def _begin_anew(self, worker: TrainingWorker, training: Training, why: str) -> bool:
         """Train from another beginning at a lower rate; give up after ATTEMPTS of them."""
         variant, seed = training.key
         if training.job.attempt + 1 < ATTEMPTS:
@@ -280,34 +201,34 @@ class Trainings:
             self._fail(training, f"{why}, also when begun anew {ATTEMPTS - 1} times")
         return False
 
-    def _went_wrong(self, worker: TrainingWorker, training: _Training, reason: str) -> bool:
+    def _went_wrong(self, worker: TrainingWorker, training: Training, reason: str) -> bool:
         if reason.startswith("DivergedError: "):
             return self._begin_anew(worker, training, reason.partition(": ")[2])
         reraise_if_users(reason)
         self._fail(training, " ".join(reason.split())[:500])
         return False
 
-    def _crashed(self, training: _Training, reason: str) -> None:
+    def _crashed(self, training: Training, reason: str) -> None:
         training.crashes += 1
         if training.crashes < CRASHES:
-            self._todo.appendleft(training)
+            self._queue.put_back(training)
         else:
             self._fail(training, reason)
 
-    def _fail(self, training: _Training, reason: str) -> None:
+    def _fail(self, training: Training, reason: str) -> None:
         variant, seed = training.key
         self._store.add_failure(variant, self._source, f"seed {seed}: {reason}")
         self._progress.say(f"{variant}, seed {seed}: failed: {reason}")
-        self._todo = deque(other for other in self._todo if other.key[0] != variant)
+        self._queue.drop(variant)
 
-    def _end(self, training: _Training, state: str) -> None:
+    def _end(self, training: Training, state: str) -> None:
         """The training ended without a network that is worth a point."""
         self._add(training, state, None, 0, b"")
         variant, seed = training.key
         best = max(row.validation_top1_pct for row in training.curve)
         self._progress.say(f"{variant}, seed {seed}: {state}, {best:.1f} % at best on the validation part")
 
-    def _finished(self, training: _Training, answer: dict[str, Any]) -> None:
+    def _finished(self, training: Training, answer: dict[str, Any]) -> None:
         correct = bytes.fromhex(answer["correct"])
         self._add(training, "done", answer["top5_pct"], answer["images"], correct)
         hits = np.unpackbits(np.frombuffer(correct, np.uint8), count=answer["images"])
@@ -319,7 +240,7 @@ class Trainings:
         )
 
     def _add(
-        self, training: _Training, state: str, top5_pct: float | None, images: int, correct: bytes
+        self, training: Training, state: str, top5_pct: float | None, images: int, correct: bytes
     ) -> None:
         row = TrainingRow(
             *training.key,
