@@ -13,10 +13,11 @@ from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mbsweep.accuracy.image_listing import NAMED, PART_FOLDERS, ImageFile, Listing, count_of, some_of
 from mbsweep.accuracy.picture import Decoded, decode, printable
 from mbsweep.cache import cache_dir
 from mbsweep.errors import MbsweepError
@@ -26,23 +27,8 @@ if TYPE_CHECKING:
     from mbsweep.accuracy.datasets import Batch
 
 VERSION = 1  # raised when the same files give other images or parts
-ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif")
-NO_FILES = ("thumbs.db", "desktop.ini")  # what Windows leaves in folders
-# part -> what its folder may be called
-PART_FOLDERS = {"train": ("train",), "validation": ("validation", "val"), "test": ("test",)}
-NAMED = 5  # files or classes that a message names; the others are counted
 BATCH = 256  # images
 THREADS = 2  # Pillow lets go of the interpreter while it decodes
-
-
-class ImageFile(NamedTuple):
-    """A file that is an image by its ending."""
-
-    path: str  # from the data set's folder
-    label: int
-    part: str | None  # as the folders give it
-    size_bytes: int
-    mtime_ns: int
 
 
 class ImageFolderSource:
@@ -64,23 +50,21 @@ class ImageFolderSource:
         self._config = config
         self._root = os.path.abspath(config.path)
         self._where = printable(self._root)
-        self._others: Counter[str] = Counter()  # ending -> files that are no images
-        self._notes: list[str] = []
         self._digest = hashlib.sha256()
-        self._classes, self._files, self._is_given = self._listed()
-        if not self._is_given and config.validation_pct + config.test_pct >= 100:
+        self._listing = listing = Listing(self._root)
+        self._notes = [*listing.notes]
+        if not listing.is_given and config.validation_pct + config.test_pct >= 100:
             raise MbsweepError(
                 f"{self._where}: validation_pct {config.validation_pct:g} and test_pct {config.test_pct:g} "
                 "leave no images to train on; they must be less than 100 together"
             )
-        listing = hashlib.sha256(repr((self._files, sorted(self._others.items()))).encode()).hexdigest()[:32]
-        self.key = f"imagefolder-{VERSION}-{fingerprint(config, 32)}-{listing}"
+        self.key = f"imagefolder-{VERSION}-{fingerprint(config, 32)}-{listing.digest()}"
 
     def classes(self) -> tuple[str, ...]:
         """The names of their folders, sorted. Bytes that are no UTF-8 are spelled out."""
         return tuple(
             name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-            for name in self._classes
+            for name in self._listing.classes
         )
 
     def batches(self, resolutions: Sequence[int]) -> Iterator[Batch]:
@@ -128,120 +112,12 @@ class ImageFolderSource:
         """What was left out, and images that occur more than once where that matters."""
         return tuple(self._notes)
 
-    def _listed(self) -> tuple[tuple[str, ...], tuple[ImageFile, ...], bool]:
-        """The classes, all images by path, and whether the folders give the parts."""
-        if not os.path.isdir(self._root):
-            what = "is not a folder" if os.path.exists(self._root) else "there is no such folder"
-            raise MbsweepError(f"{self._where}: {what}; set the data set's path to a folder of images")
-        expected = "expected a folder for each class, with its images, or folders train, validation and test"
-        top, loose = self._entries("")
-        if not top and not loose:
-            raise MbsweepError(f"{self._where}: the folder is empty; {expected}")
-        if loose:
-            self._notes.append(f"{_files(len(loose))} beside the folders of the classes left out")
-        given = self._given_parts(top)
-        tops = given.items() if given else [(None, "")]
-        found: dict[str | None, dict[str, list[ImageFile]]] = {}
-        for part, folder in tops:
-            names = self._entries(folder)[0] if folder else top
-            found[part] = {name: [] for name in names}
-        classes = sorted(set().union(*found.values()))
-        for part, folder in tops:
-            if lacking := [name for name in classes if name not in found[part]]:
-                raise MbsweepError(
-                    f"{self._where}: the parts do not have the same classes: {part} lacks {_some(lacking)}; "
-                    "add what is missing, or leave the classes out of all parts"
-                )
-            for label, name in enumerate(classes):
-                found[part][name] = self._images(os.path.join(folder, name), label, part)
-        files = sorted(file for of_part in found.values() for some in of_part.values() for file in some)
-        if not files:
-            raise MbsweepError(
-                f"{self._where}: has no images (files that end in {', '.join(ENDINGS)}) in folders of "
-                f"classes; {expected}"
-            )
-        if empty := [
-            os.path.join(folder, name) for part, folder in tops for name in classes if not found[part][name]
-        ]:
-            raise MbsweepError(
-                f"{self._where}: no images in the folder of a class: {_some(empty)}; add some, or remove it"
-            )
-        if len(classes) == 1:
-            raise MbsweepError(
-                f"{self._where}: has only the class {classes[0]!r}; at least two are needed to tell apart"
-            )
-        if self._others:
-            endings = ", ".join(printable(ending) or "none" for ending in sorted(self._others)[:NAMED])
-            self._notes.append(
-                f"{_files(self._others.total())} whose ending is not that of an image left out: {endings}"
-            )
-        return tuple(classes), tuple(files), bool(given)
-
-    def _given_parts(self, top: Sequence[str]) -> dict[str, str]:
-        """part -> its folder; nothing where the folders are those of classes."""
-        found = {part: [name for name in names if name in top] for part, names in PART_FOLDERS.items()}
-        if not any(found.values()):
-            return {}
-        if missing := [part for part, names in found.items() if not names]:
-            present = ", ".join(name for names in found.values() for name in names)
-            raise MbsweepError(
-                f"{self._where}: has {present}, but no folder {' and no folder '.join(missing)}; add what is "
-                f"missing, or give {present} another name if it is a class"
-            )
-        if len(found["validation"]) > 1:
-            raise MbsweepError(f"{self._where}: has both validation and val; keep one of the two")
-        taken = {part: names[0] for part, names in found.items()}
-        if beside := sorted(set(top) - set(taken.values())):
-            self._notes.append(f"beside the parts, not read: {_some(beside)}")
-        return taken
-
-    def _entries(self, folder: str) -> tuple[list[str], list[str]]:
-        """The names of folders and of files, sorted, without hidden ones."""
-        path = os.path.join(self._root, folder)
-        try:
-            names = sorted(os.listdir(path))
-        except OSError as error:
-            raise MbsweepError(
-                f"{printable(path)}: the folder cannot be read: {error.strerror}; see to its permissions"
-            ) from None
-        names = [name for name in names if not name.startswith(".") and name.lower() not in NO_FILES]
-        folders = [name for name in names if os.path.isdir(os.path.join(path, name))]
-        return folders, [name for name in names if name not in set(folders)]
-
-    def _images(self, folder: str, label: int, part: str | None) -> list[ImageFile]:
-        """The images below a folder. Links are followed, but no folder is entered twice."""
-        found = []
-        above = (self._root, os.path.join(self._root, os.path.dirname(folder)))
-        left, seen = [folder], set(map(_identity, above))
-        while left:
-            folder = left.pop()
-            if (identity := _identity(os.path.join(self._root, folder))) in seen:
-                continue
-            seen.add(identity)
-            folders, names = self._entries(folder)
-            left += [os.path.join(folder, name) for name in reversed(folders)]
-            for name in names:
-                path = os.path.join(folder, name)
-                if (ending := os.path.splitext(name)[1].lower()) in ENDINGS:
-                    found.append(ImageFile(path, label, part, *self._state(path)))
-                else:
-                    self._others[ending] += 1
-        return found
-
-    def _state(self, path: str) -> tuple[int, int]:
-        """Bytes and time of the last change; -1 for a link that leads nowhere, which reading finds broken."""
-        try:
-            status = os.stat(os.path.join(self._root, path))
-        except OSError:
-            return -1, -1
-        return status.st_size, status.st_mtime_ns
-
     def _decoded(self, resolutions: Sequence[int]) -> Iterator[tuple[ImageFile, Decoded | str]]:
         """Each file, and its images or what is wrong with it."""
         with ThreadPoolExecutor(THREADS) as pool, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's, about images that are large or have damaged EXIF
-            for start in range(0, len(self._files), BATCH):  # no more than that wait in memory
-                some = self._files[start : start + BATCH]
+            for start in range(0, len(self._listing.files), BATCH):  # no more than that wait in memory
+                some = self._listing.files[start : start + BATCH]
                 paths = [Path(self._root, file.path) for file in some]
                 yield from zip(some, pool.map(decode, paths, repeat(resolutions)), strict=True)
 
@@ -250,11 +126,11 @@ class ImageFolderSource:
             return
         named = ", ".join(f"{file.path!r} ({reason})" for file, reason in broken[:NAMED])
         more = f" and {len(broken) - NAMED} more" if len(broken) > NAMED else ""
-        if len(broken) == len(self._files):
+        if len(broken) == len(self._listing.files):
             raise MbsweepError(
                 f"{self._where}: not one file can be read as an image: {named}{more}; mend them"
             )
-        count = f"{len(broken)} of {_files(len(self._files))}"
+        count = f"{len(broken)} of {count_of(len(self._listing.files))}"
         if self._config.broken == "refuse":
             raise MbsweepError(
                 f"{self._where}: {count} cannot be read as images: {named}{more}; mend or remove them, or "
@@ -264,15 +140,15 @@ class ImageFolderSource:
 
     def _parts(self, files: Sequence[ImageFile], contents: Sequence[str]) -> list[str]:
         """The part of each file."""
-        if self._is_given:
+        if self._listing.is_given:
             return [file.part or "" for file in files]
-        of_class: list[set[str]] = [set() for _ in self._classes]
+        of_class: list[set[str]] = [set() for _ in self._listing.classes]
         for file, content in zip(files, contents, strict=True):
             of_class[file.label].add(content)
         dealt = split(of_class, self._config)
         if short := [
             f"{name!r} has {len(some)}"
-            for name, some in zip(self._classes, of_class, strict=True)
+            for name, some in zip(self._listing.classes, of_class, strict=True)
             if len({dealt[content] for content in some}) < len(PART_FOLDERS)
         ]:
             more = f", and {len(short) - NAMED} classes more" if len(short) > NAMED else ""
@@ -295,7 +171,7 @@ class ImageFolderSource:
             twice = {content for content, some in found.items() if len(some) > 1}
             if twice:
                 named = [file.path for file, content in zip(files, contents, strict=True) if content in twice]
-                self._notes.append(f"images that are in more than one {what}: {len(twice)}: {_some(named)}")
+                self._notes.append(f"images that are in more than one {what}: {len(twice)}: {some_of(named)}")
 
     def _seal(
         self,
@@ -306,12 +182,12 @@ class ImageFolderSource:
     ) -> None:
         """Take all that decides about the data set into its digest."""
         config = self._config
-        how = None if self._is_given else (config.validation_pct, config.test_pct, config.split_seed)
+        how = None if self._listing.is_given else (config.validation_pct, config.test_pct, config.split_seed)
         read = [
             (file.path, content, part) for file, content, part in zip(files, contents, parts, strict=True)
         ]
         left_out = [file.path for file, _ in broken]
-        self._digest.update(repr((VERSION, how, self._classes, read, left_out)).encode())
+        self._digest.update(repr((VERSION, how, self._listing.classes, read, left_out)).encode())
 
 
 def split(of_class: Sequence[Collection[str]], config: ImageFolder) -> dict[str, str]:
@@ -336,21 +212,3 @@ def split(of_class: Sequence[Collection[str]], config: ImageFolder) -> dict[str,
             dealt[content] = part
             has[part] += 1
     return dealt
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(map(repr, names[:NAMED])) + more
-
-
-def _files(count: int) -> str:
-    return f"{count} file{'s' * (count != 1)}"
-
-
-def _identity(path: str) -> tuple[int, int]:
-    """What a folder is, whatever links lead to it. A folder that has gone is the same as none."""
-    try:
-        status = os.stat(path)
-    except OSError:
-        return -1, -1
-    return status.st_dev, status.st_ino
