@@ -18,6 +18,7 @@ from scipy.linalg import cho_solve, solve_triangular
 from scipy.optimize import nnls
 from scipy.spatial.distance import cdist
 from scipy.stats import t as student
+from threadpoolctl import threadpool_limits
 
 from mbsweep.space.fused import SpaceBlocks
 
@@ -253,12 +254,15 @@ class Smooth:
     def fit(cls, points: Floats, values: Floats) -> Smooth:
         """Through values at points of shape (values, dimensions)."""
         noisier = np.ones(len(values))
-        fits = (cls._fit(points, values, *setting, noisier) for setting in product(LENGTHS, NOISES))
-        best = max(fits, key=lambda fit: fit.likelihood)
-        for _ in range(ROBUST_STEPS):
-            surprise = np.abs(best.loo_errors / best.loo_deviations)
-            noisier = noisier * np.maximum(surprise / SURPRISE, 1) ** 2
-            best = cls._fit(points, values, best.length, best.noise, noisier)
+        # The matrices are small. On a core that does other work, too, threads wait for each other far longer
+        # than one takes alone.
+        with threadpool_limits(1, "blas"):
+            fits = (cls._fit(points, values, *setting, noisier) for setting in product(LENGTHS, NOISES))
+            best = max(fits, key=lambda fit: fit.likelihood)
+            for _ in range(ROBUST_STEPS):
+                surprise = np.abs(best.loo_errors / best.loo_deviations)
+                noisier = noisier * np.maximum(surprise / SURPRISE, 1) ** 2
+                best = cls._fit(points, values, best.length, best.noise, noisier)
         return best
 
     @classmethod
