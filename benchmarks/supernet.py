@@ -50,14 +50,14 @@ def compare(supernet: Run, alone: Run) -> None:
     sweep = load_sweep(SWEEP)
     config = sweep.accuracy
     assert isinstance(config, SupernetAccuracy)  # noqa: S101
-    macs = count_space(sweep).macs
-    step = macs.max() + macs.min() + config.middle * macs.mean()
+    space = count_space(sweep)
+    macs, highest = space.macs, space.macs[space.resolution == space.resolution.max()]
+    step = macs.max() + macs.min() + highest.mean() + (config.middle - 1) * macs.mean()
     cost = config.recipe.epochs * step / macs.max()  # in epochs of the largest
     shared, single = _top1_pct(supernet), _top1_pct(alone)
     for variant in single:
         print(f"{variant}: supernet {shared[variant]:.1f} %, alone {single[variant]:.1f} %")
-    for epochs in (config.alone.recipe.epochs, ALONE_EPOCHS):
-        print(f"cost {cost / epochs:.1f} times that of {epochs} epochs of the largest (at most 5)")
+    print(f"cost {cost / ALONE_EPOCHS:.1f} times that of {ALONE_EPOCHS} epochs of the largest (at most 5)")
     print(trust(shared, single, config.min_tau)["summary"])
     seeds = [_of_seed(alone, seed) for seed in (0, 1)]
     tau = kendalltau(*([of[variant] for variant in single] for of in seeds)).statistic

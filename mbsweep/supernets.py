@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import astuple, replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -130,20 +131,25 @@ def _train(
 def trust(supernet: dict[str, float], alone: dict[str, float], min_tau: float) -> dict[str, Any]:
     """How far a supernet's accuracies agree with those of variants that were trained alone, in percent.
 
-    Kendall's tau, the mean of what is missing to the accuracy alone, and the largest difference.
+    Kendall's tau, the pairs that are ranked otherwise and how far apart they are alone at most, the mean of
+    what is missing to the accuracy alone, and the largest difference.
     """
     both = [variant for variant in alone if variant in supernet]
-    gaps = np.array([alone[variant] - supernet[variant] for variant in both])
-    tau = NAN
-    if len(both) > 1:
-        tau = float(kendalltau([supernet[v] for v in both], [alone[v] for v in both]).statistic)
     if not both:
         return {"networks": 0, "summary": "not compared with networks that were trained alone"}
+    gaps = np.array([alone[variant] - supernet[variant] for variant in both])
+    pairs = [(alone[a] - alone[b], supernet[a] - supernet[b]) for a, b in combinations(both, 2)]
+    exchanged = [abs(apart) for apart, other in pairs if apart * other < 0]
+    tau, ranked = NAN, "unknown"
+    if pairs:
+        tau = float(kendalltau([supernet[v] for v in both], [alone[v] for v in both]).statistic)
+    if not np.isnan(tau):
+        apart = f", alone at most {max(exchanged):.1f} points apart" if exchanged else ""
+        ranked = f"{tau:.2f} ({len(exchanged)} of {len(pairs)} pairs exchanged{apart})"
     networks = f"{len(both)} network{'s that were' if len(both) > 1 else ' that was'} trained alone"
     words = (
-        f"against {networks}: Kendall's tau {'unknown' if np.isnan(tau) else format(tau, '.2f')}, "
-        f"{abs(gaps.mean()):.1f} points {'below' if gaps.mean() > 0 else 'above'} them on average, at most "
-        f"{np.abs(gaps).max():.1f} apart"
+        f"against {networks}: Kendall's tau {ranked}, {abs(gaps.mean()):.1f} points "
+        f"{'below' if gaps.mean() > 0 else 'above'} them on average, at most {np.abs(gaps).max():.1f} apart"
     )
     if not tau >= min_tau:
         why = "unknown" if np.isnan(tau) else f"below {min_tau:g}"

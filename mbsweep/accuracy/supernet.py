@@ -2,17 +2,21 @@
 
 Slimmable networks (Yu and Huang, arXiv:1903.05134): each step trains the largest network, the smallest, and
 some in between (the sandwich rule); all but the largest learn from its answers (in-place distillation). A
-network's weights are the first channels of the largest's, its repeated blocks the first of them. Each has
-batch normalisation statistics of its own, taken once the training is over.
+network's weights are the first channels of the largest's, its repeated blocks the first of them. Scales and
+shifts of batch normalisation are shared among the networks of one resolution only (Wang et al., Resolution
+Switchable Networks, arXiv:2007.09558), and its statistics are each network's own, taken once the training is
+over.
 """
 
 from __future__ import annotations
 
+import copy
 import math
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -63,13 +67,16 @@ def train_supernet(
     labels = torch.from_numpy(parts[largest.resolution].labels)
     moments = channel_moments(parts[largest.resolution])
     smallest = min(variants, key=lambda variant: count(variant).macs)
-    layers = {variant: shared_layers(variant, largest) for variant in [*variants, largest]}
-    net = initialised(job).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    net = Supernet(initialised(job), largest, sizes)
+    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = make_optimizer(net, recipe)
+    for weight in net.parameters():  # a step moves what it has not used, too: as momentum had it
+        weight.grad = torch.zeros_like(weight)
     steps = max(1, len(labels) // recipe.batch)
 
     space: dict[str, Any] = {"middle": config.middle, "calibration_images": config.calibration_images}
     space["variants"] = sorted(variant.id for variant in variants)
+    space["resolutions"] = sizes
     state = resumed(checkpoint, about(job, dataset, moments) | {"supernet": space})
     state.restore(net, optimizer)
     yield from (Epoch(**row) for row in state.curve)
@@ -86,15 +93,15 @@ def train_supernet(
             y = labels[places]
             rate = job.learning_rate * schedule((epoch * steps + step) / (recipe.epochs * steps), recipe)
             set_rate(optimizer, rate)
-            optimizer.zero_grad(set_to_none=True)
+            optimizer.zero_grad(set_to_none=False)
             x = normalised(augmented(images[largest.resolution], places, recipe, chance), moments)
-            logits = forward(net, layers[largest], x)
+            logits = net(largest, x)
             loss = F.cross_entropy(logits, y, label_smoothing=recipe.label_smoothing)
             loss.backward()  # type: ignore[no-untyped-call]
             answers = logits.detach().softmax(1)
-            for variant in [smallest, *picker.sample(list(variants), min(config.middle, len(variants)))]:
+            for variant in [smallest, *picked(picker, variants, config.middle)]:
                 x = normalised(augmented(images[variant.resolution], places, recipe, chance), moments)
-                F.cross_entropy(forward(net, layers[variant], x), answers).backward()  # type: ignore[no-untyped-call]
+                F.cross_entropy(net(variant, x), answers).backward()  # type: ignore[no-untyped-call]
             clip_gradients(net, recipe)
             optimizer.step()
             losses[step] = loss.detach()
@@ -102,7 +109,7 @@ def train_supernet(
         check_finite(losses, epoch)
         found = [
             evaluate(
-                extracted(net, largest, variant, parts[variant.resolution], moments, CHECKED_ON),
+                net.extracted(variant, parts[variant.resolution], moments, CHECKED_ON),
                 dataset.part("validation", variant.resolution),
                 moments,
             )
@@ -124,6 +131,20 @@ def train_supernet(
         yield row
 
 
+def picked(picker: random.Random, variants: Sequence[Variant], count: int) -> list[Variant]:
+    """Variants that a step trains besides the largest and the smallest, the first of the highest resolution.
+
+    There narrow networks would else be trained too seldom: the smallest, which every step trains, is small.
+    """
+    if not count:
+        return []
+    highest = max(variant.resolution for variant in variants)
+    first = picker.choice([variant for variant in variants if variant.resolution == highest])
+    others = [variant for variant in variants if variant != first]
+    return [first, *picker.sample(others, min(count - 1, len(others)))]
+
+
+@cache
 def shared_layers(variant: Variant, largest: Variant) -> list[tuple[Layer, str]]:
     """A network's layers, each with the name of the child of the largest's that has its weights."""
     own, all_ = architecture(variant).layers, architecture(largest).layers
@@ -134,52 +155,69 @@ def shared_layers(variant: Variant, largest: Variant) -> list[tuple[Layer, str]]
     ]
 
 
-def forward(net: nn.Module, layers: Sequence[tuple[Layer, str]], x: Tensor) -> Tensor:
-    """Logits of a network in training, from its share of the largest's weights."""
-    for layer, name in layers:
-        module: Any = getattr(net, name)
-        if layer.kind == "avg_pool":
-            x = module(x)
-        elif layer.kind == "fc":
-            weight = module.linear.weight[:, : layer.in_channels]
-            x = F.linear(module.dropout(x), weight, module.linear.bias)
-        else:
-            weight = sliced(module.conv.weight, layer)
-            groups = layer.in_channels if layer.kind == "conv_dw" else 1
-            x = F.conv2d(x, weight, None, layer.stride, layer.kernel // 2, groups=groups)
-            scale, shift = (part[: layer.out_channels] for part in (module.bn.weight, module.bn.bias))
-            x = F.relu_(F.batch_norm(x, None, None, scale, shift, training=True))
-    return x
-
-
 def sliced(weight: Tensor, layer: Layer) -> Tensor:
     """The first output channels of a kernel, and the first inputs of each."""
     inputs = 1 if layer.kind == "conv_dw" else layer.in_channels
     return weight[: layer.out_channels, :inputs]
 
 
-def extracted(
-    net: nn.Module, largest: Variant, variant: Variant, part: Part, moments: Moments, images: int
-) -> nn.Module:
-    """A network of its own, with its share of the weights and its own batch normalisation statistics.
+class Supernet(nn.Module):
+    """The largest network, which has the weights of all, and batch normalisation for each resolution."""
 
-    part: gives the images, at the variant's resolution, over which the statistics are taken.
-    """
-    found = build(variant)
-    with torch.no_grad():
-        for layer, name in shared_layers(variant, largest):
-            source: Any = getattr(net, name)
-            target: Any = getattr(found, layer.name.replace(".", "_"))
-            if layer.kind == "fc":
-                target.linear.weight.copy_(source.linear.weight[:, : layer.in_channels])
-                target.linear.bias.copy_(source.linear.bias)
-            elif layer.kind != "avg_pool":
-                target.conv.weight.copy_(sliced(source.conv.weight, layer))
-                target.bn.weight.copy_(source.bn.weight[: layer.out_channels])
-                target.bn.bias.copy_(source.bn.bias[: layer.out_channels])
-    found.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    recalibrate(found, part, moments, images)
-    return found
+    def __init__(self, net: nn.Module, largest: Variant, resolutions: Iterable[int]) -> None:
+        super().__init__()
+        self.net, self.variant = net, largest
+        layers: dict[str, Any] = dict(net.named_children())
+        self.norms = nn.ModuleDict()
+        for size in sorted(set(resolutions) - {largest.resolution}):
+            own = {name: copy.deepcopy(part.bn) for name, part in layers.items() if hasattr(part, "bn")}
+            self.norms[str(size)] = nn.ModuleDict(own)
+
+    def norm(self, name: str, resolution: int) -> Any:
+        """The nn.BatchNorm2d of a layer at a resolution."""
+        norms: Any = self.norms
+        is_largest = resolution == self.variant.resolution
+        return getattr(self.net, name).bn if is_largest else norms[str(resolution)][name]
+
+    def forward(self, variant: Variant, x: Tensor) -> Tensor:
+        """Logits of a network in training, from its share of the weights."""
+        for layer, name in shared_layers(variant, self.variant):
+            module: Any = getattr(self.net, name)
+            if layer.kind == "avg_pool":
+                x = module(x)
+            elif layer.kind == "fc":
+                weight = module.linear.weight[:, : layer.in_channels]
+                x = F.linear(module.dropout(x), weight, module.linear.bias)
+            else:
+                norm = self.norm(name, variant.resolution)
+                scale, shift = (part[: layer.out_channels] for part in (norm.weight, norm.bias))
+                weight = sliced(module.conv.weight, layer)
+                groups = layer.in_channels if layer.kind == "conv_dw" else 1
+                x = F.conv2d(x, weight, None, layer.stride, layer.kernel // 2, groups=groups)
+                x = F.relu_(F.batch_norm(x, None, None, scale, shift, training=True))
+        return x
+
+    def extracted(self, variant: Variant, part: Part, moments: Moments, images: int) -> nn.Module:
+        """A network of its own, with its share of the weights and its own batch normalisation statistics.
+
+        part: gives the images, at the variant's resolution, over which the statistics are taken.
+        """
+        found = build(variant)
+        with torch.no_grad():
+            for layer, name in shared_layers(variant, self.variant):
+                source: Any = getattr(self.net, name)
+                target: Any = getattr(found, layer.name.replace(".", "_"))
+                if layer.kind == "fc":
+                    target.linear.weight.copy_(source.linear.weight[:, : layer.in_channels])
+                    target.linear.bias.copy_(source.linear.bias)
+                elif layer.kind != "avg_pool":
+                    norm = self.norm(name, variant.resolution)
+                    target.conv.weight.copy_(sliced(source.conv.weight, layer))
+                    target.bn.weight.copy_(norm.weight[: layer.out_channels])
+                    target.bn.bias.copy_(norm.bias[: layer.out_channels])
+        found.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        recalibrate(found, part, moments, images)
+        return found
 
 
 def measure(state: Checkpoint, variant: Variant, dataset: Dataset) -> Outcome:
@@ -196,11 +234,18 @@ def extract(state: Checkpoint, variant: Variant, dataset: Dataset) -> nn.Module:
         raise MbsweepError(f"{largest.id} was trained alone and is no supernet: it has no other networks")
     if largest_of([largest, variant]) != largest:
         raise MbsweepError(f"the supernet of {largest.id} has no {variant.id}, which is larger")
-    net = build(largest)
+    space = state.about["supernet"]
+    sizes = space["resolutions"]
+    if variant.resolution not in sizes:
+        raise MbsweepError(
+            f"the supernet of {largest.id} has no network at {variant.resolution} px: it was trained at "
+            f"{', '.join(map(str, sizes))}"
+        )
+    net = Supernet(build(largest), largest, sizes)
     load_weights(net, state.tensors, WEIGHT)
     moments = state.about["mean"], state.about["std"]
-    images = state.about["supernet"]["calibration_images"]
-    return extracted(net, largest, variant, dataset.part("train", variant.resolution), moments, images)
+    part = dataset.part("train", variant.resolution)
+    return net.extracted(variant, part, moments, space["calibration_images"])
 
 
 @torch.no_grad()

@@ -197,7 +197,7 @@ class SupernetAccuracy(Strict):
     seed: int = 0
     alone: Alone = Alone()
     min_tau: float = 0.7  # below this rank correlation with those, the ranking is not to be relied on
-    middle: int = 2  # variants picked at random in each step, besides the largest and the smallest
+    middle: int = 2  # variants picked at random in each step, the first of the highest resolution
     calibration_images: int = 2000  # from which each variant gets its batch normalisation statistics
 
     @field_validator("recipe")

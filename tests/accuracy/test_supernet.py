@@ -2,7 +2,9 @@
 
 import json
 import math
+import random
 import sys
+from collections import Counter
 from dataclasses import replace
 
 import brightness
@@ -17,13 +19,7 @@ from mbsweep.accuracy import supernet, worker
 from mbsweep.accuracy.batches import normalised
 from mbsweep.accuracy.checkpoint import open_checkpoint
 from mbsweep.accuracy.datasets import Part, open_dataset
-from mbsweep.accuracy.supernet import (
-    extract,
-    extracted,
-    forward,
-    shared_layers,
-    train_supernet,
-)
+from mbsweep.accuracy.supernet import Supernet, extract, picked, shared_layers, train_supernet
 from mbsweep.accuracy.trained import supernet_name
 from mbsweep.accuracy.training import DivergedError, Job, Outcome, initialised
 from mbsweep.errors import MbsweepError
@@ -44,6 +40,11 @@ def images(count, size):
     chance = np.random.default_rng(count)
     pixels = chance.integers(0, 256, (count, size, size, 3), dtype=np.uint8)
     return Part(pixels, chance.integers(0, 3, count))
+
+
+def supernet_of(largest=LARGEST, recipe=None):
+    """One that is not trained, of networks at 16 and 32 px."""
+    return Supernet(initialised(Job(largest, recipe or Recipe(), seed=0)), largest, [16, 32])
 
 
 def config(epochs=3, middle=1):
@@ -106,22 +107,37 @@ def test_what_is_taken_out_computes_what_was_trained(width, block, depth):
         replace(LARGEST, block=block),
         replace(LARGEST, block=block, width=width, depth=depth, resolution=16),
     )
-    net = initialised(Job(largest, Recipe(dropout=0), seed=0))
+    net = supernet_of(largest, Recipe(dropout=0))
+    for norm in net.norms["16"].values():
+        nn.init.constant_(norm.bias, 0.2)  # and 0.5 at 32 px
     part = images(6, 16)
-    own = extracted(net, largest, variant, part, MOMENTS, 6).train()
+    own = net.extracted(variant, part, MOMENTS, 6).train()
     for module in own.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0
     x = normalised(torch.from_numpy(part.images), MOMENTS)
     with torch.no_grad():
-        assert torch.allclose(own(x), forward(net, shared_layers(variant, largest), x), atol=1e-5)
+        assert torch.allclose(own(x), net(variant, x), atol=1e-5)
+
+
+def test_resolutions_have_batch_normalisation_of_their_own():
+    """What is learnt of scales and shifts at 16 px changes nothing at 32 px; other weights are shared."""
+    net = supernet_of(recipe=Recipe(dropout=0))
+    x = normalised(torch.from_numpy(images(6, 32).images), MOMENTS)
+    small, large = (replace(LARGEST, resolution=size) for size in (16, 32))
+    with torch.no_grad():
+        before = net(large, x)
+        assert torch.equal(net(small, x), before)  # they begin alike
+        net.norm("stem", 16).weight.mul_(torch.linspace(0.5, 2, 8))
+        assert torch.equal(net(large, x), before)
+        assert not torch.allclose(net(small, x), before)
 
 
 def test_statistics_are_those_of_the_images():
     """Of the first layer, over one batch of images: mean and unbiased variance of each channel."""
-    net = initialised(Job(LARGEST, Recipe(), seed=0))
+    net = supernet_of()
     part = images(40, 32)
-    own = extracted(net, LARGEST, LARGEST, part, MOMENTS, 40)
+    own = net.extracted(LARGEST, part, MOMENTS, 40)
     with torch.no_grad():
         before = own.stem.conv(normalised(torch.from_numpy(part.images), MOMENTS))
     assert torch.allclose(own.stem.bn.running_mean, before.mean(dim=(0, 2, 3)), atol=1e-5)
@@ -132,8 +148,8 @@ def test_statistics_are_those_of_the_images():
 def test_statistics_are_the_same_in_whatever_order_the_images_lie():
     """256 images, dark ones first: the spread of all, not that within dark and within light ones."""
     pixels = np.repeat(np.arange(256, dtype=np.uint8), 16 * 16 * 3).reshape(256, 16, 16, 3)
-    net = initialised(Job(LARGEST, Recipe(), seed=0))
-    own = extracted(net, LARGEST, LARGEST, Part(pixels, np.zeros(256, np.int64)), MOMENTS, 256)
+    net = supernet_of()
+    own = net.extracted(replace(LARGEST, resolution=16), Part(pixels, np.zeros(256, np.int64)), MOMENTS, 256)
     with torch.no_grad():
         before = own.stem.conv(normalised(torch.from_numpy(pixels), MOMENTS))
     assert torch.allclose(own.stem.bn.running_var, before.var(dim=(0, 2, 3)), rtol=0.1)
@@ -141,7 +157,7 @@ def test_statistics_are_the_same_in_whatever_order_the_images_lie():
 
 def test_an_extracted_network_follows_its_images_when_it_is_trained_further():
     """Its running statistics move by a tenth in each batch, as those of a new one do."""
-    own = extracted(initialised(Job(LARGEST, Recipe(), 0)), LARGEST, LARGEST, images(40, 32), MOMENTS, 40)
+    own = supernet_of().extracted(LARGEST, images(40, 32), MOMENTS, 40)
     assert {module.momentum for module in own.modules() if isinstance(module, nn.BatchNorm2d)} == {0.1}
 
 
@@ -177,6 +193,8 @@ def test_an_interrupted_supernet_ends_as_one_that_was_left_alone(tmp_path):
     assert extract(states[0], variants[0], dataset)(torch.zeros(1, 3, 16, 16)).shape == (1, 3)
     with pytest.raises(MbsweepError, match="which is larger"):
         extract(states[0], replace(BODY, width=0.5, resolution=16), dataset)
+    with pytest.raises(MbsweepError, match=r"has no network at 20 px: it was trained at 16, 24$"):
+        extract(states[0], replace(variants[0], resolution=20), dataset)
 
 
 def test_a_supernet_whose_validation_is_not_a_number_has_diverged(tmp_path, monkeypatch):
@@ -196,10 +214,32 @@ def test_a_supernet_whose_validation_is_not_a_number_has_diverged(tmp_path, monk
 def test_networks_of_a_supernet_drop_out_before_the_classifier(dropout):
     """Two passes of the same images differ where the recipe says so, and only there."""
     variant = replace(LARGEST, width=0.1)
-    net = initialised(Job(LARGEST, Recipe(dropout=dropout), seed=0)).train()
+    net = supernet_of(recipe=Recipe(dropout=dropout)).train()
     x = normalised(torch.from_numpy(images(8, 32).images), MOMENTS)
-    one, other = (forward(net, shared_layers(variant, LARGEST), x) for _ in range(2))
+    one, other = (net(variant, x) for _ in range(2))
     assert torch.equal(one, other) == (dropout == 0)
+
+
+def test_a_step_trains_one_network_of_the_highest_resolution_and_others_of_any():
+    """In 2,000 draws of two among six variants each of the two at 64 px is first in half, and any other is
+    second in a fifth (of five): within 4 standard deviations. No step trains one twice.
+    """
+    some = [replace(BODY, width=width, resolution=size) for width in (0.25, 0.5) for size in (64, 48, 32)]
+    picker = random.Random(7)
+    draws = [picked(picker, some, 2) for _ in range(2000)]
+    first, second = (Counter(draw[place] for draw in draws) for place in (0, 1))
+    assert all(len(set(draw)) == 2 for draw in draws)
+    assert set(first) == {some[0], some[3]}
+    assert abs(first[some[0]] - 1000) < 4 * math.sqrt(2000 / 4)
+    for variant in (some[1], some[2], some[4], some[5]):
+        assert abs(second[variant] - 400) < 4 * math.sqrt(2000 * 0.2 * 0.8)
+
+
+@pytest.mark.parametrize(("count", "expected"), [(0, 0), (1, 1), (3, 3), (9, 3)])
+def test_a_step_trains_no_more_networks_than_there_are(count, expected):
+    """Three variants of one resolution."""
+    some = [replace(BODY, width=width) for width in (0.1, 0.2, 0.3)]
+    assert len(set(picked(random.Random(0), some, count))) == expected
 
 
 def test_variants_are_chosen_from_the_smallest_to_the_largest():
@@ -211,18 +251,21 @@ def test_variants_are_chosen_from_the_smallest_to_the_largest():
 
 
 def test_trust_says_how_alike_the_two_are():
-    """Four networks, one pair of six exchanged: tau 4 / 6; 1 below, on average, 3 apart at most."""
+    """Four networks, one pair of six exchanged: tau 4 / 6; 1 below them on average, 3 apart at most."""
     supernet = {"a": 50.0, "b": 62.0, "c": 61.0, "d": 80.0, "e": 99.0}
     alone = {"a": 53.0, "b": 62.0, "c": 63.0, "d": 79.0}
     report = trust(supernet, alone, min_tau=0.7)
     assert report["tau"] == pytest.approx(4 / 6)
     assert report["summary"] == (
-        "against 4 networks that were trained alone: Kendall's tau 0.67, 1.0 points below them on average, "
-        "at most 3.0 apart; its ranking is not to be relied on (tau below 0.7)"
+        "against 4 networks that were trained alone: Kendall's tau 0.67 (1 of 6 pairs exchanged, alone at "
+        "most 1.0 points apart), 1.0 points below them on average, at most 3.0 apart; its ranking is "
+        "not to be relied on (tau below 0.7)"
     )
     assert "relied" not in trust(supernet, alone, min_tau=0.6)["summary"]
     better = trust({"a": 60.0, "b": 70.0}, {"a": 50.0, "b": 60.0}, 0.7)
-    assert "10.0 points above them on average" in better["summary"]
+    assert "tau 1.00 (0 of 1 pairs exchanged), 10.0 points above them on average" in better["summary"]
+    same = trust({"a": 60.0, "b": 60.0}, {"a": 50.0, "b": 60.0}, 0.7)
+    assert "Kendall's tau unknown, " in same["summary"]
     assert trust(supernet, {}, 0.7)["summary"] == "not compared with networks that were trained alone"
     one = trust({"a": 50.0}, {"a": 53.0}, 0.7)["summary"]
     assert one == (
