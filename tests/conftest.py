@@ -54,6 +54,16 @@ def own_denormals():
         sys.modules["torch"].set_flush_denormal(False)
 
 
+@pytest.fixture
+def one_core():
+    """Other tests are busy on the other cores: two threads of one call would wait for each other there."""
+    cores = sorted(os.sched_getaffinity(0))
+    place = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    os.sched_setaffinity(0, {cores[place % len(cores)]})
+    yield
+    os.sched_setaffinity(0, cores)
+
+
 @pytest.fixture(autouse=True)
 def own_cache(own_denormals, monkeypatch):  # in this order: what a test has patched is put right first
     """A cache of the test's own, so that no test knows what another has measured: blocks, yardsticks.

@@ -46,6 +46,7 @@ def workplace(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.usefixtures("one_core")
 def test_every_command_and_the_python_of_the_readme_run(workplace):
     """The README's mbsweep commands, typed one after another, succeed, and then so does its Python."""
     lines = [line for block in blocks(README, "console") for line in block.splitlines()]

@@ -274,6 +274,7 @@ def test_trust_says_how_alike_the_two_are():
     )
 
 
+@pytest.mark.usefixtures("one_core")
 def test_a_sweep_with_a_supernet_end_to_end(tmp_path):
     """Every variant has an accuracy of its own kind, and the run says how it compares with those alone; a
     second run does nothing.
@@ -311,6 +312,7 @@ def test_a_supernet_that_fails_says_so_of_each_variant(tmp_path):
     assert set(again["top1_reason"]) == set(table["top1_reason"])
 
 
+@pytest.mark.usefixtures("one_core")
 def test_the_largest_need_not_be_a_variant(tmp_path):
     """Widest at the lower resolution only. The page can be made, and has no curve of what is no variant."""
     root = brightness.write_images(tmp_path / "images")
