@@ -51,9 +51,8 @@ def compare(supernet: Run, alone: Run) -> None:
     config = sweep.accuracy
     assert isinstance(config, SupernetAccuracy)  # noqa: S101
     space = count_space(sweep)
-    macs, highest = space.macs, space.macs[space.resolution == space.resolution.max()]
-    step = macs.max() + macs.min() + highest.mean() + (config.middle - 1) * macs.mean()
-    cost = config.recipe.epochs * step / macs.max()  # in epochs of the largest
+    step = config.step_cost(space.macs / space.macs.max(), space.resolution)
+    cost = config.recipe.epochs * step  # in epochs of the largest
     shared, single = _top1_pct(supernet), _top1_pct(alone)
     for variant in single:
         print(f"{variant}: supernet {shared[variant]:.1f} %, alone {single[variant]:.1f} %")

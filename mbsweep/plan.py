@@ -102,9 +102,7 @@ def _training_s(config: Any, space: SpaceCounts) -> float:
     if isinstance(config, TrainedAccuracy):
         total_s = float(per_image_s.sum()) * config.recipe.epochs * len(config.seeds)
     else:
-        highest_s = float(per_image_s[space.resolution == space.resolution.max()].mean())
-        middle_s = highest_s + (config.middle - 1) * float(per_image_s.mean()) if config.middle else 0.0
-        step_s = float(per_image_s.max() + per_image_s.min()) + middle_s
+        step_s = config.step_cost(per_image_s, space.resolution)
         alone_s = float(per_image_s.mean()) * config.alone.count * len(config.alone.seeds)
         total_s = step_s * config.recipe.epochs + alone_s * config.alone.recipe.epochs
     return images * total_s / usable_cores()

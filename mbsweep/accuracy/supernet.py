@@ -235,7 +235,9 @@ def extract(state: Checkpoint, variant: Variant, dataset: Dataset) -> nn.Module:
     if largest_of([largest, variant]) != largest:
         raise MbsweepError(f"the supernet of {largest.id} has no {variant.id}, which is larger")
     space = state.about["supernet"]
-    sizes = space["resolutions"]
+    sizes = space.get("resolutions", [])
+    if not sizes:
+        raise MbsweepError(f"the supernet of {largest.id} is of an earlier mbsweep; train it again")
     if variant.resolution not in sizes:
         raise MbsweepError(
             f"the supernet of {largest.id} has no network at {variant.resolution} px: it was trained at "

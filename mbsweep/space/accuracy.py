@@ -12,6 +12,10 @@ from pydantic import Field, field_validator, model_validator
 from mbsweep.space.rules import Rule, choice, flag, integer, integers, number, text
 from mbsweep.space.strict import Strict, one_of
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 SEED = integer(0, 2**32 - 1, 0)
 EXTRAPOLATED = "; extrapolated: "  # in a prediction's note: what follows is about its variant alone
 
@@ -199,6 +203,18 @@ class SupernetAccuracy(Strict):
     min_tau: float = 0.7  # below this rank correlation with those, the ranking is not to be relied on
     middle: int = 2  # variants picked at random in each step, the first of the highest resolution
     calibration_images: int = 2000  # from which each variant gets its batch normalisation statistics
+
+    def step_cost(self, costs: NDArray[np.float64], resolutions: NDArray[np.int64]) -> float:
+        """What a step costs on average, given the cost and the resolution of each variant.
+
+        Costs of the largest, of the smallest and of `middle` others, see `mbsweep.accuracy.supernet.picked`.
+        """
+        middle = min(self.middle, len(costs))
+        ends = float(costs.max() + costs.min())
+        if not middle:
+            return ends
+        first = float(costs[resolutions == resolutions.max()].mean())
+        return ends + first + (middle - 1) * (float(costs.sum()) - first) / max(1, len(costs) - 1)
 
     @field_validator("recipe")
     @classmethod

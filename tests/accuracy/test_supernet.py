@@ -195,6 +195,9 @@ def test_an_interrupted_supernet_ends_as_one_that_was_left_alone(tmp_path):
         extract(states[0], replace(BODY, width=0.5, resolution=16), dataset)
     with pytest.raises(MbsweepError, match=r"has no network at 20 px: it was trained at 16, 24$"):
         extract(states[0], replace(variants[0], resolution=20), dataset)
+    del states[0].about["supernet"]["resolutions"]
+    with pytest.raises(MbsweepError, match="is of an earlier mbsweep; train it again"):
+        extract(states[0], variants[0], dataset)
 
 
 def test_a_supernet_whose_validation_is_not_a_number_has_diverged(tmp_path, monkeypatch):
@@ -233,6 +236,19 @@ def test_a_step_trains_one_network_of_the_highest_resolution_and_others_of_any()
     assert abs(first[some[0]] - 1000) < 4 * math.sqrt(2000 / 4)
     for variant in (some[1], some[2], some[4], some[5]):
         assert abs(second[variant] - 400) < 4 * math.sqrt(2000 * 0.2 * 0.8)
+
+
+@pytest.mark.parametrize("middle", [0, 1, 3, 9])
+def test_the_cost_of_a_step_is_the_mean_of_what_is_picked(middle):
+    """Over 4,000 draws among six variants, the largest and the smallest added: to 1 %."""
+    some = [replace(BODY, width=width, resolution=size) for width in (0.25, 0.5) for size in (64, 48, 32)]
+    costs = dict(zip(some, (30.0, 20.0, 5.0, 90.0, 60.0, 25.0), strict=True))
+    picker = random.Random(3)
+    drawn = [sum(costs[variant] for variant in picked(picker, some, middle)) for _ in range(4000)]
+    found = config(middle=middle).step_cost(
+        np.array(list(costs.values())), np.array([variant.resolution for variant in some])
+    )
+    assert found == pytest.approx(90 + 5 + np.mean(drawn), rel=0.01)
 
 
 @pytest.mark.parametrize(("count", "expected"), [(0, 0), (1, 1), (3, 3), (9, 3)])
