@@ -144,7 +144,7 @@ def trust(supernet: dict[str, float], alone: dict[str, float], min_tau: float) -
     if pairs:
         tau = float(kendalltau([supernet[v] for v in both], [alone[v] for v in both]).statistic)
     if not np.isnan(tau):
-        apart = f", alone at most {max(exchanged):.1f} points apart" if exchanged else ""
+        apart = f", alone at most {max(exchanged):.2f} points apart" if exchanged else ""
         ranked = f"{tau:.2f} ({len(exchanged)} of {len(pairs)} pairs exchanged{apart})"
     networks = f"{len(both)} network{'s that were' if len(both) > 1 else ' that was'} trained alone"
     words = (

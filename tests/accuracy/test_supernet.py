@@ -274,7 +274,7 @@ def test_trust_says_how_alike_the_two_are():
     assert report["tau"] == pytest.approx(4 / 6)
     assert report["summary"] == (
         "against 4 networks that were trained alone: Kendall's tau 0.67 (1 of 6 pairs exchanged, alone at "
-        "most 1.0 points apart), 1.0 points below them on average, at most 3.0 apart; its ranking is "
+        "most 1.00 points apart), 1.0 points below them on average, at most 3.0 apart; its ranking is "
         "not to be relied on (tau below 0.7)"
     )
     assert "relied" not in trust(supernet, alone, min_tau=0.6)["summary"]
