@@ -52,7 +52,7 @@ def print_errors(folder: Path) -> None:
         closing(Bench(config, lambda name, reason: sys.exit(f"{name}: {reason}"))) as bench,
         RichProgress() as bar,
     ):
-        truth = measure_parts(config, bench, blocks, [Subject.of(variant) for variant in unseen], bar)
+        truth, _ = measure_parts(config, bench, blocks, [Subject.of(variant) for variant in unseen], bar)
     count = len(choose_blocks(blocks, config.max_blocks))
     print(f"measured {count} of {len(blocks)} blocks in {time.perf_counter() - start:.0f} s (at most 400)")
     table = run(sweep, folder / "run", progress=Silent()).table().set_index("variant")

@@ -171,9 +171,11 @@ def compare(
     from mbsweep.compare import print_comparison
     from mbsweep.results import combine, open_run, published_latencies
 
-    both = combine([open_run(run_a), open_run(run_b)])
+    runs = open_run(run_a), open_run(run_b)
+    both = combine(runs)
     first, second = (both[both["run"] == run] for run in dict.fromkeys(both["run"]))
-    print_comparison(first, second, published_latencies(both, latency_rows))
+    remarks = runs[0].remarks(), runs[1].remarks()
+    print_comparison(first, second, published_latencies(both, latency_rows), remarks)
 
 
 Config = Annotated[

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,7 +72,15 @@ def agreement(table: pd.DataFrame) -> tuple[list[str], NDArray[np.float64]]:
     return [", ".join(map(str, _words(group.iloc[0]))) for group in groups], taus
 
 
-def print_comparison(first: pd.DataFrame, second: pd.DataFrame, published: pd.DataFrame) -> None:
+Remarks = Mapping[str, Sequence[str]]  # configuration -> what is to be known of all its latencies
+
+
+def print_comparison(
+    first: pd.DataFrame,
+    second: pd.DataFrame,
+    published: pd.DataFrame,
+    remarks: tuple[Remarks, Remarks] = ({}, {}),
+) -> None:
     """Print the comparison of two runs' tables, and of their ranking with the published devices'.
 
     Raises MbsweepError where the runs have no configuration in common, and not one each.
@@ -80,7 +89,8 @@ def print_comparison(first: pd.DataFrame, second: pd.DataFrame, published: pd.Da
     width = None if Console().is_terminal else 160
     console = Console(width=width, markup=False, emoji=False)  # a folder may be called "[red]"
     for one, other in pairs:
-        _print_pair(console, one, other)
+        known = [of.get(rows["config"].iloc[0], ()) for of, rows in zip(remarks, (one, other), strict=True)]
+        _print_pair(console, one, other, known)
     _print_agreement(console, pd.concat([first, second, published], ignore_index=True))
 
 
@@ -99,7 +109,9 @@ def _pairs(first: pd.DataFrame, second: pd.DataFrame) -> list[tuple[pd.DataFrame
     )
 
 
-def _print_pair(console: Console, first: pd.DataFrame, second: pd.DataFrame) -> None:
+def _print_pair(
+    console: Console, first: pd.DataFrame, second: pd.DataFrame, remarks: Sequence[Sequence[str]]
+) -> None:
     one, other = first.set_index("variant"), second.set_index("variant")
     both = [variant for variant in one.index if variant in other.index]
     names = [f"{table['run'].iloc[0]}: {table['config'].iloc[0]}" for table in (first, second)]
@@ -107,6 +119,9 @@ def _print_pair(console: Console, first: pd.DataFrame, second: pd.DataFrame) -> 
     console.print(
         f"A = {names[0]} on {devices[0]}", f"B = {names[1]} on {devices[1]}", sep="\n", highlight=False
     )
+    for which, words in zip("AB", remarks, strict=True):
+        if words:
+            console.print(f"of {which}: {'; '.join(words)}", highlight=False)
     if not both:
         console.print("they have no variant in common\n")
         return

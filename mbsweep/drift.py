@@ -11,12 +11,14 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mbsweep.errors import MbsweepError
 from mbsweep.export import write_file
+from mbsweep.summary import MIN_VISITS
 
 Key = tuple[int, int]  # session and round of a visit
 Size = tuple[int, int]  # parameters and mult-adds of a network, or of a part of one
@@ -25,6 +27,7 @@ _NEAR = 0.05  # a squared distance below which yardsticks count nearly alike
 CALM = 0.1  # of a yardstick's visits, the fastest tenth show the machine undisturbed
 # Beyond this the machine is in another state than when its yardsticks were calibrated: no drift any more.
 STATE_CHANGED = 1.15
+DRIFTED = 1.1  # yardsticks whose slow rounds took so many times their fast ones: the machine changed
 
 
 class Drift:
@@ -81,6 +84,19 @@ class Drift:
         """(visits,): the yardsticks' mean drift at each visit, in the order of time."""
         return np.exp(self._log_levels.mean(axis=0)) if self._place else np.ones(0)
 
+    @property
+    def remark(self) -> str:
+        """That the machine's speed changed in the middle, in words; empty where it did not."""
+        if len(self.overall) < MIN_VISITS:
+            return ""
+        fast, slow = np.percentile(self.overall, [10, 90])
+        if slow / fast <= DRIFTED:
+            return ""
+        return (
+            f"the machine's speed changed in the middle: its yardsticks took {slow / fast - 1:.0%} longer in "
+            "the slow rounds than in the fast ones (divided out)"
+        )
+
 
 def _weights(
     log_sizes: NDArray[np.float64], log_size: NDArray[np.float64]
@@ -114,7 +130,15 @@ def _nearest(known: NDArray[np.int64], key: Key) -> int:
     return int((np.abs(known - key) @ [1_000_000, 1]).argmin())
 
 
-def calibrate(path: Path, calm_ns: Mapping[str, float], is_enough: bool) -> tuple[dict[str, float], str]:
+class Calibration(NamedTuple):
+    """The speed at which a run's headlines are told."""
+
+    reference_ns: dict[str, float]  # of each yardstick
+    remark: str = ""  # what a reader of the numbers must know; empty where they are at the usual speed
+    advice: str = ""  # what else there is to say to who runs it
+
+
+def calibrate(path: Path, calm_ns: Mapping[str, float], is_enough: bool) -> Calibration:
     """The reference latencies of a device's yardsticks, and a word where they do not hold any more.
 
     path: where they are kept; made by the first run that has measured enough (`is_enough`).
@@ -130,19 +154,17 @@ def calibrate(path: Path, calm_ns: Mapping[str, float], is_enough: bool) -> tupl
         kept = {}
     calm = dict(calm_ns)
     if not calm:  # every yardstick failed
-        return {}, ""
+        return Calibration({})
     if set(kept) != set(calm) or not all(0 < ns < math.inf for ns in kept.values()):
-        return calm, _keep(path, calm) if is_enough else ""
+        return Calibration(calm, advice=_keep(path, calm) if is_enough else "")
     slower = math.exp(np.mean([math.log(calm[name] / kept[name]) for name in calm]))
     if slower > STATE_CHANGED:
-        return calm, (
-            f"the machine is {slower - 1:.0%} slower than when its yardsticks were calibrated: latencies are "
-            f"those of now; if it stays so, delete {path}"
-        )
+        remark = f"the machine was {slower - 1:.0%} slower than when its yardsticks were calibrated"
+        return Calibration(calm, f"{remark}: latencies are those of then", f"if it stays so, delete {path}")
     if slower < 1 / STATE_CHANGED and is_enough:
-        word = f"the machine is {1 / slower - 1:.0%} faster than when its yardsticks were calibrated"
-        return calm, _keep(path, calm) or f"{word}; they are calibrated anew"
-    return kept, ""
+        remark = f"the machine was {1 / slower - 1:.0%} faster than when its yardsticks were calibrated"
+        return Calibration(calm, f"{remark}, which were calibrated anew", _keep(path, calm))
+    return Calibration(kept)
 
 
 def _keep(path: Path, calm_ns: Mapping[str, float]) -> str:

@@ -23,7 +23,7 @@ from mbsweep.profiler.subject import Subject
 from mbsweep.space.latency import LatencyConfig
 from mbsweep.space.variant import Variant
 from mbsweep.store import SKIPPED, Store
-from mbsweep.summary import MIN_VISITS, NOISY_IQR_PCT, fastest_ms, headline_interval, summarize
+from mbsweep.summary import MIN_VISITS, fastest_ms, headline_interval, noisy_words, summarize
 
 # Their names are no variants' ids, so that the same networks may be among the variants, too.
 YARDSTICKS = {
@@ -34,7 +34,6 @@ YARDSTICKS = {
 }
 SLOW_S = 1  # of preparing a network: from here on a second process is worth its start
 CHECK_EVERY = 5  # rounds between two looks at the intervals
-DRIFTED = 1.1  # yardsticks whose slow rounds took so many times their fast ones: the machine changed
 
 
 class Progress(Protocol):
@@ -142,10 +141,12 @@ class Measurement:
         """Bring this run's headlines to the device's reference speed."""
         path = cache_dir() / "yardsticks" / device / f"{self._config.id}.json"
         drift = self._drift()
-        self._reference_ns, word = calibrate(path, drift.calm_ns, len(drift.overall) >= MIN_VISITS)
+        found = calibrate(path, drift.calm_ns, len(drift.overall) >= MIN_VISITS)
+        self._reference_ns = found.reference_ns
         self._store.set_calibration(self._config.id, self._calibration())
-        if word:
-            self._progress.say(f"{self._config.id}: {word}")
+        self._store.set_remark(self._config.id, "speed", found.remark)
+        if words := "; ".join(filter(None, [found.remark, found.advice])):
+            self._progress.say(f"{self._config.id}: {words}")
 
     def _drift(self) -> Drift:
         sizes = {name: subject.size for name, subject in YARDSTICKS.items()}
@@ -231,24 +232,17 @@ class Measurement:
             for name in measured
         ]
         self._store.set_summaries(self._config.id, rows)
-        noisy = [name for name, _, found in rows if found["latency_iqr_pct"] > NOISY_IQR_PCT]
-        if noisy:
-            self._progress.say(
-                f"{self._config.id}: noisy: the middle half of the timed calls is spread by more than "
-                f"{NOISY_IQR_PCT} % of the median in {len(noisy)} of {len(rows)} networks"
-            )
-        if len(drift.overall) >= MIN_VISITS:
-            fast, slow = np.percentile(drift.overall, [10, 90])
-            if slow / fast > DRIFTED:
-                self._progress.say(
-                    f"{self._config.id}: the machine's speed changed in the middle: its yardsticks took "
-                    f"{slow / fast - 1:.0%} longer in the slow rounds than in the fast ones (divided out)"
-                )
+        if words := noisy_words([found for _, _, found in rows], "networks"):
+            self._progress.say(f"{self._config.id}: {words}")
+        if drift.remark:
+            self._progress.say(f"{self._config.id}: {drift.remark}")
 
     def failed(self, name: str, reason: str) -> None:
         """Record that a network failed; the others go on."""
         if name in YARDSTICKS:
-            self._progress.say(f"{self._config.id}: {name} failed, and drift is told without it: {reason}")
+            remark = f"{name} failed, and drift is told without it: {' '.join(reason.split())}"
+            self._store.set_remark(self._config.id, name, remark)
+            self._progress.say(f"{self._config.id}: {remark}")
             return
         reason = " ".join(reason.split())[:500]
         reason = reason.encode("utf-8", "backslashreplace").decode()  # a file name in it may be no text

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mbsweep.cache import cache_dir
+from mbsweep.database import FORMAT
 from mbsweep.measuring import Measurement, Progress, begin, device_of
 from mbsweep.profiler.bench import Bench
 from mbsweep.profiler.predictor import (
@@ -26,7 +27,7 @@ from mbsweep.space.counting import SpaceCounts
 from mbsweep.space.fused import SpaceBlocks, space_blocks
 from mbsweep.space.latency import LatencyConfig
 from mbsweep.store import Store
-from mbsweep.summary import NS_PER_MS
+from mbsweep.summary import NS_PER_MS, noisy_words
 
 
 def predict(store: Store, config: LatencyConfig, space: SpaceCounts, progress: Progress) -> None:
@@ -45,7 +46,7 @@ def predict(store: Store, config: LatencyConfig, space: SpaceCounts, progress: P
         if begun is None:
             return
         session, _ = begun
-        known_ns = measure_parts(config, bench, blocks, [], progress)
+        known_ns, remarks = measure_parts(config, bench, blocks, [], progress)
     for name, reason in failed.items():
         progress.say(f"{config.id}: {name} failed and is left out: {reason}")
     chosen = choose_blocks(blocks, config.max_blocks)
@@ -61,6 +62,7 @@ def predict(store: Store, config: LatencyConfig, space: SpaceCounts, progress: P
         return
     networks = len(fitted[0]) + len(held_out[0])
     report = _report(found, blocks, int(np.isfinite(block_ns).sum()), networks) | {"fingerprint": fingerprint}
+    store.set_remark(config.id, "parts", "; ".join(remarks))
     progress.say(f"{config.id}: {report['summary']}")
     rows = zip(space.ids(), found.ns.tolist(), found.low_ns.tolist(), found.high_ns.tolist(), strict=True)
     store.set_predictions(config.id, session, report, rows)
@@ -75,11 +77,12 @@ def _fingerprint(config: LatencyConfig, space: SpaceCounts) -> str:
 
 def measure_parts(
     config: LatencyConfig, bench: Bench, blocks: SpaceBlocks, also: list[Subject], progress: Progress
-) -> dict[str, float]:
+) -> tuple[dict[str, float], list[str]]:
     """Measure what a prediction needs and is not in this device's cache, in rounds over all of it.
 
     also: further networks to be measured in the same rounds.
-    Returns name -> latency in ns, at the device's usual speed; what failed is missing.
+    Returns name -> latency in ns, at the device's usual speed; what failed is missing. And what a reader of
+    what is made of them must know.
     """
     keys = [blocks.block(int(place)) for place in choose_blocks(blocks, config.max_blocks)]
     parts = [Subject(block.key, block.layers) for block in keys]
@@ -91,18 +94,20 @@ def measure_parts(
         measurement = Measurement(cache, config, subjects, progress)
         if measurement.pending():
             measurement.run(bench, cache.begin_session(device, found), device["id"])
-        summaries = cache.summaries()
+        summaries, remarks = cache.summaries(), cache.remarks().get(config.id, [])
     wanted = {subject.name for subject in subjects}
-    return {
-        name: summary["latency_ms"] * NS_PER_MS
-        for (_, name), (_, summary) in summaries.items()
-        if name in wanted
-    }
+    known = {name: summary for (_, name), (_, summary) in summaries.items() if name in wanted}
+    if noise := noisy_words(list(known.values()), "parts"):
+        remarks = [noise, *remarks]
+    return {name: summary["latency_ms"] * NS_PER_MS for name, summary in known.items()}, remarks
 
 
 def blocks_folder(device: str, config: LatencyConfig) -> Path:
-    """Where the measurements of a device's blocks are kept: a run of its own, which may be deleted."""
-    return cache_dir() / "blocks" / device / config.id
+    """Where the measurements of a device's blocks are kept: a run of its own, which may be deleted.
+
+    Those of another run format lie elsewhere: they cannot be read.
+    """
+    return cache_dir() / f"blocks-{FORMAT}" / device / config.id
 
 
 def _known(

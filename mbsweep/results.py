@@ -93,6 +93,11 @@ class Run:
         found = (dict(zip(names, row, strict=True)) for row in rows)
         return {row["id"]: json.loads(row["settings"]) for row in found}
 
+    def remarks(self) -> dict[str, list[str]]:
+        """Latency configuration -> what a reader of all its latencies must know, of the machine's state."""
+        with Store.read(self.path) as store:
+            return store.remarks()
+
     def spreads(self, wanted: Set[tuple[str, str]]) -> dict[tuple[str, str], list[tuple[float, ...]]]:
         """(configuration, variant) -> the fastest, median and slowest call of each visit in ms, as timed."""
         found: dict[tuple[str, str], list[tuple[float, ...]]] = {key: [] for key in wanted}

@@ -43,6 +43,9 @@ CREATE TABLE yardsticks (config TEXT NOT NULL, yardstick TEXT NOT NULL, round IN
 CREATE TABLE calibrations (config TEXT NOT NULL, yardstick TEXT NOT NULL, params INTEGER NOT NULL,
                            macs INTEGER NOT NULL, reference_ns REAL,
                            PRIMARY KEY (config, yardstick)) WITHOUT ROWID;
+-- remark: what a reader of all latencies of a configuration must know, such as of the machine's state
+CREATE TABLE remarks (config TEXT NOT NULL, topic TEXT NOT NULL, remark TEXT NOT NULL,
+                      PRIMARY KEY (config, topic)) WITHOUT ROWID;
 CREATE TABLE files (config TEXT NOT NULL, variant TEXT NOT NULL, file_bytes INTEGER NOT NULL,
                     PRIMARY KEY (config, variant)) WITHOUT ROWID;
 -- summary: statistics of the first so many visits, JSON; derived, kept because intervals take time
@@ -160,6 +163,23 @@ class Store(TrainingTables):
             sql.executemany(
                 "INSERT OR REPLACE INTO calibrations VALUES (?, ?, ?, ?, ?)", ((config, *row) for row in rows)
             )
+
+    def set_remark(self, config: str, topic: str, remark: str) -> None:
+        """Keep what a reader of a configuration's latencies must know of a topic; empty: nothing any more."""
+        with self._transaction() as sql:
+            sql.execute("DELETE FROM remarks WHERE config = ? AND topic = ?", (config, topic))
+            if remark:
+                sql.execute("INSERT INTO remarks VALUES (?, ?, ?)", (config, topic, remark))
+
+    def remarks(self) -> dict[str, list[str]]:
+        """config -> what a reader of all its latencies must know; of the machine's drift, too."""
+        found: dict[str, list[str]] = {}
+        for config, remark in self._query("SELECT config, remark FROM remarks ORDER BY config, topic"):
+            found.setdefault(config, []).append(remark)
+        for config, drift in self.drifts().items():
+            if drift.remark:
+                found.setdefault(config, []).append(drift.remark)
+        return found
 
     def drifts(self) -> dict[str, Drift]:
         """config -> how the machine drifted while it was measured."""

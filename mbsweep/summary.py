@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 import numpy as np
@@ -58,6 +58,17 @@ def summarize(visits: Visits, drift: NDArray[np.float64], drift_error: float = 0
         low, high = _widened(found[f"{name}_ms"], *ends, drift_error)
         found |= {f"{name}_low_ms": low, f"{name}_high_ms": high}
     return found
+
+
+def noisy_words(rows: Sequence[Mapping[str, float]], what: str) -> str:
+    """In how many of some rows of `summarize` the machine was too noisy; empty where in none."""
+    noisy = sum(row["latency_iqr_pct"] > NOISY_IQR_PCT for row in rows)
+    if not noisy:
+        return ""
+    return (
+        f"noisy: the middle half of the timed calls is spread by more than {NOISY_IQR_PCT} % of the median "
+        f"in {noisy} of {len(rows)} {what}"
+    )
 
 
 def _widened(value: float, low: float, high: float, error: float) -> tuple[float, float]:

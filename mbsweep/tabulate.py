@@ -149,7 +149,7 @@ def _measured(store: Store) -> Iterator[dict[str, Any]]:
     asked = dict(
         zip(configs["config"], zip(configs["rounds"], configs["target_pct"], strict=True), strict=True)
     )
-    kept = store.summaries()
+    kept, remarks = store.summaries(), store.remarks()
     for (config, variant), group in groupby(store.visits(), key=lambda visit: visit[:2]):
         visits = list(group)
         count, found = kept.get((config, variant), (0, {}))
@@ -161,26 +161,30 @@ def _measured(store: Store) -> Iterator[dict[str, Any]]:
             "latency_kind": "measured",
             "session": visits[-1].session,
         }
-        row |= found | {
-            "latency_visits": len(visits),
-            "latency_note": note(found, len(visits), *asked[config]),
-        }
+        rounds, target_pct = asked[config]
+        words = note(found, len(visits), rounds, target_pct, remarks.get(config, ()))
+        row |= found | {"latency_visits": len(visits), "latency_note": words}
         yield row
 
 
-def note(found: Mapping[str, float], visits: int, rounds: int, target_pct: float) -> str | None:
-    """What a reader must know of a measured latency; None where it is as it should be."""
+def note(
+    found: Mapping[str, float], visits: int, rounds: int, target_pct: float, remarks: Sequence[str] = ()
+) -> str | None:
+    """What a reader must know of a measured latency; None where it is as it should be.
+
+    remarks: what holds for all latencies of its configuration.
+    """
     notes = []
     if visits >= rounds and not found["width_pct"] <= target_pct:
         wide = "unknown" if math.isnan(found["width_pct"]) else f"{found['width_pct']:.1f} % wide"
         notes.append(f"95 % interval {wide}, {target_pct:g} % asked: {BUDGET_SPENT}")
     if found["latency_iqr_pct"] > NOISY_IQR_PCT:
         notes.append(f"noisy: interquartile range {found['latency_iqr_pct']:.0f} % of the median")
-    return "; ".join(notes) or None
+    return "; ".join([*notes, *remarks]) or None
 
 
 def _predicted(store: Store) -> Iterator[dict[str, Any]]:
-    predictors = store.predictors()
+    predictors, remarks = store.predictors(), store.remarks()
     for row in store.rows("predictions")[1]:
         config, variant, latency_ns, low_ns, high_ns = row
         session, report = predictors[config]
@@ -192,7 +196,7 @@ def _predicted(store: Store) -> Iterator[dict[str, Any]]:
             "latency_ms": latency_ns / NS_PER_MS,
             "latency_low_ms": low_ns / NS_PER_MS,
             "latency_high_ms": high_ns / NS_PER_MS,
-            "latency_note": report["summary"],
+            "latency_note": "; ".join([report["summary"], *remarks.get(config, ())]),
         }
 
 

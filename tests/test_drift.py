@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mbsweep.drift import STATE_CHANGED, Drift, calibrate
+from mbsweep.drift import STATE_CHANGED, Calibration, Drift, calibrate
 from mbsweep.summary import summarize
 
 SMALL, LARGE = (1000, 10_000), (100_000, 1_000_000)  # parameters, mult-adds
@@ -297,20 +297,20 @@ def path(tmp_path):
 @pytest.fixture
 def kept(path):
     """The file of a device that was calibrated before."""
-    assert calibrate(path, CALM, is_enough=True) == (CALM, "")
+    assert calibrate(path, CALM, is_enough=True) == Calibration(CALM)
     return path
 
 
 def test_the_first_run_is_the_reference(path):
     """It is kept, as JSON, with nothing else beside it, and nothing is to say."""
-    assert calibrate(path, CALM, is_enough=True) == (CALM, "")
+    assert calibrate(path, CALM, is_enough=True) == Calibration(CALM)
     assert json.loads(path.read_text()) == CALM
     assert list(path.parent.iterdir()) == [path]
 
 
 def test_too_few_visits_are_no_reference(path):
     """The run is told at its own speed, and the next one is not bound to it."""
-    assert calibrate(path, CALM, is_enough=False) == (CALM, "")
+    assert calibrate(path, CALM, is_enough=False) == Calibration(CALM)
     assert not path.parent.exists()
 
 
@@ -320,7 +320,7 @@ def test_nearly_the_same_speed_is_the_reference_speed(factor, is_enough, kept):
     """Within 15 % either way, a run of any length is told at the reference speed, which stays as it is."""
     assert STATE_CHANGED == 1.15
     before = kept.read_bytes()
-    assert calibrate(kept, slower_by(factor), is_enough) == (CALM, "")
+    assert calibrate(kept, slower_by(factor), is_enough) == Calibration(CALM)
     assert kept.read_bytes() == before
 
 
@@ -328,47 +328,45 @@ def test_nearly_the_same_speed_is_the_reference_speed(factor, is_enough, kept):
 def test_a_slower_machine_is_told_as_it_is(is_enough, kept):
     """20 % slower is another state: its own speed, a word on it and on what to do; the reference stays."""
     before = kept.read_bytes()
-    found, word = calibrate(kept, slower_by(1.2), is_enough)
-    assert found == slower_by(1.2)
-    assert word == (
-        "the machine is 20% slower than when its yardsticks were calibrated: latencies are those of now; "
-        f"if it stays so, delete {kept}"
+    assert calibrate(kept, slower_by(1.2), is_enough) == Calibration(
+        slower_by(1.2),
+        "the machine was 20% slower than when its yardsticks were calibrated: latencies are those of then",
+        f"if it stays so, delete {kept}",
     )
     assert kept.read_bytes() == before
     kept.unlink()
-    assert calibrate(kept, slower_by(1.2), is_enough=True) == (slower_by(1.2), "")
+    assert calibrate(kept, slower_by(1.2), is_enough=True) == Calibration(slower_by(1.2))
 
 
 def test_a_faster_machine_is_calibrated_anew(kept):
     """25 % faster: the reference was that of a disturbed machine. Told once; then it is the reference."""
-    found, word = calibrate(kept, slower_by(0.8), is_enough=True)
-    assert found == slower_by(0.8)
-    assert word == (
-        "the machine is 25% faster than when its yardsticks were calibrated; they are calibrated anew"
+    assert calibrate(kept, slower_by(0.8), is_enough=True) == Calibration(
+        slower_by(0.8),
+        "the machine was 25% faster than when its yardsticks were calibrated, which were calibrated anew",
     )
     assert json.loads(kept.read_text()) == slower_by(0.8)
-    assert calibrate(kept, slower_by(0.82), is_enough=True) == (slower_by(0.8), "")
+    assert calibrate(kept, slower_by(0.82), is_enough=True) == Calibration(slower_by(0.8))
 
 
 def test_few_visits_of_a_faster_machine_change_nothing(kept):
     """A few lucky visits are no reason to calibrate a device anew."""
     before = kept.read_bytes()
-    assert calibrate(kept, slower_by(0.8), is_enough=False) == (CALM, "")
+    assert calibrate(kept, slower_by(0.8), is_enough=False) == Calibration(CALM)
     assert kept.read_bytes() == before
 
 
 def test_it_is_the_yardsticks_mean_that_tells_the_state(kept):
     """One 30 % slower, the other 20 % faster: 2 % slower in the geometric mean, the same state."""
-    assert calibrate(kept, {"small": 13.0, "large": 160.0}, is_enough=True) == (CALM, "")
+    assert calibrate(kept, {"small": 13.0, "large": 160.0}, is_enough=True) == Calibration(CALM)
 
 
 def test_without_yardsticks_there_is_nothing_to_calibrate(path):
     """All four failed: no reference, no word, no file, whether or not there was a reference before."""
-    assert calibrate(path, {}, is_enough=False) == ({}, "")
-    assert calibrate(path, {}, is_enough=True) == ({}, "")
+    assert calibrate(path, {}, is_enough=False) == Calibration({})
+    assert calibrate(path, {}, is_enough=True) == Calibration({})
     assert not path.exists()
     calibrate(path, CALM, is_enough=True)
-    assert calibrate(path, {}, is_enough=False) == ({}, "")
+    assert calibrate(path, {}, is_enough=False) == Calibration({})
     assert json.loads(path.read_text()) == CALM
 
 
@@ -395,19 +393,19 @@ def test_a_file_that_is_no_calibration_is_made_anew(content, path):
     """Cut short, foreign or of another version's yardsticks: as if there were none; few visits leave it."""
     path.parent.mkdir(parents=True)
     path.write_bytes(content)
-    assert calibrate(path, CALM, is_enough=False) == (CALM, "")
+    assert calibrate(path, CALM, is_enough=False) == Calibration(CALM)
     assert path.read_bytes() == content
-    assert calibrate(path, CALM, is_enough=True) == (CALM, "")
+    assert calibrate(path, CALM, is_enough=True) == Calibration(CALM)
     assert json.loads(path.read_text()) == CALM
 
 
 def test_a_calibration_that_cannot_be_kept_is_no_error(tmp_path):
     """A file stands where a folder should: the run goes on at its own speed, and says why."""
     (tmp_path / "yardsticks").write_text("mine", encoding="utf-8")
-    found, word = calibrate(tmp_path / "yardsticks" / "config.json", CALM, is_enough=True)
-    assert found == CALM
-    assert word.startswith("the calibration of the yardsticks cannot be kept: ")
-    assert str(tmp_path / "yardsticks") in word
+    found = calibrate(tmp_path / "yardsticks" / "config.json", CALM, is_enough=True)
+    assert (found.reference_ns, found.remark) == (CALM, "")
+    assert found.advice.startswith("the calibration of the yardsticks cannot be kept: ")
+    assert str(tmp_path / "yardsticks") in found.advice
     assert (tmp_path / "yardsticks").read_text(encoding="utf-8") == "mine"
 
 
@@ -417,6 +415,6 @@ def test_headlines_stay_within_15_percent_of_the_machine(factors, tmp_path_facto
     """Whatever the machine does from run to run, what it is told by is never farther than 15 % from it."""
     path = tmp_path_factory.mktemp("device") / "config.json"
     for factor in factors:
-        found, _ = calibrate(path, slower_by(factor), is_enough=True)
+        found = calibrate(path, slower_by(factor), is_enough=True).reference_ns
         assert 1 / 1.15 * (1 - 1e-9) <= slower_by(factor)["small"] / found["small"] <= 1.15 * (1 + 1e-9)
         assert found["large"] / found["small"] == pytest.approx(20)

@@ -261,15 +261,18 @@ def test_runs_of_one_device_are_told_at_one_speed(stores, own_cache):
 
 def test_a_machine_in_another_state_is_told_as_it_is(stores, own_cache):
     """30 % slower than when it was calibrated: headlines are 30 % above the first run's, and that is said."""
-    first, second, told = stores(), stores(), Told()
+    first, store, told = stores(), stores(), Told()
     measure(first, Asked())
     kept = calibration(own_cache)
-    measure(second, Asked(pace=1.3), progress=told)
+    measure(store, Asked(pace=1.3), progress=told)
     for name, (headline, mean) in headlines(first).items():
-        assert headlines(second)[name] == pytest.approx((1.3 * headline, 1.3 * mean), rel=1e-5)
+        assert headlines(store)[name] == pytest.approx((1.3 * headline, 1.3 * mean), rel=1e-5)
+    remark = "the machine was 30% slower than when its yardsticks were calibrated: latencies are those of "
+    remark += "then"
     (said,) = [said for said in told.said if "calibrated" in said]
-    assert said.startswith(f"{CONFIG.id}: the machine is 30% slower than when its yardsticks were calibrated")
+    assert said.startswith(f"{CONFIG.id}: {remark}; if it stays so, delete ")
     assert calibration(own_cache) == kept
+    assert store.remarks() == {CONFIG.id: [remark]}
 
 
 def test_a_short_run_calibrates_nothing(stores, own_cache):
@@ -286,6 +289,7 @@ def test_drift_is_told_without_a_yardstick_that_fails(stores):
     assert told.said == [
         f"{CONFIG.id}: yardstick 0.5 failed, and drift is told without it: no kernel",
     ]
+    assert store.remarks()[CONFIG.id] == ["yardstick 0.5 failed, and drift is told without it: no kernel"]
     measurement.run(Asked(["yardstick 0.5"]), 1, "abacus")
     assert store.failures() == {}
     assert store.visit_counts()[CONFIG.id] == dict.fromkeys(NAMES, 20)

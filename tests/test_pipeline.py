@@ -541,7 +541,8 @@ def test_what_is_settled_stays_settled(tmp_path, with_worker):
 
 def test_a_run_calibrates_its_device(tmp_path, own_cache, with_worker):
     """Where the yardsticks of this device and runtime are kept; the next run, into another folder, 40 %
-    slower, is told as it is, with a word on stderr; 10 % slower, it is told at the kept speed.
+    slower, is told as it is, with a word on stderr, beside each latency, on the page and where it is
+    compared; 10 % slower, it is told at the kept speed.
     """
     sweep = _adaptive(tmp_path, 100)
     told = {}
@@ -550,12 +551,22 @@ def test_a_run_calibrates_its_device(tmp_path, own_cache, with_worker):
         result = call("run", sweep, "--out", tmp_path / f"run{pace}")
         assert result.exit_code == 0, result.output
         table = open_run(tmp_path / f"run{pace}").table()
-        told[pace] = (table["latency_ms"].tolist(), "calibrated" in result.stderr)
+        (note,) = table["latency_note"].unique()
+        told[pace] = (table["latency_ms"].tolist(), note, "calibrated" in result.stderr)
+    remark = (
+        "the machine was 40% slower than when its yardsticks were calibrated: latencies are those of then"
+    )
     assert told == {
-        1: (pytest.approx([1] * 3), False),
-        1.4: (pytest.approx([1.4] * 3), True),
-        1.1: (pytest.approx([1] * 3), False),
+        1: (pytest.approx([1] * 3), None, False),
+        1.4: (pytest.approx([1.4] * 3), remark, True),
+        1.1: (pytest.approx([1] * 3), None, False),
     }
+    page = tmp_path / "html" / "run1.4.html"
+    assert call("report", tmp_path / "run1.4", "--html", tmp_path / "html").exit_code == 0
+    assert f"<li>{TORCH}: {remark}.</li>" in page.read_text(encoding="utf-8")
+    compared = call("compare", tmp_path / "run1", tmp_path / "run1.4").stdout
+    assert f"of B: {remark}" in compared
+    assert "of A: " not in compared
     (file,) = (path for path in (own_cache / "yardsticks").rglob("*") if path.is_file())
     (device,) = set(table["device_id"])
     assert file == own_cache / "yardsticks" / device / f"{TORCH}.json"

@@ -393,9 +393,14 @@ def test_drift_is_divided_out_of_the_headline(tmp_path):
     levels = [1] * 7 + [2] * 5
     visits = {TORCH: [[[5 * level] for level in levels], []]}
     run = made_run(tmp_path / "run", TWO, visits, {TORCH: [[2 * level] for level in levels]})
-    row, _ = rows_of(run)
+    row, unmeasured = rows_of(run)
     assert (row["latency_low_ms"], row["latency_ms"], row["latency_high_ms"]) == pytest.approx((5, 5, 5))
     assert (row["latency_p50_ms"], row["latency_p90_ms"]) == pytest.approx((5, 5))
+    assert row["latency_note"] == (
+        "noisy: interquartile range 100 % of the median; the machine's speed changed in the middle: its "
+        "yardsticks took 100% longer in the slow rounds than in the fast ones (divided out)"
+    )
+    assert pd.isna(unmeasured["latency_note"])
     assert row["latency_mean_ms"] == pytest.approx(5 * 17 / 12)  # as it was timed
 
 

@@ -31,6 +31,7 @@ class Part:
     about: dict[str, Any]
     skipped: dict[str, str]  # configuration -> why this machine could not measure it
     settings: dict[str, dict[str, Any]]  # configuration -> its settings, as in a sweep file
+    remarks: dict[str, list[str]]  # configuration -> what is to be known of all its latencies
 
     @property
     def path(self) -> str:
@@ -68,7 +69,7 @@ def open_parts(runs: Sequence[Run]) -> tuple[list[Part], pd.DataFrame]:
     for run, name in zip(runs, names, strict=True):
         known = set(table.loc[table["run"] == name, "config"])
         skipped = {config: reason for config, reason in run.skipped().items() if config in known}
-        parts.append(Part(run, str(name), run.about(), skipped, run.settings()))
+        parts.append(Part(run, str(name), run.about(), skipped, run.settings(), run.remarks()))
     return parts, table
 
 
@@ -134,9 +135,12 @@ def gaps(parts: Sequence[Part], table: pd.DataFrame, kinds: set[str]) -> list[st
 
 
 def doubts(parts: Sequence[Part], table: pd.DataFrame) -> list[str]:
-    """For each measured configuration: how many rows are noisy, and how many have no narrow interval."""
+    """For each measured configuration: how many rows are noisy, how many have no narrow interval, and what is
+    to be known of all of them.
+    """
     rows = table[table["latency_kind"] == "measured"]
     found = []
+    remarks = {(part.name, config): words for part in parts for config, words in part.remarks.items()}
     for (run, config), group in rows.groupby(["run", "config"], sort=False):
         done, has_interval = group["error"].isna(), group["latency_low_ms"].notna()
         spent = group["latency_note"].str.contains(BUDGET_SPENT, regex=False, na=False)
@@ -150,6 +154,7 @@ def doubts(parts: Sequence[Part], table: pd.DataFrame) -> list[str]:
         said = [
             f"{mask.sum():,} of {len(group):,} rows {what}" for what, mask in counts.items() if mask.any()
         ]
+        said += remarks.get((str(run), str(config)), [])
         if said:
             found.append(f"{_configuration(parts, str(run), str(config))}: {'; '.join(said)}.")
     return found
