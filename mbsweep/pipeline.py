@@ -111,7 +111,7 @@ def run(
     with Store.write(folder) as store:
         _check_same_device(store, sweep, folder)
         if isinstance(sweep.accuracy, TrainedAccuracy | SupernetAccuracy):
-            store.set_dataset(dataset.id, dataset.sizes, dataset.notes)
+            store.set_dataset(dataset.id, dataset.sizes, dataset.remarks)
         enter_sweep(store, sweep, space, progress)
         if retry:
             store.forget_failures()
@@ -147,7 +147,7 @@ def _open_dataset(
     from mbsweep.accuracy.datasets import open_dataset  # loads torch
 
     dataset = open_dataset(config.dataset, space.resolution.tolist(), progress.say)
-    for note in dataset.notes:
+    for note in dataset.remarks:
         progress.say(f"{dataset.id}: {note}")
     for _, _, _, num_classes, *_ in space.bodies:
         if num_classes != len(dataset.classes):

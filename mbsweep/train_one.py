@@ -88,7 +88,7 @@ def train_network(
     checkpoint = output.with_suffix(".checkpoint")
     begin = None if start is None else _begin(start, variant, images)
     yield f"{variant.id} on {images.id}, {recipe.epochs} epochs, seed {seed}"
-    yield from (f"{images.id}: {note}" for note in images.notes)
+    yield from (f"{images.id}: {note}" for note in images.remarks)
     try:
         for row in train(Job(variant, recipe, seed), images, checkpoint, start=begin):
             yield (

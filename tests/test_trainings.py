@@ -508,7 +508,12 @@ def test_what_was_left_out_of_the_images_is_told(tmp_path, toy):
     assert any("000.png" in message for message in told.messages), told.messages
     sizes, notes = mbsweep.open_run(tmp_path / "run").about()["datasets"][rows[SMALL].dataset]
     assert sum(sizes.values()) == len(list(root.rglob("*.png"))) - 1
-    assert ["000.png" in note for note in notes] == [True]
+    assert notes[:2] == [
+        "3 classes: class0, class1, class2",
+        "train part: the folder 'train', validation part: the folder 'validation', "
+        "test part: the folder 'test'",
+    ]
+    assert ["000.png" in note for note in notes[2:]] == [True]
 
 
 # What is refused

@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 
 from mbsweep.accuracy.cifar import CifarSource
 from mbsweep.accuracy.digits import DigitsSource
+from mbsweep.accuracy.image_listing import class_words
 from mbsweep.accuracy.imagefolder import ImageFolderSource
+from mbsweep.accuracy.part_folders import PARTS
 from mbsweep.cache import cache_dir
 from mbsweep.errors import MbsweepError
 from mbsweep.export import write_file
 
-PARTS = ("train", "validation", "test")
 ID_LENGTH = 8  # hex digits of the content's hash in a data set's id
 
 
@@ -69,6 +70,11 @@ class Dataset:
     classes: tuple[str, ...]
     sizes: dict[str, int]  # part -> images
     notes: tuple[str, ...]
+
+    @property
+    def remarks(self) -> list[str]:
+        """What a reader should know: which classes there are, and the notes."""
+        return [class_words(self.classes), *self.notes]
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON; `from_dict` reads it back."""

@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from mbsweep.accuracy.part_folders import PARTS, TopFolder, understand
 from mbsweep.accuracy.picture import printable
 from mbsweep.errors import MbsweepError
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif")
-NO_FILES = ("thumbs.db", "desktop.ini")  # what Windows leaves in folders
-# part -> what its folder may be called
-PART_FOLDERS = {"train": ("train",), "validation": ("validation", "val"), "test": ("test",)}
+# What systems and programs leave in folders: Windows, macOS, Synology, Linux; and smaller copies of images.
+SYSTEM = ("thumbs.db", "desktop.ini", "__macosx", "@eadir", "$recycle.bin", "lost+found")
+THUMBNAILS = ("thumbnails", "thumbnail", "_thumbs", "_thumb")
 NAMED = 5  # files or classes that a message names; the others are counted
+CLASSES_NAMED = 12
 
 
 class ImageFile(NamedTuple):
@@ -31,23 +33,28 @@ class ImageFile(NamedTuple):
 class Listing:
     """What is in a folder of images. Raises MbsweepError where that makes no data set.
 
-    classes: the names of their folders, sorted. files: all images, by path. is_given: whether the folders
-    give the parts. notes: what is left out.
+    shares: part -> percent that it gets where no folder is that part.
+
+    classes: the names of their folders, sorted. files: all images, by path. dealt: the parts over which
+    images must be shared out, as the folders do not give them; `train` among them where there are any. notes:
+    what was understood, and what is left out.
     """
 
     classes: tuple[str, ...]
     files: tuple[ImageFile, ...]
-    is_given: bool
+    dealt: tuple[str, ...]
 
-    def __init__(self, root: str) -> None:
-        self._root, self._where = root, printable(root)
+    def __init__(self, root: str, shares: Mapping[str, float]) -> None:
+        self._root, self._where, self._shares = root, printable(root), shares
         self._others: Counter[str] = Counter()  # ending -> files that are no images
+        self._hidden: list[str] = []  # paths of what systems leave behind
+        self._seen: dict[str, tuple[list[str], list[str]]] = {}
         self.notes: list[str] = []
         self._list()
 
     def digest(self) -> str:
         """Hash of all that is listed, which changes when a file does."""
-        listed = repr((self.files, sorted(self._others.items())))
+        listed = repr((self.files, sorted(self._others.items()), sorted(self._hidden)))
         return hashlib.sha256(listed.encode()).hexdigest()[:32]
 
     def _list(self) -> None:
@@ -58,23 +65,26 @@ class Listing:
         top, loose = self._entries("")
         if not top and not loose:
             raise MbsweepError(f"{self._where}: the folder is empty; {expected}")
-        if loose:
-            self.notes.append(f"{count_of(len(loose))} beside the folders of the classes left out")
         given = self._given_parts(top)
         tops = given.items() if given else [(None, "")]
         found: dict[str | None, dict[str, list[ImageFile]]] = {}
         for part, folder in tops:
-            names = self._entries(folder)[0] if folder else top
+            names, beside = self._entries(folder) if folder else (top, [])
+            loose = [*loose, *beside]
             found[part] = {name: [] for name in names}
         classes = sorted(set().union(*found.values()))
+        if loose:
+            self.notes.append(f"{count_of(len(loose))} beside the folders of the classes left out")
         for part, folder in tops:
             if lacking := [name for name in classes if name not in found[part]]:
                 raise MbsweepError(
-                    f"{self._where}: the parts do not have the same classes: {part} lacks "
+                    f"{self._where}: the parts do not have the same classes: {folder} lacks "
                     f"{some_of(lacking)}; add what is missing, or leave the classes out of all parts"
                 )
+            is_dealt = part == "train" and len(given) < len(PARTS)
             for label, name in enumerate(classes):
-                found[part][name] = self._images(os.path.join(folder, name), label, part)
+                path = os.path.join(folder, name)
+                found[part][name] = self._images(path, label, None if is_dealt else part)
         files = sorted(file for of_part in found.values() for some in of_part.values() for file in some)
         if not files:
             raise MbsweepError(
@@ -90,34 +100,44 @@ class Listing:
         if len(classes) == 1:
             raise MbsweepError(
                 f"{self._where}: has only the class {classes[0]!r}; at least two are needed to tell apart"
+                + ("" if given else self._deeper(classes[0]))
             )
         if self._others:
             endings = ", ".join(printable(ending) or "none" for ending in sorted(self._others)[:NAMED])
             self.notes.append(
                 f"{count_of(self._others.total())} whose ending is not that of an image left out: {endings}"
             )
-        self.classes, self.files, self.is_given = tuple(classes), tuple(files), bool(given)
+        if self._hidden:
+            self.notes.append(
+                f"hidden files, system files and thumbnails left out: {len(self._hidden)}: "
+                f"{some_of(sorted(self._hidden))}"
+            )
+        self.classes, self.files = tuple(classes), tuple(files)
+        self.dealt = tuple(part for part in PARTS if part not in given or part == "train")
+        if len(self.dealt) == 1:
+            self.dealt = ()
 
     def _given_parts(self, top: Sequence[str]) -> dict[str, str]:
         """part -> its folder; nothing where the folders are those of classes."""
-        found = {part: [name for name in names if name in top] for part, names in PART_FOLDERS.items()}
-        if not any(found.values()):
-            return {}
-        if missing := [part for part, names in found.items() if not names]:
-            present = ", ".join(name for names in found.values() for name in names)
-            raise MbsweepError(
-                f"{self._where}: has {present}, but no folder {' and no folder '.join(missing)}; add what is "
-                f"missing, or give {present} another name if it is a class"
-            )
-        if len(found["validation"]) > 1:
-            raise MbsweepError(f"{self._where}: has both validation and val; keep one of the two")
-        taken = {part: names[0] for part, names in found.items()}
-        if beside := sorted(set(top) - set(taken.values())):
-            self.notes.append(f"beside the parts, not read: {some_of(beside)}")
-        return taken
+        tops = []
+        for name in top:
+            folders, files = self._entries(name)
+            tops.append(TopFolder(name, len(folders), sum(map(is_image, files))))
+        understood = understand(self._where, tops, self._shares)
+        self.notes += understood.notes
+        return understood.parts
+
+    def _deeper(self, name: str) -> str:
+        """A hint where the classes, or the parts, lie one folder further down."""
+        if len(self._entries(name)[0]) < 2:
+            return ""
+        path = printable(os.path.join(self._root, name))
+        return f"; it has folders of its own: if those are the classes, set the data set's path to {path}"
 
     def _entries(self, folder: str) -> tuple[list[str], list[str]]:
         """The names of folders and of files, sorted, without hidden ones."""
+        if folder in self._seen:
+            return self._seen[folder]
         path = os.path.join(self._root, folder)
         try:
             names = sorted(os.listdir(path))
@@ -125,9 +145,12 @@ class Listing:
             raise MbsweepError(
                 f"{printable(path)}: the folder cannot be read: {error.strerror}; see to its permissions"
             ) from None
-        names = [name for name in names if not name.startswith(".") and name.lower() not in NO_FILES]
+        hidden = [name for name in names if _is_left_behind(name)]
+        self._hidden += [os.path.join(folder, name) for name in hidden]
+        names = [name for name in names if name not in set(hidden)]
         folders = [name for name in names if os.path.isdir(os.path.join(path, name))]
-        return folders, [name for name in names if name not in set(folders)]
+        self._seen[folder] = folders, [name for name in names if name not in set(folders)]
+        return self._seen[folder]
 
     def _images(self, folder: str, label: int, part: str | None) -> list[ImageFile]:
         """The images below a folder. Links are followed, but no folder is entered twice."""
@@ -143,10 +166,10 @@ class Listing:
             left += [os.path.join(folder, name) for name in reversed(folders)]
             for name in names:
                 path = os.path.join(folder, name)
-                if (ending := os.path.splitext(name)[1].lower()) in ENDINGS:
+                if is_image(name):
                     found.append(ImageFile(path, label, part, *self._state(path)))
                 else:
-                    self._others[ending] += 1
+                    self._others[os.path.splitext(name)[1].lower()] += 1
         return found
 
     def _state(self, path: str) -> tuple[int, int]:
@@ -158,10 +181,26 @@ class Listing:
         return status.st_size, status.st_mtime_ns
 
 
+def is_image(name: str) -> bool:
+    """Whether a file is an image by its ending."""
+    return os.path.splitext(name)[1].lower() in ENDINGS
+
+
+def _is_left_behind(name: str) -> bool:
+    """Whether systems and programs leave such files and folders behind, and no one who collects images."""
+    return name.startswith(".") or name.lower() in (*SYSTEM, *THUMBNAILS)
+
+
 def some_of(names: Sequence[str]) -> str:
     """The first of some names, and how many more there are."""
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return ", ".join(map(repr, names[:NAMED])) + more
+
+
+def class_words(names: Sequence[str]) -> str:
+    """`3 classes: cat, dog, eel`; of many the first ones."""
+    more = f" and {len(names) - CLASSES_NAMED} more" if len(names) > CLASSES_NAMED else ""
+    return f"{len(names)} classes: {', '.join(map(printable, names[:CLASSES_NAMED]))}{more}"
 
 
 def count_of(files: int) -> str:

@@ -9,7 +9,7 @@ import os
 import tempfile
 import warnings
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
 from pathlib import Path
@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mbsweep.accuracy.image_listing import NAMED, PART_FOLDERS, ImageFile, Listing, count_of, some_of
+from mbsweep.accuracy.image_listing import NAMED, ImageFile, Listing, count_of, some_of
+from mbsweep.accuracy.part_folders import PARTS
 from mbsweep.accuracy.picture import Decoded, decode, printable
 from mbsweep.cache import cache_dir
 from mbsweep.errors import MbsweepError
@@ -34,9 +35,10 @@ THREADS = 2  # Pillow lets go of the interpreter while it decodes
 class ImageFolderSource:
     """Images below one folder per class, cropped to the square in their middle.
 
-    Where there are the folders train, validation (or val) and test, they are the parts. Otherwise the
-    images of each class are dealt out by a hash of their content and of the seed, so that files with the
-    same bytes come into the same part, and the order of the files does not matter.
+    Where there are folders for train, validation and test, however they are spelled, they are the parts. The
+    images of each class are dealt out over the parts that have no folder by a hash of their content and of
+    the seed, so that files with the same bytes come into the same part, and the order of the files does not
+    matter.
     """
 
     name = "imagefolder"
@@ -51,12 +53,14 @@ class ImageFolderSource:
         self._root = os.path.abspath(config.path)
         self._where = printable(self._root)
         self._digest = hashlib.sha256()
-        self._listing = listing = Listing(self._root)
+        self._shares = {"validation": config.validation_pct, "test": config.test_pct}
+        self._listing = listing = Listing(self._root, self._shares)
         self._notes = [*listing.notes]
-        if not listing.is_given and config.validation_pct + config.test_pct >= 100:
+        self._shares = {part: pct for part, pct in self._shares.items() if part in listing.dealt}
+        if sum(self._shares.values()) >= 100:
+            given = " and ".join(f"{part}_pct {pct:g}" for part, pct in self._shares.items())
             raise MbsweepError(
-                f"{self._where}: validation_pct {config.validation_pct:g} and test_pct {config.test_pct:g} "
-                "leave no images to train on; they must be less than 100 together"
+                f"{self._where}: {given} leave no images to train on; they must be less than 100 together"
             )
         self.key = f"imagefolder-{VERSION}-{fingerprint(config, 32)}-{listing.digest()}"
 
@@ -73,7 +77,7 @@ class ImageFolderSource:
         A part depends on the contents of all files, so all are decoded, once, before the first batch. They
         wait in unnamed files next to the cache.
         """
-        from mbsweep.accuracy.datasets import PARTS, Batch
+        from mbsweep.accuracy.datasets import Batch
 
         folder = cache_dir() / "datasets"
         folder.mkdir(parents=True, exist_ok=True)
@@ -140,23 +144,22 @@ class ImageFolderSource:
 
     def _parts(self, files: Sequence[ImageFile], contents: Sequence[str]) -> list[str]:
         """The part of each file."""
-        if self._listing.is_given:
-            return [file.part or "" for file in files]
         of_class: list[set[str]] = [set() for _ in self._listing.classes]
         for file, content in zip(files, contents, strict=True):
-            of_class[file.label].add(content)
-        dealt = split(of_class, self._config)
+            if file.part is None:
+                of_class[file.label].add(content)
+        dealt = split(of_class, self._shares, self._config.split_seed) if self._shares else {}
         if short := [
             f"{name!r} has {len(some)}"
             for name, some in zip(self._listing.classes, of_class, strict=True)
-            if len({dealt[content] for content in some}) < len(PART_FOLDERS)
+            if len({dealt[content] for content in some}) < len(self._listing.dealt)
         ]:
             more = f", and {len(short) - NAMED} classes more" if len(short) > NAMED else ""
             raise MbsweepError(
                 f"{self._where}: too few different images to give each part one: {', '.join(short[:NAMED])}"
-                f"{more}; a class needs at least 3 that are in no other class"
+                f"{more}; a class needs at least {len(self._listing.dealt)} that are in no other class"
             )
-        return [dealt[content] for content in contents]
+        return [file.part or dealt[content] for file, content in zip(files, contents, strict=True)]
 
     def _tell_repeated(
         self, files: Sequence[ImageFile], contents: Sequence[str], parts: Sequence[str]
@@ -181,8 +184,9 @@ class ImageFolderSource:
         broken: Sequence[tuple[ImageFile, str]],
     ) -> None:
         """Take all that decides about the data set into its digest."""
-        config = self._config
-        how = None if self._listing.is_given else (config.validation_pct, config.test_pct, config.split_seed)
+        # Percentages as whole numbers where they are: 15 and 15.0 ask for the same.
+        pct = [int(pct) if pct == int(pct) else pct for pct in self._shares.values()]
+        how = (*pct, self._config.split_seed) if pct else None
         read = [
             (file.path, content, part) for file, content, part in zip(files, contents, parts, strict=True)
         ]
@@ -190,22 +194,23 @@ class ImageFolderSource:
         self._digest.update(repr((VERSION, how, self._listing.classes, read, left_out)).encode())
 
 
-def split(of_class: Sequence[Collection[str]], config: ImageFolder) -> dict[str, str]:
+def split(of_class: Sequence[Collection[str]], shares: Mapping[str, float], seed: int) -> dict[str, str]:
     """content -> part, from the different contents of each class.
 
-    Each part gets its share of each class, but at least one content if the class has 3. A content that is
-    in two classes is in one part nevertheless; the smaller class decides.
+    shares: part -> percent; what is left is for `train`. Each part gets its share of each class, but at least
+    one content if the class has as many. A content that is in two classes is in one part nevertheless; the
+    smaller class decides.
     """
     dealt: dict[str, str] = {}
     for contents in sorted(of_class, key=lambda some: (len(some), sorted(some))):
-        validation = max(1, min(round(len(contents) * config.validation_pct / 100), len(contents) - 2))
-        test = max(1, min(round(len(contents) * config.test_pct / 100), len(contents) - 1 - validation))
-        wanted = {"train": max(1, len(contents) - validation - test), "validation": validation, "test": test}
+        wanted, left = {}, len(contents)
+        for place, (part, pct) in enumerate(shares.items()):
+            others = len(shares) - place  # that get one after this, train among them
+            wanted[part] = max(1, min(round(len(contents) * pct / 100), left - others))
+            left -= wanted[part]
+        wanted = {"train": max(1, left)} | wanted
         has = Counter(dealt[content] for content in contents if content in dealt)
-        chance = {
-            content: hashlib.sha256(f"{config.split_seed} {content}".encode()).digest()
-            for content in contents
-        }
+        chance = {content: hashlib.sha256(f"{seed} {content}".encode()).digest() for content in contents}
         for content in sorted(set(contents) - set(dealt), key=chance.__getitem__):
             # To the part that has least of what it is to get: so none gets too much, and none nothing.
             part = min(wanted, key=lambda part: has[part] / wanted[part])

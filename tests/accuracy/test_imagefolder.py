@@ -98,7 +98,11 @@ def test_folders_train_validation_and_test_are_the_parts(tmp_path, validation):
         "validation": [(0, (0, 1, 0)), (1, (1, 1, 0))],
         "test": [(0, (0, 2, 0)), (1, (1, 2, 0))],
     }
-    assert source.notes() == ("beside the parts, not read: 'extra'",)
+    assert source.notes() == (
+        f"train part: the folder 'train', validation part: the folder '{validation}', test part: the folder "
+        "'test'",
+        "beside the parts, not read: 'extra'",
+    )
 
 
 def test_an_image_in_two_given_parts_is_noted(tmp_path):
@@ -107,7 +111,7 @@ def test_an_image_in_two_given_parts_is_noted(tmp_path):
         fill(tmp_path / part, cat=1, dog=1)
         write(tmp_path / part / "dog" / "000.png", (1, 7, len(part)))
     source, _ = read(tmp_path)
-    assert source.notes() == (
+    assert source.notes()[1:] == (
         "images that are in more than one part: 1: 'test/cat/000.png', 'train/cat/000.png', "
         "'validation/cat/000.png'",
     )
@@ -234,13 +238,29 @@ def test_each_file_is_read_once_for_all_resolutions(tmp_path, monkeypatch):
 
 
 def test_what_systems_leave_behind_is_not_counted(tmp_path):
-    """Hidden files and folders, Thumbs.db and desktop.ini."""
+    """Hidden files, what Windows, macOS and Synology write, and thumbnails are neither classes nor images of
+    one; all of it is told, with what is no image by its ending.
+    """
     fill(tmp_path, cat=3, dog=3)
-    for name in ("cat/.x.png", ".git/y.png", "cat/Thumbs.db", "dog/desktop.ini", ".DS_Store"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_bytes(b"?")
+    left = (
+        "cat/._x.png",
+        ".git/y.png",
+        "cat/Thumbs.db",
+        "dog/desktop.ini",
+        ".DS_Store",
+        "__MACOSX/cat/1.png",
+    )
+    left += ("dog/@eaDir/1.png", "cat/.ipynb_checkpoints/000.png", "dog/Thumbnails/000.png", "cat/notes.txt")
+    for name in left:
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
+        write(tmp_path / name) if name.endswith(".png") else (tmp_path / name).write_bytes(b"?")
     source, found = read(tmp_path)
-    assert source.notes() == ()
+    assert source.classes() == ("cat", "dog")
+    assert source.notes() == (
+        "1 file whose ending is not that of an image left out: .txt",
+        "hidden files, system files and thumbnails left out: 9: '.DS_Store', '.git', '__MACOSX', "
+        "'cat/._x.png', 'cat/.ipynb_checkpoints' and 4 more",
+    )
     assert sum(map(len, found.values())) == 6
 
 
@@ -270,6 +290,7 @@ def classes_of_contents(draw):
 
 
 shares = st.floats(0.1, 90)
+USUAL = {"validation": 15, "test": 15}
 
 
 @given(classes_of_contents(), shares, shares, st.integers(0, 2**32 - 1), st.randoms())
@@ -278,8 +299,8 @@ def test_the_split_is_complete_and_depends_on_nothing_but_contents_and_seed(
 ):
     """Every content is in one part, every part has each class, and no order matters."""
     assume(validation_pct + test_pct < 100)
-    settings = config("x", validation_pct=validation_pct, test_pct=test_pct, split_seed=seed)
-    dealt = split(of_class, settings)
+    asked = {"validation": validation_pct, "test": test_pct}
+    dealt = split(of_class, asked, seed)
     assert set(dealt) == set().union(*of_class)
     for contents in of_class:
         counts = Counter(dealt[content] for content in contents)
@@ -288,7 +309,7 @@ def test_the_split_is_complete_and_depends_on_nothing_but_contents_and_seed(
             assert counts[part] <= max(1, share / 100 * len(contents) + 0.5)
     shuffled = [random.sample(sorted(contents), len(contents)) for contents in of_class]
     random.shuffle(shuffled)
-    assert split(shuffled, settings) == dealt
+    assert split(shuffled, asked, seed) == dealt
 
 
 @given(st.integers(3, 20), st.integers(0, 20), st.integers(0, 3))
@@ -296,14 +317,14 @@ def test_a_content_of_two_classes_is_in_one_part(own, other, shared):
     """And each class has all parts nevertheless, as long as it has three contents of its own."""
     first = {f"a{number}" for number in range(own)} | {f"s{number}" for number in range(shared)}
     second = {f"b{number}" for number in range(other + 3)} | {f"s{number}" for number in range(shared)}
-    dealt = split([first, second], config("x"))
+    dealt = split([first, second], USUAL, 0)
     assert {dealt[content] for content in first} == {dealt[content] for content in second} == set(PARTS)
 
 
 def test_the_seed_decides_who_is_in_which_part():
     """Of 40 contents, other seeds pick others."""
     contents = [{str(number) for number in range(40)}]
-    splits = {frozenset(split(contents, config("x", split_seed=seed)).items()) for seed in range(5)}
+    splits = {frozenset(split(contents, USUAL, seed).items()) for seed in range(5)}
     assert len(splits) == 5
 
 
@@ -546,9 +567,33 @@ def copies(root):
     (root / "cat" / "c.png").write_bytes((root / "cat" / "000.png").read_bytes())
 
 
-def no_test(root):
-    fill(root / "train", cat=1, dog=1)
+def no_train(root):
+    fill(root / "Testing", cat=1, dog=1)
     fill(root / "val", cat=1, dog=1)
+
+
+def too_few_for_a_test(root):
+    fill(root / "train", cat=1, dog=2)
+    fill(root / "val", cat=1, dog=1)
+
+
+def parts_without_classes(root):
+    write(root / "train" / "1.png")
+    write(root / "test" / "1.png")
+
+
+def part_or_class(root):
+    fill(root / "train", cat=1, dog=1)
+    fill(root / "tram", cat=1, dog=1)
+
+
+def parts_of_another_name(root):
+    for part in ("seg_pred", "seg_test", "seg_train"):
+        fill(root / part, cat=1, dog=1)
+
+
+def one_folder_more(root):
+    fill(root / "archive" / "Pets", cat=1, dog=1)
 
 
 def both(root):
@@ -594,11 +639,30 @@ REFUSED = [  # how to make a folder, what is said of it
         "no other class",
     ),
     (
-        no_test,
-        "has train, val, but no folder test; add what is missing, or give train, val another name if it is a "
-        "class",
+        no_train,
+        "has val, Testing, but no folder train; add it, or give val, Testing another name if it is a class",
     ),
-    (both, "has both validation and val; keep one of the two"),
+    (
+        too_few_for_a_test,
+        "too few different images to give each part one: 'cat' has 1; a class needs at least 2 that are in "
+        "no other class",
+    ),
+    (
+        parts_without_classes,
+        "'test', 'train' are parts without classes; put the images of each class into a folder of its own in "
+        "them",
+    ),
+    (
+        part_or_class,
+        "'train' may be the train part or a class, for 'tram' lie beside it; give it another name if it is a "
+        "class, else move the others away",
+    ),
+    (
+        parts_of_another_name,
+        "'seg_test', 'seg_train' look like parts and not like classes; call them train, validation and test",
+    ),
+    (one_folder_more, "has only the class 'archive'; at least two are needed to tell apart"),
+    (both, "has both val and validation; keep one of the two"),
     (
         other_classes,
         "the parts do not have the same classes: train lacks 'eel'; add what is missing, or leave the "
