@@ -30,6 +30,12 @@ LONE_HEIGHT = 360  # the same where there is but one row of panels
 LEGEND_HEIGHT = 50
 AXIS_HEIGHT = 80  # below a panel, for its labels and title
 TITLE_LINE = 18  # of a panel's title
+# Labels are written out, for without a format plotly's label of 200 is a small "2", and are the 1, 2 and 5 of
+# each decade. A range of less than a decade, or of more than three, is left to plotly: on a page and in a
+# picture by ticks.js, which knows the range; without a script by what it is likely to be.
+LOG_AXIS: dict[str, object] = {"type": "log", "tickformat": ",.6~r", "tickmode": "linear", "dtick": "D2"}
+LOG_AXIS["nticks"] = 5  # of what is left to plotly: more crowd at the upper end
+PADDED = 1.15  # range of a log axis over what the values span, about
 FRONT = {"color": "#c0392b", "width": 1.5, "shape": "hv"}
 PROPORTIONAL = {"color": "#888", "width": 1.5, "dash": "dot"}
 
@@ -154,13 +160,9 @@ def _axis(axis: Axis, rows: pd.DataFrame) -> dict[str, object]:
     look: dict[str, object] = {"title": {"text": axis.title, "font": {"size": 13}}, "ticks": "outside"}
     if not axis.log:  # no cost is below zero, and where there is but one, neither is what surrounds it
         return look | ({"rangemode": "nonnegative"} if COLUMNS[axis.column].better == "lower" else {})
-    values = rows[axis.column] / axis.scale
-    low, high = (int(np.floor(np.log10(value))) for value in (values.min(), values.max()))
-    # 1, 2 and 5 of each decade, written out: plotly's own label of 200 on such an axis is "2". The page's
-    # script leaves a range of less than a decade to plotly, which writes out the labels of that.
-    ticks = [float(f"{digit}e{power}") for power in range(low - 1, high + 2) for digit in (1, 2, 5)]
-    mode = "auto" if values.max() < 10 * values.min() else "array"
-    return look | {"type": "log", "tickvals": ticks, "tickmode": mode}
+    values = rows[axis.column]
+    decades = PADDED * np.log10(values.max() / values.min())
+    return look | LOG_AXIS | ({} if 1 <= decades <= 3 else {"tickmode": "auto"})
 
 
 class Style:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from mbsweep.columns import COLUMNS
 from mbsweep.panels import panels
-from mbsweep.reporter.drawing import COLOURS, SYMBOLS
+from mbsweep.reporter.drawing import COLOURS, LOG_AXIS, SYMBOLS
 from mbsweep.reporter.facts import Part
 from mbsweep.reporter.hover import ORIGIN, setting
 from mbsweep.results import as_variant
@@ -56,6 +56,7 @@ def payload(parts: Sequence[Part], table: pd.DataFrame) -> str:
         "defaults": {field.name: _plain(field.default) for field in fields(Variant)},
         "colours": COLOURS,
         "symbols": SYMBOLS,
+        "log": LOG_AXIS,
         "layers": _layers(table),
         "visits": _visits(parts, table),
     }

@@ -31,18 +31,14 @@ SCALE = 2  # pixels of the file for each of these, both ways
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 TIMEOUT_MS = 120_000  # for the browser to start and to read plotly.js, on a busy machine
 
-_PAGE = '<!doctype html><meta charset="utf-8"><div id="figure"></div><script>PLOTLY</script>'
+_PAGE = '<!doctype html><meta charset="utf-8"><div id="figure"></div><script>SCRIPT</script>'
+_TICKS = Path(__file__).with_name("templates") / "ticks.js"  # the page's labels
 _DRAW = """async ([text, width, scale]) => {
   const { data, layout } = JSON.parse(text);
   const element = document.getElementById("figure");
   for (const trace of data) if (trace.type === "scattergl") trace.type = "scatter"; // as sharp as the text
   await Plotly.newPlot(element, data, { ...layout, width }, { staticPlot: true });
-  const changes = {}; // the labels of a log axis, as on the page
-  for (const [name, axis] of Object.entries(element.layout)) {
-    if (axis?.type !== "log") continue;
-    changes[`${name}.tickmode`] = Math.abs(axis.range[1] - axis.range[0]) < 1 ? "auto" : "array";
-  }
-  await Plotly.relayout(element, changes);
+  await chooseTicks(element);
   return Plotly.toImage(element, { format: "png", width, height: layout.height, scale });
 }"""
 
@@ -103,7 +99,8 @@ def canvas() -> Iterator[Page]:
             )
             with launched as browser:
                 tab = browser.new_page(offline=True)
-                tab.set_content(_PAGE.replace("PLOTLY", get_plotlyjs()), timeout=TIMEOUT_MS)
+                script = f"{get_plotlyjs()}\n{_TICKS.read_text(encoding='utf-8')}"
+                tab.set_content(_PAGE.replace("SCRIPT", script), timeout=TIMEOUT_MS)
                 yield tab
     except Error as error:
         reason = error.message.partition("\n")[0]

@@ -131,7 +131,7 @@ function scatterFigure() {
   if (points.some(isPredicted)) entry("hollow: predicted", "markers", { marker: { color: "#777", symbol: "circle-open", size: 10 } });
   entry(narrow.matches ? "Pareto front" : "Pareto front within the budgets", "lines", { line: { color: FRONT_COLOUR, width: 1.5 } });
   if (isLatencyFront()) entry(narrow.matches ? "not settled" : "front not settled (5 to 95 &#37;)", "markers", { marker: { size: 13, symbol: "circle-open", color: UNSETTLED_COLOUR, line: { width: 2 } } });
-  return { data, layout: scatterLayout(points) };
+  return { data, layout: scatterLayout() };
 }
 
 function legendWords(name, value) {
@@ -139,21 +139,15 @@ function legendWords(name, value) {
   return name === "width" ? `width ${value}` : name === "resolution" ? `${value} px` : `${label} ${written(value)} ${unit}`;
 }
 
-function axisLayout(key, log, values) {
+function axisLayout(key, log) {
   const { name, words } = axisOf[key];
   const title = key.includes("@") ? plain(words).replace(/(.{50}\S*) /g, "$1<br>") : plain(labelled(columnOf[name]));
-  const look = { title: { text: title + (log ? " (log)" : ""), font: { size: 13 } }, type: log ? "log" : "linear", automargin: true };
-  Object.assign(look, { gridcolor: tone("--line"), zerolinecolor: tone("--line"), linecolor: tone("--line"), ticks: "outside" });
-  // 1, 2 and 5 of each decade, written out, where plotly would write a 2 for 200.
-  if (log && Math.max(...values) / Math.min(...values) > 10) {
-    const [low, high] = [Math.floor(Math.log10(Math.min(...values))), Math.ceil(Math.log10(Math.max(...values)))];
-    look.tickvals = [];
-    for (let power = low; power <= high; power++) for (const digit of [1, 2, 5]) look.tickvals.push(Number(`${digit}e${power}`));
-  }
-  return look;
+  const lines = { gridcolor: tone("--line"), zerolinecolor: tone("--line"), linecolor: tone("--line"), ticks: "outside" };
+  const look = { title: { text: title + (log ? " (log)" : ""), font: { size: 13 } }, automargin: true, ...lines };
+  return { ...look, ...(log ? payload.log : { type: "linear" }) };
 }
 
-function scatterLayout(points) {
+function scatterLayout() {
   const bar = { title: { text: plain(columnOf[state.colour].label), side: "top" }, orientation: "h", y: 1.02, yanchor: "bottom", len: 0.6, thickness: 10 };
   return {
     ...paperLayout(),
@@ -161,8 +155,8 @@ function scatterLayout(points) {
     height: narrow.matches ? 620 : 540,
     hovermode: "closest",
     dragmode: narrow.matches ? false : "zoom",
-    xaxis: axisLayout(state.x, state.logX, points.map(({ x }) => x)),
-    yaxis: axisLayout(state.y, state.logY, points.map(({ y }) => y)),
+    xaxis: axisLayout(state.x, state.logX),
+    yaxis: axisLayout(state.y, state.logY),
     legend: { orientation: "h", ...legendPlace(), x: 0, itemclick: false, itemdoubleclick: false },
     coloraxis: { colorscale: payload.colours.map((colour, place, all) => [place / (all.length - 1), colour]), colorbar: bar },
   };
@@ -221,10 +215,12 @@ async function drawExplorer() {
   for (const name of ["plotly_click", "plotly_afterplot"]) plot.removeAllListeners?.(name);
   plot.style.height = `${layout.height}px`;
   await Plotly.react(plot, data, layout, { displaylogo: false, displayModeBar: false });
+  if (!isParallel) await chooseTicks(plot);
   plot.dataset.drawn = "yes";
   if (isParallel) return;
   updateOverlay();
   plot.on("plotly_afterplot", () => { // a zoom, another size of the window
+    chooseTicks(plot);
     drawOverlay();
     if (!isWebgl) fade();
   });

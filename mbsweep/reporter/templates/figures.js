@@ -49,17 +49,6 @@ function stacked({ data, layout }) {
   return { data, layout: slim };
 }
 
-// Plotly writes out the labels of a log axis only where it spans less than a decade; else ours are better.
-function chooseTicks(element) {
-  const changes = {};
-  for (const [name, axis] of Object.entries(element.layout)) {
-    if (!axis?.tickvals) continue;
-    const mode = Math.abs(axis.range[1] - axis.range[0]) < 1 ? "auto" : "array";
-    if (mode !== (axis.tickmode ?? "array")) changes[`${name}.tickmode`] = mode;
-  }
-  if (Object.keys(changes).length) Plotly.relayout(element, changes);
-}
-
 // With the colours of the page.
 function themed(layout) {
   Object.assign(layout, { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)" });
@@ -113,7 +102,7 @@ function setUpFigure(element) {
     element.style.height = `${layout.height}px`;
     Plotly.purge(element); // else an upright colour bar stays behind a lying one
     await Plotly.newPlot(element, lit(structuredClone(data)), themed(layout), { displaylogo: false, displayModeBar: false });
-    chooseTicks(element);
+    await chooseTicks(element);
     mark(element);
     element.on("plotly_relayout", () => chooseTicks(element));
     element.on("plotly_click", ({ points: [{ customdata }] }) => customdata && change({ variant: customdata[0] }));
