@@ -404,7 +404,7 @@ def test_page_of_25_000_variants_opens(open_page, pages):
         assert "20,000 of 25,000" in tab.inner_text(".warning >> nth=0")
         assert coloured_pixels(tab, "params_macs") > 10_000
         header(tab, "Variant").get_by_role("button").click()
-        assert tab.inner_text("#count") == "100 of 20,000 rows"
+        assert tab.inner_text("#count") == "100 of 20,000 rows, a sample of 25,000"
 
 
 def test_index_leads_to_every_page_and_back(open_page, tmp_path):

@@ -119,9 +119,9 @@ def render(
             is_timed=bool(table["latency_kind"].isin(["measured", "predicted"]).any()),
             sessions=[session for part in parts for session in facts.sessions(part)],
             has_rows=len(drawn) > 0,
-            payload=_for_script(payload(parts, drawn)),
+            payload=_for_script(payload(parts, shown, drawn)),
             agreement=_agreement(shown),
-            sizes=sizes(set(drawn["variant"])),
+            sizes=sizes(set(shown["variant"])),
             min_visits=MIN_VISITS,
             plotly=Markup(get_plotlyjs()),  # noqa: S704  (plotly's own file, made to be put into a page)
             generated=_now(),
@@ -141,18 +141,26 @@ def with_published(table: pd.DataFrame, published: PublishedRows) -> pd.DataFram
 
 
 def thinned(table: pd.DataFrame) -> pd.DataFrame:
-    """At most MAX_ROWS rows, by chance; every row on a front of accuracy against any cost is among them, and
-    every failure, if those are not too many.
+    """At most MAX_ROWS rows, by chance. Among them is every row on a front of accuracy against any cost, the
+    least and the most of each cost, and, if those are not too many, every failure.
+
+    Panels that are no larger than their share of MAX_ROWS are left whole.
     """
     if len(table) <= MAX_ROWS:
         return table
-    on_front = table["on_front"].copy()
-    for rows in panels(table):
+    keep = table["on_front"].copy()
+    comparable = panels(table)
+    for rows in comparable:
+        if len(rows) * len(comparable) <= MAX_ROWS:
+            keep[rows.index] = True
+            continue
         for cost in COSTS:
-            on_front[rows.index] |= front(rows[cost], rows["top1_pct"])
-    keep = on_front | table["error"].notna()
-    if keep.sum() > MAX_ROWS:
-        keep = on_front
+            keep[rows.index] |= front(rows[cost], rows["top1_pct"])
+            known = rows.loc[rows[cost].notna(), cost].astype(float)
+            for end in (known.min(), known.max()):
+                keep[known.index[known == end][:1]] = True
+    if (keep | table["error"].notna()).sum() <= MAX_ROWS:
+        keep |= table["error"].notna()
     rest = table[~keep].sample(max(0, MAX_ROWS - int(keep.sum())), random_state=0)
     return pd.concat([table[keep], rest]).sort_index()
 

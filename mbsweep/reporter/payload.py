@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
@@ -39,9 +40,13 @@ _SCALES = {"macs": (1e6, "million"), "params": (1e6, "million")}
 _SCALES |= dict.fromkeys(("weight_bytes", "peak_activation_bytes", "file_bytes"), (1e3, "kB"))
 
 
-def payload(parts: Sequence[Part], table: pd.DataFrame) -> str:
-    """The rows of a page, its groups of comparable rows, layers and visits. table: as drawn."""
-    comparable = panels(table)
+def payload(parts: Sequence[Part], every: pd.DataFrame, table: pd.DataFrame) -> str:
+    """The rows of a page, its groups of comparable rows, layers and visits.
+
+    every: all rows of the page's runs. table: those that the page has.
+    """
+    whole = panels(every)
+    comparable = [rows[rows.index.isin(table.index)] for rows in whole]
     number = pd.Series(0, index=table.index)
     for place, rows in reversed(list(enumerate(comparable))):
         number[rows.index] = place
@@ -50,9 +55,10 @@ def payload(parts: Sequence[Part], table: pd.DataFrame) -> str:
         "rows": {name: _values(table[name]) for name in COLUMNS},
         "group": number.tolist(),
         "groups": [
-            _group(parts, rows) | {"shared": _shared(number, rows, place)}
+            _group(parts, rows) | {"total": len(whole[place]), "shared": _shared(number, rows, place)}
             for place, rows in enumerate(comparable)
         ],
+        "total": len(every),
         "defaults": {field.name: _plain(field.default) for field in fields(Variant)},
         "colours": COLOURS,
         "symbols": SYMBOLS,
@@ -115,7 +121,14 @@ def _group(parts: Sequence[Part], rows: pd.DataFrame) -> dict[str, Any]:
         "device": "" if timed.empty else f"{ORIGIN[first['latency_kind']]} {first['device']}",
         "latency": _asked(part.settings[first["config"]]) if part and has_config else None,
         "accuracy": part.accuracy_settings if part else None,
+        "pick": _pick(part, first["config"]) if part else None,
     }
+
+
+def _pick(part: Part, config: Any) -> str:
+    """The command that answers from all of its rows, before any budget."""
+    path = f"./{part.path}" if part.path.startswith("-") else part.path
+    return shlex.join(["mbsweep", "pick", path, *(["--config", config] if isinstance(config, str) else [])])
 
 
 def _asked(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -146,7 +146,24 @@ function card(title, row) {
 
 const plural = (count, one, many = `${one}s`) => `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
 
+// `mbsweep pick RUN --max-macs 200000000`: what answers from all rows.
+function pickCommand() {
+  const words = Object.entries(state.limits).map(([cost, most]) => `--max-${cost.replaceAll("_", "-")} ${most}`);
+  if (state.floor !== null) words.push(`--min-top1 ${state.floor}`);
+  if (state.by !== FLOOR) words.push(`--maximize ${state.by}`);
+  return [groups[state.group].pick, ...words].join(" ");
+}
+
+function showSample() {
+  const [has, all] = [groupRows().length, groups[state.group].total].map((count) => count.toLocaleString("en"));
+  const words = `This page has ${has} of ${all} rows, picked at random. Which of all fits best, and how many do, it cannot say.`;
+  const ask = snippet("This command says it, from all rows, with these budgets", pickCommand());
+  answer.replaceChildren(make("article", { className: "card" }, make("h3", {}, "No best is named"), make("p", {}, words), ask));
+  document.getElementById("counts").textContent = "";
+}
+
 function showAnswer() {
+  if (isSample()) return showSample();
   const { fitting, missed, out, unknown } = decision();
   const [best, second] = fitting;
   answer.replaceChildren();

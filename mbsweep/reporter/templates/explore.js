@@ -129,7 +129,8 @@ function scatterFigure() {
   for (const [value, color] of byColour ?? []) entry(plain(legendWords(state.colour, value)), "markers", { marker: { color, size: 10, line: { width: 0.8, color: tone("--edge") } } });
   for (const [value, shape] of byShape) entry(plain(legendWords(state.shape, value)), "markers", { marker: { color: "#777", symbol: shape, size: 10 } });
   if (points.some(isPredicted)) entry("hollow: predicted", "markers", { marker: { color: "#777", symbol: "circle-open", size: 10 } });
-  entry(narrow.matches ? "Pareto front" : "Pareto front within the budgets", "lines", { line: { color: FRONT_COLOUR, width: 1.5 } });
+  const front = isSample() ? "Pareto front of the sample" : "Pareto front within the budgets";
+  entry(narrow.matches ? "Pareto front" : front, "lines", { line: { color: FRONT_COLOUR, width: 1.5 } });
   if (isLatencyFront()) entry(narrow.matches ? "not settled" : "front not settled (5 to 95 &#37;)", "markers", { marker: { size: 13, symbol: "circle-open", color: UNSETTLED_COLOUR, line: { width: 2 } } });
   return { data, layout: scatterLayout() };
 }
@@ -190,7 +191,7 @@ function parallelFigure() {
   const line = isChosen
     ? { color: known.map((row) => Number(row.variant === state.variant)), colorscale: [[0, "rgba(128,128,128,0.25)"], [1, FRONT_COLOUR]], cmin: 0, cmax: 1 }
     : { color: known.map((row) => row[goal]), colorscale: payload.colours.map((colour, place, all) => [place / (all.length - 1), colour]), showscale: true, colorbar: { title: { text: plain(labelled(columnOf[goal])) }, thickness: 12 } };
-  remark.textContent = `${plural(known.length, "line")}, one for each variant within the budgets; drag along an axis to pick a part of it.`;
+  remark.textContent = `${plural(known.length, "line")}, one for each variant${isSample() ? " of the sample" : ""} within the budgets; drag along an axis to pick a part of it.`;
   plot.setAttribute("aria-label", `Parallel coordinates: ${remark.textContent}`);
   return { data: [{ type: "parcoords", dimensions, line, unselected: { line: { opacity: 0.05 } } }], layout: { ...paperLayout(), height: 460, margin: { l: 70, r: 40, t: 60, b: 30 } } };
 }

@@ -64,7 +64,7 @@ function updateOverlay() {
     fit: isFitted ? fitted([...within]) : null,
     unsettled: isLatencyFront() ? [...within].filter(isOpen) : [],
     chosen: points.filter(({ row }) => row.variant === state.variant),
-    named: decision().fitting.slice(0, 2).map((row) => points.find((point) => point.row === row)),
+    named: isSample() ? [] : decision().fitting.slice(0, 2).map((row) => points.find((point) => point.row === row)),
   };
   drawOverlay();
   clearTimeout(fading);
@@ -160,16 +160,18 @@ function nowhere(count) {
 
 function describe(points) {
   const { within, front, fit, unsettled } = marks;
-  const words = [`${plural(points.length, "point")}, ${within.size.toLocaleString("en")} within the budgets`];
+  const all = groups[state.group].total;
+  const sample = isSample() ? ` of a sample of ${all.toLocaleString("en")} rows` : "";
+  const words = [`${plural(points.length, "point")}${sample}, ${within.size.toLocaleString("en")}${sample && " of them"} within the budgets`];
   const missing = groupRows().length - points.length;
   if (missing) words.push(nowhere(missing));
-  if (front.length > 1) words.push(`${front.length} on the Pareto front`);
+  if (front.length > 1) words.push(`${front.length} on the Pareto front${sample && " of the sample"}`);
   if (unsettled.length) words.push(`of ${plural(unsettled.length, "point")} the measurements do not settle whether it is on the front`);
   if (fit) {
     const far = fit.off.filter(({ off }) => Math.abs(off) > 0.2).slice(0, 4);
     const signed = (off) => `${off > 0 ? "+" : ""}${Math.round(off * 100)} %`;
     words.push(`the dotted line is latency ~ mult-adds^${fit.power.toFixed(2)}, fitted to the points within the budgets`);
-    words.push(far.length ? `off it by more than 20 %: ${far.map(({ row, off }) => `${short(row)} (${signed(off)})`).join(", ")}` : "no point is off it by more than 20 %");
+    if (!sample) words.push(far.length ? `off it by more than 20 %: ${far.map(({ row, off }) => `${short(row)} (${signed(off)})`).join(", ")}` : "no point is off it by more than 20 %");
   }
   remark.textContent = `${words.join("; ")}.`;
   plot.setAttribute("aria-label", `${columnOf[axisOf[state.y].name].label} against ${columnOf[axisOf[state.x].name].label}: ${remark.textContent}`);

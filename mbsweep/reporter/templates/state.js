@@ -88,3 +88,6 @@ function readAddress() {
 }
 
 const groupRows = () => groups[state.group].rows;
+// Whether the page has but a part of the chosen group's rows: then it does not know which of all is the best. (Which rows
+// can be that is no way out: of 3,494 networks of 0.25 to 1.0 and 128 to 224 px no other beats 79 % in accuracy and all sizes.)
+const isSample = () => groups[state.group].total > groupRows().length;

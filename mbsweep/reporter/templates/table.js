@@ -38,7 +38,8 @@ function addRows() {
   }
   shownRows = Math.min(shownRows + PAGE, visible.length);
   more.hidden = shownRows >= visible.length;
-  count.textContent = `${shownRows.toLocaleString("en")} of ${visible.length.toLocaleString("en")} rows`;
+  const sample = payload.total > rows.length ? `, a sample of ${payload.total.toLocaleString("en")}` : "";
+  count.textContent = `${shownRows.toLocaleString("en")} of ${visible.length.toLocaleString("en")} rows${sample}`;
 }
 
 // By state.sort: the name of a column, behind a "-" where the largest comes first.
