@@ -1,7 +1,11 @@
-"""Every benchmark, one after another: python -m benchmarks."""
+"""Every benchmark, one after another: python -m benchmarks. Above its figures each has its command, and the
+processor, with what it can do that matters.
+"""
 
 import subprocess
 import sys
+
+from benchmarks.machine import heading
 
 NAMES = (
     "startup",
@@ -21,5 +25,5 @@ NAMES = (
 )
 
 for name in NAMES:
-    print(f"\n{name}", flush=True)
+    print(f"\n{heading(f'python -m benchmarks.{name}')}", flush=True)
     subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=True)
