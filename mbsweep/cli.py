@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from mbsweep.errors import MbsweepError
+from mbsweep.suggest import command
 
 EXIT_FAILURES = 1  # the run went to its end, but some variants failed
 EXIT_NOTHING_FITS = 1  # as of grep
@@ -121,14 +122,28 @@ def run(
         done = pipeline.run(loaded, folder, retry, progress, jobs)
     counts, failures = done.size(), done.failures()
     print(f"{folder}: {counts}")
-    print(f"next: mbsweep table {folder}   or   mbsweep report {folder} --html reports/")
+    print(f"next: {command('table', folder)}   or   {command('report', folder, '--html', 'reports/')}")
     if failures:
-        print(f"{len(failures)} failed; `mbsweep run {sweep} --retry` tries them again:", file=sys.stderr)
-        for (variant, config), reason in list(failures.items())[:FAILURES_TOLD]:
-            print(f"  {variant or 'every variant'} in {config}: {reason}", file=sys.stderr)
-        if (more := len(failures) - FAILURES_TOLD) > 0:
-            print(f"  and {more} more: see the column `error` of `mbsweep table {folder}`", file=sys.stderr)
+        again = command("run", sweep, *(("--out", out) if out else ()), "--retry")
+        _tell_failures(failures, again, folder)
         raise typer.Exit(EXIT_FAILURES)
+
+
+def _tell_failures(failures: dict[tuple[str, str], str], again: str, folder: Path) -> None:
+    """Say on stderr what failed, why, and where trying again can help."""
+    from mbsweep.store import fails_again
+
+    lasting = {key: reason for key, reason in failures.items() if fails_again(reason)}
+    passing = {key: reason for key, reason in failures.items() if key not in lasting}
+    told = 0
+    for found, what in ((passing, f"`{again}` tries them again"), (lasting, "they would fail again")):
+        if found:
+            print(f"{len(found)} failed; {what}:", file=sys.stderr)
+        for (variant, config), reason in list(found.items())[: FAILURES_TOLD - told]:
+            print(f"  {variant or 'every variant'} in {config}: {reason}", file=sys.stderr)
+            told += 1
+    if (more := len(failures) - told) > 0:
+        print(f"  and {more} more: see the column `error` of `{command('table', folder)}`", file=sys.stderr)
 
 
 class Format(StrEnum):

@@ -16,6 +16,7 @@ from mbsweep.accuracy.published import tables
 from mbsweep.cache import check_writable
 from mbsweep.errors import MbsweepError
 from mbsweep.measuring import Measurement, Progress, begin
+from mbsweep.possible import check_space
 from mbsweep.predicting import predict
 from mbsweep.profiler.backends import BACKENDS, check_installed, keeps_files, lacking
 from mbsweep.profiler.bench import Bench
@@ -27,13 +28,10 @@ from mbsweep.space.counting import SpaceCounts, count_space
 from mbsweep.space.latency import LatencyConfig
 from mbsweep.space.rules import did_you_mean
 from mbsweep.space.sweep import Sweep
-from mbsweep.space.variant import largest_of
 from mbsweep.store import Store
 
 if TYPE_CHECKING:
     from mbsweep.accuracy.datasets import Dataset
-
-MAX_MEASURED = 10_000  # networks of one configuration are held in memory together
 
 
 class Silent:
@@ -99,17 +97,11 @@ def run(
     _check_machine(sweep)
     space = count_space(sweep)
     check_space(sweep, space)
-    if len(space) > MAX_MEASURED and any(config.kind == "measured" for config in sweep.latency):
-        raise sweep.problem(
-            ("latency",),
-            f"would measure {len(space)} variants; at most {MAX_MEASURED}: narrow it by limits or sample, or "
-            "predict them with `kind: predicted`",
-        )
     folder = default_out(sweep) if out is None else Path(out)
     if isinstance(sweep.accuracy, TrainedAccuracy | SupernetAccuracy):
         dataset = _open_dataset(sweep, sweep.accuracy, space, progress)
     with Store.write(folder) as store:
-        _check_same_device(store, sweep, folder)
+        check_same_device(store, sweep, folder)
         if isinstance(sweep.accuracy, TrainedAccuracy | SupernetAccuracy):
             store.set_dataset(dataset.id, dataset.sizes, dataset.remarks)
         enter_sweep(store, sweep, space, progress)
@@ -129,15 +121,6 @@ def run(
 
             run_supernet(store, sweep.accuracy, dataset, space.variants(), jobs, progress)
     return open_run(folder)
-
-
-def check_space(sweep: Sweep, space: SpaceCounts) -> None:
-    """MbsweepError where a sweep's variants cannot share weights, and it asks for that."""
-    if isinstance(sweep.accuracy, SupernetAccuracy):
-        try:
-            largest_of(space.variants())
-        except MbsweepError as error:
-            raise sweep.problem(("accuracy", "source"), f"is supernet: {error}") from None
 
 
 def _open_dataset(
@@ -166,25 +149,37 @@ def default_out(sweep: Sweep) -> Path:
 
 def _check_machine(sweep: Sweep) -> None:
     """MbsweepError where this machine or what is installed on it cannot do what the sweep asks for."""
-    usable = sorted(os.sched_getaffinity(0))
-    for place, config in enumerate(sweep.latency):
-        if missing := sorted(set(config.cpus) - set(usable)):
-            raise sweep.problem(
-                ("latency", place, "cpus"), f"names core {missing[0]}; this process may use {usable}"
-            )
-        cores = len(config.cpus or usable)
-        if config.threads > cores:
-            whose = "`cpus` names" if config.cpus else "this machine has"
-            raise sweep.problem(("latency", place, "threads"), f"is {config.threads}; {whose} {cores} cores")
-        check_installed(config.backend)
-        if keeps_files(config):
-            check_writable()
+    for _, lack in machine_lacks(sweep):
+        raise lack
+    if any(keeps_files(config) for config in sweep.latency):
+        check_writable()
     if isinstance(sweep.accuracy, TrainedAccuracy) and sweep.accuracy.budget.halving:
         halving.check_installed()
 
 
-def _check_same_device(store: Store, sweep: Sweep, folder: Path) -> None:
-    """Samples of one variant must not mix machines or runtimes."""
+def machine_lacks(sweep: Sweep) -> Iterator[tuple[int, MbsweepError]]:
+    """What this machine lacks for the latencies of a sweep, each with its configuration's place.
+
+    `run` refuses it; `plan`, which may be made for another machine, tells it.
+    """
+    usable = sorted(os.sched_getaffinity(0))
+    for place, config in enumerate(sweep.latency):
+        if missing := sorted(set(config.cpus) - set(usable)):
+            told = f"names core {missing[0]}; this process may use {usable}"
+            yield place, sweep.problem(("latency", place, "cpus"), told)
+        cores = len(config.cpus or usable)
+        if config.threads > cores:
+            whose = "`cpus` names" if config.cpus else "this machine has"
+            told = f"is {config.threads}; {whose} {cores} cores"
+            yield place, sweep.problem(("latency", place, "threads"), told)
+        try:
+            check_installed(config.backend)
+        except MbsweepError as error:
+            yield place, error
+
+
+def check_same_device(store: Store, sweep: Sweep, folder: Path) -> None:
+    """MbsweepError where a run was measured elsewhere: samples of one variant mix no machines or runtimes."""
     sessions = store.sessions()
     if not sessions:
         return

@@ -9,11 +9,10 @@ from typing import Any
 
 from mbsweep.accuracy import SOURCES
 from mbsweep.database import EmptyRunError
-from mbsweep.errors import MbsweepError
 from mbsweep.folder import check_free, holds_run
-from mbsweep.pipeline import check, check_space, default_out
-from mbsweep.profiler.backends import check_installed
-from mbsweep.profiler.device import usable_cores
+from mbsweep.pipeline import check, check_same_device, default_out, machine_lacks
+from mbsweep.possible import check_space
+from mbsweep.profiler.device import available_memory_bytes, needed_bytes, usable_cores
 from mbsweep.space.accuracy import SupernetAccuracy, TrainedAccuracy
 from mbsweep.space.counting import SpaceCounts, count_space
 from mbsweep.space.latency import LatencyConfig
@@ -48,13 +47,15 @@ def plan(sweep: Sweep, out: Path | None = None) -> str:
     lines.append(f"  mult-adds  {space.macs.min():,} to {space.macs.max():,}")
     if sweep.accuracy:
         lines.append(_accuracy_line(sweep, space))
-    finished = _done(folder)
+    finished = _done(sweep, folder)
     seconds = 0.0
-    for config in sweep.latency:
+    lacks = list(machine_lacks(sweep))
+    for place, config in enumerate(sweep.latency):
         done = _finished(finished, config, space)
         about, total_s = (_measuring if config.kind == "measured" else _predicting)(space, config)
         lines.append(f"  latency    {config.id}: {about}; {done:,} of {len(space):,} done")
-        lines += [f"             {missing}" for missing in _missing(config)]
+        lines += [f"             {lack}" for at, lack in lacks if at == place]
+        lines += [f"             {large}" for large in _too_large(space, config)]
         seconds += total_s * (1 - done / len(space))
     training_s = _training_s(sweep.accuracy, space)
     if math.isnan(training_s):
@@ -108,13 +109,14 @@ def _training_s(config: Any, space: SpaceCounts) -> float:
     return images * total_s / usable_cores()
 
 
-def _done(folder: Path) -> dict[str, list[Finished]]:
+def _done(sweep: Sweep, folder: Path) -> dict[str, list[Finished]]:
     """config -> what is known of each of its variants; empty where there is no run yet."""
     if not holds_run(folder):
         return {}
     found: dict[str, list[Finished]] = {}
     try:
         with Store.read(folder) as store:
+            check_same_device(store, sweep, folder)
             summaries = store.summaries()
             for config, visits in store.visit_counts().items():
                 for variant, count in visits.items():
@@ -141,11 +143,15 @@ def _finished(done: dict[str, list[Finished]], config: LatencyConfig, space: Spa
     )
 
 
-def _missing(config: LatencyConfig) -> Iterator[str]:
-    try:
-        check_installed(config.backend)
-    except MbsweepError as error:
-        yield str(error)
+def _too_large(space: SpaceCounts, config: LatencyConfig) -> Iterator[str]:
+    """That networks which are to be measured do not fit into memory: `run` records that they failed."""
+    needed = needed_bytes(space.weight_bytes, space.peak_activation_bytes, config.batch)
+    available = available_memory_bytes()
+    if config.kind == "measured" and (count := int((needed > available).sum())):
+        yield (
+            f"{count:,} of {len(space):,} do not fit into memory now: needed are up to "
+            f"{needed.max() / 2**30:,.1f} GiB, free are {available / 2**30:,.1f} GiB"
+        )
 
 
 def _measuring(space: SpaceCounts, config: LatencyConfig) -> tuple[str, float]:

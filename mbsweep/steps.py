@@ -8,6 +8,7 @@ from contextlib import closing
 import numpy as np
 
 from mbsweep.errors import MbsweepError
+from mbsweep.possible import lonely_layer, no_step
 from mbsweep.profiler.backends import BACKENDS, asked
 from mbsweep.profiler.bench import Bench
 from mbsweep.profiler.device import this_device, usable_cores
@@ -44,7 +45,11 @@ def time_steps(
         warmup_calls=burn_in,
     )
     yield f"{variant.id}, {first.id}, {burn_in} burn-in steps, on {this_device()}"
-    for mode in BACKENDS[backend].options.get("mode", (first.mode,)):
+    modes = BACKENDS[backend].options.get("mode", (first.mode,))
+    if "forward_backward" in modes and (layer := lonely_layer(variant, batch)):
+        yield f"forward_backward is left out: {no_step(layer)}; with --batch 2 it has two"
+        modes = tuple(mode for mode in modes if mode != "forward_backward")
+    for mode in modes:
         config = first.model_copy(update={"mode": mode})
         with closing(Bench(config, _fail)) as bench:
             bench.prepare([subject], lambda subject, file_bytes: None)

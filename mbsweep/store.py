@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -15,6 +16,11 @@ from mbsweep.drift import Drift, Key, Size
 from mbsweep.training_tables import TRAINING_SCHEMA, TrainingTables, insert_accuracies
 
 SKIPPED = "skipped: "  # how the reason begins where this machine lacks what a configuration needs
+# Reasons that lie in the network, the runtime or the recipe: with the same weights, seeds and versions they
+# come again. A process that died, memory that was short, a busy machine may go another way.
+_SAME_AGAIN = re.compile(
+    r"(seed \d+: )?(ValueError|TypeError|NotImplementedError|CountMismatchError): |.*, also when begun anew"
+)
 
 _SCHEMA = """
 CREATE TABLE sweeps (id INTEGER PRIMARY KEY, used_utc TEXT NOT NULL, name TEXT NOT NULL, title TEXT NOT NULL,
@@ -70,6 +76,11 @@ class VisitRow(NamedTuple):
     round: int
     session: int
     samples: bytes
+
+
+def fails_again(reason: str) -> bool:
+    """Whether what failed for this reason would fail again, however often it is tried."""
+    return _SAME_AGAIN.match(reason) is not None
 
 
 class Store(TrainingTables):

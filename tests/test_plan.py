@@ -1,16 +1,20 @@
 """`mbsweep plan`: what a run would do, for any file that it is given."""
 
+import json
+import os
+import re
 from pathlib import Path
 
 import pytest
 import yaml
-from commands import call, contents, copied, execute, refusal, rewritten
+from commands import call, contents, copied, execute, query, refusal, rewritten
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from made_runs import made_run
 
 from mbsweep import count_space, load_sweep
 from mbsweep.profiler.backends import BACKENDS
+from mbsweep.profiler.device import this_device, versions
 from mbsweep.store import Store
 
 SWEEPS = Path(__file__).parents[1] / "sweeps"
@@ -72,17 +76,29 @@ def test_what_is_done_is_told(tiny_run, tiny_sweep, tmp_path):
     assert contents(folder) == before
 
 
+def made_here(*words):
+    """The folder of a made run that says it was measured on this machine."""
+    run = made_run(*words)
+    here = json.dumps(this_device().as_dict() | {"id": "here"}), json.dumps(versions())
+    execute(run, "UPDATE sessions SET device = ?, versions = ?", here)
+    return run
+
+
 ASKED = """\
 space: {width: [0.25], resolution: [160, 128, 32]}
 latency:
   - {backend: torch, rounds: 12, target_pct: 5}
+"""
+PREDICTED = """\
+space: {width: [0.25], resolution: {from: 32, to: 384, step: 32}}
+latency:
   - {backend: torch, kind: predicted, rounds: 12}
 """
 
 
 def test_settled_variants_are_done_before_their_budget(tmp_path):
     """Ten of twelve rounds are there: done where the kept interval is narrow enough, and of them all."""
-    run = made_run(tmp_path / "run", ASKED, {"torch-fp32-b1-t1": [[[5]] * 10, [[4]] * 10, [[3]] * 10]})
+    run = made_here(tmp_path / "run", ASKED, {"torch-fp32-b1-t1": [[[5]] * 10, [[4]] * 10, [[3]] * 10]})
     sweep = tmp_path / "made.yaml"
     sweep.write_text(ASKED, encoding="utf-8")
     ids = [variant.id for variant in count_space(load_sweep(sweep)).variants()]
@@ -94,11 +110,11 @@ def test_settled_variants_are_done_before_their_budget(tmp_path):
 
 
 def test_predicted_variants_are_done_once(tmp_path):
-    """Two of three have a prediction, and one of them was visited for it, too: two are done."""
+    """Two of twelve have a prediction, and one of them was visited for it, too: two are done."""
     config = "torch-fp32-b1-t1-predicted"
-    run = made_run(tmp_path / "run", ASKED, {config: [[[5]] * 12, [], []]})
+    run = made_here(tmp_path / "run", PREDICTED, {config: [[[5]] * 12, *([[]] * 11)]})
     sweep = tmp_path / "made.yaml"
-    sweep.write_text(ASKED, encoding="utf-8")
+    sweep.write_text(PREDICTED, encoding="utf-8")
     ids = [variant.id for variant in count_space(load_sweep(sweep)).variants()]
     with Store.write(run) as store:
         rows = [(name, 1.0, 1.0, 1.0) for name in (*ids[:2], "a variant of an older sweep")]
@@ -106,7 +122,7 @@ def test_predicted_variants_are_done_once(tmp_path):
     (line,) = [line for line in plan(sweep, "--out", run) if config in line]
     assert (
         line
-        == f"latency    {config}: 3 variants predicted from at most 400 blocks and 24 networks; 2 of 3 done"
+        == f"latency    {config}: 12 variants predicted from at most 400 blocks and 24 networks; 2 of 12 done"
     )
 
 
@@ -132,6 +148,39 @@ def test_a_runtime_that_is_missing_is_told_before_the_run(tmp_path, monkeypatch)
         "latency backend 'torch' needs no-such-package, which is not installed; "
         "run: pip install 'mbsweep[torch]'"
     ) in plan(sweep, "--out", tmp_path / "run")
+
+
+def test_what_this_machine_lacks_is_told(tmp_path):
+    """Cores, threads and memory that are not here, which a plan for another machine need not know."""
+    sweep = tmp_path / "made.yaml"
+    sweep.write_text(
+        "space: {width: [0.25, 4.0], resolution: 4096}\n"
+        "latency:\n"
+        "  - {backend: torch, threads: 1024}\n"
+        "  - {backend: torch, cpus: [4095], batch: 4096}\n",
+        encoding="utf-8",
+    )
+    lines = plan(sweep, "--out", tmp_path / "run")
+    usable = sorted(os.sched_getaffinity(0))
+    first, second = (place for place, line in enumerate(lines) if line.startswith("latency"))
+    told = f"{sweep}:3: latency[0].threads is 1024; this machine has {len(usable)} cores"
+    assert lines[first + 1] == told
+    assert lines[second + 1] == f"{sweep}:4: latency[1].cpus names core 4095; this process may use {usable}"
+    # 2 x 4 bytes x 4096 images x (128 + 256) channels x 2048 x 2048 pixels, and less than 1 GiB of weights
+    assert re.fullmatch(
+        r"2 of 2 do not fit into memory now: needed are up to 49,152\.\d GiB, free are [\d.,]+ GiB",
+        lines[second + 2],
+    )
+
+
+def test_a_run_of_another_machine_is_refused(tiny_run, tiny_sweep, tmp_path):
+    """As `run` refuses it."""
+    folder = copied(tiny_run, tmp_path)
+    (device,) = query(folder, "SELECT device FROM sessions ORDER BY id DESC LIMIT 1")[0]
+    execute(folder, "UPDATE sessions SET device = ?", [json.dumps(json.loads(device) | {"cores": 999})])
+    refused = [refusal(call(command, tiny_sweep, "--out", folder)) for command in ("plan", "run")]
+    assert refused[0] == refused[1]
+    assert refused[0].startswith(f"{folder} was measured with cores 999, and here it is ")
 
 
 def test_limits_and_sample_are_told(tmp_path):

@@ -41,6 +41,16 @@ def test_a_runtime_without_training_has_one_line():
     assert re.fullmatch(SEC_PER_BATCH.format("forward", 3), line)
 
 
+def test_a_step_that_cannot_be_is_left_out_before_anything_is_timed():
+    """One image at 32 px has no training step: its forward pass is timed all the same."""
+    _, left_out, forward = bench(*TINY, "--batch", 1, "--steps", 3)
+    assert left_out == (
+        "forward_backward is left out: batch normalisation needs more than one value per channel, and "
+        "block12.dw gives one; with --batch 2 it has two"
+    )
+    assert re.fullmatch(SEC_PER_BATCH.format("forward", 3), forward)
+
+
 def test_one_step_has_no_deviation():
     """The spread of a single step is unknown."""
     line = bench(*TINY, "--steps", 1, "--backend", "onnxruntime")[1]
@@ -102,7 +112,7 @@ def test_a_network_that_fails_is_one_line():
             pass
 
     with patch("mbsweep.steps.Bench", Broken):
-        lines = time_steps(Variant(width=0.25, resolution=32), "torch", "fp32", 1, 1, 5, 0)
+        lines = time_steps(Variant(width=0.25, resolution=32), "torch", "fp32", 2, 1, 5, 0)
         next(lines)
         with pytest.raises(MbsweepError) as refused:
             next(lines)

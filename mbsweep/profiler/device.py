@@ -8,7 +8,12 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Amount = TypeVar("Amount", int, NDArray[np.int64])
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,14 @@ def available_memory_bytes() -> int:
         if line.startswith("MemAvailable:"):
             return int(line.split()[1]) * 1024
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
+
+
+def needed_bytes(weight_bytes: Amount, activation_bytes: Amount, batch: int) -> Amount:
+    """Memory that a network takes, roughly: it is held up to three times while it is exported.
+
+    activation_bytes: of one image, where most are alive. Also of arrays.
+    """
+    return 3 * weight_bytes + 2 * batch * activation_bytes
 
 
 # Everything that a measured number may depend on; those that are not installed are left out.

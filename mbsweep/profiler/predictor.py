@@ -53,10 +53,18 @@ def choose_networks(blocks: SpaceBlocks, count: int) -> tuple[Places, Places]:
     """
     random = np.random.default_rng(0)
     order = random.permutation(len(blocks.space))
-    held_out, rest = np.split(order[: count + CANDIDATES], [round(HELD_OUT * min(count, len(order)))])
+    fitted_count, held_out_count = shared_out(count, len(order))
+    held_out, rest = np.split(order[: count + CANDIDATES], [held_out_count])
     features = _network_features(blocks, blocks.macs.astype(np.float64))[rest]
-    fitted = rest[_spread(features, min(count - len(held_out), len(rest)))]
+    fitted = rest[_spread(features, fitted_count)]
     return np.sort(fitted), np.sort(held_out)
+
+
+def shared_out(count: int, variants: int) -> tuple[int, int]:
+    """Of `count` networks to be measured in a space: how many to fit on, and how many to hold out."""
+    measured = min(count, variants)
+    held_out = round(HELD_OUT * measured)
+    return measured - held_out, held_out
 
 
 def _spread(points: Floats, count: int) -> Places:
@@ -65,6 +73,7 @@ def _spread(points: Floats, count: int) -> Places:
     distance = np.full(len(points), np.inf)
     while len(chosen) < count:
         np.minimum(distance, ((points - points[chosen[-1]]) ** 2).sum(axis=1), out=distance)
+        distance[chosen[-1]] = -1  # never twice, where points are alike
         chosen.append(int(distance.argmax()))
     return np.array(chosen)
 

@@ -29,11 +29,16 @@ class Layer:
         return self.kernel**2 * inputs_per_output * self.out_channels
 
     @property
+    def is_normalised(self) -> bool:
+        """Whether batch normalisation follows: after every convolution."""
+        return self.kind not in ("avg_pool", "fc")
+
+    @property
     def params(self) -> int:
         """Trainable scalars: the weights, and scale and shift of batch normalisation or the bias."""
         if self.kind == "avg_pool":
             return 0
-        return self.weights + self.out_channels * (1 if self.kind == "fc" else 2)
+        return self.weights + self.out_channels * (2 if self.is_normalised else 1)
 
     @property
     def macs(self) -> int:

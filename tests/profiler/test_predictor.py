@@ -238,3 +238,10 @@ def test_constant_values_stay_constant():
     """A constant is found from two values, at any distance from them."""
     values, _ = Smooth.fit(np.array([[0.0], [1.0]]), np.array([0.5, 0.5])).predict(np.array([[0.5], [40.0]]))
     np.testing.assert_allclose(values, 0.5)
+
+
+def test_no_network_is_measured_twice_where_many_are_alike():
+    """Twelve widths that round to one network: twelve places, each once."""
+    sweep = parse_sweep("space: {width: {from: 0.25, to: 0.2511, step: 0.0001}, resolution: 32}\n", "alike")
+    fitted, held_out = choose_networks(space_blocks(count_space(sweep)), 12)
+    assert sorted([*fitted.tolist(), *held_out.tolist()]) == list(range(12))

@@ -163,11 +163,14 @@ def check_gradients(net: nn.Module, step: Callable[[], Tensor]) -> None:
             raise ValueError(f"a training step gives {name} a gradient that is not finite")
 
 
-def reference(module: nn.Module, image: NDArray[np.float32], mode: str) -> NDArray[np.float32]:
-    """The logits that a backend must give: eager, fp32, contiguous, on the CPU; for a step in train mode."""
+def reference(module: nn.Module, image: NDArray[np.floating], mode: str) -> NDArray[np.floating]:
+    """The logits that a backend must give: eager, contiguous, on the CPU; for a step in train mode.
+
+    In the precision of the image: fp32, or float64 to tell what fp32 rounds.
+    """
     import torch
 
-    net = copy.deepcopy(module)
+    net = copy.deepcopy(module).to(torch.from_numpy(image).dtype)
     net = to_train(net) if mode == "forward_backward" else net.eval()
     with torch.inference_mode():
         return net(torch.from_numpy(image)).numpy()  # type: ignore[no-any-return]
