@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from scipy.stats import kendalltau
 
+from mbsweep import trust
 from mbsweep.errors import MbsweepError
 
 # What names one device, runtime and setting: the latencies of a group can be ranked.
@@ -89,8 +90,11 @@ def print_comparison(
     width = None if Console().is_terminal else 160
     console = Console(width=width, markup=False, emoji=False)  # a folder may be called "[red]"
     for one, other in pairs:
-        known = [of.get(rows["config"].iloc[0], ()) for of, rows in zip(remarks, (one, other), strict=True)]
-        _print_pair(console, one, other, known)
+        cautions = [
+            trust.of_latencies(rows, of.get(rows["config"].iloc[0], ()))
+            for of, rows in zip(remarks, (one, other), strict=True)
+        ]
+        _print_pair(console, one, other, cautions)
     _print_agreement(console, pd.concat([first, second, published], ignore_index=True))
 
 
@@ -110,7 +114,7 @@ def _pairs(first: pd.DataFrame, second: pd.DataFrame) -> list[tuple[pd.DataFrame
 
 
 def _print_pair(
-    console: Console, first: pd.DataFrame, second: pd.DataFrame, remarks: Sequence[Sequence[str]]
+    console: Console, first: pd.DataFrame, second: pd.DataFrame, cautions: Sequence[Sequence[str]]
 ) -> None:
     one, other = first.set_index("variant"), second.set_index("variant")
     both = [variant for variant in one.index if variant in other.index]
@@ -119,7 +123,7 @@ def _print_pair(
     console.print(
         f"A = {names[0]} on {devices[0]}", f"B = {names[1]} on {devices[1]}", sep="\n", highlight=False
     )
-    for which, words in zip("AB", remarks, strict=True):
+    for which, words in zip("AB", cautions, strict=True):
         if words:
             console.print(f"of {which}: {'; '.join(words)}", highlight=False)
     if not both:

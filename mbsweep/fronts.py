@@ -7,10 +7,21 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from mbsweep import trust
 from mbsweep.columns import COLUMNS, EXACT, INTERVALS, SOURCE
 from mbsweep.decide import checked
 from mbsweep.errors import MbsweepError
-from mbsweep.panels import COUNTED, heading, interval, label, of_config, panels, plain_number, where
+from mbsweep.panels import (
+    COUNTED,
+    heading,
+    interval,
+    label,
+    of_config,
+    panels,
+    plain_number,
+    print_cautions,
+    where,
+)
 from mbsweep.pareto import front, hypervolume
 from mbsweep.results import Run
 from mbsweep.show import console, make_table
@@ -35,11 +46,16 @@ def print_fronts(
         what = f"{missing[0]} is known" if missing else f"both {cost} and {value} are known"
         hint = "; --cost macs needs no latency" if cost in missing else ""
         raise MbsweepError(f"{where(run, config)}: {what} of no variant{hint}")
+    remarks = run.remarks()
     for number, (title, every) in enumerate(_groups(table, cost)):
         if number:
             print()
         print(title)
         rows = every[is_known[every.index]]
+        if cost not in EXACT:
+            print_cautions(trust.of_latencies(rows, remarks.get(every["config"].iloc[0], ())))
+        if value.startswith("top"):
+            print_cautions(trust.of_accuracies(rows))
         if rows.empty:
             print(f"  both {label(cost)} and {label(value)} are known of no variant")
         for (kind, source, dataset), group in rows.groupby(SOURCE, dropna=False, sort=False):

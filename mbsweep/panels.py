@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -69,6 +70,12 @@ def _no_latency(rows: pd.DataFrame) -> str:
     """With the reason, where all rows have the same: the configuration was skipped."""
     reasons = rows["error"].unique()
     return f"no latency, {reasons[0]}" if len(reasons) == 1 and isinstance(reasons[0], str) else "no latency"
+
+
+def print_cautions(said: Sequence[str]) -> None:
+    """Print what is to be known of a panel's numbers, below its heading."""
+    for words in said:
+        print(f"  caution: {words}")
 
 
 def label(name: str) -> str:

@@ -6,10 +6,11 @@ from typing import Any
 
 import pandas as pd
 
+from mbsweep import trust
 from mbsweep.columns import EXACT
 from mbsweep.decide import Budget, Decision, checked, decide
 from mbsweep.errors import MbsweepError
-from mbsweep.panels import heading, interval, label, of_config, panels, where, with_unit
+from mbsweep.panels import heading, interval, label, of_config, panels, print_cautions, where, with_unit
 from mbsweep.reporter.hover import accuracy_words
 from mbsweep.results import Run
 from mbsweep.space.rules import integer
@@ -24,13 +25,16 @@ def print_picks(run: Run, budget: Budget, config: str | None, count: int) -> boo
     checked("--count", count, integer(1, 1_000_000, 3))
     table = of_config(run, config)
     _check_known(table, budget, where(run, config))
-    any_fits = False
+    any_fits, remarks = False, run.remarks()
     for number, rows in enumerate(panels(table)):
         decision = decide(rows, budget)
         any_fits |= bool(decision.fitting)
         if number:
             print()
         print(heading(rows))
+        print_cautions(trust.of_latencies(rows, remarks.get(rows["config"].iloc[0], ())))
+        if any(name in budget.needed for name in ("top1_pct", "top5_pct")):
+            print_cautions(trust.of_accuracies(rows))
         _print_decision(rows, budget, decision, count)
     return any_fits
 
@@ -54,7 +58,9 @@ def _print_decision(rows: pd.DataFrame, budget: Budget, decision: Decision, coun
     for rank, place in enumerate(decision.fitting[:count], start=1):
         _print_row(f"{rank:>3}. ", rows.iloc[place], budget)
     missed = decision.missed
-    if not decision.fitting:
+    if decision.unknown == len(rows):
+        print(f"  nothing can be judged: {_unknown(rows, budget)}")
+    elif not decision.fitting:
         print("  nothing fits")
     if decision.nearest is not None:
         print("  nearest:")
@@ -68,16 +74,28 @@ def _print_decision(rows: pd.DataFrame, budget: Budget, decision: Decision, coun
     print(f"  {_counts(len(rows), decision)}")
 
 
+def _unknown(rows: pd.DataFrame, budget: Budget) -> str:
+    """`top-1 accuracy is known of no variant (REASON)`, of the first number that is needed and unknown."""
+    for name in budget.needed:
+        if rows[name].notna().any():
+            continue
+        reasons = rows["top1_reason" if name.startswith("top") else "error"].unique()
+        only = len(reasons) == 1 and isinstance(reasons[0], str)
+        return f"{label(name)} is known of no variant{f' ({reasons[0]})' if only else ''}"
+    return f"{' and '.join(map(label, budget.needed))} are known together of no variant"
+
+
 def _print_row(mark: str, row: pd.Series[Any], budget: Budget) -> None:
     latency = ["latency_ms"] if pd.notna(row["latency_ms"]) else []  # told without a limit, too
     names = dict.fromkeys([budget.maximize, *latency, *budget.needed])
+    cautions = {name: words[0] for name, words in trust.of_each(row.to_frame().T).items() if words[0]}
     print(f"{mark}{row['variant']}")
-    print(f"     {'; '.join(_reason(name, row, budget) for name in names)}")
+    print(f"     {'; '.join(_reason(name, row, budget, cautions.get(name, '')) for name in names)}")
 
 
-def _reason(name: str, row: pd.Series[Any], budget: Budget) -> str:
+def _reason(name: str, row: pd.Series[Any], budget: Budget, caution: str) -> str:
     """`latency 1.49 ms (95 % interval 1.48 to 1.5 ms), 74.4 % of 2 ms`: a number and what it means."""
-    said = f"{label(name)} {with_unit(name, row[name])} ({_origin(name, row)})"
+    said = f"{label(name)} {with_unit(name, row[name])} ({_origin(name, row)}{caution and f', {caution}'})"
     limit = budget.limits.get(name)
     if limit is not None:
         over_pct = budget.over_pct(row).get(name)

@@ -83,7 +83,10 @@ def _accuracy_line(sweep: Sweep, space: SpaceCounts) -> str:
         return f"  accuracy   {_training_words(sweep.accuracy, len(space))}"
     found = SOURCES[sweep.accuracy.source](space.variants(), sweep.accuracy, "fp32")
     known = sum(not math.isnan(accuracy.top1_pct) for accuracy in found)
-    return f"  accuracy   {sweep.accuracy.source}, {found[0].source}: known for {known:,} of {len(space):,}"
+    why = "" if known else f"; {found[0].reason}"
+    return (
+        f"  accuracy   {sweep.accuracy.source}, {found[0].source}: known for {known:,} of {len(space):,}{why}"
+    )
 
 
 def _training_words(config: TrainedAccuracy | SupernetAccuracy, variants: int) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import astuple, replace
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,9 +19,11 @@ from mbsweep.accuracy.trained import supernet_name
 from mbsweep.accuracy.value import NAN, Accuracy
 from mbsweep.accuracy.worker import TrainingWorker
 from mbsweep.child import AnswerError
+from mbsweep.errors import MbsweepError
+from mbsweep.folder import FILE_NAME
 from mbsweep.measuring import Progress
 from mbsweep.profiler.device import usable_cores
-from mbsweep.space.accuracy import SupernetAccuracy, TrainedAccuracy
+from mbsweep.space.accuracy import UNRELIABLE, SupernetAccuracy, TrainedAccuracy
 from mbsweep.space.counting import count
 from mbsweep.space.variant import Variant, largest_of
 from mbsweep.store import Store
@@ -88,9 +92,7 @@ def _train(
     """Train the supernet and test the variants. Raises AnswerError where that cannot be done."""
     largest, threads = largest_of(variants), usable_cores()
     session = store.begin_session(*training_device(["cpu"]))
-    # A name of its own for each set of networks and settings: what one has learnt is not for another.
-    name = f"supernet_{hashlib.sha256(source.encode()).hexdigest()[:6]}.safetensors"
-    checkpoint = weights_folder(store.folder, config.recipe, dataset) / name
+    checkpoint = weights_folder(store.folder, config.recipe, dataset) / _file_name(source)
     progress.begin(f"train a supernet on {dataset.id}", config.recipe.epochs)
     worker = TrainingWorker(threads, "cpu")
     try:
@@ -128,16 +130,32 @@ def _train(
         worker.close()
 
 
+def _file_name(source: str) -> str:
+    """One for each set of networks and settings: what one has learnt is not for another."""
+    return f"supernet_{hashlib.sha256(source.encode()).hexdigest()[:6]}.safetensors"
+
+
+def report_of(path: Path) -> dict[str, Any] | None:
+    """What `trust` said of the supernet in a file; None where the file does not lie in its run's folder."""
+    for folder in path.resolve().parents[:3]:
+        if (folder / FILE_NAME).is_file():
+            with suppress(MbsweepError), Store.read(folder) as store:
+                reports = {_file_name(source): report for source, report in store.supernets().items()}
+                return json.loads(reports[path.name]) if path.name in reports else None
+    return None
+
+
 def trust(supernet: dict[str, float], alone: dict[str, float], min_tau: float) -> dict[str, Any]:
     """How far a supernet's accuracies agree with those of variants that were trained alone, in percent.
 
-    Kendall's tau, the pairs that are ranked otherwise and how far apart they are alone at most, the mean of
-    what is missing to the accuracy alone, and the largest difference.
+    Kendall's tau, the pairs that are ranked otherwise and how far apart they are alone at most, and how much
+    more the supernet's accuracies are than those alone: the least, the most, the mean.
     """
     both = [variant for variant in alone if variant in supernet]
     if not both:
-        return {"networks": 0, "summary": "not compared with networks that were trained alone"}
-    gaps = np.array([alone[variant] - supernet[variant] for variant in both])
+        words = f"not compared with networks that were trained alone; {UNRELIABLE} (tau unknown)"
+        return {"networks": 0, "summary": words}
+    gaps = np.array([supernet[variant] - alone[variant] for variant in both])
     pairs = [(alone[a] - alone[b], supernet[a] - supernet[b]) for a, b in combinations(both, 2)]
     exchanged = [abs(apart) for apart, other in pairs if apart * other < 0]
     tau, ranked = NAN, "unknown"
@@ -147,18 +165,17 @@ def trust(supernet: dict[str, float], alone: dict[str, float], min_tau: float) -
         apart = f", alone at most {max(exchanged):.2f} points apart" if exchanged else ""
         ranked = f"{tau:.2f} ({len(exchanged)} of {len(pairs)} pairs exchanged{apart})"
     networks = f"{len(both)} network{'s that were' if len(both) > 1 else ' that was'} trained alone"
-    words = (
-        f"against {networks}: Kendall's tau {ranked}, {abs(gaps.mean()):.1f} points "
-        f"{'below' if gaps.mean() > 0 else 'above'} them on average, at most {np.abs(gaps).max():.1f} apart"
-    )
+    span = f"{gaps.min():+.1f} to {gaps.max():+.1f} points from theirs, {gaps.mean():+.1f} on average"
+    off = span if len(both) > 1 else f"{gaps[0]:+.1f} points from its own"
+    words = f"against {networks}: Kendall's tau {ranked}, accuracies {off}"
     if not tau >= min_tau:
         why = "unknown" if np.isnan(tau) else f"below {min_tau:g}"
-        words += f"; its ranking is not to be relied on (tau {why})"
+        words += f"; {UNRELIABLE} (tau {why})"
     return {
         "networks": len(both),
         "tau": None if np.isnan(tau) else tau,
+        "gaps_pct": [float(gaps.min()), float(gaps.max())],
         "mean_gap_pct": float(gaps.mean()),
-        "worst_gap_pct": float(np.abs(gaps).max()),
         "is_reliable": bool(tau >= min_tau),
         "summary": words,
     }

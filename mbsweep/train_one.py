@@ -13,6 +13,7 @@ import numpy as np
 from pydantic import ValidationError
 from torch import nn
 
+from mbsweep import trust
 from mbsweep.accuracy.checkpoint import WEIGHT, Checkpoint, open_checkpoint, write_checkpoint
 from mbsweep.accuracy.datasets import Dataset, open_dataset
 from mbsweep.accuracy.supernet import extract
@@ -32,6 +33,7 @@ from mbsweep.seeds import SeedNoise, spread
 from mbsweep.space.accuracy import DATASET_CONFIGS, Recipe
 from mbsweep.space.rules import did_you_mean, shown
 from mbsweep.space.variant import Variant
+from mbsweep.supernets import report_of
 
 NO_SEED_NOISE = SeedNoise(variance=0.0, freedom=math.inf, total=1)  # the interval is that of the images alone
 
@@ -89,6 +91,8 @@ def train_network(
     begin = None if start is None else _begin(start, variant, images)
     yield f"{variant.id} on {images.id}, {recipe.epochs} epochs, seed {seed}"
     yield from (f"{images.id}: {note}" for note in images.remarks)
+    if start is not None:
+        yield from _cautions(variant, open_checkpoint(start))
     try:
         for row in train(Job(variant, recipe, seed), images, checkpoint, start=begin):
             yield (
@@ -121,6 +125,7 @@ def _begin(path: Path, variant: Variant, images: Dataset) -> nn.Module:
 def extract_network(path: Path, fields: dict[str, Any], dataset: str, output: Path) -> str:
     """Write one network of a supernet to a file of its own; return in a line what was written.
 
+    Below it, in lines of their own, what keeps the network from being relied on.
     Raises MbsweepError where the file is no supernet, or does not have the network.
     """
     _check_output(output)
@@ -134,7 +139,17 @@ def extract_network(path: Path, fields: dict[str, Any], dataset: str, output: Pa
     weights = {WEIGHT + name: tensor for name, tensor in net.state_dict().items()}
     write_checkpoint(output, Checkpoint(about | {"variant": asdict(variant)}, [], weights))
     found = evaluate(net, images.part("test", variant.resolution), (about["mean"], about["std"]))
-    return f"{output}: {variant.id}, {told(found, images, 'test')}"
+    said = [f"{output}: {variant.id}, {told(found, images, 'test')}", *_cautions(variant, state)]
+    if words := trust.of_supernet(report_of(path)):
+        said.append(f"caution: {words}")
+    return "\n".join(said)
+
+
+def _cautions(variant: Variant, state: Checkpoint) -> list[str]:
+    """What is to be known of a network that is taken from a file; nothing where all is well."""
+    space = state.about.get("supernet")
+    words = trust.of_extracted(variant, space["variants"]) if space else ""
+    return [f"caution: {words}"] if words else []
 
 
 def _check_classes(path: Path, state: Checkpoint, images: Dataset) -> None:

@@ -146,6 +146,10 @@ class TrainingTables(Database):
         rows = self._query("SELECT report FROM supernets WHERE source = ?", [source])
         return str(rows[0][0]) if rows else None
 
+    def supernets(self) -> dict[str, str]:
+        """Source -> what was kept of each supernet that has come to its end."""
+        return dict(self._query("SELECT source, report FROM supernets"))
+
 
 def insert_accuracies(sql: sqlite3.Connection, rows: Iterable[tuple[Any, ...]]) -> None:
     """Within a transaction: see `TrainingTables.set_accuracies`."""

@@ -190,7 +190,7 @@ def test_a_skipped_configuration_says_why(tmp_path):
     ]
     lines = picked(run, "--max-latency-ms", "2")
     assert lines[1:3] == [
-        "  nothing fits",
+        f"  nothing can be judged: latency is known of no variant ({reason})",
         "  0 of 3 fit, 0 do not; of 3 a needed number is unknown, 3 of these with an error",
     ]
 

@@ -32,6 +32,8 @@ Floats = NDArray[np.float64]
 SPARE = 2  # points beyond the model's terms, at least
 NEW_PCT = 1  # a term of which the terms before it explain all but so much tells nothing new
 ALONE = 0.99  # the leverage of a point on which a term hangs alone: no other point can check it
+LEVELS = 9  # values of a field, from the points' least to their most, at which a model must not fall
+SLACK_PCT = 0.1  # of top-1 that it may: channels are rounded
 EDGE_PCT = 0.05  # a top-1 of 0 or 100 % counts as so far from it, since its logit has no end
 BODY = (
     "family",
@@ -137,6 +139,52 @@ class Model:
         )
 
 
+def falls(model: Model, like: Variant) -> str:
+    """Where a model gives more width or resolution less accuracy, within its points; empty where nowhere.
+
+    More depth may give less, as it does in short trainings, but not here less and there more. like: any
+    network of the points' body.
+    """
+    levels: list[list[float]] = []
+    for low, high, is_whole in zip(model.low, model.high, (False, True, True), strict=False):
+        between = np.linspace(low, high, LEVELS)
+        levels.append(np.unique(between.round() if is_whole else between).tolist())
+    variants = [
+        replace(like, width=width, resolution=int(resolution), depth=int(depth))
+        for width in levels[0]
+        for resolution in levels[1]
+        for depth in levels[2]
+    ]
+    numbers = numbers_of(variants)
+    top1_pct = model.predict(numbers)[0]
+    top1_pct[list(_beyond(model, numbers))] = NAN
+    shape = [len(values) for values in levels]
+    places = np.arange(len(variants)).reshape(shape)
+    for axis, name in enumerate(RANGES[:3]):
+        lines = np.moveaxis(top1_pct.reshape(shape), axis, 0).reshape(shape[axis], -1).T
+        for line, along in zip(lines, np.moveaxis(places, axis, 0).reshape(shape[axis], -1).T, strict=True):
+            fall = _fall(line)
+            if fall is None or (name == "depth" and _fall(-line) is None):
+                continue
+            before, after = (variants[along[place]] for place in fall)
+            given = [f"{top1_pct[along[place]]:.1f} %" for place in fall]
+            return (
+                f"the model of {model.count} points falls between them, from {given[0]} at {before.id} to "
+                f"{given[1]} at {after.id}; it needs more points"
+            )
+    return ""
+
+
+def _fall(line: Floats) -> tuple[int, int] | None:
+    """The places of a peak and of the value that is the farthest below it behind it; None where none is."""
+    known = np.flatnonzero(~np.isnan(line))
+    fallen = np.maximum.accumulate(line[known]) - line[known]
+    if not (fallen > SLACK_PCT).any():
+        return None
+    last = int(fallen.argmax())
+    return int(known[line[known][:last].argmax()]), int(known[last])
+
+
 def numbers_of(variants: Sequence[Variant]) -> Floats:
     """(variants, RANGES)."""
     rows = [(variant.width, variant.resolution, variant.depth) for variant in variants]
@@ -195,7 +243,10 @@ def predicted_accuracies(
         try:
             if body not in known:
                 raise MbsweepError(_other_body(body, list(known)))
-            model = Model([points.variants[place] for place in known[body]], points.top1_pct[known[body]])
+            of_body = [points.variants[place] for place in known[body]]
+            model = Model(of_body, points.top1_pct[known[body]])
+            if words := falls(model, of_body[0]):
+                raise MbsweepError(words)
         except MbsweepError as error:
             found |= dict.fromkeys(places, unknown(str(error)))
             continue

@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from mbsweep import trust
 from mbsweep.columns import COLUMNS
 from mbsweep.panels import panels
 from mbsweep.reporter.drawing import COLOURS, LOG_AXIS, SYMBOLS
@@ -55,7 +56,7 @@ def payload(parts: Sequence[Part], every: pd.DataFrame, table: pd.DataFrame) -> 
         "rows": {name: _values(table[name]) for name in COLUMNS},
         "group": number.tolist(),
         "groups": [
-            _group(parts, rows) | {"total": len(whole[place]), "shared": _shared(number, rows, place)}
+            _group(parts, whole[place]) | {"total": len(whole[place]), "shared": _shared(number, rows, place)}
             for place, rows in enumerate(comparable)
         ],
         "total": len(every),
@@ -63,6 +64,7 @@ def payload(parts: Sequence[Part], every: pd.DataFrame, table: pd.DataFrame) -> 
         "colours": COLOURS,
         "symbols": SYMBOLS,
         "log": LOG_AXIS,
+        "cautions": {name: _values(pd.Series(words)) for name, words in trust.of_each(table).items()},
         "layers": _layers(table),
         "visits": _visits(parts, table),
     }
@@ -122,6 +124,10 @@ def _group(parts: Sequence[Part], rows: pd.DataFrame) -> dict[str, Any]:
         "latency": _asked(part.settings[first["config"]]) if part and has_config else None,
         "accuracy": part.accuracy_settings if part else None,
         "pick": _pick(part, first["config"]) if part else None,
+        "cautions": {
+            "latency": trust.of_latencies(rows, part.remarks.get(first["config"], ()) if part else ()),
+            "accuracy": trust.of_accuracies(rows),
+        },
     }
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 SEED = integer(0, 2**32 - 1, 0)
 EXTRAPOLATED = "; extrapolated: "  # in a prediction's note: what follows is about its variant alone
+UNRELIABLE = "its ranking is not to be relied on"  # in the note of a supernet's accuracies
 
 
 class PublishedAccuracy(Strict):

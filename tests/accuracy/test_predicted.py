@@ -1,6 +1,7 @@
 """Predicted accuracies: as good as they say, with intervals that hold, and none beyond the points."""
 
 import math
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -15,9 +16,10 @@ from strategies import any_variants
 
 from mbsweep import MbsweepError, Variant, count, open_run
 from mbsweep.accuracy import SOURCES
-from mbsweep.accuracy.predicted import Model, Points, predicted_accuracies
+from mbsweep.accuracy.predicted import Model, Points, falls, numbers_of, predicted_accuracies
 from mbsweep.accuracy.value import Accuracy
 from mbsweep.pipeline import check
+from mbsweep.plan import plan
 from mbsweep.reporter.figures import FIGURES
 from mbsweep.results import combine
 from mbsweep.space.accuracy import PredictedAccuracy
@@ -203,6 +205,55 @@ def test_nothing_is_predicted_at_other_precisions(precision):
     assert accuracy.reason == f"the points of {TF_SLIM} are fp32; nothing is predicted at {precision}"
 
 
+# Top-1 of widths 0.25 and 0.5 at 32, 48 and 64 px, as short trainings give them.
+SIX = [Variant(width=w, resolution=r, num_classes=10) for w in (0.25, 0.5) for r in (32, 48, 64)]
+
+
+def test_a_model_that_falls_between_its_points_is_refused(monkeypatch):
+    """Six points that rise with width and resolution are met within 4 points by a model that turns between
+    them: every network is refused, with two that it would give the wrong way round.
+    """
+    top1_pct = np.array([70, 96, 96.4, 75, 97, 97.3])
+    model = Model(SIX, top1_pct)
+    assert np.abs(model.predict(numbers_of(SIX))[0] - top1_pct).max() < 4
+    monkeypatch.setattr(Points, "of_table", lambda table: Points("six", "digits", tuple(SIX), top1_pct))
+    found = re.fullmatch(
+        r"the model of 6 points falls between them, from ([\d.]+) % at (\S+) to ([\d.]+) % at (\S+); "
+        "it needs more points",
+        _one(width=0.3, resolution=40, num_classes=10).reason,
+    )
+    high, narrow, low, wide = found.groups()
+    assert float(high) > float(low)
+    assert (narrow, wide) == ("mobilenet_v1_w0.28125_r32_d5_n10", "mobilenet_v1_w0.375_r32_d5_n10")
+    assert math.isnan(_one(width=0.25, resolution=32, num_classes=10).top1_pct)
+
+
+@pytest.mark.parametrize("table", [TF_SLIM, "tf-slim-2017-06-14", "tflite-hosted"])
+def test_models_of_the_published_tables_do_not_fall(table):
+    """Nor do those of docs/accuracy.md's digits."""
+    points = Points.of_table(table)
+    assert falls(Model(points.variants, points.top1_pct), points.variants[0]) == ""
+    digits = [Variant(width=w, resolution=r) for w in (0.25, 0.5, 1.0) for r in (32, 48, 64)]
+    top1_pct = np.array([90.6, 94.5, 96.9, 92.7, 96.7, 97.7, 94.0, 97.2, 97.7])
+    assert falls(Model(digits, top1_pct), digits[0]) == ""
+
+
+@pytest.mark.parametrize(("depth_weight", "turns"), [(0.2, False), (-0.5, False), (-0.1, True)])
+def test_more_depth_may_be_worse_but_not_first_worse_then_better(depth_weight, turns):
+    """A short training of a deep network can give less: the points say so, and the model may."""
+    known = [
+        Variant(width=w, resolution=r, depth=d)
+        for w in (0.25, 0.5, 1.0)
+        for r in (64, 128)
+        for d in (0, 2, 8)
+    ]
+    numbers = numbers_of(known)
+    deep = np.log1p(numbers[:, 2])
+    logits = 0.3 * np.log(numbers[:, 3] / 1e8) + depth_weight * deep
+    model = Model(known, 100 / (1 + np.exp(-logits)))
+    assert (falls(model, known[0]) != "") is turns
+
+
 def test_too_few_points_predict_nothing():
     """timm has four networks; mult-adds, width and a constant take three terms and two points to spare."""
     assert _one(table="timm").reason == "too few points: 4, for a model of 3 terms that takes 5"
@@ -261,6 +312,12 @@ def test_a_run_without_points_is_refused(tmp_path, trained):
     with pytest.raises(MbsweepError, match=r"made.yaml:2: accuracy.run .+other has no trained accuracies"):
         _checked(PREDICTED % f"run: {other}")
     _checked(PREDICTED % f"run: {trained}")
+
+
+def test_plan_says_why_nothing_would_be_predicted():
+    """timm's four networks are too few: known before anything is run."""
+    said = str(plan(parse_sweep(PREDICTED % "table: timm", "made.yaml")))
+    assert "known for 0 of 24; too few points: 4, for a model of 3 terms that takes 5" in said
 
 
 def test_plan_loads_no_torch(tmp_path):

@@ -267,27 +267,47 @@ def test_variants_are_chosen_from_the_smallest_to_the_largest():
 
 
 def test_trust_says_how_alike_the_two_are():
-    """Four networks, one pair of six exchanged: tau 4 / 6; 1 below them on average, 3 apart at most."""
+    """Four networks, one pair of six exchanged: tau 4 / 6; from 3 below to 1 above, 1 below on average."""
     supernet = {"a": 50.0, "b": 62.0, "c": 61.0, "d": 80.0, "e": 99.0}
     alone = {"a": 53.0, "b": 62.0, "c": 63.0, "d": 79.0}
     report = trust(supernet, alone, min_tau=0.7)
     assert report["tau"] == pytest.approx(4 / 6)
     assert report["summary"] == (
         "against 4 networks that were trained alone: Kendall's tau 0.67 (1 of 6 pairs exchanged, alone at "
-        "most 1.00 points apart), 1.0 points below them on average, at most 3.0 apart; its ranking is "
-        "not to be relied on (tau below 0.7)"
+        "most 1.00 points apart), accuracies -3.0 to +1.0 points from theirs, -1.0 on average; its ranking "
+        "is not to be relied on (tau below 0.7)"
     )
     assert "relied" not in trust(supernet, alone, min_tau=0.6)["summary"]
     better = trust({"a": 60.0, "b": 70.0}, {"a": 50.0, "b": 60.0}, 0.7)
-    assert "tau 1.00 (0 of 1 pairs exchanged), 10.0 points above them on average" in better["summary"]
+    assert "(0 of 1 pairs exchanged), accuracies +10.0 to +10.0 points from theirs" in better["summary"]
     same = trust({"a": 60.0, "b": 60.0}, {"a": 50.0, "b": 60.0}, 0.7)
     assert "Kendall's tau unknown, " in same["summary"]
-    assert trust(supernet, {}, 0.7)["summary"] == "not compared with networks that were trained alone"
+    assert trust(supernet, {}, 0.7)["summary"] == (
+        "not compared with networks that were trained alone; its ranking is not to be relied on (tau unknown)"
+    )
     one = trust({"a": 50.0}, {"a": 53.0}, 0.7)["summary"]
     assert one == (
-        "against 1 network that was trained alone: Kendall's tau unknown, 3.0 points below them on average, "
-        "at most 3.0 apart; its ranking is not to be relied on (tau unknown)"
+        "against 1 network that was trained alone: Kendall's tau unknown, accuracies -3.0 points from its own"
+        "; its ranking is not to be relied on (tau unknown)"
     )
+
+
+def check_extracted(folder, root):
+    """A network in between was never trained, and is said to be so; one that was is not. Both say what keeps
+    the ranking from being relied on, if anything does, and, moved elsewhere, that it is not known.
+    """
+    (path,) = (folder / "run" / "weights").glob("*/supernet_*.safetensors")
+    (note,) = set(mbsweep.open_run(folder / "run").table()["top1_note"])
+    words = ["--dataset", root, "--resolution", 16, "--depth", 0, "-o", folder / "net.safetensors"]
+    ranking = [f"caution: the supernet {note}"] if "relied" in note else []
+    never = "caution: width 0.2 was never trained: the supernet's networks have width 0.1, 0.25"
+    for width, cautions in ((0.25, []), (0.2, [never])):
+        result = call("extract", path, "--width", width, *words)
+        assert result.exit_code == 0, result.output
+        assert result.stdout.splitlines()[1:] == [*cautions, *ranking]
+    moved = path.rename(folder / "moved.safetensors")
+    assert "caution: its run is not beside it" in call("extract", moved, "--width", 0.25, *words).stdout
+    moved.rename(path)
 
 
 @pytest.mark.usefixtures("one_core")
@@ -310,6 +330,7 @@ def test_a_sweep_with_a_supernet_end_to_end(tmp_path):
         before = store.trainings(source), store.epochs(source)
     assert report["networks"] == 2
     assert math.isfinite(report["mean_gap_pct"])
+    check_extracted(tmp_path, root)
     mbsweep.run(sweep, tmp_path / "run")
     with Store.read(tmp_path / "run") as store:
         assert (store.trainings(source), store.epochs(source)) == before

@@ -6,13 +6,14 @@ const payload = JSON.parse(document.getElementById("data").textContent);
 const columns = payload.columns;
 const columnOf = Object.fromEntries(columns.map((column) => [column.name, column]));
 const rows = payload.group.map((group, place) => ({ place, group }));
-for (const [name, given] of Object.entries(payload.rows)) {
+function unpacked(given, place) {
   const at = given?.texts ? given.at : given;
-  rows.forEach((row, place) => {
-    const value = Array.isArray(at) ? at[place] : at; // one value stands for all rows
-    row[name] = given?.texts && value !== null ? given.texts[value] : value;
-  });
+  const value = Array.isArray(at) ? at[place] : at; // one value stands for all rows
+  return given?.texts && value !== null ? given.texts[value] : value;
 }
+for (const [name, given] of Object.entries(payload.rows)) rows.forEach((row, place) => { row[name] = unpacked(given, place); });
+// Why a number of a row is not to be relied on; nothing where it is.
+const cautionOf = (row, name) => (name in payload.cautions ? unpacked(payload.cautions[name], row.place) : null);
 const groups = payload.groups.map(({ shared, ...group }, number) => {
   const also = new Set(shared); // what has no latency stands with each device of its configuration
   return { ...group, rows: rows.filter((row) => row.group === number || also.has(row.place)) };

@@ -133,6 +133,8 @@ function card(title, row) {
     const isBelow = name === FLOOR && state.floor !== null && (ends(row, name)?.[0] ?? Infinity) < state.floor;
     const open = (name === "latency_ms" && most !== undefined && row.latency_high_ms > most) || isBelow;
     const shown = make("dd", {}, words.join("; "));
+    const caution = cautionOf(row, name);
+    if (caution) shown.append("; ", make("strong", {}, caution));
     if (open) shown.append("; ", make("strong", {}, isBelow ? "its interval reaches below what is asked" : "its interval reaches beyond the budget"));
     numbers.append(make("div", {}, make("dt", {}, columnOf[name].label), shown));
   }
@@ -142,6 +144,21 @@ function card(title, row) {
     numbers.append(make("div", {}, make("dt", {}, `On the front of top-1 against ${cost}`), make("dd", {}, words)));
   }
   return make("article", { className: "card" }, make("h3", {}, `${title} `, variantButton(row)), numbers);
+}
+
+// What is to be known of all numbers that the answer is made of.
+function cautions() {
+  const { latency, accuracy } = groups[state.group].cautions;
+  const said = [...latency, ...(state.floor !== null || state.by.startsWith("top") ? accuracy : [])];
+  return said.length ? [make("p", { className: "warning" }, `Caution: ${said.join("; ")}.`)] : [];
+}
+
+function whatIsUnknown() {
+  const name = needed(state).find((needs) => groupRows().every((row) => row[needs] === null));
+  if (!name) return "Of no variant here are all numbers known that are asked for.";
+  const reasons = new Set(groupRows().map((row) => (name.startsWith("top") ? row.top1_reason : row.error)));
+  const [reason] = reasons;
+  return `${columnOf[name].label} is known of no variant here${reasons.size === 1 && reason ? `: ${reason}` : ""}.`;
 }
 
 const plural = (count, one, many = `${one}s`) => `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
@@ -158,7 +175,8 @@ function showSample() {
   const [has, all] = [groupRows().length, groups[state.group].total].map((count) => count.toLocaleString("en"));
   const words = `This page has ${has} of ${all} rows, picked at random. Which of all fits best, and how many do, it cannot say.`;
   const ask = snippet("This command says it, from all rows, with these budgets", pickCommand());
-  answer.replaceChildren(make("article", { className: "card" }, make("h3", {}, "No best is named"), make("p", {}, words), ask));
+  const told = make("article", { className: "card" }, make("h3", {}, "No best is named"), make("p", {}, words), ask);
+  answer.replaceChildren(...cautions(), told);
   document.getElementById("counts").textContent = "";
 }
 
@@ -166,7 +184,7 @@ function showAnswer() {
   if (isSample()) return showSample();
   const { fitting, missed, out, unknown } = decision();
   const [best, second] = fitting;
-  answer.replaceChildren();
+  answer.replaceChildren(...cautions());
   if (best) answer.append(card("Best:", best));
   if (second) answer.append(card("Runner-up:", second));
   const more = make("article", { className: "card" }, make("h3", {}, best ? "What 10 % more would buy" : out ? "Nothing fits" : "Nothing can be judged"));
@@ -176,8 +194,9 @@ function showAnswer() {
     const gain = best ? ` (${quantity(state.by, row[state.by])}, +${quantity(state.by, row[state.by] - best[state.by])})` : "";
     list.append(make("li", {}, `${columnOf[cost].label} up to ${quantity(cost, most)}: `, variantButton(row), gain));
   }
-  if (list.children.length) more.append(list);
-  else if (!Object.keys(state.limits).length) more.append(make("p", {}, best ? "No budget is set: the best of all is named." : "Of no variant here are all numbers known that are asked for."));
+  if (!best && !out) more.append(make("p", {}, whatIsUnknown()));
+  else if (list.children.length) more.append(list);
+  else if (!Object.keys(state.limits).length) more.append(make("p", {}, best ? "No budget is set: the best of all is named." : "No variant is as accurate as is asked."));
   else if (missed.length) more.append(make("p", {}, "No single limit: only several together."));
   else more.append(make("p", {}, best ? "Nothing better." : "Even 10 % more of each is not enough."));
   if (missed.length) {
