@@ -32,7 +32,7 @@ def of_accuracies(rows: pd.DataFrame) -> list[str]:
     known = rows[rows["top1_pct"].notna()].drop_duplicates("variant")
     of_supernet = known.loc[known["top1_kind"] == "supernet", "top1_note"].dropna().unique()
     found = [f"accuracies of a supernet, {note}" for note in of_supernet if UNRELIABLE in note]
-    beyond = known["top1_note"].str.contains(EXTRAPOLATED, regex=False, na=False).sum()
+    beyond = sum(EXTRAPOLATED in note for note in known["top1_note"].dropna())
     if beyond:
         found.append(
             f"{beyond:,} of {len(known):,} accuracies are extrapolated: how wrong they are is unknown"

@@ -6,7 +6,7 @@ from dataclasses import astuple
 import pytest
 from browsing import Pages, opened
 from commands import call
-from reporter_runs import WIDTH_RES, write_run
+from reporter_runs import WIDTH_RES, report, write_run
 
 from mbsweep import Variant, open_run
 from mbsweep.accuracy.value import NAN, Accuracy
@@ -14,7 +14,7 @@ from mbsweep.panels import panels
 from mbsweep.space.accuracy import UNRELIABLE
 from mbsweep.store import Store
 from mbsweep.supernets import trust
-from mbsweep.trust import of_extracted, of_supernet
+from mbsweep.trust import of_accuracies, of_extracted, of_supernet
 
 SUPERNET = """\
 space: {width: [1.0, 0.5], resolution: [48, 32], num_classes: 10}
@@ -128,6 +128,13 @@ def test_what_is_chosen_by_size_needs_no_accuracy(runs):
     """Of a ranking nothing is said where it does not count, nor of latencies."""
     assert said("pick", runs["supernet"], "--maximize", "macs") == []
     assert said("front", runs["noisy"], "--cost", "params") == []
+
+
+def test_of_accuracies_that_are_not_there_nothing_is_said(tmp_path):
+    """A run that only counted, where no column of words holds one; it has a page, too."""
+    run = write_run(tmp_path / "run", "space: {width: [0.25, 0.5]}\n")
+    assert of_accuracies(open_run(run).table()) == []
+    assert report(tmp_path / "pages", run)[1].exists()
 
 
 def test_a_supernet_that_ranks_well_is_not_warned_of(tmp_path):
