@@ -371,9 +371,13 @@ def train(
     depth: Depth = 5,
     stem_stride: StemStride = 2,
     epochs: Annotated[int, typer.Option(help="Epochs.")] = 12,
-    batch: Annotated[int, typer.Option(help="Images per step.")] = 64,
+    batch: Annotated[
+        int | None, typer.Option(help="Images per step; default 64, of few images 32 or 16.")
+    ] = None,
     optimizer: Annotated[str, typer.Option(help="sgd or adamw.")] = "sgd",
-    learning_rate: Annotated[float, typer.Option(help="The highest of the schedule.")] = 0.8,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="The highest of the schedule; default: follows batch and optimizer.")
+    ] = None,
     flip: Annotated[bool, typer.Option("--flip", help="Mirror half of the images.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of all that is random.")] = 0,
     start: Annotated[
@@ -384,8 +388,9 @@ def train(
     from mbsweep.train_one import train_network
 
     fields = {"width": width, "resolution": resolution, "depth": depth, "stem_stride": stem_stride}
-    settings = {"epochs": epochs, "batch": batch, "optimizer": optimizer, "flip": flip}
-    settings |= {"learning_rate": learning_rate}
+    settings: dict[str, Any] = {"epochs": epochs, "optimizer": optimizer, "flip": flip}
+    open_ = {"batch": batch, "learning_rate": learning_rate}
+    settings |= {name: value for name, value in open_.items() if value is not None}
     for line in train_network(fields, dataset, settings, seed, start, output):
         print(line, flush=True)
 

@@ -90,11 +90,14 @@ def _accuracy_line(sweep: Sweep, space: SpaceCounts) -> str:
 
 
 def _training_words(config: TrainedAccuracy | SupernetAccuracy, variants: int) -> str:
+    images = getattr(config.dataset, "train", None)
+    if images is not None:
+        config = config.complete(images)
     if isinstance(config, TrainedAccuracy):
-        how = f"{variants * len(config.seeds):,} trainings of {config.recipe.epochs} epochs"
+        how = f"{variants * len(config.seeds):,} trainings of {config.recipe.words}"
         return f"trained on {config.dataset.name}: {how} (seeds {', '.join(map(str, config.seeds))})"
     alone = f"{config.alone.count * len(config.alone.seeds)} trainings of single networks to compare"
-    return f"one supernet trained on {config.dataset.name} for {config.recipe.epochs} epochs; {alone}"
+    return f"one supernet trained on {config.dataset.name} for {config.recipe.words}; {alone}"
 
 
 def _training_s(config: Any, space: SpaceCounts) -> float:

@@ -43,6 +43,7 @@ def run_supernet(
 
     Raises MbsweepError for what the user can put right.
     """
+    config = config.complete(dataset.sizes["train"])
     source = supernet_name(config, dataset.id, variants)
     if failure := store.failures().get(("", source)):
         _enter(store, config, source, dataset, variants, {}, failure)

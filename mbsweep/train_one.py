@@ -16,7 +16,9 @@ from torch import nn
 from mbsweep import trust
 from mbsweep.accuracy.checkpoint import WEIGHT, Checkpoint, open_checkpoint, write_checkpoint
 from mbsweep.accuracy.datasets import Dataset, open_dataset
+from mbsweep.accuracy.guessing import Guessing
 from mbsweep.accuracy.supernet import extract
+from mbsweep.accuracy.trained import what_helps
 from mbsweep.accuracy.training import (
     DivergedError,
     Job,
@@ -86,15 +88,18 @@ def train_network(
     config = dataset_config(dataset)
     images = open_dataset(config, [Variant(**fields).resolution])
     variant = Variant(**fields, num_classes=len(images.classes))
+    recipe = recipe.complete(images.sizes["train"])
     use_threads(usable_cores())
     checkpoint = output.with_suffix(".checkpoint")
     begin = None if start is None else _begin(start, variant, images)
-    yield f"{variant.id} on {images.id}, {recipe.epochs} epochs, seed {seed}"
+    yield f"{variant.id} on {images.id}, {recipe.words}, seed {seed}"
     yield from (f"{images.id}: {note}" for note in images.remarks)
     if start is not None:
         yield from _cautions(variant, open_checkpoint(start))
+    curve = []
     try:
         for row in train(Job(variant, recipe, seed), images, checkpoint, start=begin):
+            curve.append(row)
             yield (
                 f"epoch {row.epoch}: {row.train_top1_pct:.1f} % while training, "
                 f"{row.validation_top1_pct:.1f} % on the validation part, {row.seconds:.1f} s"
@@ -104,6 +109,9 @@ def train_network(
     found = finish(checkpoint, output, images)
     with suppress(OSError):
         checkpoint.unlink()
+    guessing = Guessing.of(images.labels("train"), images.labels("validation"), recipe.label_smoothing)
+    if guessing.is_all(curve):
+        yield f"{variant.id} stalled: no better than guessing; {what_helps(variant)}"
     yield f"{output}: {told(found, images, 'test')}"
 
 

@@ -53,6 +53,11 @@ class TrainingRow(NamedTuple):
     correct: bytes
 
     @property
+    def key(self) -> tuple[str, int, int]:
+        """Variant, seed, attempt."""
+        return self[:3]
+
+    @property
     def top5(self) -> float:
         """Top-5 accuracy in percent; NaN where it is unknown."""
         return float("nan") if self.top5_pct is None else self.top5_pct

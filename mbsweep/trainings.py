@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import select
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -12,9 +11,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from mbsweep.accuracy.datasets import Dataset
+from mbsweep.accuracy.guessing import Guessing
 from mbsweep.accuracy.trained import source_name, trained_accuracies
 from mbsweep.accuracy.worker import TrainingWorker
 from mbsweep.child import AnswerError, CrashError
@@ -28,9 +27,9 @@ from mbsweep.store import Store
 from mbsweep.training_queue import Training, TrainingQueue
 from mbsweep.training_tables import EpochRow, TrainingRow
 
-ATTEMPTS = 3  # beginnings of a training that stalls or diverges
+# Beginnings of a training, by what went wrong with it. A stall is known only when all epochs are over.
+ATTEMPTS = {"stalled": 2, "diverged": 3}
 CRASHES = 3  # of the process under one training, until it is given up
-STALL_SIGMAS = 4  # above chance: what is below has learnt nothing
 
 
 class Trainings:
@@ -45,6 +44,7 @@ class Trainings:
         jobs: int | None,
         progress: Progress,
     ) -> None:
+        config = config.complete(dataset.sizes["train"])
         self._store, self._config, self._dataset, self._progress = store, config, dataset, progress
         self._variants = variants
         self._source = source_name(config, dataset.id)
@@ -54,7 +54,9 @@ class Trainings:
         # run that was interrupted must end with the same ones.
         self._jobs, self._devices = _share_out(jobs, len(variants) * len(config.seeds))
         self._threads = max(1, usable_cores() // self._jobs)
-        self._learnt_pct = least_learnt_pct(dataset.labels("validation"))
+        self._guessing = Guessing.of(
+            dataset.labels("train"), dataset.labels("validation"), config.recipe.label_smoothing
+        )
         self._queue = TrainingQueue(store, config, self._source, variants, self._macs, self._jobs)
 
     def run(self) -> None:
@@ -112,6 +114,7 @@ class Trainings:
             self._variants,
             store.trainings(source),
             store.epochs(source),
+            self._guessing,
             self._queue.reasons,
         )
         store.set_accuracies(
@@ -151,7 +154,8 @@ class Trainings:
             return False
         if training.asked == "epoch":
             if answer is None:
-                if len(training.curve) > 1 and self._is_at_chance(training.curve):  # patience was lost early
+                # Not before: networks may start when the rate falls, at the end of the schedule.
+                if self._guessing.is_all(training.curve):
                     return self._begin_anew(worker, training, "stalled")
                 training.asked = "finish"
                 worker.finish()
@@ -169,8 +173,6 @@ class Trainings:
             self._store.add_epoch(self._source, row)
             self._queue.note(row)
         self._progress.advance(row.variant)
-        if self._is_stalled(training.curve):
-            return self._begin_anew(worker, training, "stalled")
         if self._queue.is_weak(row) and not training.is_trained:
             self._end(training, "stopped")
             return False
@@ -180,17 +182,14 @@ class Trainings:
         worker.epoch()
         return True
 
-    def _is_stalled(self, curve: Sequence[EpochRow]) -> bool:
-        """Whether a training is no better than chance once half of its epochs are over."""
-        return len(curve) >= max(2, math.ceil(self._config.recipe.epochs / 2)) and self._is_at_chance(curve)
-
-    def _is_at_chance(self, curve: Sequence[EpochRow]) -> bool:
-        return max(row.validation_top1_pct for row in curve) < self._learnt_pct
-
     def _begin_anew(self, worker: TrainingWorker, training: Training, why: str) -> bool:
-        """Train from another beginning at a lower rate; give up after ATTEMPTS of them."""
+        """Train from another beginning at a lower rate; give up after ATTEMPTS of them.
+
+        why: "stalled", or how it diverged.
+        """
         variant, seed = training.key
-        if training.job.attempt + 1 < ATTEMPTS:
+        attempts = ATTEMPTS["stalled" if why == "stalled" else "diverged"]
+        if training.job.attempt + 1 < attempts:
             self._progress.say(f"{variant}, seed {seed}: {why}; begun anew at a lower learning rate")
             training.job = replace(training.job, attempt=training.job.attempt + 1)
             self._begin(worker, training)
@@ -198,7 +197,7 @@ class Trainings:
         if why == "stalled":
             self._end(training, why)
         else:
-            self._fail(training, f"{why}, also when begun anew {ATTEMPTS - 1} times")
+            self._fail(training, f"{why}, also when begun anew {attempts - 1} times")
         return False
 
     def _went_wrong(self, worker: TrainingWorker, training: Training, reason: str) -> bool:
@@ -257,17 +256,6 @@ class Trainings:
         with suppress(OSError):
             self._checkpoint(training).unlink(missing_ok=True)
         self.enter()
-
-
-def least_learnt_pct(labels: NDArray[np.int64]) -> float:
-    """Validation accuracy in percent below which a network has learnt nothing.
-
-    STALL_SIGMAS standard errors above always saying the most frequent class; halfway from there to 100 %
-    where that is less, for of few images the noise is so wide that a perfect network were within it.
-    """
-    chance_pct = 100 * float(np.bincount(labels).max()) / len(labels)
-    noise_pct = math.sqrt(chance_pct * (100 - chance_pct) / len(labels))
-    return min(chance_pct + STALL_SIGMAS * noise_pct, (chance_pct + 100) / 2)
 
 
 def reraise_if_users(reason: str) -> None:

@@ -488,4 +488,4 @@ def test_train_has_the_defaults_of_a_sweep():
     """So that one network is trained as a sweep would train it."""
     options = {option.name: option.default for option in get_command(app).commands["train"].params}
     for name in ("epochs", "batch", "optimizer", "learning_rate", "flip"):
-        assert options[name] == getattr(Recipe(), name), name
+        assert (options[name] or 0) == getattr(Recipe(), name), name

@@ -88,7 +88,8 @@ def test_how_accuracies_were_obtained(trained):
     for words in (
         "(100 images to train on, 100 for validation, 100 to test), with seeds 0, 1.",
         "Training was given 5 minutes.",
-        "see the validation part only; the table reports the test part",
+        "early stopping and halving see the validation part only, and the detection of stalls the training",
+        "the table reports the test part",
         "which images happen to be in the test part and which seeds happened to be drawn",
     ):
         assert words in text

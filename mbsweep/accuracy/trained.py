@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 
+from mbsweep.accuracy.guessing import Guessing
 from mbsweep.accuracy.value import NAN, Accuracy
 from mbsweep.seeds import Hits, seed_noise, spread
 from mbsweep.space.accuracy import SupernetAccuracy, TrainedAccuracy, fingerprint
 from mbsweep.space.variant import Variant
 from mbsweep.training_tables import EpochRow, TrainingRow
+
+Curves = dict[tuple[str, int, int], list[EpochRow]]  # variant, seed, attempt -> its epochs
 
 PENDING = "not trained yet; run the sweep again to go on"
 
@@ -17,10 +20,9 @@ PENDING = "not trained yet; run the sweep again to go on"
 def source_name(config: TrainedAccuracy, dataset: str) -> str:
     """What tells accuracies apart that must not be on one front: data set and recipe.
 
-    dataset: its id. Seeds and a budget only say how much of it is done.
+    config: with a complete recipe. dataset: its id. Seeds and a budget only say how much of it is done.
     """
-    recipe = fingerprint(config.recipe, 6)
-    return f"trained on {dataset}, {config.recipe.epochs} epochs (recipe {recipe})"
+    return f"trained on {dataset}, {config.recipe.words} (recipe {fingerprint(config.recipe, 6)})"
 
 
 def supernet_name(config: SupernetAccuracy, dataset: str, variants: Sequence[Variant]) -> str:
@@ -28,7 +30,7 @@ def supernet_name(config: SupernetAccuracy, dataset: str, variants: Sequence[Var
     recipe = fingerprint(config, 6, without=("dataset", "alone", "min_tau"))
     networks = hashlib.sha256(" ".join(sorted(variant.id for variant in variants)).encode()).hexdigest()[:6]
     return (
-        f"one supernet trained on {dataset}, {config.recipe.epochs} epochs (recipe {recipe}, {len(variants)} "
+        f"one supernet trained on {dataset}, {config.recipe.words} (recipe {recipe}, {len(variants)} "
         f"networks {networks})"
     )
 
@@ -39,7 +41,8 @@ def not_yet_trained(
     """What is known of variants before they are trained; and at other precisions than they are trained at."""
     from mbsweep.accuracy.datasets import open_dataset  # loads torch
 
-    dataset = open_dataset(config.dataset, [variant.resolution for variant in variants]).id
+    images = open_dataset(config.dataset, [variant.resolution for variant in variants])
+    dataset, config = images.id, config.complete(images.sizes["train"])
     if isinstance(config, SupernetAccuracy):
         source = supernet_name(config, dataset, variants)
     else:
@@ -55,6 +58,7 @@ def trained_accuracies(
     variants: Sequence[Variant],
     trainings: Sequence[TrainingRow],
     epochs: Sequence[EpochRow],
+    guessing: Guessing,
     pending: Mapping[str, str],
 ) -> list[Accuracy]:
     """The accuracy of each variant, from those of its trainings that came to their end.
@@ -65,7 +69,9 @@ def trained_accuracies(
     for row in trainings:
         if row.seed in config.seeds:
             of.setdefault(row.variant, {})[row.seed] = row
-    last: dict[tuple[str, int], EpochRow] = {(row.variant, row.seed): row for row in epochs}
+    curves: Curves = {}
+    for epoch in epochs:
+        curves.setdefault(epoch.key[:3], []).append(epoch)
     noise = seed_noise({variant: _hits(rows) for variant, rows in of.items()})
 
     def unknown(reason: str, epochs: float = NAN) -> Accuracy:
@@ -90,12 +96,17 @@ def trained_accuracies(
                     over_seeds.sd_pct,
                     ", ".join(str(row.seed) for row in is_done),
                     max(row.epochs for row in is_done),
-                    "; ".join(_notes(config, rows, last, noise.total, pending.get(variant.id))),
+                    "; ".join(
+                        _notes(config, variant, rows, curves, guessing, noise.total, pending.get(variant.id))
+                    ),
                 )
             )
         elif rows:
             row = max(rows.values(), key=lambda row: row.epochs)
-            found.append(unknown("; ".join(_ended(row, last) for row in rows.values()), row.epochs))
+            said = [_ended(row, curves) for row in rows.values()]
+            if any(row.state == "stalled" for row in rows.values()):
+                said.append(what_helps(variant))
+            found.append(unknown("; ".join(said), row.epochs))
         else:
             found.append(unknown(pending.get(variant.id, PENDING)))
     return found
@@ -107,18 +118,23 @@ def _hits(rows: Mapping[int, TrainingRow]) -> Hits:
 
 def _notes(
     config: TrainedAccuracy,
+    variant: Variant,
     rows: Mapping[int, TrainingRow],
-    last: Mapping[tuple[str, int], EpochRow],
+    curves: Curves,
+    guessing: Guessing,
     freedom: int,
     pending: str | None,
 ) -> list[str]:
     """What a reader must know of a known accuracy."""
-    notes = [_ended(row, last) for row in rows.values() if row.state != "done"]
+    notes = [_ended(row, curves) for row in rows.values() if row.state != "done"]
+    is_done = [row for row in rows.values() if row.state == "done"]
     notes += [
         f"seed {row.seed} stalled or diverged {_times(row.attempt)} and was begun anew"
-        for row in rows.values()
-        if row.state == "done" and row.attempt
+        for row in is_done
+        if row.attempt
     ]
+    late = [words for row in is_done if (words := _late(row, curves.get(row.key, ()), guessing))]
+    notes += [*late, what_helps(variant)] if late else []
     if missing := [seed for seed in config.seeds if seed not in rows]:
         notes.append(
             f"{pending or PENDING}: seed{'s' if len(missing) > 1 else ''} {', '.join(map(str, missing))}"
@@ -128,10 +144,27 @@ def _notes(
     return notes
 
 
-def _ended(row: TrainingRow, last: Mapping[tuple[str, int], EpochRow]) -> str:
+def _late(row: TrainingRow, curve: Sequence[EpochRow], guessing: Guessing) -> str:
+    """What is to be said of a network that has learnt late, or next to nothing."""
+    if not curve:
+        return ""
+    if max(epoch.validation_top1_pct for epoch in curve) < guessing.top1_pct:
+        return f"seed {row.seed} has learnt next to nothing: no better than guessing on the validation part"
+    if 2 * (guessed := guessing.epochs(curve)) >= row.epochs:
+        return f"seed {row.seed} started late: no better than guessing for {guessed} of {row.epochs} epochs"
+    return ""
+
+
+def what_helps(variant: Variant) -> str:
+    """Against a stall and a late start."""
+    stride = "" if variant.stem_stride == 1 else "`stem_stride: 1`, "
+    return f"what helps: {stride}a higher resolution, more epochs"
+
+
+def _ended(row: TrainingRow, curves: Curves) -> str:
     """How a training ended that is not worth a point."""
-    epoch = last.get((row.variant, row.seed))
-    at = f" with {epoch.validation_top1_pct:.1f} % on the validation part" if epoch else ""
+    curve = curves.get(row.key)
+    at = f" with {curve[-1].validation_top1_pct:.1f} % on the validation part" if curve else ""
     if row.state == "stalled":
         return f"seed {row.seed} stalled at chance{at}, also when begun anew {_times(row.attempt)}"
     return f"seed {row.seed} was stopped by halving after epoch {row.epochs}{at}"

@@ -13,10 +13,13 @@ from mbsweep.space.accuracy import Recipe, SupernetAccuracy, TrainedAccuracy
 if TYPE_CHECKING:
     from mbsweep.reporter.facts import Part
 
+OPEN = ("batch", "learning_rate")  # settings of a recipe that may be left open
 MOST_REASONS = 4  # that are told in one sentence; the details of a variant have its own
 # Words of a reason or a note -> what it is called where these are counted.
 SHORT_REASONS = {
     "stalled at chance": "stalled at chance",
+    "started late": "started late",
+    "next to nothing": "has learnt next to nothing",
     "was stopped by halving": "stopped by halving",
     "was begun anew": "stalled or diverged, and was begun anew",
 }
@@ -115,13 +118,16 @@ def how_obtained(parts: Sequence[Part], table: pd.DataFrame) -> list[dict[str, A
             # Of a run whose sweep has changed, what the sweep says now is what the table shows.
             said = list(_training(config, str(datasets[0]), part))
             said.append(_interval(config, has_any=bool(rows["top1_low_pct"].notna().any())))
-            found.append({"run": part.name, "sentences": said, "recipe": recipe_words(config.recipe)})
+            sizes, _ = part.about["datasets"].get(str(datasets[0]), ({}, []))
+            recipe = config.recipe.complete(sizes["train"]) if sizes else config.recipe
+            found.append({"run": part.name, "sentences": said, "recipe": recipe_words(recipe)})
     return found
 
 
 _RULES = (
-    "The choice of the epoch, early stopping, halving and the detection of stalls see the validation part "
-    "only; the table reports the test part, on which each network is tested once, at the end."
+    "The choice of the epoch, early stopping and halving see the validation part only, and the detection of "
+    "stalls the training loss, too; the table reports the test part, on which each network is tested once, "
+    "at the end."
 )
 
 
@@ -173,7 +179,7 @@ def _interval(config: TrainedAccuracy | SupernetAccuracy, has_any: bool) -> str:
 
 def recipe_words(recipe: Recipe) -> str:
     """`9 epochs, batch 64, optimizer sgd, ...`: every setting."""
-    settings = recipe.settings
+    settings = {name: value for name, value in recipe.settings.items() if value or name not in OPEN}
     epochs = settings.pop("epochs")
     words = []
     for name, value in settings.items():

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SEED = integer(0, 2**32 - 1, 0)
+# What a recipe has that does not say them: the first batch of these with which there are so many steps, and
+# the rate for the first of them, in proportion to the batch.
+BATCHES, LEAST_STEPS = (64, 32, 16), 200
+SGD_RATE, ADAMW_RATE = 0.8, 0.01
 EXTRAPOLATED = "; extrapolated: "  # in a prediction's note: what follows is about its variant alone
 UNRELIABLE = "its ranking is not to be relied on"  # in the note of a supernet's accuracies
 
@@ -118,9 +122,9 @@ class Recipe(Strict):
     }
 
     epochs: int = 12
-    batch: int = 64
+    batch: int = 0  # 0, here and below: follows the number of training images, see `complete`
     optimizer: Literal["sgd", "adamw"] = "sgd"
-    learning_rate: float = 0.8  # the highest of the schedule
+    learning_rate: float = 0  # the highest of the schedule
     momentum: float = 0.9  # Nesterov's; of adamw: beta1
     weight_decay: float = 1e-4  # not on batch normalisation, biases and depthwise kernels
     schedule: Literal["one_cycle", "cosine"] = "one_cycle"
@@ -134,6 +138,23 @@ class Recipe(Strict):
     bn_shift: float = 0.5  # at which the shifts of batch normalisation begin
     clip_pct: float = 2  # of the norm of a layer's weights, that their gradient has at most; 0: any
     patience: int | None = None  # stop after so many epochs without a better validation accuracy
+
+    @property
+    def words(self) -> str:
+        """`12 epochs, batch 64, rate 0.8`; where they are left open, how they are found."""
+        steps = {"batch": self.batch, "rate": self.learning_rate}
+        said = [f"{self.epochs} epoch{'s' if self.epochs > 1 else ''}"]
+        said += [f"{name} {value:g}" for name, value in steps.items() if value]
+        if left := " and ".join(name for name, value in steps.items() if not value):
+            said.append(f"{left} by the number of images")
+        return ", ".join(said)
+
+    def complete(self, images: int) -> Recipe:
+        """The same with what was left open, batch and learning rate, for so many training images."""
+        steps = {size: images * self.epochs / size for size in BATCHES}
+        batch = self.batch or next((size for size in BATCHES if steps[size] >= LEAST_STEPS), BATCHES[-1])
+        usual = ADAMW_RATE if self.optimizer == "adamw" else SGD_RATE * batch / BATCHES[0]
+        return self.model_copy(update={"batch": batch, "learning_rate": self.learning_rate or usual})
 
 
 class Halving(Strict):
@@ -170,6 +191,10 @@ class TrainedAccuracy(Strict):
     recipe: Recipe = Recipe()
     seeds: tuple[int, ...] = Field(default=(0, 1), max_length=100)
     budget: Budget = Budget()
+
+    def complete(self, images: int) -> TrainedAccuracy:
+        """With a complete recipe, for so many training images."""
+        return self.model_copy(update={"recipe": self.recipe.complete(images)})
 
 
 class Alone(Strict):
@@ -216,6 +241,11 @@ class SupernetAccuracy(Strict):
             return ends
         first = float(costs[resolutions == resolutions.max()].mean())
         return ends + first + (middle - 1) * (float(costs.sum()) - first) / max(1, len(costs) - 1)
+
+    def complete(self, images: int) -> SupernetAccuracy:
+        """With complete recipes, for so many training images."""
+        alone = self.alone.model_copy(update={"recipe": self.alone.recipe.complete(images)})
+        return self.model_copy(update={"recipe": self.recipe.complete(images), "alone": alone})
 
     @field_validator("recipe")
     @classmethod
