@@ -116,6 +116,7 @@ class Recipe(Strict):
         "crop_pct": number(0, 50, 10, with_low=True),
         "colour_pct": number(0, 100, 20, with_low=True),
         "depthwise_init": choice(["he", "identity"]),
+        "pointwise_init": choice(["he", "identity"]),
         "bn_shift": number(-10, 10, 0.5, with_low=True),
         "clip_pct": number(0, 1e6, 2, with_low=True),
         "patience": integer(1, 10_000, 5),
@@ -135,6 +136,7 @@ class Recipe(Strict):
     crop_pct: float = 0  # an image is moved by up to so much of its size
     colour_pct: float = 0  # brightness and contrast change by up to so much
     depthwise_init: Literal["he", "identity"] = "identity"  # how depthwise kernels begin
+    pointwise_init: Literal["he", "identity"] = "identity"  # and pointwise ones: as copies of their inputs
     bn_shift: float = 0.5  # at which the shifts of batch normalisation begin
     clip_pct: float = 2  # of the norm of a layer's weights, that their gradient has at most; 0: any
     patience: int | None = None  # stop after so many epochs without a better validation accuracy
