@@ -95,10 +95,7 @@ def tiles(share: Path) -> Iterator[Named]:
             side = round(min(whole.size) * chance.uniform(0.05, 0.25))
             left, top = (chance.randrange(length - side) for length in whole.size)
             square = (left, top, left + side, top + side)
-            yield (
-                Path(name).stem if "mate" in name else Path(name).parts[1],
-                whole.resize((SIDE, SIDE), box=square),
-            )
+            yield name, whole.resize((SIDE, SIDE), box=square)
 
 
 def _hued(image: Image.Image, turn: int) -> Image.Image:
