@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
@@ -22,6 +21,7 @@ from mbsweep.space.architecture import architecture
 from mbsweep.space.blocks import Layer
 from mbsweep.space.latency import LatencyConfig
 from mbsweep.space.variant import Variant
+from mbsweep.suggest import command
 
 MAX_LAYERED = 10_000  # variants whose layers are put into the page; `mbsweep show` prints those of any
 MAX_SPREADS = 2_000  # rows whose visits are
@@ -133,8 +133,7 @@ def _group(parts: Sequence[Part], rows: pd.DataFrame) -> dict[str, Any]:
 
 def _pick(part: Part, config: Any) -> str:
     """The command that answers from all of its rows, before any budget."""
-    path = f"./{part.path}" if part.path.startswith("-") else part.path
-    return shlex.join(["mbsweep", "pick", path, *(["--config", config] if isinstance(config, str) else [])])
+    return command("pick", part.run.path, *(["--config", config] if isinstance(config, str) else []))
 
 
 def _asked(settings: Mapping[str, Any]) -> dict[str, Any]:
