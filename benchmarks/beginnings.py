@@ -15,7 +15,7 @@ from mbsweep import load_sweep, run
 from mbsweep.accuracy.batches import channel_moments, normalised
 from mbsweep.accuracy.datasets import open_dataset
 from mbsweep.accuracy.training import Job, initialised
-from mbsweep.profiler.device import usable_cores
+from mbsweep.cores import usable_cores
 from mbsweep.space.accuracy import Digits, Recipe
 from mbsweep.space.variant import Variant
 from mbsweep.store import Store

@@ -15,7 +15,7 @@ from pathlib import Path
 from scipy.stats import kendalltau
 
 from mbsweep import Run, load_sweep, run
-from mbsweep.profiler.device import usable_cores
+from mbsweep.cores import usable_cores
 from mbsweep.progress import RichProgress
 from mbsweep.space.accuracy import SupernetAccuracy
 from mbsweep.space.counting import count_space

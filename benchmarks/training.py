@@ -17,8 +17,8 @@ import torch.nn.functional as F  # noqa: N812  (as everyone calls it)
 from mbsweep import load_sweep, open_run, run
 from mbsweep.accuracy.datasets import Dataset, open_dataset
 from mbsweep.accuracy.optimizer import clip_gradients
+from mbsweep.cores import usable_cores
 from mbsweep.nets import build
-from mbsweep.profiler.device import usable_cores
 from mbsweep.space.accuracy import Digits, Recipe
 from mbsweep.space.variant import Variant
 

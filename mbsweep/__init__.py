@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+import mbsweep.cores  # noqa: F401  (notes the cores before PyTorch binds anything)
+
 if TYPE_CHECKING:
     from mbsweep.errors import MbsweepError
     from mbsweep.nets import build

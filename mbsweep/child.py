@@ -16,6 +16,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import IO, Any
 
+from mbsweep import cores
+
 
 class AnswerError(Exception):
     """What was asked for could not be done; the process goes on."""
@@ -33,21 +35,22 @@ class Child:
         self._what = what
         # A file, not a pipe: runtimes may write without end, and nobody reads meanwhile.
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (closed with the process)
-        self._process = subprocess.Popen(  # noqa: S603
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            text=True,
-            # It finds the modules that this process would find.
-            env={
-                **os.environ,
-                **(env or {}),
-                "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path),
-            },
-            # Ctrl-C is for the process that keeps the results; this one ends when its pipe does.
-            start_new_session=True,
-        )
+        with cores.unbound():
+            self._process = subprocess.Popen(  # noqa: S603
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._errors,
+                text=True,
+                # It finds the modules that this process would find.
+                env={
+                    **cores.environment(),
+                    **(env or {}),
+                    "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path),
+                },
+                # Ctrl-C is for the process that keeps the results; this one ends when its pipe does.
+                start_new_session=True,
+            )
 
     def fileno(self) -> int:
         """Readable when there is an answer, or the process has ended: for `select`."""

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from mbsweep.cores import forget_settings
 from mbsweep.errors import MbsweepError
 from mbsweep.suggest import command
 
@@ -27,6 +28,7 @@ class _Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""
+        forget_settings()
         try:
             result = super().invoke(ctx)
             sys.stdout.flush()

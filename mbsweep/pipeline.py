@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import astuple
@@ -14,6 +13,7 @@ from mbsweep.accuracy import SOURCES, halving
 from mbsweep.accuracy.predicted import Points
 from mbsweep.accuracy.published import tables
 from mbsweep.cache import check_writable
+from mbsweep.cores import usable_cores, usable_cpus, usable_words
 from mbsweep.errors import MbsweepError
 from mbsweep.measuring import Measurement, Progress, begin
 from mbsweep.possible import check_space
@@ -162,15 +162,15 @@ def machine_lacks(sweep: Sweep) -> Iterator[tuple[int, MbsweepError]]:
 
     `run` refuses it; `plan`, which may be made for another machine, tells it.
     """
-    usable = sorted(os.sched_getaffinity(0))
+    usable = usable_cpus()
     for place, config in enumerate(sweep.latency):
         if missing := sorted(set(config.cpus) - set(usable)):
             told = f"names core {missing[0]}; this process may use {usable}"
             yield place, sweep.problem(("latency", place, "cpus"), told)
         cores = len(config.cpus or usable)
-        if config.threads > cores:
-            whose = "`cpus` names" if config.cpus else "this machine has"
-            told = f"is {config.threads}; {whose} {cores} cores"
+        if config.threads > min(cores, usable_cores()):
+            few = f"`cpus` names {cores}" if config.cpus and config.threads > cores else usable_words()
+            told = f"is {config.threads}; {few}"
             yield place, sweep.problem(("latency", place, "threads"), told)
         try:
             check_installed(config.backend)

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from mbsweep.accuracy import SOURCES
+from mbsweep.cores import usable_cores
 from mbsweep.database import EmptyRunError
 from mbsweep.folder import check_free, holds_run
 from mbsweep.pipeline import check, check_same_device, default_out, machine_lacks
 from mbsweep.possible import check_space
-from mbsweep.profiler.device import available_memory_bytes, needed_bytes, usable_cores
+from mbsweep.profiler.device import available_memory_bytes, needed_bytes
 from mbsweep.space.accuracy import SupernetAccuracy, TrainedAccuracy
 from mbsweep.space.counting import SpaceCounts, count_space
 from mbsweep.space.latency import LatencyConfig

@@ -7,11 +7,12 @@ from contextlib import closing
 
 import numpy as np
 
+from mbsweep.cores import usable_cores
 from mbsweep.errors import MbsweepError
 from mbsweep.possible import lonely_layer, no_step
 from mbsweep.profiler.backends import BACKENDS, asked
 from mbsweep.profiler.bench import Bench
-from mbsweep.profiler.device import this_device, usable_cores
+from mbsweep.profiler.device import this_device
 from mbsweep.profiler.subject import Subject
 from mbsweep.space import rules
 from mbsweep.space.rules import Rule

@@ -19,10 +19,10 @@ from mbsweep.accuracy.trained import supernet_name
 from mbsweep.accuracy.value import NAN, Accuracy
 from mbsweep.accuracy.worker import TrainingWorker
 from mbsweep.child import AnswerError
+from mbsweep.cores import usable_cores
 from mbsweep.errors import MbsweepError
 from mbsweep.folder import FILE_NAME
 from mbsweep.measuring import Progress
-from mbsweep.profiler.device import usable_cores
 from mbsweep.space.accuracy import UNRELIABLE, SupernetAccuracy, TrainedAccuracy
 from mbsweep.space.counting import count
 from mbsweep.space.variant import Variant, largest_of

@@ -29,8 +29,8 @@ from mbsweep.accuracy.training import (
     trained_network,
     use_threads,
 )
+from mbsweep.cores import usable_cores
 from mbsweep.errors import MbsweepError
-from mbsweep.profiler.device import usable_cores
 from mbsweep.seeds import SeedNoise, spread
 from mbsweep.space.accuracy import DATASET_CONFIGS, Recipe
 from mbsweep.space.rules import did_you_mean, shown

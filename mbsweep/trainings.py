@@ -17,9 +17,10 @@ from mbsweep.accuracy.guessing import Guessing
 from mbsweep.accuracy.trained import source_name, trained_accuracies
 from mbsweep.accuracy.worker import TrainingWorker
 from mbsweep.child import AnswerError, CrashError
+from mbsweep.cores import usable_cores
 from mbsweep.errors import MbsweepError
 from mbsweep.measuring import Progress
-from mbsweep.profiler.device import device_id, this_device, usable_cores, versions
+from mbsweep.profiler.device import device_id, this_device, versions
 from mbsweep.space.accuracy import Recipe, TrainedAccuracy, fingerprint
 from mbsweep.space.counting import count
 from mbsweep.space.variant import Variant

@@ -111,15 +111,23 @@ def hangs():
     time.sleep(600)
 
 
+POOL = ThreadPoolExecutor(32)
+
+
 def spins():
     """Thirty-two native threads."""
-    data = bytes(2_000_000)
-    with ThreadPoolExecutor(32) as pool:
-        list(pool.map(hashlib.sha256, [data] * 64))
+    list(POOL.map(hashlib.sha256, [bytes(2_000_000)] * 64))
+
+
+def binds():
+    """What OMP_PROC_BIND does to the threads of others: all are kept on one core."""
+    core = min(os.sched_getaffinity(0))
+    for thread in os.listdir("/proc/self/task"):
+        os.sched_setaffinity(int(thread), {core})
 
 
 FAULTS = {fault.__name__: fault for fault in (raises, segfault, aborts, killed, leaves, exits)}
-FAULTS |= {fault.__name__: fault for fault in (breaks_off, chatters, hangs, spins)}
+FAULTS |= {fault.__name__: fault for fault in (breaks_off, chatters, hangs, spins, binds)}
 
 OUTPUTS = {  # of a network -> another one
     "wrong_by_a_percent": lambda output: output * 1.01,

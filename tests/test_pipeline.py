@@ -29,7 +29,7 @@ from commands import (
 import mbsweep
 from mbsweep import MbsweepError, load_sweep, open_run, pipeline
 from mbsweep.measuring import YARDSTICKS
-from mbsweep.profiler import timing, worker
+from mbsweep.profiler import worker
 
 WORKER = worker.COMMAND
 ORT, TORCH = "onnxruntime-fp32-b1-t1", "torch-fp32-b1-t1"
@@ -197,7 +197,7 @@ def test_what_a_sweep_no_longer_names_is_not_said_to_be_unfinished(tiny_run, tin
 PARENT = """\
 import json, os, sys
 import mbsweep
-from mbsweep.profiler import timing, worker
+from mbsweep.profiler import worker
 worker.COMMAND = json.loads(sys.argv[1])
 before = os.sched_getaffinity(0)
 mbsweep.run(mbsweep.load_sweep(sys.argv[2]), sys.argv[3])
@@ -620,7 +620,7 @@ def test_more_threads_than_cores_are_refused(tiny_sweep, tmp_path):
     sweep = rewritten(tiny_sweep, tmp_path, ("{backend: torch,", "{backend: torch, threads: 1024,"))
     cores = len(os.sched_getaffinity(0))
     assert refusal(call("run", sweep, "--out", tmp_path / "run")) == (
-        f"{sweep}:8: latency[1].threads is 1024; this machine has {cores} cores"
+        f"{sweep}:8: latency[1].threads is 1024; this process may use {cores} cores"
     )
     assert not (tmp_path / "run").exists()
 
@@ -629,7 +629,7 @@ CORES = sorted(os.sched_getaffinity(0))
 PINNED = [  # more settings of the second configuration, and why they are refused
     ("cpus: [4095]", f"cpus names core 4095; this process may use {CORES}"),
     (f"cpus: [{CORES[0]}, 4094]", f"cpus names core 4094; this process may use {CORES}"),
-    (f"cpus: [{CORES[0]}], threads: 2", "threads is 2; `cpus` names 1 cores"),
+    (f"cpus: [{CORES[0]}], threads: 2", "threads is 2; `cpus` names 1"),
 ]
 
 
@@ -643,20 +643,16 @@ def test_cores_that_are_not_there_are_refused(more, message, tiny_sweep, tmp_pat
 
 
 def test_threads_are_what_the_file_says(tiny_sweep, tmp_path, with_worker):
-    """A runtime that keeps more cores busy than `threads` fails for that, with the number; others go on."""
+    """A runtime with more threads at work than `threads` fails for that, with the number, however few cores
+    are left to them; others go on.
+    """
     with_worker(stand_in.spoiled("torch", {128: "spins"}))
-    sweep = rewritten(tiny_sweep, tmp_path, TORCH_ONLY)
-    for attempt in range(5):
-        folder = tmp_path / f"run{attempt}"
-        go_on(sweep, folder)
-        if failures := open_run(folder).failures():
-            break
-        if timing.warm_up(stand_in.spins, 3).busy_cores < 1.5:
-            pytest.skip("this machine has no two cores to spare")
-    ((failed, reason),) = failures.items()
+    folder = tmp_path / "run"
+    go_on(rewritten(tiny_sweep, tmp_path, TORCH_ONLY), folder)
+    ((failed, reason),) = open_run(folder).failures().items()
     assert failed == (R128, TORCH)
-    said = re.fullmatch(r"RuntimeError: torch kept (\d+\.\d) cores busy, with threads: 1", reason)
-    assert 1.2 < float(said[1]) <= len(CORES) + 0.1
+    said = re.fullmatch(r"RuntimeError: torch had (\d+\.\d) threads at work, with threads: 1", reason)
+    assert 1.5 < float(said[1]) <= 34
     assert set(visits(folder)) == {key for key in EVERY_VISIT if key[0] == TORCH and key[1] != R128}
 
 

@@ -163,7 +163,7 @@ def test_what_this_machine_lacks_is_told(tmp_path):
     lines = plan(sweep, "--out", tmp_path / "run")
     usable = sorted(os.sched_getaffinity(0))
     first, second = (place for place, line in enumerate(lines) if line.startswith("latency"))
-    told = f"{sweep}:3: latency[0].threads is 1024; this machine has {len(usable)} cores"
+    told = f"{sweep}:3: latency[0].threads is 1024; this process may use {len(usable)} cores"
     assert lines[first + 1] == told
     assert lines[second + 1] == f"{sweep}:4: latency[1].cpus names core 4095; this process may use {usable}"
     # 2 x 4 bytes x 4096 images x (128 + 256) channels x 2048 x 2048 pixels, and less than 1 GiB of weights

@@ -170,7 +170,7 @@ def test_a_runtime_that_does_not_tell_is_refused(backend, capsys):
         (["--backend", "tflite"], "backend is 'tflite'; expected one of torch, "),
         (["--precision", "int4"], "precision is 'int4'; onnxruntime has fp32 and int8"),
         (["--threads", "0"], "threads is 0; expected a whole number from 1 to 1024, such as 1"),
-        (["--threads", "1000"], "threads is 1000; this machine has "),
+        (["--threads", "1000"], "threads is 1000; this process may use "),
     ],
 )
 def test_what_the_command_cannot_measure_is_refused(words, message):

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mbsweep import MbsweepError, Variant
+from mbsweep.cores import usable_cores, usable_words
 from mbsweep.profiler.backends import BACKENDS
-from mbsweep.profiler.device import usable_cores
 from mbsweep.steps import spread, time_steps
 
 TINY = ["--width", 0.25, "--resolution", 32, "--batch", 2, "--threads", 1, "--burn-in", 2]
@@ -70,7 +70,7 @@ WRONG = [
     (["--burn-in", -1], "burn-in is -1; expected a whole number from 0 to 10000, such as 10"),
     (["--batch", 0], "batch is 0; expected a whole number from 1 to 4096, such as 1"),
     (["--threads", 0], "threads is 0; expected a whole number from 1 to 1024, such as 1"),
-    (["--threads", 1024], f"threads is 1024; this machine has {usable_cores()} cores"),
+    (["--threads", 1024], f"threads is 1024; {usable_words()}"),
     (["--width", 0], "Variant: width is 0.0; expected a number in (0, 4], such as 0.75"),
     (["--resolution", 0], "Variant: resolution is 0; expected a whole number from 1 to 4096, such as 192"),
     (["--precision", "fp8"], "precision is 'fp8'; torch has "),

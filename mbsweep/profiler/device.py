@@ -13,12 +13,14 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from mbsweep.cores import usable_cores
+
 Amount = TypeVar("Amount", int, NDArray[np.int64])
 
 
 @dataclass(frozen=True)
 class Device:
-    """One machine. `cores` are those that this process may use."""
+    """One machine. `cores`: how many this process may use."""
 
     processor: str
     cores: int
@@ -61,11 +63,6 @@ def device_id(device: Mapping[str, Any], runtime: str, version: str) -> str:
 def _slug(text: str) -> str:
     text = re.sub(r"\((r|tm)\)", "", text.lower())
     return re.sub(r"[^a-z0-9.+]+", "-", text).strip("-") or "unknown"
-
-
-def usable_cores() -> int:
-    """Cores that this process may run on."""
-    return len(os.sched_getaffinity(0))
 
 
 def available_memory_bytes() -> int:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from mbsweep.profiler.prepared import Call, Prepared
+from mbsweep.profiler.threads import Snapshot, Work, snapshot, work
 
 NS_PER_MS = 1_000_000
 WARMUP_MS = 50  # warm-up goes on for so long, but makes no more than WARMUP_MOST_CALLS calls
@@ -20,20 +21,20 @@ class WarmUp:
     """What the untimed calls told."""
 
     calls: int
-    busy_cores: float  # processor time of this process per time on the clock
+    work: Work
 
 
 def warm_up(
     call: Call,
     least_calls: int,
     clock: Clock = time.perf_counter_ns,
-    processor_clock: Clock = time.process_time_ns,
+    now: Callable[[], Snapshot] = snapshot,
 ) -> WarmUp:
     """Untimed calls: memory is allocated, kernels are chosen.
 
     At least `least_calls`, and on until WARMUP_MS have passed or WARMUP_MOST_CALLS were made.
     """
-    start, processor_start = clock(), processor_clock()
+    before, start = now(), clock()
     calls = 0
     while calls < least_calls or (
         calls < WARMUP_MOST_CALLS and (not calls or clock() - start < WARMUP_MS * NS_PER_MS)
@@ -41,7 +42,7 @@ def warm_up(
         call()
         calls += 1
     passed = max(clock() - start, 1)
-    return WarmUp(calls, (processor_clock() - processor_start) / passed)
+    return WarmUp(calls, work(before, now(), passed))
 
 
 def visit(

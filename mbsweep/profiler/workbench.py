@@ -11,11 +11,17 @@ from mbsweep.profiler.crosscheck import crosscheck
 from mbsweep.profiler.prepare import build, prepare
 from mbsweep.profiler.prepared import Prepared
 from mbsweep.profiler.subject import Subject
+from mbsweep.profiler.threads import Work
 from mbsweep.space.counting import count
 from mbsweep.space.latency import LatencyConfig
+from mbsweep.space.variant import Variant
 
-# More processor time than the threads can have used, allowing for the coarseness of a short warm-up.
+# More than the threads can have used, allowing for the coarseness of a short warm-up: of processor time, and
+# of threads at work, where a wait that began before the warm-up counts, too.
 _BUSY_TOLERANCE = 0.25
+_THREADS_TOLERANCE = 1.5
+# From here on a network has work for every thread: the largest yardstick. A small one may leave some idle.
+_WORK_FOR_ALL_MACS = count(Variant(width=1.0, resolution=160)).macs
 
 
 def set_torch_up(threads: int) -> None:
@@ -46,7 +52,8 @@ class Workbench:
     def prepare(self, subject: Subject) -> int:
         """Build, check, prepare and warm up a network. Returns the size on disk of the runtime's file.
 
-        Raises whatever goes wrong; RuntimeError where the runtime uses more threads than it was told to.
+        Raises whatever goes wrong; RuntimeError where the runtime uses more or fewer threads than it was told
+        to, or keeps them on fewer cores.
         """
         config = self._config
         net = build(subject.layers, config.batch)
@@ -55,10 +62,9 @@ class Workbench:
         prepared = prepare(net, subject.shape, config)
         # Where variants make many slow steps, few of a yardstick tell the drift.
         warm = timing.warm_up(prepared.call, 1 if subject.is_yardstick else config.warmup_calls)
-        if config.device == "cpu" and warm.busy_cores > config.threads + _BUSY_TOLERANCE:
-            raise RuntimeError(
-                f"{config.backend} kept {warm.busy_cores:.1f} cores busy, with threads: {config.threads}"
-            )
+        if config.device == "cpu":
+            macs = config.batch * sum(layer.macs for layer in subject.layers)
+            check_threads(config, warm.work, has_work_for_all=macs >= _WORK_FOR_ALL_MACS)
         self._prepared[subject.name] = prepared
         if subject.is_yardstick:
             self._yardsticks.add(subject.name)
@@ -72,3 +78,19 @@ class Workbench:
     def close(self) -> None:
         """Let the networks go."""
         self._prepared.clear()
+
+
+def check_threads(config: LatencyConfig, work: Work, has_work_for_all: bool) -> None:
+    """RuntimeError where not as many threads were at work as the configuration says, each with a core.
+
+    has_work_for_all: whether too few are a fault, too: half of what is beyond one thread, or less.
+    """
+    told = f"with threads: {config.threads}"
+    is_too_few = has_work_for_all and config.threads > 1 and work.threads < (config.threads + 1) / 2
+    if work.threads > config.threads * _THREADS_TOLERANCE or is_too_few:
+        raise RuntimeError(f"{config.backend} had {work.threads:.1f} threads at work, {told}")
+    if work.busy_cores > config.threads + _BUSY_TOLERANCE:
+        raise RuntimeError(f"{config.backend} kept {work.busy_cores:.1f} cores busy, {told}")
+    if work.cores < config.threads and work.threads > work.cores + _BUSY_TOLERANCE:
+        shared = f"{work.cores} core{'' if work.cores == 1 else 's'}"
+        raise RuntimeError(f"{config.backend} kept {work.threads:.1f} threads on {shared}, {told}")

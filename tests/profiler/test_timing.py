@@ -1,6 +1,7 @@
 """The timing loop, with a clock that only moves when the test says so."""
 
 import gc
+import math
 import subprocess
 import sys
 
@@ -8,6 +9,7 @@ import pytest
 
 from mbsweep.profiler import timing
 from mbsweep.profiler.prepared import Prepared
+from mbsweep.profiler.threads import Snapshot, Thread, work
 
 MS = 1_000_000  # nanoseconds
 
@@ -67,21 +69,41 @@ def test_warm_up_tells_how_many_cores_were_busy(cores):
     """Processor time of the process over time on the clock: 100 ms on 2.5 cores are 250 ms."""
     clock = FakeClock()
     start_ns = 17 * MS  # what the process used before is not counted
-    warm = timing.warm_up(clock.task(20), 3, clock, lambda: start_ns + int(clock.now * cores))
-    assert warm.busy_cores == pytest.approx(cores)
+    warm = timing.warm_up(
+        clock.task(20), 3, clock, lambda: Snapshot(start_ns + int(clock.now * cores), {1: UNTOLD})
+    )
+    assert warm.work.busy_cores == pytest.approx(cores)
+    assert math.isnan(warm.work.threads)
+
+
+UNTOLD = Thread(0, 0, frozenset({0}))  # what a kernel without statistics of its scheduler says
+BEFORE = Snapshot(1000, {1: Thread(800, 100, frozenset({0, 1})), 2: Thread(50, 0, frozenset({3}))})
+
+
+def test_work_is_what_ran_and_what_waited_for_a_core():
+    """In 100 ns thread 1 ran for 60 and waited for 40, the new thread 7 ran for 30 and waited for 70; thread
+    2 slept. That is 0.9 cores busy and 2 threads at work, which may use cores 0, 1 and 2, but not 3.
+    """
+    after = {
+        1: Thread(860, 140, frozenset({0, 1})),
+        2: Thread(51, 0, frozenset({3})),
+        7: Thread(30, 70, frozenset({1, 2})),
+    }
+    found = work(BEFORE, Snapshot(1090, after), 100)
+    assert (found.busy_cores, found.threads, found.cores) == (0.9, 2.0, 3)
 
 
 def test_a_sleeping_call_keeps_no_core_busy():
-    """By the real clocks: a call that waits for 20 ms uses next to no processor time.
+    """By the real clocks: a call that waits for 20 ms uses next to no processor time, and no thread works.
 
     In a process of its own, where no thread of another test is busy.
     """
     program = (
         "import time; from mbsweep.profiler import timing; "
-        "print(timing.warm_up(lambda: time.sleep(0.02), 3).busy_cores)"
+        "work = timing.warm_up(lambda: time.sleep(0.02), 3).work; print(work.busy_cores, work.threads)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert float(done.stdout) < 0.5
+    assert all(not float(word) >= 0.5 for word in done.stdout.split())
 
 
 # -- visits ---------------------------------------------------------------------------------------------

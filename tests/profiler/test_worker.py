@@ -8,6 +8,7 @@ import sys
 import time
 from contextlib import closing
 from dataclasses import replace
+from math import nan
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from mbsweep.child import AnswerError, CrashError
 from mbsweep.profiler import workbench, worker
 from mbsweep.profiler.bench import Bench
 from mbsweep.profiler.subject import Subject
-from mbsweep.profiler.timing import WarmUp
+from mbsweep.profiler.threads import Work
 from mbsweep.profiler.worker import Worker
 from mbsweep.space.latency import LatencyConfig
 
@@ -113,22 +114,75 @@ def test_a_workbench_takes_its_process_over():
     assert json.loads(done.stdout) == [[True, False], 1, [core]]
 
 
+AT_WORK = [  # threads asked for; cores busy, threads at work, cores for them; big network?; what is wrong
+    (1, (0.1, 0.1, 1), False, ""),
+    (1, (1.2, 1.2, 1), False, ""),
+    (1, (0.4, 0.4, 1), True, ""),  # one thread that reads its file meanwhile
+    (1, (1.3, 1.3, 2), False, "kept 1.3 cores busy"),
+    (1, (1.0, 1.6, 2), False, "had 1.6 threads at work"),  # as busy as one may be, beside another process
+    (1, (1.3, nan, 2), False, "kept 1.3 cores busy"),  # a kernel that does not tell
+    (2, (2.2, 2.2, 2), True, ""),
+    (2, (1.1, 2.1, 2), True, ""),  # two threads beside a process that is busy, too
+    (2, (1.0, 1.0, 2), False, ""),  # too small a network for two
+    (2, (1.0, 1.0, 2), True, "had 1.0 threads at work"),
+    (2, (1.0, nan, 2), True, ""),
+    (8, (4.0, 4.4, 8), True, "had 4.4 threads at work"),
+    (8, (4.0, 4.6, 8), True, ""),
+    (2, (1.0, 2.0, 1), False, "kept 2.0 threads on 1 core"),
+    (8, (4.0, 8.0, 4), True, "kept 8.0 threads on 4 cores"),
+]
+
+
+@pytest.mark.parametrize(("threads", "work", "is_big", "wrong"), AT_WORK)
+def test_as_many_threads_are_at_work_as_were_asked_for(threads, work, is_big, wrong):
+    """Too many are an error, and too few for a network that has work for all, and too few cores for them."""
+    config = LatencyConfig(backend="onnxruntime", threads=threads)
+    if not wrong:
+        workbench.check_threads(config, Work(*work), is_big)
+        return
+    with pytest.raises(RuntimeError, match=f"^onnxruntime {wrong}, with threads: {threads}$"):
+        workbench.check_threads(config, Work(*work), is_big)
+
+
+def test_threads_that_share_a_core_are_no_threads(with_worker):
+    """Two threads of a runtime that something has bound to one core are an error, not half as fast."""
+    with_worker(stand_in.spoiled("onnxruntime", {33: "binds"}))
+    said = r"onnxruntime kept \d\.\d threads on 1 core, with threads: 2$"
+    config = LatencyConfig(backend="onnxruntime", threads=2)
+    with closing(Worker(config)) as real, pytest.raises(AnswerError, match=said):
+        real.prepare(R33)
+
+
+BOUND = """\
+import json, os, sys
+import mbsweep, torch
+from mbsweep.profiler.device import this_device
+from mbsweep.profiler.worker import Worker
+from mbsweep.space.latency import LatencyConfig
+mine = sorted(os.sched_getaffinity(0))
+worker = Worker(LatencyConfig(backend="torch"))  # it has loaded torch, too
+print(json.dumps([mine, this_device().cores, sorted(os.sched_getaffinity(worker._process.pid))]))
+worker.close()
+"""
+
+
 @pytest.mark.parametrize(
-    ("threads", "busy_cores", "is_allowed"),
-    [(1, 0.1, True), (1, 1.2, True), (1, 1.3, False), (2, 2.2, True), (2, 2.3, False), (2, 1.0, True)],
+    "setting", ["OMP_PROC_BIND=true", f"GOMP_CPU_AFFINITY={min(os.sched_getaffinity(0))}"]
 )
-def test_a_network_may_keep_its_threads_busy(threads, busy_cores, is_allowed, monkeypatch):
-    """A quarter of a core more than `threads` is coarseness of the clocks; what is beyond is an error."""
-    for name in ("set_flush_denormal", "set_num_threads"):  # they would stay in this process
-        monkeypatch.setattr(workbench.torch, name, lambda setting: None)
-    monkeypatch.setattr(workbench.timing, "warm_up", lambda call, least: WarmUp(least, busy_cores))
-    bench = workbench.Workbench(LatencyConfig(backend="onnxruntime", threads=threads))
-    if is_allowed:
-        assert bench.prepare(R32) > 0
-    else:
-        said = f"^onnxruntime kept {busy_cores} cores busy, with threads: {threads}$"
-        with pytest.raises(RuntimeError, match=said):
-            bench.prepare(R32)
+def test_openmp_binds_neither_workers_nor_what_the_machine_is(setting):
+    """OpenMP has bound the process that loaded torch to one core. What is timed may use all cores, and they
+    are what is stored with it: a run that was made without the setting can go on.
+    """
+    cores = sorted(os.sched_getaffinity(0))
+    name, value = setting.split("=")
+    done = subprocess.run(
+        [sys.executable, "-c", BOUND],
+        env=os.environ | {name: value},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(done.stdout) == [cores[:1], len(cores), cores]
 
 
 @settings(max_examples=30)

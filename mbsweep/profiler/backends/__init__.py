@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 from pydantic import ValidationError
 
+from mbsweep.cores import usable_cores, usable_words
 from mbsweep.errors import MbsweepError
 from mbsweep.profiler.backends.executorch import ExecuTorch
 from mbsweep.profiler.backends.onnx_runtime import OnnxRuntime
 from mbsweep.profiler.backends.openvino import OpenVino
 from mbsweep.profiler.backends.torch_compile import TorchCompile
 from mbsweep.profiler.backends.torch_eager import TorchEager
-from mbsweep.profiler.device import usable_cores
 from mbsweep.space.latency import LatencyConfig
 from mbsweep.space.rules import did_you_mean, shown
 
@@ -108,6 +108,6 @@ def asked(**settings: object) -> LatencyConfig:
     for name, given, has in lacking(config):
         raise MbsweepError(f"{name} is {given!r}; {config.backend} has {' and '.join(has)}")
     if config.threads > usable_cores():
-        raise MbsweepError(f"threads is {config.threads}; this machine has {usable_cores()} cores")
+        raise MbsweepError(f"threads is {config.threads}; {usable_words()}")
     check_installed(config.backend)
     return config
