@@ -358,9 +358,30 @@ def bench(
         print(line, flush=True)
 
 
-StemStride = Annotated[int, typer.Option(help="Stride of the first layer; 1 for small images.")]
 DatasetOption = Annotated[
     str, typer.Option("--dataset", help="digits, a folder of images, or NAME:PATH such as cifar10:FILE.")
+]
+
+
+# Of a network that may be that of a file: what is not given is as the file has it.
+GivenWidth = Annotated[
+    float | None, typer.Option(help="Width multiplier.", show_default="that of --start, else 1.0")
+]
+GivenResolution = Annotated[
+    int | None,
+    typer.Option(help="Height and width of the image in pixels.", show_default="that of --start, else 64"),
+]
+GivenDepth = Annotated[
+    int | None,
+    typer.Option(
+        help="How often the 14x14, 512-channel block is repeated.", show_default="that of --start, else 5"
+    ),
+]
+GivenStemStride = Annotated[
+    int | None,
+    typer.Option(
+        help="Stride of the first layer; 1 for small images.", show_default="that of --start, else 2"
+    ),
 ]
 
 
@@ -368,10 +389,10 @@ DatasetOption = Annotated[
 def train(
     output: Annotated[Path, typer.Option("-o", "--output", help="The network's file: .safetensors.")],
     dataset: DatasetOption = "digits",
-    width: Width = 1.0,
-    resolution: Resolution = 64,
-    depth: Depth = 5,
-    stem_stride: StemStride = 2,
+    width: GivenWidth = None,
+    resolution: GivenResolution = None,
+    depth: GivenDepth = None,
+    stem_stride: GivenStemStride = None,
     epochs: Annotated[int, typer.Option(help="Epochs.")] = 12,
     batch: Annotated[
         int | None, typer.Option(help="Images per step; default 64, of few images 32 or 16.")
@@ -389,10 +410,9 @@ def train(
     """Train one network and save it with all that one needs to use it."""
     from mbsweep.train_one import train_network
 
-    fields = {"width": width, "resolution": resolution, "depth": depth, "stem_stride": stem_stride}
-    settings: dict[str, Any] = {"epochs": epochs, "optimizer": optimizer, "flip": flip}
-    open_ = {"batch": batch, "learning_rate": learning_rate}
-    settings |= {name: value for name, value in open_.items() if value is not None}
+    fields = _given(width=width, resolution=resolution, depth=depth, stem_stride=stem_stride)
+    settings = {"epochs": epochs, "optimizer": optimizer, "flip": flip}
+    settings |= _given(batch=batch, learning_rate=learning_rate)
     for line in train_network(fields, dataset, settings, seed, start, output):
         print(line, flush=True)
 
@@ -405,16 +425,25 @@ def extract(
     ],
     output: Annotated[Path, typer.Option("-o", "--output", help="The network's file: .safetensors.")],
     dataset: DatasetOption = "digits",
-    width: Width = 1.0,
-    resolution: Resolution = 64,
-    depth: Depth = 5,
-    stem_stride: StemStride = 2,
+    width: Annotated[float | None, typer.Option(help="Width multiplier.", show_default="the largest")] = None,
+    resolution: Annotated[
+        int | None,
+        typer.Option(help="Height and width of the image in pixels.", show_default="the largest"),
+    ] = None,
+    depth: Annotated[
+        int | None,
+        typer.Option(help="How often the 14x14, 512-channel block is repeated.", show_default="the largest"),
+    ] = None,
 ) -> None:
     """Write one network of a supernet to a file of its own, as an ordinary network."""
     from mbsweep.train_one import extract_network
 
-    fields = {"width": width, "resolution": resolution, "depth": depth, "stem_stride": stem_stride}
-    print(extract_network(supernet, fields, dataset, output))
+    print(extract_network(supernet, _given(width=width, resolution=resolution, depth=depth), dataset, output))
+
+
+def _given(**fields: Any) -> dict[str, Any]:
+    """Options that were given."""
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 class PartName(StrEnum):

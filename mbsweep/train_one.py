@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ from mbsweep.space.rules import did_you_mean, shown
 from mbsweep.space.variant import Variant
 from mbsweep.supernets import report_of
 
+RESOLUTION = 64  # of a network that is trained, unless it is said
 NO_SEED_NOISE = SeedNoise(variance=0.0, freedom=math.inf, total=1)  # the interval is that of the images alone
 
 
@@ -72,9 +73,9 @@ def train_network(
 ) -> Iterator[str]:
     """Train one network on all cores and save it; lines that say how it goes.
 
-    fields: those of Variant that were given. settings: those of a recipe. start: a network's file to begin
-    with, or a supernet's that has the network. An interrupted training goes on from `output` with the ending
-    .checkpoint. Raises MbsweepError for what the user can put right.
+    fields: those of Variant that were given; others are as `start` has them. settings: those of a recipe.
+    start: a network's file to begin with, or a supernet's that has the network. An interrupted training goes
+    on from `output` with the ending .checkpoint. Raises MbsweepError for what the user can put right.
     """
     try:
         recipe = Recipe.model_validate(settings)
@@ -86,8 +87,10 @@ def train_network(
         ) from None
     _check_output(output)
     config = dataset_config(dataset)
-    images = open_dataset(config, [Variant(**fields).resolution])
-    variant = Variant(**fields, num_classes=len(images.classes))
+    of_file = None if start is None else _variant(open_checkpoint(start))
+    variant = replace(of_file or Variant(resolution=RESOLUTION), **fields)
+    images = open_dataset(config, [variant.resolution])
+    variant = replace(variant, num_classes=len(images.classes))
     recipe = recipe.complete(images.sizes["train"])
     use_threads(usable_cores())
     checkpoint = output.with_suffix(".checkpoint")
@@ -125,20 +128,26 @@ def _begin(path: Path, variant: Variant, images: Dataset) -> nn.Module:
     state = open_checkpoint(path)
     if state.about.get("supernet"):
         return extract(state, variant, images)
-    if (other := Variant(**state.about["variant"])) != variant:
+    if (other := _variant(state)) != variant:
         raise MbsweepError(f"{path} holds {other.id}, which cannot begin a training of {variant.id}")
     return trained_network(state)
+
+
+def _variant(state: Checkpoint) -> Variant:
+    """The network of a file; of a supernet's, the largest."""
+    return Variant(**state.about["variant"])
 
 
 def extract_network(path: Path, fields: dict[str, Any], dataset: str, output: Path) -> str:
     """Write one network of a supernet to a file of its own; return in a line what was written.
 
-    Below it, in lines of their own, what keeps the network from being relied on.
+    Below it, in lines of their own, what keeps the network from being relied on. fields: those of Variant in
+    which it may differ from the largest, and does.
     Raises MbsweepError where the file is no supernet, or does not have the network.
     """
     _check_output(output)
     state = open_checkpoint(path)
-    variant = Variant(**fields, num_classes=len(state.about["classes"]))
+    variant = replace(_variant(state), **fields)
     images = open_dataset(dataset_config(dataset), [variant.resolution])
     _check_classes(path, state, images)
     use_threads(usable_cores())
@@ -178,7 +187,7 @@ def evaluate_network(path: Path, dataset: str, part: str) -> str:
         raise MbsweepError(
             f"{path} is a supernet; `mbsweep extract` gives each network of it a file of its own"
         )
-    variant = Variant(**state.about["variant"])
+    variant = _variant(state)
     images = open_dataset(dataset_config(dataset), [variant.resolution])
     _check_classes(path, state, images)
     use_threads(usable_cores())

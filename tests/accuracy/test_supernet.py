@@ -200,6 +200,42 @@ def test_an_interrupted_supernet_ends_as_one_that_was_left_alone(tmp_path):
         extract(states[0], variants[0], dataset)
 
 
+BODIES = [
+    {"divisor": 4},
+    {"stage_channels": (32, 48, 64, 96, 128)},
+    {"block": "standard", "divisor": 4},
+    {"stem_stride": 1},
+]
+
+
+@pytest.mark.usefixtures("one_core")
+@pytest.mark.parametrize("body", BODIES, ids=str)
+def test_any_network_of_a_supernet_can_be_extracted_and_trained_further(body, tmp_path):
+    """Of a space with a divisor, stages, a block or a stem stride of its own, which no option names: the file
+    knows. What is not asked for is as in the largest.
+    """
+    root = brightness.write_images(tmp_path / "images", train=20)
+    dataset = open_dataset(ImageFolder(name="imagefolder", path=str(root)), [16, 24])
+    large = replace(BODY, width=0.3, resolution=24, depth=1, **body)
+    small = replace(large, width=0.1, resolution=16, depth=0)
+    file, images = tmp_path / "net", ("--dataset", root)
+    list(train_supernet(config(epochs=1, middle=0), [large, small], dataset, file))
+    said = call("extract", file, *images, "-o", tmp_path / "large.safetensors")
+    assert f": {large.id}, top-1 " in said.stdout
+    narrow = ("--width", 0.1, "--resolution", 16, "--depth", 0)
+    assert (
+        f": {small.id}, top-1 "
+        in call("extract", file, *narrow, *images, "-o", tmp_path / "small.safetensors").stdout
+    )
+    of_file = open_checkpoint(tmp_path / "small.safetensors")
+    assert Variant(**of_file.about["variant"]) == small
+    own = extract(open_checkpoint(file), small, dataset).state_dict()
+    assert all(torch.equal(of_file.tensors[f"weight/{name}"], tensor) for name, tensor in own.items())
+    for start, options in ((file, narrow), (tmp_path / "small.safetensors", ())):
+        more = ("--start", start, *options, "--epochs", 1, "--batch", 16, "-o", tmp_path / "more.safetensors")
+        assert call("train", *images, *more).stdout.startswith(f"{small.id} on ")
+
+
 def test_a_supernet_whose_validation_is_not_a_number_has_diverged(tmp_path, monkeypatch):
     """Told with its epoch, though each loss of the training was a number."""
     root = brightness.write_images(tmp_path / "images", train=20)
