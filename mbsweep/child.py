@@ -30,8 +30,17 @@ class CrashError(AnswerError):
 class Child:
     """A process that was started by a command which calls `serve`."""
 
-    def __init__(self, command: Sequence[str], what: str, env: Mapping[str, str] | None = None) -> None:
-        """Start it. what: for words, "the runtime". env: what its environment has besides this process's."""
+    def __init__(
+        self,
+        command: Sequence[str],
+        what: str,
+        env: Mapping[str, str] | None = None,
+        descriptors: Sequence[int] = (),
+    ) -> None:
+        """Start it. what: for words, "the runtime". env: what its environment has besides this process's.
+
+        descriptors: files of this process that are open there, too, under the same numbers.
+        """
         self._what = what
         # A file, not a pipe: runtimes may write without end, and nobody reads meanwhile.
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (closed with the process)
@@ -41,6 +50,7 @@ class Child:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._errors,
+                pass_fds=descriptors,
                 text=True,
                 # It finds the modules that this process would find.
                 env={

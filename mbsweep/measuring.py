@@ -24,6 +24,7 @@ from mbsweep.space.latency import LatencyConfig
 from mbsweep.space.variant import Variant
 from mbsweep.store import SKIPPED, Store
 from mbsweep.summary import MIN_VISITS, fastest_ms, headline_interval, noisy_words, summarize
+from mbsweep.training_pace import Standing
 
 # Their names are no variants' ids, so that the same networks may be among the variants, too.
 YARDSTICKS = {
@@ -47,6 +48,9 @@ class Progress(Protocol):
 
     def advance(self, done: str, steps: int = 1) -> None:
         """So many more steps are done."""
+
+    def reach(self, standing: Standing) -> None:
+        """So far the part is now, where its steps differ in what they cost."""
 
 
 def begin(store: Store, config: LatencyConfig, bench: Bench, progress: Progress) -> tuple[int, str] | None:

@@ -29,6 +29,7 @@ from mbsweep.space.latency import LatencyConfig
 from mbsweep.space.rules import did_you_mean
 from mbsweep.space.sweep import Sweep
 from mbsweep.store import Store
+from mbsweep.training_pace import Standing
 
 if TYPE_CHECKING:
     from mbsweep.accuracy.datasets import Dataset
@@ -44,6 +45,9 @@ class Silent:
         """Nothing."""
 
     def advance(self, done: str, steps: int = 1) -> None:
+        """Nothing."""
+
+    def reach(self, standing: Standing) -> None:
         """Nothing."""
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mbsweep.accuracy import SOURCES
+from mbsweep.accuracy.cost import image_s
 from mbsweep.cores import usable_cores
 from mbsweep.database import EmptyRunError
 from mbsweep.folder import check_free, holds_run
@@ -24,8 +25,6 @@ from mbsweep.store import Store
 _START_S = 5.0  # loading torch
 _PREPARE_S = 0.2  # building, checking and exporting one network
 _MACS_PER_S = 20e9
-_TRAINING_MACS_PER_S = 25e9  # of one core
-_TRAINING_IMAGE_S = 1.5e-4  # and image, whatever the network
 _VISIT_OVERHEAD = 1.15  # the untimed call of each visit, the yardstick, the commit
 
 Finished = tuple[str, int, float]  # variant, visits, width of its interval in percent of the headline
@@ -106,7 +105,7 @@ def _training_s(config: Any, space: SpaceCounts) -> float:
     if not isinstance(config, TrainedAccuracy | SupernetAccuracy):
         return 0.0
     images = getattr(config.dataset, "train", math.nan)
-    per_image_s = 3 * space.macs / _TRAINING_MACS_PER_S + _TRAINING_IMAGE_S  # forward, and twice as much back
+    per_image_s = image_s(space.macs)
     if isinstance(config, TrainedAccuracy):
         total_s = float(per_image_s.sum()) * config.recipe.epochs * len(config.seeds)
     else:

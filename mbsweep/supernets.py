@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import kendalltau
 
+from mbsweep.accuracy.cost import image_s
 from mbsweep.accuracy.datasets import Dataset
 from mbsweep.accuracy.trained import supernet_name
 from mbsweep.accuracy.value import NAN, Accuracy
@@ -27,6 +28,7 @@ from mbsweep.space.accuracy import UNRELIABLE, SupernetAccuracy, TrainedAccuracy
 from mbsweep.space.counting import count
 from mbsweep.space.variant import Variant, largest_of
 from mbsweep.store import Store
+from mbsweep.training_pace import Pace
 from mbsweep.training_tables import EpochRow, TrainingRow
 from mbsweep.trainings import Trainings, reraise_if_users, training_device, weights_folder
 
@@ -95,6 +97,14 @@ def _train(
     session = store.begin_session(*training_device(["cpu"]))
     checkpoint = weights_folder(store.folder, config.recipe, dataset) / _file_name(source)
     progress.begin(f"train a supernet on {dataset.id}", config.recipe.epochs)
+    before = {row.epoch: row.seconds for row in store.epochs(source)}
+    pace = _pace(config, dataset, variants, largest)
+    for seconds in before.values():
+        pace.note(largest.id, seconds)
+
+    def tell(share: float) -> None:
+        progress.reach(pace.standing([(largest.id, config.recipe.epochs - len(before) - share)]))
+
     worker = TrainingWorker(threads, "cpu")
     try:
         worker.begin_supernet(config, variants, dataset, checkpoint)
@@ -102,11 +112,14 @@ def _train(
         epochs = 0
         while True:
             worker.epoch()
-            if (row := worker.answer()) is None:
+            if (row := worker.answer_meanwhile(tell)) is None:
                 break
-            store.add_epoch(source, EpochRow(largest.id, config.seed, 0, **row))
-            progress.advance(largest.id)
             epochs = row["epoch"]
+            if epochs not in before:
+                store.add_epoch(source, EpochRow(largest.id, config.seed, 0, **row))
+                pace.note(largest.id, row["seconds"])
+                before[epochs] = row["seconds"]
+            tell(0)
         progress.begin("test variants of the supernet", len(missing))
         for variant in missing:
             worker.measure(variant)
@@ -144,6 +157,13 @@ def report_of(path: Path) -> dict[str, Any] | None:
                 reports = {_file_name(source): report for source, report in store.supernets().items()}
                 return json.loads(reports[path.name]) if path.name in reports else None
     return None
+
+
+def _pace(config: SupernetAccuracy, dataset: Dataset, variants: Sequence[Variant], largest: Variant) -> Pace:
+    """What an epoch of it takes, until one is known."""
+    image = np.array([image_s(count(variant).macs) for variant in variants])
+    step_s = config.step_cost(image, np.array([variant.resolution for variant in variants]))
+    return Pace({largest.id: dataset.sizes["train"] * step_s / usable_cores()}, 1)
 
 
 def trust(supernet: dict[str, float], alone: dict[str, float], min_tau: float) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
+import math
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -56,6 +57,7 @@ class TrainingQueue:
         self._todo = deque(self._unfinished(store, source, variants))
         self._rungs = Rungs(config.budget.halving, macs) if config.budget.halving else None
         self._kept: set[_Place] = set()  # epochs that are in the store
+        self._epochs: Counter[tuple[str, int, int]] = Counter()  # of them, for each beginning of a training
         self._weak: set[_Place] = set()  # those of them with which halving ends a training
         self._spent_s = 0.0
         for row in store.epochs(source):
@@ -87,6 +89,7 @@ class TrainingQueue:
     def note(self, row: EpochRow) -> None:
         """Take an epoch of the store into account."""
         self._kept.add(row.key)
+        self._epochs[row.variant, row.seed, row.attempt] += 1
         self._spent_s += row.seconds
         # The store may have epochs of variants that the sweep no longer names.
         if self._rungs is not None and row.variant in self._macs and self._rungs.is_weak(row):
@@ -115,6 +118,19 @@ class TrainingQueue:
             self.leave(training for training, paid_ in zip(self._todo, is_paid, strict=True) if not paid_)
             self._todo = deque(training for training, paid_ in zip(self._todo, is_paid, strict=True) if paid_)
         return self._todo.popleft() if self._todo else None
+
+    def epochs_left(self, training: Training) -> int:
+        """Of its recipe, those that are not in the store."""
+        return self._config.recipe.epochs - self._epochs[*training.key, training.job.attempt]
+
+    def waiting(self) -> list[tuple[str, float]]:
+        """Variant and epochs left of each training that nobody is about."""
+        return [(training.key[0], self.epochs_left(training)) for training in self._todo]
+
+    def seconds_allowed(self) -> float:
+        """What the budget leaves; infinite without one."""
+        minutes = self._config.budget.minutes
+        return math.inf if minutes is None else max(0.0, 60 * minutes - self._spent_s / self._jobs)
 
     def put_back(self, training: Training) -> None:
         """Let a training be the next again."""

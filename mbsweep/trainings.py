@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from mbsweep.accuracy.cost import image_s
 from mbsweep.accuracy.datasets import Dataset
 from mbsweep.accuracy.guessing import Guessing
 from mbsweep.accuracy.trained import source_name, trained_accuracies
-from mbsweep.accuracy.worker import TrainingWorker
+from mbsweep.accuracy.worker import TOLD_EVERY_S, TrainingWorker
 from mbsweep.child import AnswerError, CrashError
 from mbsweep.cores import usable_cores
 from mbsweep.errors import MbsweepError
@@ -25,6 +26,7 @@ from mbsweep.space.accuracy import Recipe, TrainedAccuracy, fingerprint
 from mbsweep.space.counting import count
 from mbsweep.space.variant import Variant
 from mbsweep.store import Store
+from mbsweep.training_pace import Pace
 from mbsweep.training_queue import Training, TrainingQueue
 from mbsweep.training_tables import EpochRow, TrainingRow
 
@@ -59,6 +61,13 @@ class Trainings:
             dataset.labels("train"), dataset.labels("validation"), config.recipe.label_smoothing
         )
         self._queue = TrainingQueue(store, config, self._source, variants, self._macs, self._jobs)
+        images = dataset.sizes["train"]
+        expected_s = {variant: images * image_s(macs) for variant, macs in self._macs.items()}
+        self._pace = Pace(expected_s, self._jobs)
+        self._active: dict[TrainingWorker, Training] = {}
+        for row in store.epochs(self._source):
+            if row.variant in self._macs and row.seed in config.seeds:
+                self._pace.note(row.variant, row.seconds)
 
     def run(self) -> None:
         """Train what is left, and enter the accuracies. Raises MbsweepError where the disk is full."""
@@ -66,33 +75,44 @@ class Trainings:
         if not self._queue:
             return
         self._session = self._store.begin_session(*training_device(self._devices))
-        each = self._config.recipe.epochs
-        self._progress.begin(f"train on {self._dataset.id}", each * len(self._queue))
+        self._progress.begin(f"train on {self._dataset.id}", self._pace.standing(self._queue.waiting()).total)
         workers: list[TrainingWorker] = []
+        active = self._active
         try:
-            active = {}
             while len(workers) < self._jobs and (training := self._queue.next()):
                 workers.append(self._started(len(workers)))
                 active[workers[-1]] = self._begin(workers[-1], training)
             while active:
-                for worker in select.select(list(active), [], [])[0]:
-                    training = active.pop(worker)
+                self._tell()
+                for worker in select.select(list(active), [], [], TOLD_EVERY_S)[0]:
+                    training = active[worker]
                     try:
                         goes_on = self._step(worker, training)
                     except CrashError as error:
                         goes_on = False
                         self._crashed(training, str(error))
                         worker.close()
+                        del active[worker]
                         place = workers.index(worker)
                         worker = workers[place] = self._started(place)
-                    if goes_on:
-                        active[worker] = training
-                    elif following := self._queue.next():
-                        active[worker] = self._begin(worker, following)
+                    if not goes_on:
+                        active.pop(worker, None)
+                        if following := self._queue.next():
+                            active[worker] = self._begin(worker, following)
+            self._tell()
         finally:
             for worker in workers:
                 worker.close()
+            active.clear()
         self.enter()
+
+    def _tell(self) -> None:
+        """How far all trainings are, with what is done of the epochs that are on their way."""
+        left = self._queue.waiting()
+        for worker, training in self._active.items():
+            left.append((training.key[0], max(0.0, self._queue.epochs_left(training) - worker.share())))
+        found = self._pace.standing(left)
+        self._progress.reach(replace(found, left_s=min(found.left_s, self._queue.seconds_allowed())))
 
     def known(self) -> dict[str, float]:
         """Variant -> mean top-1 accuracy in percent over its seeds, of those that came to their end."""
@@ -173,7 +193,8 @@ class Trainings:
         if is_new:
             self._store.add_epoch(self._source, row)
             self._queue.note(row)
-        self._progress.advance(row.variant)
+            self._pace.note(row.variant, row.seconds)
+            self._tell()
         if self._queue.is_weak(row) and not training.is_trained:
             self._end(training, "stopped")
             return False

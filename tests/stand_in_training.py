@@ -5,9 +5,13 @@ Answers through the real `serve`. Its checkpoint is the number of epochs so far.
 
 import json
 import sys
+import time
 from pathlib import Path
 
 from stand_in import FAULTS
+
+from mbsweep.accuracy.meter import Meter
+from mbsweep.accuracy.worker import TOLD_EVERY_S
 
 # -- for tests ------------------------------------------------------------------------------------------
 
@@ -46,7 +50,12 @@ def fills_disk():
     raise MbsweepError("weights/net.checkpoint: cannot be written: No space left on device")
 
 
-OWN_FAULTS = {"diverges": diverges, "fills disk": fills_disk}
+def dawdles():
+    """An epoch that takes longer than it takes to look after it."""
+    time.sleep(1.5 * TOLD_EVERY_S)
+
+
+OWN_FAULTS = {"diverges": diverges, "fills disk": fills_disk, "dawdles": dawdles}
 
 
 class Toy:
@@ -90,6 +99,7 @@ class Toy:
         if self.done >= min(epochs, self.spec["patience"] or epochs):
             return None
         self.done += 1
+        Meter(self.told["meter"]).set(0.5)
         fault = self.of(self.spec["spoils"], None)
         if fault and self.done == self.spec["at_epoch"]:
             (FAULTS | OWN_FAULTS)[fault]()

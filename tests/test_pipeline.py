@@ -55,6 +55,9 @@ class Told:
     def advance(self, done, steps=1):
         """More steps are done."""
 
+    def reach(self, standing):
+        """So far the run is."""
+
 
 class StoppedBy(Told):
     """Interrupts a run as Ctrl-C does, once it has seen so many steps."""

@@ -28,7 +28,7 @@ class Told:
     """Keeps what a run tells, and may do something after an epoch."""
 
     def __init__(self, after=None):
-        self.messages, self.epochs, self._after = [], 0, after
+        self.messages, self.epochs, self.standings, self._after = [], 0, [], after
 
     def say(self, message):
         """One line for the user."""
@@ -38,10 +38,15 @@ class Told:
         """A part of the run begins."""
 
     def advance(self, done, steps=1):
-        """An epoch is done, and in the store."""
-        self.epochs += 1
-        if self._after:
-            self._after(self.epochs)
+        """A test of a supernet's variant is done."""
+
+    def reach(self, standing):
+        """So far the run is; epochs that are done are in the store."""
+        self.standings.append(standing)
+        while self.epochs < standing.done - self.standings[0].done:
+            self.epochs += 1
+            if self._after:
+                self._after(self.epochs)
 
 
 def go_on(text, folder, told=None, **options):
@@ -295,6 +300,51 @@ def test_a_run_that_is_interrupted_goes_on(images, tmp_path, toy):
     rows = go_on(sweep_text(images), tmp_path / "run", jobs=1)
     assert begun(log) == [(0.1, 0, 0, 0), (0.1, 0, 0, 2), (0.1, 1, 0, 0), (0.25, 0, 0, 0), (0.25, 1, 0, 0)]
     assert (rows[SMALL].top1_pct, rows[LARGE].top1_pct) == (90, 90)
+
+
+def test_the_bar_goes_to_its_end_and_no_further(images, tmp_path, toy):
+    """Two networks, two seeds, three epochs: 12. Both of the small one's have stalled and are begun anew: 6
+    epochs more. At no time are more done than there are, and the share ends at 1.
+    """
+    toy(curves={"0.1": [[30], [90]]})
+    told = Told()
+    go_on(sweep_text(images), tmp_path / "run", told, jobs=1)
+    found = told.standings
+    assert (found[0].done, found[0].total, found[0].share) == (0, 12, 0)
+    assert (found[-1].done, found[-1].total, found[-1].share, found[-1].left_s) == (18, 18, 1, 0)
+    assert all(one.done <= one.total and 0 <= one.share <= 1 for one in found)
+    assert told.epochs == 18
+
+
+def test_the_bar_goes_on_where_it_was(images, tmp_path, toy):
+    """Interrupted after five of twelve epochs, each of which took a second: the next run begins with the same
+    share and time left. None of the large network is known yet; its epochs weigh a tenth more.
+    """
+    toy()
+
+    def after(epochs):
+        if epochs == 5:
+            raise KeyboardInterrupt
+
+    first, second = Told(after), Told()
+    with pytest.raises(KeyboardInterrupt):
+        go_on(sweep_text(images), tmp_path / "run", first, jobs=1)
+    go_on(sweep_text(images), tmp_path / "run", second, jobs=1)
+    assert second.standings[0] == first.standings[-1]
+    assert (second.standings[0].done, second.standings[0].total) == (5, 12)
+    assert second.standings[0].share < 5 / 12
+    assert second.standings[0].left_s > 7
+    assert second.standings[-1].share == 1
+
+
+def test_a_bar_moves_within_an_epoch(images, tmp_path, toy):
+    """The toy says that half of an epoch is done, and takes its time for the other half."""
+    toy(spoils={"0.1": "dawdles"}, at_epoch=2)
+    told = Told()
+    go_on(sweep_text(images, seeds="[0]"), tmp_path / "run", told, jobs=1)
+    between = {one.share for one in told.standings if one.done == 1}
+    assert len(between) == 2
+    assert {one.total for one in told.standings} == {6}
 
 
 def test_what_is_left_is_trained_with_as_many_threads_as_before(images, undisturbed, tmp_path, toy):

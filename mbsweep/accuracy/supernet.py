@@ -33,11 +33,13 @@ from mbsweep.accuracy.training import (
     DivergedError,
     Epoch,
     Job,
+    OnStep,
     Outcome,
     about,
     check_finite,
     evaluate,
     initialised,
+    no_step,
 )
 from mbsweep.errors import MbsweepError
 from mbsweep.nets import build
@@ -52,7 +54,11 @@ CHECKED_ON = 512  # images for the statistics of the networks that are validated
 
 
 def train_supernet(
-    config: SupernetAccuracy, variants: Sequence[Variant], dataset: Dataset, checkpoint: Path
+    config: SupernetAccuracy,
+    variants: Sequence[Variant],
+    dataset: Dataset,
+    checkpoint: Path,
+    on_step: OnStep = no_step,
 ) -> Iterator[Epoch]:
     """Train all variants at once, or go on from the checkpoint; yield each epoch, also those of before.
 
@@ -106,6 +112,7 @@ def train_supernet(
             optimizer.step()
             losses[step] = loss.detach()
             hits += int((logits.argmax(1) == y).sum())
+            on_step((step + 1) / steps)
         check_finite(losses, epoch)
         found = [
             evaluate(

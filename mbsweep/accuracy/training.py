@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -87,6 +87,13 @@ class Outcome:
         return float(100 * self.correct.mean())
 
 
+OnStep = Callable[[float], None]  # told after each step how much of the epoch is done
+
+
+def no_step(share: float) -> None:
+    """Nobody wants to know."""
+
+
 def use_threads(threads: int) -> None:
     """Set this process up for training: threads, and the same numbers from the same seed."""
     torch.set_num_threads(threads)
@@ -97,7 +104,12 @@ def use_threads(threads: int) -> None:
 
 
 def train(
-    job: Job, dataset: Dataset, checkpoint: Path, device: str = "cpu", start: nn.Module | None = None
+    job: Job,
+    dataset: Dataset,
+    checkpoint: Path,
+    device: str = "cpu",
+    start: nn.Module | None = None,
+    on_step: OnStep = no_step,
 ) -> Iterator[Epoch]:
     """Train a network, or go on from its checkpoint; yield each epoch, also those of before.
 
@@ -148,6 +160,7 @@ def train(
             optimizer.step()
             losses[step] = loss.detach()
             hits += int((logits.argmax(1) == y).sum())
+            on_step((step + 1) / steps)
         check_finite(losses, epoch)
         found = evaluate(net, validation, moments, device)
         if not math.isfinite(found.loss):  # the last step, or the running statistics, did it

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import ctypes
 import math
+import select
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mbsweep.accuracy.meter import Meter
 from mbsweep.child import Child, command_of, serve
 from mbsweep.space.accuracy import Recipe, SupernetAccuracy
 from mbsweep.space.variant import Variant
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from mbsweep.accuracy.training import Epoch, Job, Outcome
 
 COMMAND = command_of(__name__)
+TOLD_EVERY_S = 0.5  # how far an epoch is
 
 ENVIRONMENT = {
     # glibc gives large tensors back to the system as soon as they are freed. A step frees all that it has
@@ -39,7 +42,8 @@ class TrainingWorker(Child):
     """Trains one network after another. What is asked for is told; the answers are fetched."""
 
     def __init__(self, threads: int, device: str) -> None:
-        super().__init__(COMMAND, "the training", ENVIRONMENT)
+        self._meter = Meter.made()
+        super().__init__(COMMAND, "the training", ENVIRONMENT, [self._meter.descriptor])
         self._threads, self._device = threads, device
 
     def begin(self, job: Job, dataset: Dataset, checkpoint: Path, weights: Path) -> None:
@@ -57,11 +61,28 @@ class TrainingWorker(Child):
 
     def _told(self, dataset: Dataset, checkpoint: Path) -> dict[str, Any]:
         told: dict[str, Any] = {"threads": self._threads, "device": self._device}
+        told["meter"] = self._meter.descriptor
         return told | {"dataset": dataset.as_dict(), "checkpoint": str(checkpoint)}
 
     def epoch(self) -> None:
         """Train for one more epoch. Answer: its fields; None where there is none left."""
         self.tell("epoch")
+
+    def answer(self, limit_s: float | None = None) -> Any:
+        """See Child.answer."""
+        found = super().answer(limit_s)
+        self._meter.set(0)
+        return found
+
+    def share(self) -> float:
+        """How much of the epoch that was asked for is done; 0 once its answer is fetched."""
+        return self._meter.get()
+
+    def answer_meanwhile(self, tell: Callable[[float], None]) -> Any:
+        """As `answer`; until it is there, tell twice a second how much of the epoch is done."""
+        while not select.select([self], [], [], TOLD_EVERY_S)[0]:
+            tell(self.share())
+        return self.answer()
 
     def finish(self) -> None:
         """Test the best epoch's weights and write them to their file. Answer: top5_pct, images, correct."""
@@ -70,6 +91,11 @@ class TrainingWorker(Child):
     def measure(self, variant: Variant) -> None:
         """Test a network of a supernet. Answer: as of `finish`."""
         self.tell("measure", asdict(variant))
+
+    def close(self) -> None:
+        """End the process."""
+        super().close()
+        self._meter.close()
 
 
 class _Answers:
@@ -88,7 +114,7 @@ class _Answers:
         job = Job(Variant(**told["variant"]), recipe, told["seed"], told["attempt"])
         self._set_up(told)
         self.weights = Path(told["weights"])
-        self.epochs = train(job, self.dataset, self.checkpoint, self.device)
+        self.epochs = train(job, self.dataset, self.checkpoint, self.device, on_step=self.on_step)
 
     def begin_supernet(self, told: dict[str, Any]) -> None:
         from mbsweep.accuracy.supernet import train_supernet
@@ -96,14 +122,14 @@ class _Answers:
         config = SupernetAccuracy.model_validate(told["config"])
         variants = [Variant(**fields) for fields in told["variants"]]
         self._set_up(told)
-        self.epochs = train_supernet(config, variants, self.dataset, self.checkpoint)
+        self.epochs = train_supernet(config, variants, self.dataset, self.checkpoint, self.on_step)
 
     def _set_up(self, told: dict[str, Any]) -> None:
         from mbsweep.accuracy.datasets import Dataset
         from mbsweep.accuracy.training import use_threads
 
         use_threads(told["threads"])
-        self.device = told["device"]
+        self.device, self.on_step = told["device"], Meter(told["meter"]).set
         self.dataset, self.checkpoint = Dataset.from_dict(told["dataset"]), Path(told["checkpoint"])
 
     def epoch(self) -> dict[str, Any] | None:
