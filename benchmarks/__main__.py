@@ -20,6 +20,7 @@ NAMES = (
     "prediction",
     "accuracy_prediction",
     "training",
+    "neighbour",
     "beginnings",
     "supernet",
 )

@@ -41,6 +41,15 @@ def usable_cores() -> int:
     return max(1, int(min(len(usable_cpus()), quota_cores())))
 
 
+def threads_each(processes: int = 1) -> int:
+    """Threads of each of so many processes, where all threads of one share the work of one network.
+
+    They wait for each other at every layer, and where another process is on the core of one, all wait. So a
+    core is left to what else the machine does.
+    """
+    return max(1, (usable_cores() - 1) // processes)
+
+
 def usable_words() -> str:
     """`this process may use 2 cores`, and why no more where a quota says so."""
     cores, quota = usable_cores(), quota_cores()

@@ -109,7 +109,10 @@ def _training_s(config: Any, space: SpaceCounts) -> float:
     if isinstance(config, TrainedAccuracy):
         total_s = float(per_image_s.sum()) * config.recipe.epochs * len(config.seeds)
     else:
-        step_s = config.step_cost(per_image_s, space.resolution)
+        # Networks side by side, each on one core: no sooner than the largest.
+        step_s = max(
+            config.step_cost(per_image_s, space.resolution), usable_cores() * float(per_image_s.max())
+        )
         alone_s = float(per_image_s.mean()) * config.alone.count * len(config.alone.seeds)
         total_s = step_s * config.recipe.epochs + alone_s * config.alone.recipe.epochs
     return images * total_s / usable_cores()

@@ -163,7 +163,8 @@ def _pace(config: SupernetAccuracy, dataset: Dataset, variants: Sequence[Variant
     """What an epoch of it takes, until one is known."""
     image = np.array([image_s(count(variant).macs) for variant in variants])
     step_s = config.step_cost(image, np.array([variant.resolution for variant in variants]))
-    return Pace({largest.id: dataset.sizes["train"] * step_s / usable_cores()}, 1)
+    step_s = max(step_s / usable_cores(), float(image.max()))  # networks side by side, each on one core
+    return Pace({largest.id: dataset.sizes["train"] * step_s}, 1)
 
 
 def trust(supernet: dict[str, float], alone: dict[str, float], min_tau: float) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from mbsweep.accuracy.training import (
     trained_network,
     use_threads,
 )
-from mbsweep.cores import usable_cores
+from mbsweep.cores import threads_each
 from mbsweep.errors import MbsweepError
 from mbsweep.seeds import SeedNoise, spread
 from mbsweep.space.accuracy import DATASET_CONFIGS, Recipe
@@ -92,7 +92,7 @@ def train_network(
     images = open_dataset(config, [variant.resolution])
     variant = replace(variant, num_classes=len(images.classes))
     recipe = recipe.complete(images.sizes["train"])
-    use_threads(usable_cores())
+    use_threads(threads_each())
     checkpoint = output.with_suffix(".checkpoint")
     begin = None if start is None else _begin(start, variant, images)
     yield f"{variant.id} on {images.id}, {recipe.words}, seed {seed}"
@@ -150,7 +150,7 @@ def extract_network(path: Path, fields: dict[str, Any], dataset: str, output: Pa
     variant = replace(_variant(state), **fields)
     images = open_dataset(dataset_config(dataset), [variant.resolution])
     _check_classes(path, state, images)
-    use_threads(usable_cores())
+    use_threads(threads_each())
     net = extract(state, variant, images)
     about = {name: value for name, value in state.about.items() if name != "supernet"}
     weights = {WEIGHT + name: tensor for name, tensor in net.state_dict().items()}
@@ -190,7 +190,7 @@ def evaluate_network(path: Path, dataset: str, part: str) -> str:
     variant = _variant(state)
     images = open_dataset(dataset_config(dataset), [variant.resolution])
     _check_classes(path, state, images)
-    use_threads(usable_cores())
+    use_threads(threads_each())
     moments = state.about["mean"], state.about["std"]
     found = evaluate(trained_network(state), images.part(part, variant.resolution), moments)
     other = "" if state.about["dataset"] == images.id else f"; it was trained on {state.about['dataset']}"

@@ -18,7 +18,7 @@ from mbsweep.accuracy.guessing import Guessing
 from mbsweep.accuracy.trained import source_name, trained_accuracies
 from mbsweep.accuracy.worker import TOLD_EVERY_S, TrainingWorker
 from mbsweep.child import AnswerError, CrashError
-from mbsweep.cores import usable_cores
+from mbsweep.cores import threads_each, usable_cores
 from mbsweep.errors import MbsweepError
 from mbsweep.measuring import Progress
 from mbsweep.profiler.device import device_id, this_device, versions
@@ -56,7 +56,7 @@ class Trainings:
         # Of all trainings, not of those that are left: the number of threads decides the last digits, and a
         # run that was interrupted must end with the same ones.
         self._jobs, self._devices = _share_out(jobs, len(variants) * len(config.seeds))
-        self._threads = max(1, usable_cores() // self._jobs)
+        self._threads = threads_each(self._jobs)
         self._guessing = Guessing.of(
             dataset.labels("train"), dataset.labels("validation"), config.recipe.label_smoothing
         )

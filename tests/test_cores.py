@@ -6,7 +6,7 @@ import pytest
 from commands import call, finish, refusal, rewritten, start
 
 from mbsweep import cores
-from mbsweep.cores import quota_cores, usable_cores, usable_cpus
+from mbsweep.cores import quota_cores, threads_each, usable_cores, usable_cpus
 
 GROUPS = {  # files of a machine -> cores' worth of time that they allow
     "version 2": ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "150000 100000\n"}, 1.5),
@@ -84,3 +84,13 @@ def test_a_command_takes_no_settings_of_openmp():
     code, out, err = finish(process)
     assert (code, err) == (0, "")
     assert f"openvino, fp32, batch 1, threads: {len(usable)};" in out
+
+
+@pytest.mark.parametrize(
+    ("cores_", "processes", "threads"),
+    [(1, 1, 1), (2, 1, 1), (2, 2, 1), (4, 1, 3), (4, 4, 1), (8, 2, 3), (16, 1, 15), (2, 5, 1)],
+)
+def test_threads_that_wait_for_each_other_leave_a_core(cores_, processes, threads, monkeypatch):
+    """To what else the machine does: a thread that has to wait for its core holds up all others."""
+    monkeypatch.setattr(cores, "usable_cores", lambda: cores_)
+    assert threads_each(processes) == threads

@@ -29,6 +29,7 @@ from mbsweep.accuracy.batches import Moments, augmented, channel_moments, normal
 from mbsweep.accuracy.checkpoint import WEIGHT, Checkpoint, load_weights, resumed, write_checkpoint
 from mbsweep.accuracy.datasets import Dataset, Part
 from mbsweep.accuracy.optimizer import clip_gradients, make_optimizer, schedule, set_rate
+from mbsweep.accuracy.side_by_side import Batch, Lanes, gradients
 from mbsweep.accuracy.training import (
     DivergedError,
     Epoch,
@@ -59,8 +60,11 @@ def train_supernet(
     dataset: Dataset,
     checkpoint: Path,
     on_step: OnStep = no_step,
+    threads: int = 1,
 ) -> Iterator[Epoch]:
     """Train all variants at once, or go on from the checkpoint; yield each epoch, also those of before.
+
+    threads: of the networks of a step. Where there are no more than networks, their number changes nothing.
 
     The train figures of an epoch are those of the largest, the validation figures means of the largest and
     the smallest. Raises DivergedError where the loss is not a number.
@@ -86,56 +90,52 @@ def train_supernet(
     state = resumed(checkpoint, about(job, dataset, moments) | {"supernet": space})
     state.restore(net, optimizer)
     yield from (Epoch(**row) for row in state.curve)
-    for epoch in range(len(state.curve), recipe.epochs):
-        start = time.monotonic()
-        chance = torch.Generator().manual_seed(job.random_state(epoch))
-        picker = random.Random(job.random_state(epoch, 1))  # noqa: S311  (no secret)
-        torch.manual_seed(job.random_state(epoch, 2))  # of the dropout
-        order = torch.randperm(len(labels), generator=chance)
-        losses, hits = torch.zeros(steps), 0
-        net.train()
-        for step in range(steps):
-            places = order[step * recipe.batch : (step + 1) * recipe.batch]
-            y = labels[places]
-            rate = job.learning_rate * schedule((epoch * steps + step) / (recipe.epochs * steps), recipe)
-            set_rate(optimizer, rate)
-            optimizer.zero_grad(set_to_none=False)
-            x = normalised(augmented(images[largest.resolution], places, recipe, chance), moments)
-            logits = net(largest, x)
-            loss = F.cross_entropy(logits, y, label_smoothing=recipe.label_smoothing)
-            loss.backward()  # type: ignore[no-untyped-call]
-            answers = logits.detach().softmax(1)
-            for variant in [smallest, *picked(picker, variants, config.middle)]:
-                x = normalised(augmented(images[variant.resolution], places, recipe, chance), moments)
-                F.cross_entropy(net(variant, x), answers).backward()  # type: ignore[no-untyped-call]
-            clip_gradients(net, recipe)
-            optimizer.step()
-            losses[step] = loss.detach()
-            hits += int((logits.argmax(1) == y).sum())
-            on_step((step + 1) / steps)
-        check_finite(losses, epoch)
-        found = [
-            evaluate(
-                net.extracted(variant, parts[variant.resolution], moments, CHECKED_ON),
-                dataset.part("validation", variant.resolution),
-                moments,
+    with Lanes(threads, 2 + config.middle) as lanes:
+        for epoch in range(len(state.curve), recipe.epochs):
+            start = time.monotonic()
+            chance = torch.Generator().manual_seed(job.random_state(epoch))
+            picker = random.Random(job.random_state(epoch, 1))  # noqa: S311  (no secret)
+            torch.manual_seed(job.random_state(epoch, 2))  # of the dropout
+            order = torch.randperm(len(labels), generator=chance)
+            losses, hits = torch.zeros(steps), 0
+            net.train()
+            for step in range(steps):
+                places = order[step * recipe.batch : (step + 1) * recipe.batch]
+                y = labels[places]
+                rate = job.learning_rate * schedule((epoch * steps + step) / (recipe.epochs * steps), recipe)
+                set_rate(optimizer, rate)
+                batches = []
+                for variant in (largest, smallest, *picked(picker, variants, config.middle)):
+                    x = normalised(augmented(images[variant.resolution], places, recipe, chance), moments)
+                    batches.append(Batch(variant, x, net.kept(variant, len(x))))
+                logits, losses[step] = gradients(net, batches, y, recipe.label_smoothing, lanes)
+                clip_gradients(net, recipe)
+                optimizer.step()
+                hits += int((logits.argmax(1) == y).sum())
+                on_step((step + 1) / steps)
+            check_finite(losses, epoch)
+            found = [
+                evaluate(
+                    net.extracted(variant, parts[variant.resolution], moments, CHECKED_ON),
+                    dataset.part("validation", variant.resolution),
+                    moments,
+                )
+                for variant in (largest, smallest)
+            ]
+            if not all(math.isfinite(outcome.loss) for outcome in found):
+                raise DivergedError(f"the validation loss is not a number in epoch {epoch + 1}")
+            row = Epoch(
+                epoch + 1,
+                rate,
+                float(losses.mean()),
+                100 * hits / (steps * len(places)),
+                sum(outcome.loss for outcome in found) / len(found),
+                sum(outcome.top1_pct for outcome in found) / len(found),
+                time.monotonic() - start,
             )
-            for variant in (largest, smallest)
-        ]
-        if not all(math.isfinite(outcome.loss) for outcome in found):
-            raise DivergedError(f"the validation loss is not a number in epoch {epoch + 1}")
-        row = Epoch(
-            epoch + 1,
-            rate,
-            float(losses.mean()),
-            100 * hits / (steps * len(places)),
-            sum(outcome.loss for outcome in found) / len(found),
-            sum(outcome.top1_pct for outcome in found) / len(found),
-            time.monotonic() - start,
-        )
-        state.add(asdict(row), net, optimizer)
-        write_checkpoint(checkpoint, state)
-        yield row
+            state.add(asdict(row), net, optimizer)
+            write_checkpoint(checkpoint, state)
+            yield row
 
 
 def picked(picker: random.Random, variants: Sequence[Variant], count: int) -> list[Variant]:
@@ -186,15 +186,22 @@ class Supernet(nn.Module):
         is_largest = resolution == self.variant.resolution
         return getattr(self.net, name).bn if is_largest else norms[str(resolution)][name]
 
-    def forward(self, variant: Variant, x: Tensor) -> Tensor:
-        """Logits of a network in training, from its share of the weights."""
+    def kept(self, variant: Variant, images: int) -> Tensor:
+        """What dropout makes of ones before a network's classifier, of so many images."""
+        layer, name = shared_layers(variant, self.variant)[-1]
+        module: Any = getattr(self.net, name)
+        kept: Tensor = module.dropout(torch.ones(images, layer.in_channels))
+        return kept
+
+    def forward(self, variant: Variant, x: Tensor, kept: Tensor) -> Tensor:
+        """Logits of a network in training, from its share of the weights. kept: see the method."""
         for layer, name in shared_layers(variant, self.variant):
             module: Any = getattr(self.net, name)
             if layer.kind == "avg_pool":
                 x = module(x)
             elif layer.kind == "fc":
                 weight = module.linear.weight[:, : layer.in_channels]
-                x = F.linear(module.dropout(x), weight, module.linear.bias)
+                x = F.linear(x * kept, weight, module.linear.bias)
             else:
                 norm = self.norm(name, variant.resolution)
                 scale, shift = (part[: layer.out_channels] for part in (norm.weight, norm.bias))

@@ -16,6 +16,7 @@ import numpy as np
 
 from mbsweep.accuracy.meter import Meter
 from mbsweep.child import Child, command_of, serve
+from mbsweep.cores import threads_each
 from mbsweep.space.accuracy import Recipe, SupernetAccuracy
 from mbsweep.space.variant import Variant
 
@@ -32,8 +33,9 @@ ENVIRONMENT = {
     # these.
     "MALLOC_MMAP_THRESHOLD_": str(2**30),
     "MALLOC_TRIM_THRESHOLD_": str(2**34),
-    # Threads that wait for each other keep their cores busy, for milliseconds. Where other processes want
-    # those cores, that makes a step twice as long; waiting so briefly costs nothing where none do.
+    # Where there are more cores than processes, threads share a network's work, and those that wait for each
+    # other keep their cores busy, for milliseconds. Where other processes want those cores, that makes a step
+    # several times as long; waiting so briefly costs nothing where none do.
     "GOMP_SPINCOUNT": "10000",
 }
 
@@ -121,8 +123,10 @@ class _Answers:
 
         config = SupernetAccuracy.model_validate(told["config"])
         variants = [Variant(**fields) for fields in told["variants"]]
-        self._set_up(told)
-        self.epochs = train_supernet(config, variants, self.dataset, self.checkpoint, self.on_step)
+        self._set_up(told | {"threads": threads_each()})  # of the networks that are tested, one by one
+        self.epochs = train_supernet(
+            config, variants, self.dataset, self.checkpoint, self.on_step, told["threads"]
+        )
 
     def _set_up(self, told: dict[str, Any]) -> None:
         from mbsweep.accuracy.datasets import Dataset

@@ -19,6 +19,7 @@ from mbsweep.accuracy import supernet, worker
 from mbsweep.accuracy.batches import normalised
 from mbsweep.accuracy.checkpoint import open_checkpoint
 from mbsweep.accuracy.datasets import Part, open_dataset
+from mbsweep.accuracy.side_by_side import Batch, Lanes, gradients
 from mbsweep.accuracy.supernet import Supernet, extract, picked, shared_layers, train_supernet
 from mbsweep.accuracy.trained import supernet_name
 from mbsweep.accuracy.training import DivergedError, Job, Outcome, initialised
@@ -117,7 +118,7 @@ def test_what_is_taken_out_computes_what_was_trained(width, block, depth):
             module.p = 0.0
     x = normalised(torch.from_numpy(part.images), MOMENTS)
     with torch.no_grad():
-        assert torch.allclose(own(x), net(variant, x), atol=1e-5)
+        assert torch.allclose(own(x), net(variant, x, net.kept(variant, 6)), atol=1e-5)
 
 
 def test_resolutions_have_batch_normalisation_of_their_own():
@@ -126,11 +127,12 @@ def test_resolutions_have_batch_normalisation_of_their_own():
     x = normalised(torch.from_numpy(images(6, 32).images), MOMENTS)
     small, large = (replace(LARGEST, resolution=size) for size in (16, 32))
     with torch.no_grad():
-        before = net(large, x)
-        assert torch.equal(net(small, x), before)  # they begin alike
+        kept = net.kept(large, 6)
+        before = net(large, x, kept)
+        assert torch.equal(net(small, x, kept), before)  # they begin alike
         net.norm("stem", 16).weight.mul_(torch.linspace(0.5, 2, 8))
-        assert torch.equal(net(large, x), before)
-        assert not torch.allclose(net(small, x), before)
+        assert torch.equal(net(large, x, kept), before)
+        assert not torch.allclose(net(small, x, kept), before)
 
 
 def test_statistics_are_those_of_the_images():
@@ -236,6 +238,53 @@ def test_any_network_of_a_supernet_can_be_extracted_and_trained_further(body, tm
         assert call("train", *images, *more).stdout.startswith(f"{small.id} on ")
 
 
+def test_networks_side_by_side_learn_what_they_learn_one_after_another(tmp_path):
+    """With one thread, two, or one for each network: the same weights to the last bit, and so is a training
+    that goes on with another number of them.
+    """
+    root = brightness.write_images(tmp_path / "images", train=20)
+    dataset = open_dataset(ImageFolder(name="imagefolder", path=str(root)), [16, 24])
+    variants = [replace(BODY, width=width, resolution=16, depth=0) for width in (0.1, 0.2, 0.15)]
+    settings = config(epochs=2, middle=2)
+    weights = []
+    for first, then in ((1, 1), (2, 2), (4, 4), (1, 4)):
+        file = tmp_path / f"{first}{then}"
+        for threads, epochs in ((first, 1), (then, 2)):
+            training = train_supernet(settings, variants, dataset, file, threads=threads)
+            for _ in range(epochs):
+                next(training)
+            training.close()
+        weights.append(open_checkpoint(file).tensors)
+    assert all(
+        torch.equal(tensor, other[name]) for other in weights[1:] for name, tensor in weights[0].items()
+    )
+
+
+def test_gradients_are_those_of_all_networks_together():
+    """As autograd adds them up where one network follows another; what none of them uses has none."""
+    net = supernet_of(recipe=Recipe(dropout=0.3)).train()
+    for weight in net.parameters():
+        weight.grad = torch.zeros_like(weight)
+    labels = torch.tensor([0, 1, 2, 1, 0, 2])
+    some = [LARGEST, replace(LARGEST, width=0.1, depth=0), replace(LARGEST, width=0.1, resolution=16)]
+    batches = [
+        Batch(one, torch.randn(6, 3, one.resolution, one.resolution), net.kept(one, 6)) for one in some
+    ]
+    with Lanes(3, 3) as lanes:
+        logits, loss = gradients(net, batches, labels, 0.1, lanes)
+    found = [weight.grad.clone() for weight in net.parameters()]
+    net.zero_grad(set_to_none=False)
+    again = net(some[0], batches[0].images, batches[0].kept)
+    expected = nn.functional.cross_entropy(again, labels, label_smoothing=0.1)
+    expected.backward()
+    for batch in batches[1:]:
+        answer = net(batch.variant, batch.images, batch.kept)
+        nn.functional.cross_entropy(answer, again.detach().softmax(1)).backward()
+    assert torch.equal(logits, again)
+    assert torch.equal(loss, expected)
+    assert all(map(torch.equal, found, (weight.grad for weight in net.parameters())))
+
+
 def test_a_supernet_whose_validation_is_not_a_number_has_diverged(tmp_path, monkeypatch):
     """Told with its epoch, though each loss of the training was a number."""
     root = brightness.write_images(tmp_path / "images", train=20)
@@ -255,7 +304,7 @@ def test_networks_of_a_supernet_drop_out_before_the_classifier(dropout):
     variant = replace(LARGEST, width=0.1)
     net = supernet_of(recipe=Recipe(dropout=dropout)).train()
     x = normalised(torch.from_numpy(images(8, 32).images), MOMENTS)
-    one, other = (net(variant, x) for _ in range(2))
+    one, other = (net(variant, x, net.kept(variant, 8)) for _ in range(2))
     assert torch.equal(one, other) == (dropout == 0)
 
 
