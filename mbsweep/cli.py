@@ -112,6 +112,12 @@ def run(
     out: Out = None,
     retry: Annotated[bool, typer.Option("--retry", help="Try again what failed before.")] = False,
     jobs: Jobs = None,
+    again: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CONFIG|noisy", help="Measure again a latency configuration, or all that is noisy."
+        ),
+    ] = None,
 ) -> None:
     """Measure a sweep and train its networks; go on where an earlier run of it stopped."""
     from mbsweep import pipeline
@@ -121,7 +127,7 @@ def run(
     loaded = load_sweep(sweep)
     folder = out or pipeline.default_out(loaded)
     with RichProgress() as progress:
-        done = pipeline.run(loaded, folder, retry, progress, jobs)
+        done = pipeline.run(loaded, folder, retry, progress, jobs, again)
     counts, failures = done.size(), done.failures()
     print(f"{folder}: {counts}")
     print(f"next: {command('table', folder)}   or   {command('report', folder, '--html', 'reports/')}")

@@ -11,7 +11,7 @@ from typing import IO, Any, Self
 from mbsweep.errors import MbsweepError
 from mbsweep.folder import FILE_NAME, check_free, holds_run, lock
 
-FORMAT = 5  # raised when an mbsweep could not read what another writes
+FORMAT = 6  # raised when an mbsweep could not read what another writes
 APPLICATION_ID = 0x6D627377  # "mbsw": tells our files from other SQLite files
 
 

@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 
 from mbsweep.errors import MbsweepError
 from mbsweep.export import write_file
-from mbsweep.summary import MIN_VISITS
+from mbsweep.summary import LOW, MIN_VISITS
 
 Key = tuple[int, int]  # session and round of a visit
 Size = tuple[int, int]  # parameters and mult-adds of a network, or of a part of one
 
+WINDOW = 20  # rounds: what the machine was like is told by the last so many
 _NEAR = 0.05  # a squared distance below which yardsticks count nearly alike
-CALM = 0.1  # of a yardstick's visits, the fastest tenth show the machine undisturbed
 # Beyond this the machine is in another state than when its yardsticks were calibrated: no drift any more.
 STATE_CHANGED = 1.15
 DRIFTED = 1.1  # yardsticks whose slow rounds took so many times their fast ones: the machine changed
@@ -41,16 +41,19 @@ class Drift:
     ) -> None:
         """From yardstick -> visit -> its fastest call, the yardsticks' sizes and reference latencies.
 
-        Without a reference it is the machine's calm state in these very visits.
+        Without a reference it is the machine's calm state in these very visits: the lower fifth of levels.
         """
         names = sorted(name for name in fastest_ns if fastest_ns[name])
         keys = sorted({key for name in names for key in fastest_ns[name]})
         self._place = {key: place for place, key in enumerate(keys)}
-        self._log_sizes = np.log([sizes[name] for name in names])
-        smooth = [_smooth(fastest_ns[name], keys) for name in names]
-        self.calm_ns = {name: float(np.quantile(s, CALM)) for name, s in zip(names, smooth, strict=True)}
+        self._log_sizes = np.log([sizes[name] for name in names]).reshape(-1, 2)
+        levels_ns = [_levels(fastest_ns[name], keys) for name in names]
+        self.calm_ns = {n: float(np.nanquantile(ns, LOW)) for n, ns in zip(names, levels_ns, strict=True)}
         reference = self.calm_ns | dict(reference_ns or {})
-        self._log_levels = np.array([np.log(s / reference[n]) for n, s in zip(names, smooth, strict=True)])
+        # (yardsticks, visits): NaN in sessions in which a yardstick was not visited
+        self._log_levels = np.array(
+            [np.log(ns / reference[name]) for name, ns in zip(names, levels_ns, strict=True)]
+        )
 
     def at(self, size: Size, keys: Sequence[Key]) -> NDArray[np.float64]:
         """(visits,): the drift at some visits for a network of a size; 1 where no yardstick was visited."""
@@ -58,31 +61,29 @@ class Drift:
             return np.ones(len(keys))
         known = np.array(list(self._place))
         places = [self._place.get(key, _nearest(known, key)) for key in keys]
-        weights, _ = _weights(self._log_sizes, np.log(np.maximum(size, 1)))
-        factors: NDArray[np.float64] = np.exp(weights @ self._log_levels[:, places])
+        told = _told(self._log_sizes, self._log_levels[:, places], np.log(np.maximum(size, 1)))
+        factors: NDArray[np.float64] = np.exp(told)
         return factors
 
     def error(self, size: Size) -> float:
         """What dividing the drift out leaves uncertain, for a network of a size: the sd of its logarithm.
 
-        Each yardstick's drift, told from the others, is off by something; the mean square of that grows with
-        the squared distance to what it is told from. 0 where there are not two yardsticks to tell it.
+        Each yardstick's drift, told from the others, is off by something: a network is taken to be off as the
+        yardsticks near it are, in the mean of the squares. 0 where there are not two to tell it.
         """
         if len(self._log_sizes) < 2:
             return 0.0
-        per_distance = []
+        off_sq = np.zeros(len(self._log_sizes))
         for place, own in enumerate(self._log_sizes):
             others = np.arange(len(self._log_sizes)) != place
-            weights, distance_sq = _weights(self._log_sizes[others], own)
-            off = np.median(self._log_levels[place] - weights @ self._log_levels[others])
-            per_distance.append(off**2 / distance_sq)
-        _, distance_sq = _weights(self._log_sizes, np.log(np.maximum(size, 1)))
-        return math.sqrt(float(np.mean(per_distance)) * distance_sq)
+            off = self._log_levels[place] - _told(self._log_sizes[others], self._log_levels[others], own)
+            off_sq[place] = np.median(off[np.isfinite(off)]) ** 2 if np.isfinite(off).any() else 0
+        return math.sqrt(float(_weights(self._log_sizes, np.log(np.maximum(size, 1))) @ off_sq))
 
     @property
     def overall(self) -> NDArray[np.float64]:
         """(visits,): the yardsticks' mean drift at each visit, in the order of time."""
-        return np.exp(self._log_levels.mean(axis=0)) if self._place else np.ones(0)
+        return np.exp(np.nanmean(self._log_levels, axis=0)) if self._place else np.ones(0)
 
     @property
     def remark(self) -> str:
@@ -98,31 +99,47 @@ class Drift:
         )
 
 
-def _weights(
-    log_sizes: NDArray[np.float64], log_size: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], float]:
-    """(yardsticks,): Shepard's weights, which sum to 1; and the mean squared distance under them."""
+def _weights(log_sizes: NDArray[np.float64], log_size: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(yardsticks,): Shepard's weights, which sum to 1."""
     distance_sq = ((log_sizes - log_size) ** 2).sum(axis=1)
-    weights = 1 / (distance_sq + _NEAR) ** 2
+    weights: NDArray[np.float64] = 1 / (distance_sq + _NEAR) ** 2
     weights /= weights.sum()
-    return weights, float(weights @ distance_sq)
+    return weights
 
 
-def _smooth(fastest: Mapping[Key, float], keys: Sequence[Key]) -> NDArray[np.float64]:
-    """(keys,): the median of each visit and its neighbours, so that one disturbed visit is no drift.
+def _told(
+    log_sizes: NDArray[np.float64], log_levels: NDArray[np.float64], log_size: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """(visits,): what the yardsticks that were visited say of a size; NaN where none was."""
+    is_known = np.isfinite(log_levels)
+    weights = _weights(log_sizes, log_size)[:, None] * is_known
+    with np.errstate(invalid="ignore"):
+        told: NDArray[np.float64] = (weights * np.nan_to_num(log_levels)).sum(axis=0) / weights.sum(axis=0)
+    return told
 
-    The first and the last visit have their neighbour's median.
+
+def _levels(fastest: Mapping[Key, float], keys: Sequence[Key]) -> NDArray[np.float64]:
+    """(keys,): what a yardstick took of late, session by session; NaN in sessions without it.
+
+    By the statistic of headlines, over the last WINDOW visits up to each; the first MIN_VISITS have those of
+    all of them. Later visits change nothing, so that what is settled stays so.
     """
-    own = sorted(fastest)
-    values = np.array([fastest[key] for key in own], dtype=float)
-    windows = np.lib.stride_tricks.sliding_window_view(values, min(3, len(own)))
-    middles = np.clip(np.arange(len(own)) - 1, 0, len(windows) - 1)
-    medians: NDArray[np.float64] = np.median(windows, axis=1)[middles]
-    if len(own) == len(keys):
-        return medians
-    place = {key: place for place, key in enumerate(keys)}
-    between: NDArray[np.float64] = np.interp(np.arange(len(keys)), [place[key] for key in own], medians)
-    return between
+    found = np.full(len(keys), np.nan)
+    sessions = np.array([session for session, _ in keys])
+    rounds = np.array([number for _, number in keys])
+    for session in np.unique(sessions):
+        own = sorted(number for in_session, number in fastest if in_session == session)
+        if not own:
+            continue
+        values = np.array([fastest[int(session), number] for number in own], dtype=float)
+        levels = [
+            np.quantile(values[max(0, place + 1 - WINDOW) : max(place + 1, MIN_VISITS)], LOW)
+            for place in range(len(own))
+        ]
+        mine = np.flatnonzero(sessions == session)
+        last = np.searchsorted(own, rounds[mine], side="right") - 1
+        found[mine] = np.array(levels)[np.maximum(last, 0)]
+    return found
 
 
 def _nearest(known: NDArray[np.int64], key: Key) -> int:
@@ -138,33 +155,41 @@ class Calibration(NamedTuple):
     advice: str = ""  # what else there is to say to who runs it
 
 
-def calibrate(path: Path, calm_ns: Mapping[str, float], is_enough: bool) -> Calibration:
-    """The reference latencies of a device's yardsticks, and a word where they do not hold any more.
-
-    path: where they are kept; made by the first run that has measured enough (`is_enough`).
-    calm_ns: what this run found.
-
-    Headlines of one device are told at one reference speed, so that runs of different days can be compared. A
-    machine that is in another state (by STATE_CHANGED) is not brought back to the old one: a slower one is
-    told as it is, a faster one gives a new reference.
-    """
+def calibrated(path: Path) -> dict[str, float]:
+    """Yardstick -> its reference latency in ns, as a device's file has them; empty where it is none."""
     try:
         kept = {str(name): float(ns) for name, ns in json.loads(path.read_text()).items()}
     except (OSError, ValueError, AttributeError, TypeError):
-        kept = {}
-    calm = dict(calm_ns)
-    if not calm:  # every yardstick failed
-        return Calibration({})
-    if set(kept) != set(calm) or not all(0 < ns < math.inf for ns in kept.values()):
-        return Calibration(calm, advice=_keep(path, calm) if is_enough else "")
-    slower = math.exp(np.mean([math.log(calm[name] / kept[name]) for name in calm]))
+        return {}
+    return kept if all(0 < ns < math.inf for ns in kept.values()) else {}
+
+
+def calibrate(path: Path, calm_ns: Mapping[str, float], is_enough: bool) -> Calibration:
+    """The reference latencies of a device's yardsticks, and a word where they do not hold any more.
+
+    path: where they are kept: those of every yardstick that a run of this device has had. A run that has
+    measured enough (`is_enough`) adds its new ones.
+    calm_ns: what this run found.
+
+    Headlines of one device are told at one reference speed, so that runs of different days, and sweeps with
+    different yardsticks, can be compared: a new yardstick is entered at the speed that the known ones tell. A
+    machine that is in another state (by STATE_CHANGED) is not brought back to the old one: a slower one is
+    told as it is, a faster one gives a new reference.
+    """
+    kept, calm = calibrated(path), dict(calm_ns)
+    known = kept.keys() & calm.keys()
+    if not known:  # also where every yardstick failed
+        return Calibration(calm, advice=_keep(path, kept | calm) if calm and is_enough else "")
+    slower = math.exp(np.mean([math.log(calm[name] / kept[name]) for name in sorted(known)]))
     if slower > STATE_CHANGED:
         remark = f"the machine was {slower - 1:.0%} slower than when its yardsticks were calibrated"
         return Calibration(calm, f"{remark}: latencies are those of then", f"if it stays so, delete {path}")
     if slower < 1 / STATE_CHANGED and is_enough:
         remark = f"the machine was {1 / slower - 1:.0%} faster than when its yardsticks were calibrated"
         return Calibration(calm, f"{remark}, which were calibrated anew", _keep(path, calm))
-    return Calibration(kept)
+    reference = {name: kept.get(name, ns / slower) for name, ns in calm.items()}
+    is_new = is_enough and reference.keys() > known
+    return Calibration(reference, advice=_keep(path, kept | reference) if is_new else "")
 
 
 def _keep(path: Path, calm_ns: Mapping[str, float]) -> str:

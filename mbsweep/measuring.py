@@ -6,14 +6,13 @@ import random
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mbsweep.cache import cache_dir
-from mbsweep.drift import Drift, Key, calibrate
+from mbsweep.drift import Drift, Key, calibrate, calibrated
 from mbsweep.errors import MbsweepError
 from mbsweep.profiler.ahead import Ahead
 from mbsweep.profiler.backends import BACKENDS, keeps_files
@@ -21,18 +20,11 @@ from mbsweep.profiler.bench import Bench
 from mbsweep.profiler.device import device_id, this_device, versions
 from mbsweep.profiler.subject import Subject
 from mbsweep.space.latency import LatencyConfig
-from mbsweep.space.variant import Variant
 from mbsweep.store import SKIPPED, Store
-from mbsweep.summary import MIN_VISITS, fastest_ms, headline_interval, noisy_words, summarize
+from mbsweep.summary import MIN_VISITS, fastest_ms, is_noisy, noisy_words, summarize, width_pct
 from mbsweep.training_pace import Standing
+from mbsweep.yardsticks import choose, is_yardstick, yardstick
 
-# Their names are no variants' ids, so that the same networks may be among the variants, too.
-YARDSTICKS = {
-    f"yardstick {width:g}": replace(
-        Subject.of(Variant(width=width, resolution=160)), name=f"yardstick {width:g}", is_yardstick=True
-    )
-    for width in (0.25, 0.5, 0.75, 1.0)
-}
 SLOW_S = 1  # of preparing a network: from here on a second process is worth its start
 CHECK_EVERY = 5  # rounds between two looks at the intervals
 
@@ -98,11 +90,20 @@ class Measurement:
         for row in store.visits(config.id):
             samples = np.frombuffer(row.samples, dtype="<i8")
             self._visits.setdefault(row.variant, {})[row.round] = (row.session, samples)
-        self._yardsticks: dict[str, dict[Key, float]] = {name: {} for name in YARDSTICKS}
+        self._settled = {
+            name: (visits, found.get("settled_pct", np.nan))
+            for (config_id, name), (visits, found) in store.summaries().items()
+            if config_id == config.id
+        }
+        kept = store.calibration(config.id)
+        self._yardsticks = {
+            name: yardstick(name) for name in choose(self._sizes.values(), config.threads, kept)
+        }
+        self._reference_ns = {name: ns for name, ns in kept.items() if ns is not None}
+        self._fastest_ns: dict[str, dict[Key, float]] = {name: {} for name in self._yardsticks}
         for config_id, name, number, session, blob in store.yardsticks():
-            if config_id == config.id:
-                self._yardsticks[name][session, number] = min(np.frombuffer(blob, dtype="<i8"))
-        self._reference_ns: dict[str, float] = {}
+            if config_id == config.id and name in self._fastest_ns:
+                self._fastest_ns[name][session, number] = min(np.frombuffer(blob, dtype="<i8"))
         self._session = 0
 
     def pending(self) -> list[str]:
@@ -114,19 +115,31 @@ class Measurement:
             if len(self._done(name)) < self._config.rounds and not self._is_settled(name, drift)
         ]
 
+    def finished(self, noisy_only: bool) -> list[str]:
+        """The networks that have been measured to the end; of these, where asked, those that are noisy."""
+        drift = self._drift()
+        return [
+            name
+            for name in self._subjects
+            if name in self._visits
+            and not (noisy_only and not is_noisy(self._row(name, drift)[2], self._config.target_pct))
+        ]
+
     def run(self, bench: Bench, session: int, device: str) -> None:
         """Measure what is pending on a device. Every visit is on the disk before the next begins."""
         self._session = session
+        self._path = cache_dir() / "yardsticks" / device / f"{self._config.id}.json"
+        self._reference_ns = calibrated(self._path) | self._reference_ns
         names = self.pending()
         self._prepare_all(bench, names)
         self._visit_in_rounds(bench, [name for name in names if bench.is_ready(name)])
-        self._calibrate(device)
+        self._calibrate()
         self._summarize()
 
     def _prepare_all(self, bench: Bench, names: list[str]) -> None:
         """Prepare the yardsticks and some networks; with a second process where each takes long."""
         self._progress.begin(f"{self._config.id}: prepare", len(names))
-        first, second, *others = YARDSTICKS.values()
+        first, second, *others = self._yardsticks.values()
         bench.prepare([first], lambda subject, file_bytes: None)  # which also loads the runtime
         start = time.monotonic()
         bench.prepare([second], lambda subject, file_bytes: None)
@@ -139,13 +152,14 @@ class Measurement:
                 self._progress.advance(name)
 
     def _calibration(self) -> list[tuple[str, int, int, float | None]]:
-        return [(name, *subject.size, self._reference_ns.get(name)) for name, subject in YARDSTICKS.items()]
+        return [
+            (name, *subject.size, self._reference_ns.get(name)) for name, subject in self._yardsticks.items()
+        ]
 
-    def _calibrate(self, device: str) -> None:
+    def _calibrate(self) -> None:
         """Bring this run's headlines to the device's reference speed."""
-        path = cache_dir() / "yardsticks" / device / f"{self._config.id}.json"
         drift = self._drift()
-        found = calibrate(path, drift.calm_ns, len(drift.overall) >= MIN_VISITS)
+        found = calibrate(self._path, drift.calm_ns, len(drift.overall) >= MIN_VISITS)
         self._reference_ns = found.reference_ns
         self._store.set_calibration(self._config.id, self._calibration())
         self._store.set_remark(self._config.id, "speed", found.remark)
@@ -153,8 +167,8 @@ class Measurement:
             self._progress.say(f"{self._config.id}: {words}")
 
     def _drift(self) -> Drift:
-        sizes = {name: subject.size for name, subject in YARDSTICKS.items()}
-        return Drift(self._yardsticks, sizes, self._reference_ns)
+        sizes = {name: subject.size for name, subject in self._yardsticks.items()}
+        return Drift(self._fastest_ns, sizes, self._reference_ns)
 
     def _prepared(self, subject: Subject, file_bytes: int) -> None:
         if subject.variant is not None:
@@ -169,20 +183,19 @@ class Measurement:
             due = [name for name in active if number not in self._done(name)]
             if not due:
                 continue
-            if number >= MIN_VISITS and number % CHECK_EVERY == 0:
-                # The yardsticks first: drift is smoothed over neighbours, and only with these is it final
-                # for the visits until now. What is settled here is so whenever it is looked at again.
-                for name in YARDSTICKS:
+            if number >= MIN_VISITS and (number - MIN_VISITS) % CHECK_EVERY == 0:
+                # The yardsticks first: only with these is the drift known at all visits until now.
+                for name in self._yardsticks:
                     self._visit(bench, name, number)
                 active = self._without_settled(active, number)
                 order = [name for name in active if number not in self._done(name)]
             else:
-                order = [*YARDSTICKS, *due]
+                order = [*self._yardsticks, *due]
             random.Random(f"{self._config.id}/{number}").shuffle(order)  # noqa: S311  (needs no secrecy)
             for name in order:
                 if not self._visit(bench, name, number) and name in active:
                     active.remove(name)
-                if name not in YARDSTICKS:
+                if name not in self._yardsticks:
                     self._progress.advance(name)
 
     def _visit(self, bench: Bench, name: str, number: int) -> bool:
@@ -194,15 +207,18 @@ class Measurement:
     def _without_settled(self, active: list[str], number: int) -> list[str]:
         drift = self._drift()
         settled = {name for name in active if self._is_settled(name, drift)}
-        for name in settled:
+        rows = [self._row(name, drift) for name in sorted(settled)]
+        self._store.set_summaries(self._config.id, rows)
+        for name, visits, _ in rows:
+            self._settled[name] = visits, self._config.target_pct
             self._progress.advance(name, self._config.rounds - number)
         return [name for name in active if name not in settled]
 
     def _keep(self, name: str, number: int, samples_ns: list[int]) -> None:
         samples = np.array(samples_ns, dtype="<i8")
-        if name in YARDSTICKS:
+        if name in self._yardsticks:
             self._store.add_yardstick(self._config.id, name, number, self._session, samples.tobytes())
-            self._yardsticks[name][self._session, number] = min(samples_ns)
+            self._fastest_ns[name][self._session, number] = min(samples_ns)
         else:
             self._store.add_visit(self._config.id, name, number, self._session, samples.tobytes())
             self._visits.setdefault(name, {})[number] = (self._session, samples)
@@ -217,24 +233,27 @@ class Measurement:
         return [samples for _, (_, samples) in done], drift.at(self._sizes[name], keys)
 
     def _is_settled(self, name: str, drift: Drift) -> bool:
+        visits, settled_pct = self._settled.get(name, (0, np.nan))
+        if visits == len(self._done(name)) and settled_pct <= self._config.target_pct:
+            return True  # what is known of the drift later does not reopen it
         if len(self._done(name)) < MIN_VISITS:
             return False
-        fastest = fastest_ms(*self._samples(name, drift))
-        low, high = headline_interval(fastest)
-        return (high - low) <= self._config.target_pct / 100 * float(np.median(fastest))
+        found_pct = width_pct(fastest_ms(*self._samples(name, drift)), drift.error(self._sizes[name]))
+        return found_pct <= self._config.target_pct
+
+    def _row(self, name: str, drift: Drift) -> tuple[str, int, dict[str, float]]:
+        """Statistics of a network, as they are kept. settled_pct: the target at which it was done, or NaN."""
+        found = summarize(*self._samples(name, drift), drift.error(self._sizes[name]))
+        visits, target_pct = len(self._done(name)), self._config.target_pct
+        before, settled_pct = self._settled.get(name, (0, np.nan))
+        if before != visits or not settled_pct <= target_pct:
+            settled_pct = target_pct if found["width_pct"] <= target_pct else np.nan
+        return name, visits, found | {"settled_pct": settled_pct}
 
     def _summarize(self) -> None:
         """Keep the statistics of everything measured, and say where the machine was too noisy."""
         drift = self._drift()
-        measured = [name for name in self._visits if name in self._sizes]
-        rows = [
-            (
-                name,
-                len(self._done(name)),
-                summarize(*self._samples(name, drift), drift.error(self._sizes[name])),
-            )
-            for name in measured
-        ]
+        rows = [self._row(name, drift) for name in self._visits if name in self._sizes]
         self._store.set_summaries(self._config.id, rows)
         if words := noisy_words([found for _, _, found in rows], "networks"):
             self._progress.say(f"{self._config.id}: {words}")
@@ -243,7 +262,7 @@ class Measurement:
 
     def failed(self, name: str, reason: str) -> None:
         """Record that a network failed; the others go on."""
-        if name in YARDSTICKS:
+        if is_yardstick(name):
             remark = f"{name} failed, and drift is told without it: {' '.join(reason.split())}"
             self._store.set_remark(self._config.id, name, remark)
             self._progress.say(f"{self._config.id}: {remark}")
@@ -252,3 +271,20 @@ class Measurement:
         reason = reason.encode("utf-8", "backslashreplace").decode()  # a file name in it may be no text
         self._store.add_failure(name, self._config.id, reason)
         self._progress.say(f"{name} failed in {self._config.id}: {reason}")
+
+
+def set_aside(
+    store: Store, config: LatencyConfig, subjects: Sequence[Subject], noisy_only: bool, progress: Progress
+) -> None:
+    """Let what has been measured of a configuration be measured again; old samples enter nothing any more.
+
+    Nothing is set aside while something is still to be measured: whoever was stopped and asks again goes on.
+    """
+    measurement = Measurement(store, config, subjects, progress)
+    if measurement.pending():
+        progress.say(f"{config.id}: is not finished, and goes on; what is done is not measured again yet")
+    elif names := measurement.finished(noisy_only):
+        store.set_aside(config.id, names)
+        progress.say(f"{config.id}: {len(names)} of {len(subjects)} are measured again")
+    else:
+        progress.say(f"{config.id}: there is nothing to measure again")

@@ -15,7 +15,7 @@ from mbsweep.accuracy.published import tables
 from mbsweep.cache import check_writable
 from mbsweep.cores import usable_cores, usable_cpus, usable_words
 from mbsweep.errors import MbsweepError
-from mbsweep.measuring import Measurement, Progress, begin
+from mbsweep.measuring import Measurement, Progress, begin, set_aside
 from mbsweep.possible import check_space
 from mbsweep.predicting import predict
 from mbsweep.profiler.backends import BACKENDS, check_installed, keeps_files, lacking
@@ -26,13 +26,15 @@ from mbsweep.results import Run, open_run
 from mbsweep.space.accuracy import PredictedAccuracy, PublishedAccuracy, SupernetAccuracy, TrainedAccuracy
 from mbsweep.space.counting import SpaceCounts, count_space
 from mbsweep.space.latency import LatencyConfig
-from mbsweep.space.rules import did_you_mean
+from mbsweep.space.rules import did_you_mean, shown
 from mbsweep.space.sweep import Sweep
 from mbsweep.store import Store
 from mbsweep.training_pace import Standing
 
 if TYPE_CHECKING:
     from mbsweep.accuracy.datasets import Dataset
+
+AGAIN_NOISY = "noisy"
 
 
 class Silent:
@@ -83,6 +85,7 @@ def run(
     retry: bool = False,
     progress: Progress | None = None,
     jobs: int | None = None,
+    again: str | None = None,
 ) -> Run:
     """Measure and train what the sweep asks for and the run at `out` does not have yet; return the run.
 
@@ -91,6 +94,8 @@ def run(
     retry: try again what failed before.
     progress: told what goes on.
     jobs: networks that are trained at the same time; default one per GPU, else one per core.
+    again: a latency configuration that is measured again, or AGAIN_NOISY: whatever latency is noisy, or less
+        sure than asked. What was measured before is kept, and does not count any more.
 
     Latencies come first: nothing is timed while a network is trained. Every visit to a network, and every
     epoch of a training, is on the disk before the next begins. A variant that fails is recorded with its
@@ -99,6 +104,8 @@ def run(
     progress = progress or Silent()
     check(sweep)
     _check_machine(sweep)
+    if again is not None:
+        _check_again(sweep, again)
     space = count_space(sweep)
     check_space(sweep, space)
     folder = default_out(sweep) if out is None else Path(out)
@@ -112,10 +119,12 @@ def run(
         if retry:
             store.forget_failures()
         for config in sweep.latency:
+            is_again = again in (config.id, AGAIN_NOISY)
+            noisy_only = again == AGAIN_NOISY if is_again else None
             if config.kind == "measured":
-                _measure(store, config, space, progress)
+                _measure(store, config, space, progress, noisy_only)
             else:
-                predict(store, config, space, progress)
+                predict(store, config, space, progress, noisy_only)
         if isinstance(sweep.accuracy, TrainedAccuracy):
             from mbsweep.trainings import Trainings  # loads torch
 
@@ -125,6 +134,15 @@ def run(
 
             run_supernet(store, sweep.accuracy, dataset, space.variants(), jobs, progress)
     return open_run(folder)
+
+
+def _check_again(sweep: Sweep, again: str) -> None:
+    """MbsweepError where there is no such latency configuration to measure again."""
+    names = [AGAIN_NOISY, *(config.id for config in sweep.latency)]
+    if again not in names:
+        raise MbsweepError(
+            f"--again is {shown(again)}; expected {' or '.join(names)}{did_you_mean(again, names)}"
+        )
 
 
 def _open_dataset(
@@ -237,10 +255,17 @@ def _variant_rows(space: SpaceCounts) -> Iterator[tuple[Any, ...]]:
         yield (position, id_, *bodies[body], *row)
 
 
-def _measure(store: Store, config: LatencyConfig, space: SpaceCounts, progress: Progress) -> None:
-    """Measure what one configuration still lacks."""
+def _measure(
+    store: Store, config: LatencyConfig, space: SpaceCounts, progress: Progress, noisy_only: bool | None
+) -> None:
+    """Measure what one configuration still lacks.
+
+    noisy_only: and measure again what is noisy, or all of it; None: nothing.
+    """
     checked = store.checked()
     subjects = [Subject.of(variant, variant.id in checked) for variant in space.variants()]
+    if noisy_only is not None:
+        set_aside(store, config, subjects, noisy_only, progress)
     measurement = Measurement(store, config, subjects, progress)
     if not measurement.pending():
         return

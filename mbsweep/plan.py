@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from mbsweep.accuracy import SOURCES
 from mbsweep.accuracy.cost import image_s
@@ -20,14 +22,16 @@ from mbsweep.space.counting import SpaceCounts, count_space
 from mbsweep.space.latency import LatencyConfig
 from mbsweep.space.sweep import Sweep
 from mbsweep.store import Store
+from mbsweep.yardsticks import MOST, choose, yardstick
 
 # Rough: an estimate before anything is measured, and the plan says that it is one.
 _START_S = 5.0  # loading torch
 _PREPARE_S = 0.2  # building, checking and exporting one network
 _MACS_PER_S = 20e9
-_VISIT_OVERHEAD = 1.15  # the untimed call of each visit, the yardstick, the commit
+_PREPARE_PART_S = 0.06  # one block
+_VISIT_S = 0.003  # of each visit, beside its calls: the exchange with the process that times, the commit
 
-Finished = tuple[str, int, float]  # variant, visits, width of its interval in percent of the headline
+Finished = tuple[str, int, float]  # variant, visits, the target in percent that they reach
 
 
 def plan(sweep: Sweep, out: Path | None = None) -> str:
@@ -130,13 +134,18 @@ def _done(sweep: Sweep, folder: Path) -> dict[str, list[Finished]]:
             for config, visits in store.visit_counts().items():
                 for variant, count in visits.items():
                     of, summary = summaries.get((config, variant), (0, {}))
-                    width_pct = summary["width_pct"] if of == count else math.nan
-                    found.setdefault(config, []).append((variant, count, width_pct))
+                    reached_pct = _reached_pct(summary) if of == count else math.nan
+                    found.setdefault(config, []).append((variant, count, reached_pct))
             for config, variant in store.predicted():
                 found.setdefault(config, []).append((variant, 0, 0.0))
     except EmptyRunError:
         return {}
     return found
+
+
+def _reached_pct(summary: Mapping[str, float]) -> float:
+    """What target a measured latency reaches; NaN where its interval is unknown."""
+    return min(summary["width_pct"], summary.get("settled_pct", math.nan))
 
 
 def _finished(done: dict[str, list[Finished]], config: LatencyConfig, space: SpaceCounts) -> int:
@@ -146,8 +155,8 @@ def _finished(done: dict[str, list[Finished]], config: LatencyConfig, space: Spa
     return len(
         {
             variant
-            for variant, visits, width_pct in known
-            if variant in ids and (visits >= config.rounds or width_pct <= config.target_pct)
+            for variant, visits, reached_pct in known
+            if variant in ids and (visits >= config.rounds or reached_pct <= config.target_pct)
         }
     )
 
@@ -165,26 +174,31 @@ def _too_large(space: SpaceCounts, config: LatencyConfig) -> Iterator[str]:
 
 def _measuring(space: SpaceCounts, config: LatencyConfig) -> tuple[str, float]:
     """What measuring a configuration means in words, and the most seconds that it takes."""
-    calls_s = space.macs * (config.batch / _MACS_PER_S)
+    names = choose(zip(space.params, space.macs, strict=True), config.threads)
+    macs = np.array([*space.macs, *(yardstick(name).size[1] for name in names)])
+    calls_s = macs * (config.batch / _MACS_PER_S)
+    visits_s = calls_s.clip(min=config.visit_ms / 1000)
     if config.visit_calls:
-        amount, visits_s = f"{config.visit_calls} calls", calls_s * config.visit_calls
+        amount = f"{config.visit_calls} calls"
+        visits_s[: len(space)] = calls_s[: len(space)] * config.visit_calls
     else:
-        amount, visits_s = f"{config.visit_ms:g} ms", calls_s.clip(min=config.visit_ms / 1000)
+        amount = f"{config.visit_ms:g} ms"
     about = (
         f"{len(space):,} variants x at most {config.rounds} rounds of {amount}, "
         f"until the 95 % interval is {config.target_pct:g} % wide"
     )
-    return about, float(visits_s.sum()) * config.rounds * _VISIT_OVERHEAD + _PREPARE_S * len(space)
+    about += f"; {len(names)} yardsticks in each round"
+    round_s = float((visits_s + calls_s + _VISIT_S).sum())  # with the untimed call of each visit
+    return about, round_s * config.rounds + _PREPARE_S * len(macs)
 
 
 def _predicting(space: SpaceCounts, config: LatencyConfig) -> tuple[str, float]:
     """The same for a predicted configuration."""
     measured = f"{config.max_blocks} blocks and {config.networks} networks"
     about = f"{len(space):,} variants predicted from at most {measured}"
-    visits_s = (
-        (config.max_blocks + config.networks) * config.rounds * config.visit_ms / 1000 * _VISIT_OVERHEAD
-    )
-    return about, visits_s + _PREPARE_S * config.networks
+    visits = (config.max_blocks + config.networks + MOST) * config.rounds
+    preparing_s = _PREPARE_S * (config.networks + MOST) + _PREPARE_PART_S * config.max_blocks
+    return about, visits * (config.visit_ms / 1000 + _VISIT_S) + preparing_s
 
 
 def _duration(seconds: float) -> str:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mbsweep.cache import cache_dir
 from mbsweep.database import FORMAT
-from mbsweep.measuring import Measurement, Progress, begin, device_of
+from mbsweep.measuring import Measurement, Progress, begin, device_of, set_aside
 from mbsweep.profiler.bench import Bench
 from mbsweep.profiler.predictor import (
     BlockModel,
@@ -30,14 +30,21 @@ from mbsweep.store import Store
 from mbsweep.summary import NS_PER_MS, noisy_words
 
 
-def predict(store: Store, config: LatencyConfig, space: SpaceCounts, progress: Progress) -> None:
+def predict(
+    store: Store,
+    config: LatencyConfig,
+    space: SpaceCounts,
+    progress: Progress,
+    noisy_only: bool | None = None,
+) -> None:
     """Predict one configuration's latency for every variant, unless just that was done before.
 
+    noisy_only: measure again what of its parts is noisy, or all of them; None: nothing.
     What is measured for it is kept in a cache of this device: another sweep measures only what is new to it.
     """
     fingerprint = _fingerprint(config, space)
     _, before = store.predictors().get(config.id, (0, {}))
-    if before.get("fingerprint") == fingerprint:
+    if before.get("fingerprint") == fingerprint and noisy_only is None:
         return
     blocks = space_blocks(space)
     failed: dict[str, str] = {}
@@ -46,7 +53,7 @@ def predict(store: Store, config: LatencyConfig, space: SpaceCounts, progress: P
         if begun is None:
             return
         session, _ = begun
-        known_ns, remarks = measure_parts(config, bench, blocks, [], progress)
+        known_ns, remarks = measure_parts(config, bench, blocks, [], progress, noisy_only)
     for name, reason in failed.items():
         progress.say(f"{config.id}: {name} failed and is left out: {reason}")
     chosen = choose_blocks(blocks, config.max_blocks)
@@ -76,7 +83,12 @@ def _fingerprint(config: LatencyConfig, space: SpaceCounts) -> str:
 
 
 def measure_parts(
-    config: LatencyConfig, bench: Bench, blocks: SpaceBlocks, also: list[Subject], progress: Progress
+    config: LatencyConfig,
+    bench: Bench,
+    blocks: SpaceBlocks,
+    also: list[Subject],
+    progress: Progress,
+    noisy_only: bool | None = None,
 ) -> tuple[dict[str, float], list[str]]:
     """Measure what a prediction needs and is not in this device's cache, in rounds over all of it.
 
@@ -91,6 +103,8 @@ def measure_parts(
     subjects = [*parts, *wholes, *also]
     device, found = device_of(config, bench)
     with Store.write(blocks_folder(device["id"], config)) as cache:
+        if noisy_only is not None:
+            set_aside(cache, config, subjects, noisy_only, progress)
         measurement = Measurement(cache, config, subjects, progress)
         if measurement.pending():
             measurement.run(bench, cache.begin_session(device, found), device["id"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from mbsweep.space.architecture import IMAGE_CHANNELS, architecture
 from mbsweep.space.blocks import KINDS, Layer
 from mbsweep.space.latency import LatencyConfig
 from mbsweep.space.variant import Variant
+from mbsweep.summary import headline
 
 ROUNDS, CALLS = 5, 10  # each round times so many calls of every layer, and of the whole network
 BYTES = {"fp32": 4, "bf16": 2, "int8": 1}  # of one number
@@ -114,8 +114,9 @@ def _ready_for_timing(threads: int) -> Iterator[None]:
 def _measure(variant: Variant, config: LatencyConfig) -> tuple[dict[str, float], float]:
     """Layer -> nanoseconds; and those of the whole network, measured in turns.
 
-    Each is the median over the rounds of each round's fastest call, as a headline is: what else the machine
-    does lengthens a call of the whole network more often than one of a layer, so medians would not add up.
+    Each is the lower fifth over the rounds of each round's fastest call, as a headline is. What else the
+    machine does lengthens a call of the whole network more often than one of a layer: medians would not add
+    up.
     """
     backend = BACKENDS[config.backend]
     assert isinstance(backend, TellsLayers)  # noqa: S101  (_config has seen to it)
@@ -130,8 +131,8 @@ def _measure(variant: Variant, config: LatencyConfig) -> tuple[dict[str, float],
         whole.append(min(timing.visit(prepared, config.visit_ms, CALLS)))
         for name, durations in backend.layer_times(net, image, config, CALLS).items():
             fastest.setdefault(name, []).append(min(durations))
-    times = {name: statistics.median(durations) for name, durations in fastest.items()}
-    return times, statistics.median(whole)
+    times = {name: headline(np.array(durations)) for name, durations in fastest.items()}
+    return times, headline(np.array(whole))
 
 
 def _table(layers: tuple[Layer, ...], times: dict[str, float], machine: Machine, number_bytes: int) -> Table:

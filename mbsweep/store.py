@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from mbsweep.database import explained
-from mbsweep.drift import Drift, Key, Size
+from mbsweep.machine_tables import MACHINE_SCHEMA, MachineTables, check_whole
 from mbsweep.training_tables import TRAINING_SCHEMA, TrainingTables, insert_accuracies
 
 SKIPPED = "skipped: "  # how the reason begins where this machine lacks what a configuration needs
@@ -41,17 +38,10 @@ CREATE TABLE configs (id TEXT PRIMARY KEY, position INTEGER, settings TEXT NOT N
 CREATE TABLE visits (config TEXT NOT NULL, variant TEXT NOT NULL, round INTEGER NOT NULL,
                      session INTEGER NOT NULL, ended_utc TEXT NOT NULL, samples BLOB NOT NULL,
                      PRIMARY KEY (config, variant, round));
--- the networks that are visited in every round of every session, to tell the machine's drift
-CREATE TABLE yardsticks (config TEXT NOT NULL, yardstick TEXT NOT NULL, round INTEGER NOT NULL,
+-- visits, and yardsticks' visits, that were measured again: they are kept, and enter no number
+CREATE TABLE old_visits (config TEXT NOT NULL, name TEXT NOT NULL, round INTEGER NOT NULL,
                          session INTEGER NOT NULL, ended_utc TEXT NOT NULL, samples BLOB NOT NULL,
-                         PRIMARY KEY (config, yardstick, round, session));
--- reference_ns: the yardstick's latency at the speed at which headlines are told; NULL until it is known
-CREATE TABLE calibrations (config TEXT NOT NULL, yardstick TEXT NOT NULL, params INTEGER NOT NULL,
-                           macs INTEGER NOT NULL, reference_ns REAL,
-                           PRIMARY KEY (config, yardstick)) WITHOUT ROWID;
--- remark: what a reader of all latencies of a configuration must know, such as of the machine's state
-CREATE TABLE remarks (config TEXT NOT NULL, topic TEXT NOT NULL, remark TEXT NOT NULL,
-                      PRIMARY KEY (config, topic)) WITHOUT ROWID;
+                         set_aside_utc TEXT NOT NULL);
 CREATE TABLE files (config TEXT NOT NULL, variant TEXT NOT NULL, file_bytes INTEGER NOT NULL,
                     PRIMARY KEY (config, variant)) WITHOUT ROWID;
 -- summary: statistics of the first so many visits, JSON; derived, kept because intervals take time
@@ -83,10 +73,10 @@ def fails_again(reason: str) -> bool:
     return _SAME_AGAIN.match(reason) is not None
 
 
-class Store(TrainingTables):
+class Store(TrainingTables, MachineTables):
     """An open run. Use `Store.write` or `Store.read`, as a context manager."""
 
-    schema = _SCHEMA + TRAINING_SCHEMA
+    schema = _SCHEMA + MACHINE_SCHEMA + TRAINING_SCHEMA
 
     # What the sweep asks for
 
@@ -162,48 +152,30 @@ class Store(TrainingTables):
             row = (config, variant, round_, session, _now(), samples)
             sql.execute("INSERT INTO visits VALUES (?, ?, ?, ?, ?, ?)", row)
 
-    def add_yardstick(self, config: str, name: str, round_: int, session: int, samples: bytes) -> None:
-        """Keep the samples of one visit to a yardstick network."""
-        with self._transaction() as sql:
-            row = (config, name, round_, session, _now(), samples)
-            sql.execute("INSERT OR REPLACE INTO yardsticks VALUES (?, ?, ?, ?, ?, ?)", row)
+    def set_aside(self, config: str, variants: Iterable[str]) -> None:
+        """Let the visits to some variants enter no number any more.
 
-    def set_calibration(self, config: str, rows: Iterable[tuple[str, int, int, float | None]]) -> None:
-        """Keep (yardstick, parameters, mult-adds, reference latency in ns or None) of a configuration."""
+        Nor those to the yardsticks of sessions of which no other visit is left.
+        """
+        gone = "config = :config AND session NOT IN (SELECT session FROM visits WHERE config = :config)"
         with self._transaction() as sql:
-            sql.executemany(
-                "INSERT OR REPLACE INTO calibrations VALUES (?, ?, ?, ?, ?)", ((config, *row) for row in rows)
+            for table, name, condition, rows in (
+                ("visits", "variant", "config = :config AND variant = :variant", variants),
+                ("yardsticks", "yardstick", gone, [None]),
+            ):
+                for variant in rows:
+                    values = {"config": config, "variant": variant, "now": _now()}
+                    sql.execute(
+                        f"INSERT INTO old_visits SELECT config, {name}, round, session, ended_utc, samples, "  # noqa: S608
+                        f":now FROM {table} WHERE {condition}",
+                        values,
+                    )
+                    sql.execute(f"DELETE FROM {table} WHERE {condition}", values)  # noqa: S608
+            sql.execute(
+                "DELETE FROM summaries WHERE config = :config "
+                "AND variant NOT IN (SELECT variant FROM visits WHERE config = :config)",
+                {"config": config},
             )
-
-    def set_remark(self, config: str, topic: str, remark: str) -> None:
-        """Keep what a reader of a configuration's latencies must know of a topic; empty: nothing any more."""
-        with self._transaction() as sql:
-            sql.execute("DELETE FROM remarks WHERE config = ? AND topic = ?", (config, topic))
-            if remark:
-                sql.execute("INSERT INTO remarks VALUES (?, ?, ?)", (config, topic, remark))
-
-    def remarks(self) -> dict[str, list[str]]:
-        """config -> what a reader of all its latencies must know; of the machine's drift, too."""
-        found: dict[str, list[str]] = {}
-        for config, remark in self._query("SELECT config, remark FROM remarks ORDER BY config, topic"):
-            found.setdefault(config, []).append(remark)
-        for config, drift in self.drifts().items():
-            if drift.remark:
-                found.setdefault(config, []).append(drift.remark)
-        return found
-
-    def drifts(self) -> dict[str, Drift]:
-        """config -> how the machine drifted while it was measured."""
-        sizes: dict[str, dict[str, Size]] = {}
-        reference: dict[str, dict[str, float]] = {}
-        for config, name, params, macs, reference_ns in self._query("SELECT * FROM calibrations"):
-            sizes.setdefault(config, {})[name] = params, macs
-            if reference_ns is not None:
-                reference.setdefault(config, {})[name] = reference_ns
-        fastest: dict[str, dict[str, dict[Key, float]]] = {config: {} for config in sizes}
-        for config, name, round_, session, samples in self.yardsticks():
-            fastest[config].setdefault(name, {})[session, round_] = min(np.frombuffer(samples, "<i8"))
-        return {config: Drift(fastest[config], sizes[config], reference.get(config)) for config in sizes}
 
     def visit_counts(self) -> dict[str, dict[str, int]]:
         """config -> variant -> visits done."""
@@ -231,17 +203,8 @@ class Store(TrainingTables):
         sql = f"SELECT config, variant, round, session, samples FROM visits {where} ORDER BY 1, 2, 3"  # noqa: S608
         with explained(self.folder, reading=True):
             for row in self._connection.execute(sql, values):
-                _check_whole(row[4], f"{row[1]} in {row[0]}")
+                check_whole(row[4], f"{row[1]} in {row[0]}")
                 yield VisitRow(*row)
-
-    def yardsticks(self) -> Iterator[tuple[str, str, int, int, bytes]]:
-        """(config, yardstick, round, session, samples) of each yardstick's visits, in the order of time."""
-        with explained(self.folder, reading=True):
-            for row in self._connection.execute(
-                "SELECT config, yardstick, round, session, samples FROM yardsticks ORDER BY 1, 2, 4, 3"
-            ):
-                _check_whole(row[4], f"{row[1]} in {row[0]}")
-                yield row
 
     def set_file_bytes(self, config: str, variant: str, file_bytes: int) -> None:
         """Note the size on disk of what the runtime loads."""
@@ -333,11 +296,6 @@ class Store(TrainingTables):
         with explained(self.folder, reading=True):
             cursor = self._connection.execute(f"SELECT * FROM {table} ORDER BY {order}")  # noqa: S608
             return [column[0] for column in cursor.description], cursor.fetchall()
-
-
-def _check_whole(samples: bytes, whose: str) -> None:
-    if not samples or len(samples) % 8:
-        raise sqlite3.DatabaseError(f"the samples of {whose} are cut short")
 
 
 def _now() -> str:

@@ -15,7 +15,8 @@ CONFIDENCE_PCT = 95
 NORMAL_95 = 1.96  # half the width of a normal distribution's 95 % interval, in standard deviations
 BUDGET_SPENT = "the budget was spent"  # the note of an interval that is wider than asked
 NOISY_IQR_PCT = 10  # an interquartile range above this share of the median: too noisy to trust
-MIN_VISITS = 10  # of fewer visits, an interval says nothing
+LOW = 0.2  # of the visits, the calm ones: the headline is this quantile of their fastest calls
+MIN_VISITS = 12  # of fewer visits, an interval says nothing
 _GRID = 512  # places at which the distribution of the pooled samples is held while it is resampled
 
 Visits = list[NDArray[np.int64]]  # the samples of each visit, in nanoseconds
@@ -27,15 +28,16 @@ def summarize(visits: Visits, drift: NDArray[np.float64], drift_error: float = 0
     drift: (visits,) how much slower than in its reference state the machine was at each visit.
     drift_error: what that leaves uncertain, the standard deviation of its logarithm.
 
-    latency_ms, the headline, is the median over the visits of each visit's fastest call, drift divided out.
-    Noise on a machine only ever adds time, so the fastest call of a visit is the one that was disturbed
-    least; the median over the visits keeps a single lucky or unlucky visit from deciding. p50 and p90 are
-    of all calls, drift divided out; mean, sd and interquartile range of all calls as they were timed.
+    latency_ms, the headline, is the lower fifth over the visits of each visit's fastest call, drift divided
+    out: a fifth of the visits were faster. Noise on a machine only ever adds time, so the fastest call of a
+    visit is the one that was disturbed least. Of visits of 30 ms beside a busy neighbour, half may see no
+    undisturbed call at all; the lower fifth is of one that did, and no single lucky visit decides. p50 and
+    p90 are of all calls, drift divided out; mean, sd and interquartile range of all calls as they were timed.
 
     The intervals are 95 % percentile bootstraps (Efron and Tibshirani 1993, chapter 13). Whole visits are
     drawn, not single calls, because the calls of one visit share its weather. Each is widened by what the
-    drift leaves uncertain; width_pct is the headline's before that, the part that more visits narrow. NaN
-    below MIN_VISITS visits.
+    drift leaves uncertain; width_pct is the width of the headline's, in percent of it. NaN below MIN_VISITS
+    visits.
     """
     pooled = np.concatenate(visits) / NS_PER_MS
     quartile1, median, quartile3 = np.percentile(pooled, [25, 50, 75])
@@ -43,7 +45,7 @@ def summarize(visits: Visits, drift: NDArray[np.float64], drift_error: float = 0
     p50, p90 = np.percentile(np.concatenate(undrifted) / NS_PER_MS, [50, 90])
     fastest = fastest_ms(visits, drift)
     found = {
-        "latency_ms": float(np.median(fastest)),
+        "latency_ms": headline(fastest),
         "latency_p50_ms": float(p50),
         "latency_p90_ms": float(p90),
         "latency_mean_ms": float(pooled.mean()),
@@ -51,13 +53,17 @@ def summarize(visits: Visits, drift: NDArray[np.float64], drift_error: float = 0
         "latency_iqr_pct": float(100 * (quartile3 - quartile1) / median),
         "latency_samples": len(pooled),
     }
-    low, high = headline_interval(fastest)
-    found["width_pct"] = 100 * (high - low) / found["latency_ms"]
-    intervals = {"latency": (low, high)} | pooled_intervals(undrifted)
-    for name, ends in intervals.items():
+    found["latency_low_ms"], found["latency_high_ms"] = headline_interval(fastest, drift_error)
+    found["width_pct"] = width_pct(fastest, drift_error)
+    for name, ends in pooled_intervals(undrifted).items():
         low, high = _widened(found[f"{name}_ms"], *ends, drift_error)
         found |= {f"{name}_low_ms": low, f"{name}_high_ms": high}
     return found
+
+
+def is_noisy(row: Mapping[str, float], target_pct: float) -> bool:
+    """Whether a row of `summarize` had better be measured again: noisy calls, or too wide an interval."""
+    return row["latency_iqr_pct"] > NOISY_IQR_PCT or not row["width_pct"] <= target_pct
 
 
 def noisy_words(rows: Sequence[Mapping[str, float]], what: str) -> str:
@@ -84,11 +90,22 @@ def fastest_ms(visits: Visits, drift: NDArray[np.float64]) -> NDArray[np.float64
     return np.array([visit.min() for visit in visits]) / NS_PER_MS / drift
 
 
-def headline_interval(fastest: NDArray[np.float64]) -> tuple[float, float]:
-    """95 % interval of the median of the visits' fastest calls; NaN below MIN_VISITS visits."""
+def headline(fastest: NDArray[np.float64]) -> float:
+    """The headline of visits whose fastest calls took so long."""
+    return float(np.quantile(fastest, LOW))
+
+
+def headline_interval(fastest: NDArray[np.float64], drift_error: float) -> tuple[float, float]:
+    """95 % interval of the headline; NaN below MIN_VISITS visits."""
     if len(fastest) < MIN_VISITS:
         return float("nan"), float("nan")
-    return _ends(_resampled_medians(fastest))
+    return _widened(headline(fastest), *_ends(_resampled(fastest)), drift_error)
+
+
+def width_pct(fastest: NDArray[np.float64], drift_error: float) -> float:
+    """How wide the headline's interval is, in percent of it."""
+    low, high = headline_interval(fastest, drift_error)
+    return 100 * (high - low) / headline(fastest)
 
 
 def resampled_headlines(fastest: NDArray[np.float64], drift_error: float) -> NDArray[np.float64]:
@@ -97,12 +114,12 @@ def resampled_headlines(fastest: NDArray[np.float64], drift_error: float) -> NDA
     fastest: (visits,) as of `fastest_ms`, in milliseconds.
     """
     errors = np.random.default_rng(1).normal(0, drift_error, RESAMPLES)
-    return _resampled_medians(fastest) * np.exp(errors)
+    return _resampled(fastest) * np.exp(errors)
 
 
-def _resampled_medians(fastest: NDArray[np.float64]) -> NDArray[np.float64]:
-    medians: NDArray[np.float64] = np.median(fastest[_draws(len(fastest))], axis=1)
-    return medians
+def _resampled(fastest: NDArray[np.float64]) -> NDArray[np.float64]:
+    headlines: NDArray[np.float64] = np.quantile(fastest[_draws(len(fastest))], LOW, axis=1)
+    return headlines
 
 
 def pooled_intervals(visits: Sequence[NDArray[np.float64]]) -> dict[str, tuple[float, float]]:

@@ -97,8 +97,9 @@ def _latencies(store: Store) -> pd.DataFrame:
     for row in rows:
         device = devices.get(row["session"], {})
         row |= {"device": device.get("description"), "device_id": device.get("id")}
-    names = [name for name in COLUMNS if name.startswith("latency_")]
-    return pd.DataFrame(rows, columns=["config", "variant", "device", "device_id", "width_pct", *names])
+    names = ["config", "variant", "device", "device_id", "width_pct", "settled_pct"]
+    names += [name for name in COLUMNS if name.startswith("latency_")]
+    return pd.DataFrame(rows, columns=names)
 
 
 CURVE = (
@@ -175,9 +176,11 @@ def note(
     remarks: what holds for all latencies of its configuration.
     """
     notes = []
-    if visits >= rounds and not found["width_pct"] <= target_pct:
+    is_settled = found.get("settled_pct", math.nan) <= target_pct
+    if (is_settled or visits >= rounds) and not found["width_pct"] <= target_pct:
         wide = "unknown" if math.isnan(found["width_pct"]) else f"{found['width_pct']:.1f} % wide"
-        notes.append(f"95 % interval {wide}, {target_pct:g} % asked: {BUDGET_SPENT}")
+        why = "later rounds made the drift less sure" if is_settled else BUDGET_SPENT
+        notes.append(f"95 % interval {wide}, {target_pct:g} % asked: {why}")
     if found["latency_iqr_pct"] > NOISY_IQR_PCT:
         notes.append(f"noisy: interquartile range {found['latency_iqr_pct']:.0f} % of the median")
     return "; ".join([*notes, *remarks]) or None
@@ -205,7 +208,7 @@ def _errors(table: pd.DataFrame, failures: dict[tuple[str, str], str]) -> list[s
     if "kind" not in table:
         return [None] * len(table)
     names = ["variant", "config", "kind", "rounds", "target_pct", "is_asked"]
-    names += ["latency_ms", "latency_visits", "width_pct"]
+    names += ["latency_ms", "latency_visits", "width_pct", "settled_pct"]
     return [_error(failures, *row) for row in table[names].itertuples(index=False)]
 
 
@@ -220,6 +223,7 @@ def _error(
     latency_ms: float,
     latency_visits: float,
     width_pct: float,
+    settled_pct: float,
 ) -> str | None:
     if reason := failures.get((variant, config)):
         return reason
@@ -228,7 +232,7 @@ def _error(
     if kind == "predicted":
         return "not predicted yet; run the sweep again to go on" if math.isnan(latency_ms) else None
     visits = 0 if math.isnan(latency_visits) else latency_visits
-    if visits >= rounds or width_pct <= target_pct:
+    if visits >= rounds or min(width_pct, settled_pct) <= target_pct:
         return None
     so_far = f"measured in {visits:.0f} of {rounds} rounds"
     if not is_asked:

@@ -3,10 +3,10 @@
 import numpy as np
 
 from mbsweep import count_space
-from mbsweep.measuring import YARDSTICKS
 from mbsweep.pipeline import Silent, enter_sweep
 from mbsweep.space.sweep import parse_sweep
 from mbsweep.store import Store
+from mbsweep.yardsticks import choose, yardstick
 
 DEVICE = {"description": "Abacus, 2 cores, 4 GiB, Linux wood", "id": "abacus_2c_4g_torch-2.0"}
 
@@ -21,12 +21,13 @@ def made_run(folder, sweep, visits_ms=(), yardsticks_ms=(), device=None, referen
 
     visits_ms: configuration -> for each variant, in the sweep's order, the visits, each a list of calls.
     yardsticks_ms: configuration -> visits to the yardsticks, each a list of calls: one list of visits for
-    all four, or yardstick -> visits.
+    all of them, or yardstick -> visits.
     reference_ms: configuration -> yardstick -> its latency at the device's reference speed; those that are
     not named have none.
     """
     parsed = parse_sweep(sweep, "made.yaml")
     space = count_space(parsed)
+    yardsticks = {name: yardstick(name) for name in choose(zip(space.params, space.macs, strict=True), 1)}
     with Store.write(folder) as store:
         enter_sweep(store, parsed, space, Silent())
         session = store.begin_session(device or DEVICE, {"torch": "2.0"})
@@ -40,10 +41,10 @@ def made_run(folder, sweep, visits_ms=(), yardsticks_ms=(), device=None, referen
                 config,
                 [
                     (name, *subject.size, given[name] * 1e6 if name in given else None)
-                    for name, subject in YARDSTICKS.items()
+                    for name, subject in yardsticks.items()
                 ],
             )
-            of_each = visits if isinstance(visits, dict) else dict.fromkeys(YARDSTICKS, visits)
+            of_each = visits if isinstance(visits, dict) else dict.fromkeys(yardsticks, visits)
             for name, of_one in of_each.items():
                 for number, values_ms in enumerate(of_one):
                     store.add_yardstick(config, name, number, session, as_samples(values_ms))

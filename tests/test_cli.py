@@ -360,8 +360,8 @@ def test_a_folder_with_a_name_too_long_is_refused(command, tiny_sweep, tmp_path)
 
 
 FORMATS = {
-    99: "a newer mbsweep (run format 99, this one reads 5); upgrade mbsweep, or choose another folder",
-    1: "an older mbsweep (run format 1, this one reads 5); measure it anew, or choose another folder",
+    99: "a newer mbsweep (run format 99, this one reads 6); upgrade mbsweep, or choose another folder",
+    1: "an older mbsweep (run format 1, this one reads 6); measure it anew, or choose another folder",
 }
 
 

@@ -51,7 +51,7 @@ def test_the_papers_grid(tmp_path):
 def amount(config, done):
     return (
         f"latency    {config}: 3 variants x at most 3 rounds of 1 ms, "
-        f"until the 95 % interval is 2 % wide; {done} of 3 done"
+        f"until the 95 % interval is 2 % wide; 4 yardsticks in each round; {done} of 3 done"
     )
 
 
@@ -103,6 +103,7 @@ def test_settled_variants_are_done_before_their_budget(tmp_path):
     sweep.write_text(ASKED, encoding="utf-8")
     ids = [variant.id for variant in count_space(load_sweep(sweep)).variants()]
     kept = [(ids[0], 10, {"width_pct": 4.9}), (ids[1], 10, {"width_pct": 5.1}), (ids[2], 9, {"width_pct": 1})]
+    kept[1][2]["settled_pct"] = 5.2  # a wider target than this one
     with Store.write(run) as store:
         store.set_summaries("torch-fp32-b1-t1", kept)
     (line,) = [line for line in plan(sweep, "--out", run) if "torch-fp32-b1-t1: " in line]
@@ -135,7 +136,7 @@ def test_visits_of_so_many_calls_are_told(tmp_path):
     (line,) = [line for line in plan(sweep, "--out", tmp_path / "run") if line.startswith("latency")]
     assert line == (
         "latency    torch-fp32-b1-t1: 1 variants x at most 40 rounds of 7 calls, "
-        "until the 95 % interval is 2 % wide; 0 of 1 done"
+        "until the 95 % interval is 2 % wide; 4 yardsticks in each round; 0 of 1 done"
     )
 
 

@@ -117,7 +117,7 @@ def nanoseconds(*values):
 
 def test_drifts_are_told_of_each_configuration(tmp_path):
     """The fastest calls of each visit, in its session and round, against the reference; a network of the
-    yardstick's size has its drift. Without a reference (config d) it is relative to the run's calm tenth.
+    yardstick's size has its drift. Without a reference (config d) it is relative to the run's calm state.
     """
     with Store.write(tmp_path / "run") as store:
         store.set_calibration("c", [("small", 1000, 10_000, None), ("large", 2000, 20_000, None)])
@@ -409,7 +409,7 @@ def test_yardsticks_cut_short_are_reported(tiny_run, tmp_path):
     """The same for the samples of the yardstick networks, by which drift is told."""
     folder = copied(tiny_run, tmp_path)
     execute(folder, "UPDATE yardsticks SET samples = x'' WHERE round = 1")
-    with pytest.raises(MbsweepError, match=r"the samples of yardstick 0.25 in .* are cut short.*damaged"):
+    with pytest.raises(MbsweepError, match=r"the samples of yardstick 0.25-128 in .* are cut short.*damaged"):
         open_run(folder).table()
 
 
@@ -423,7 +423,7 @@ def test_a_real_run_keeps_everything_about_a_configuration(tiny_run):
         found = json.loads(text)
         assert (found["backend"], found["rounds"], found["visit_ms"]) == (config.split("-")[0], 3, 1)
     with Store.read(tiny_run) as store:
-        names = ["yardstick 0.25", "yardstick 0.5", "yardstick 0.75", "yardstick 1"]
+        names = ["yardstick 0.25-128", "yardstick 0.25-224", "yardstick 0.25-32", "yardstick 0.5-64"]
         assert [row[:3] for row in store.yardsticks()] == [
             (config, name, number) for config in sorted(settings_of) for name in names for number in range(3)
         ]
@@ -431,9 +431,9 @@ def test_a_real_run_keeps_everything_about_a_configuration(tiny_run):
         assert [row[:2] for row in kept] == [
             (config, name) for config in sorted(settings_of) for name in names
         ]
-        # 0.25-160 and 1.0-160; the latter's mult-adds are (568,740,352 - 1,024,000) x 25/49 + 1,024,000.
-        assert {row[2:4] for row in kept if row[1] == names[0]} == {(470_072, 21_059_200)}
-        assert {row[2:4] for row in kept if row[1] == names[3]} == {(4_231_976, 290_675_200)}
+        # 0.25-128 and 0.25-224, as the paper's Table 7 has them in millions
+        assert {row[2:4] for row in kept if row[1] == names[0]} == {(470_072, 13_570_048)}
+        assert {row[2:4] for row in kept if row[1] == names[1]} == {(470_072, 41_030_272)}
         assert all(reference_ns > 0 for *_, reference_ns in kept)
         assert {(c, v) for c, row in store.visit_counts().items() for v in row} == set(store.summaries())
         assert {count for count, _ in store.summaries().values()} == {3}

@@ -20,7 +20,7 @@ from mbsweep.space.variant import Variant
 # of threads at work, where a wait that began before the warm-up counts, too.
 _BUSY_TOLERANCE = 0.25
 _THREADS_TOLERANCE = 1.5
-# From here on a network has work for every thread: the largest yardstick. A small one may leave some idle.
+# From here on a network has work for every thread: a yardstick has more. A small one may leave some idle.
 _WORK_FOR_ALL_MACS = count(Variant(width=1.0, resolution=160)).macs
 
 

@@ -59,7 +59,7 @@ class LatencyConfig(Strict):
     def _blocks_are_many(cls, given: Any) -> Any:
         """A prediction measures hundreds of blocks, which are small: it visits them for shorter times."""
         if isinstance(given, dict) and given.get("kind") == "predicted":
-            return {"rounds": 12, "visit_ms": 8} | given
+            return {"rounds": 20, "visit_ms": 8} | given
         return given
 
     @property
