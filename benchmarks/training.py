@@ -17,13 +17,13 @@ import torch.nn.functional as F  # noqa: N812  (as everyone calls it)
 from mbsweep import load_sweep, open_run, run
 from mbsweep.accuracy.datasets import Dataset, open_dataset
 from mbsweep.accuracy.optimizer import clip_gradients
+from mbsweep.accuracy.training import Job, initialised
 from mbsweep.cores import usable_cores
-from mbsweep.nets import build
 from mbsweep.space.accuracy import Digits, Recipe
 from mbsweep.space.variant import Variant
 
 CANVAS = 64
-RECIPE = Recipe(epochs=8)
+RECIPE = Recipe(epochs=8).complete(Digits(name="digits").train)
 SEEDS = (0, 1)
 WANTED = {(0.5, 64): 1.8, (0.25, 32): 2.5}  # width, resolution -> times the plain loop's images/s
 
@@ -75,14 +75,8 @@ def _ours(variant: Variant) -> tuple[float, tuple[float, float, float]]:
 def _plain(variant: Variant, dataset: Dataset, seed: int) -> float:
     """Test accuracy in percent of a network trained by a plain loop."""
     torch.set_num_threads(usable_cores())
-    torch.manual_seed(seed)
-    net = build(variant)
-    for module in net.modules():  # the same beginning: without it, depthwise networks may not start at all
-        if isinstance(module, torch.nn.Conv2d) and module.groups > 1:
-            with torch.no_grad():
-                module.weight.mul_(0.3)[:, :, 1, 1] += 1
-        elif isinstance(module, torch.nn.BatchNorm2d):
-            torch.nn.init.constant_(module.bias, RECIPE.bn_shift)
+    # The same beginning: without it, depthwise networks may not start at all.
+    net = initialised(Job(variant, RECIPE, seed))
     optimizer = torch.optim.SGD(
         net.parameters(), lr=0.1, momentum=0.9, nesterov=True, weight_decay=1e-4, foreach=False
     )
