@@ -114,7 +114,7 @@ def train_network(
         checkpoint.unlink()
     guessing = Guessing.of(images.labels("train"), images.labels("validation"), recipe.label_smoothing)
     if guessing.is_all(curve):
-        yield f"{variant.id} stalled: no better than guessing; {what_helps(variant)}"
+        yield f"{variant.id} stalled: no better than guessing; {what_helps(variant, '--stem-stride 1')}"
     yield f"{output}: {told(found, images, 'test')}"
 
 

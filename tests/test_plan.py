@@ -412,3 +412,24 @@ def test_hostile_files_are_refused_at_once(name, tmp_path, monkeypatch):
     sweep.write_bytes(HOSTILE[name])
     assert "hostile.yaml" in refusal(call("plan", sweep))
     assert list(tmp_path.iterdir()) == [sweep]
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "expected"),
+    [
+        # 8,000 images: 1,000 steps of 64. 100 images: 25 of 16, and fewer of 32.
+        (
+            "{source: trained, recipe: {epochs: 8}}",
+            "2 trainings of 8 epochs, batch 64, rate 0.8 (seeds 0, 1)",
+        ),
+        (
+            "{source: trained, dataset: {name: digits, train: 100}, recipe: {epochs: 4}}",
+            "2 trainings of 4 epochs, batch 16, rate 0.2 (seeds 0, 1)",
+        ),
+    ],
+)
+def test_batch_and_rate_are_told_where_the_number_of_images_is_known(accuracy, expected, tmp_path):
+    """Of the digits it is."""
+    sweep = tmp_path / "sweep.yaml"
+    sweep.write_text(f"space: {{width: 0.25, resolution: 32, num_classes: 10}}\naccuracy: {accuracy}\n")
+    assert f"accuracy   trained on digits: {expected}" in plan(sweep, "--out", tmp_path / "run")

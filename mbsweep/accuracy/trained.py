@@ -155,10 +155,10 @@ def _late(row: TrainingRow, curve: Sequence[EpochRow], guessing: Guessing) -> st
     return ""
 
 
-def what_helps(variant: Variant) -> str:
-    """Against a stall and a late start."""
-    stride = "" if variant.stem_stride == 1 else "`stem_stride: 1`, "
-    return f"what helps: {stride}a higher resolution, more epochs"
+def what_helps(variant: Variant, stride: str = "stem_stride: 1") -> str:
+    """Against a stall and a late start. stride: how the user says it."""
+    finer = "" if variant.stem_stride == 1 else f"`{stride}`, "
+    return f"what helps: {finer}a higher resolution, more epochs"
 
 
 def _ended(row: TrainingRow, curves: Curves) -> str:
