@@ -7,9 +7,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import astuple
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from mbsweep.accuracy import SOURCES, halving
+from mbsweep.accuracy import SOURCES
+from mbsweep.accuracy.datasets import Dataset, check_room, open_dataset
+from mbsweep.accuracy.packages import missing_packages
 from mbsweep.accuracy.predicted import Points
 from mbsweep.accuracy.published import tables
 from mbsweep.cache import check_writable
@@ -29,10 +31,8 @@ from mbsweep.space.latency import LatencyConfig
 from mbsweep.space.rules import did_you_mean, shown
 from mbsweep.space.sweep import Sweep
 from mbsweep.store import Store
+from mbsweep.training_data import look_at
 from mbsweep.training_pace import Standing
-
-if TYPE_CHECKING:
-    from mbsweep.accuracy.datasets import Dataset
 
 AGAIN_NOISY = "noisy"
 
@@ -103,14 +103,16 @@ def run(
     """
     progress = progress or Silent()
     check(sweep)
+    sweep, source = look_at(sweep)
     _check_machine(sweep)
     if again is not None:
         _check_again(sweep, again)
     space = count_space(sweep)
     check_space(sweep, space)
     folder = default_out(sweep) if out is None else Path(out)
-    if isinstance(sweep.accuracy, TrainedAccuracy | SupernetAccuracy):
-        dataset = _open_dataset(sweep, sweep.accuracy, space, progress)
+    if source is not None and isinstance(sweep.accuracy, TrainedAccuracy | SupernetAccuracy):
+        check_room(source, space.resolution.tolist())
+        dataset = _open_dataset(sweep.accuracy, space, progress)
     with Store.write(folder) as store:
         check_same_device(store, sweep, folder)
         if isinstance(sweep.accuracy, TrainedAccuracy | SupernetAccuracy):
@@ -146,21 +148,12 @@ def _check_again(sweep: Sweep, again: str) -> None:
 
 
 def _open_dataset(
-    sweep: Sweep, config: TrainedAccuracy | SupernetAccuracy, space: SpaceCounts, progress: Progress
+    config: TrainedAccuracy | SupernetAccuracy, space: SpaceCounts, progress: Progress
 ) -> Dataset:
-    """The data set that a sweep trains on. MbsweepError where it cannot be had, or has other classes."""
-    from mbsweep.accuracy.datasets import open_dataset  # loads torch
-
+    """The data set that a sweep trains on. MbsweepError where its images cannot be read."""
     dataset = open_dataset(config.dataset, space.resolution.tolist(), progress.say)
     for note in dataset.remarks:
         progress.say(f"{dataset.id}: {note}")
-    for _, _, _, num_classes, *_ in space.bodies:
-        if num_classes != len(dataset.classes):
-            raise sweep.problem(
-                ("accuracy", "dataset"),
-                f"has {len(dataset.classes)} classes, and the sweep builds networks with {num_classes}; say "
-                f"`num_classes: {len(dataset.classes)}` in its space and variants",
-            )
     return dataset
 
 
@@ -175,8 +168,8 @@ def _check_machine(sweep: Sweep) -> None:
         raise lack
     if any(keeps_files(config) for config in sweep.latency):
         check_writable()
-    if isinstance(sweep.accuracy, TrainedAccuracy) and sweep.accuracy.budget.halving:
-        halving.check_installed()
+    for message in missing_packages(sweep.accuracy):
+        raise MbsweepError(message)
 
 
 def machine_lacks(sweep: Sweep) -> Iterator[tuple[int, MbsweepError]]:

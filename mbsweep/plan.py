@@ -5,23 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from mbsweep.accuracy import SOURCES
-from mbsweep.accuracy.cost import image_s
-from mbsweep.cores import usable_cores
 from mbsweep.database import EmptyRunError
 from mbsweep.folder import check_free, holds_run
 from mbsweep.pipeline import check, check_same_device, default_out, machine_lacks
+from mbsweep.plan_training import plan_training
 from mbsweep.possible import check_space
 from mbsweep.profiler.device import available_memory_bytes, needed_bytes
-from mbsweep.space.accuracy import SupernetAccuracy, TrainedAccuracy
 from mbsweep.space.counting import SpaceCounts, count_space
 from mbsweep.space.latency import LatencyConfig
 from mbsweep.space.sweep import Sweep
 from mbsweep.store import Store
+from mbsweep.training_data import look_at
 from mbsweep.yardsticks import MOST, choose, yardstick
 
 # Rough: an estimate before anything is measured, and the plan says that it is one.
@@ -40,6 +38,7 @@ def plan(sweep: Sweep, out: Path | None = None) -> str:
     Raises MbsweepError for what `run` would refuse in the file, or in the run that it would go on with.
     """
     check(sweep)
+    sweep, source = look_at(sweep)
     space = count_space(sweep)
     check_space(sweep, space)
     folder = out or default_out(sweep)
@@ -49,7 +48,11 @@ def plan(sweep: Sweep, out: Path | None = None) -> str:
     lines.append(f"  variants   {len(space):,}{_narrowed(sweep, len(space), asked)}")
     lines.append(f"  params     {space.params.min():,} to {space.params.max():,}")
     lines.append(f"  mult-adds  {space.macs.min():,} to {space.macs.max():,}")
-    if sweep.accuracy:
+    training = plan_training(sweep, source, space, folder) if source else None
+    if training:
+        lines.append(f"  accuracy   {training.words}")
+        lines += [f"  {'' if place else 'images':10} {line}" for place, line in enumerate(training.images)]
+    elif sweep.accuracy:
         lines.append(_accuracy_line(sweep, space))
     finished = _done(sweep, folder)
     seconds = 0.0
@@ -61,13 +64,12 @@ def plan(sweep: Sweep, out: Path | None = None) -> str:
         lines += [f"             {lack}" for at, lack in lacks if at == place]
         lines += [f"             {large}" for large in _too_large(space, config)]
         seconds += total_s * (1 - done / len(space))
-    training_s = _training_s(sweep.accuracy, space)
-    if math.isnan(training_s):
-        lines.append("  time       that of training depends on how many images there are")
-    elif seconds or training_s:
+    training_s = training.left_s if training else 0.0
+    if seconds or training_s:
         total = _duration(seconds + training_s + _START_S)
-        condition = " if nothing is trained yet" if training_s else ""
-        lines.append(f"  time       at most about {total}{condition} (estimated, not measured)")
+        lines.append(f"  time       at most about {total} (estimated, not measured)")
+    elif training:
+        lines.append(f"  time       nothing is left to {'measure or ' if sweep.latency else ''}train")
     elif sweep.latency:
         lines.append("  time       nothing is left to measure")
     else:
@@ -83,43 +85,12 @@ def _narrowed(sweep: Sweep, kept: int, asked: int) -> str:
 
 def _accuracy_line(sweep: Sweep, space: SpaceCounts) -> str:
     assert sweep.accuracy is not None  # noqa: S101
-    if isinstance(sweep.accuracy, TrainedAccuracy | SupernetAccuracy):
-        return f"  accuracy   {_training_words(sweep.accuracy, len(space))}"
     found = SOURCES[sweep.accuracy.source](space.variants(), sweep.accuracy, "fp32")
     known = sum(not math.isnan(accuracy.top1_pct) for accuracy in found)
     why = "" if known else f"; {found[0].reason}"
     return (
         f"  accuracy   {sweep.accuracy.source}, {found[0].source}: known for {known:,} of {len(space):,}{why}"
     )
-
-
-def _training_words(config: TrainedAccuracy | SupernetAccuracy, variants: int) -> str:
-    images = getattr(config.dataset, "train", None)
-    if images is not None:
-        config = config.complete(images)
-    if isinstance(config, TrainedAccuracy):
-        how = f"{variants * len(config.seeds):,} trainings of {config.recipe.words}"
-        return f"trained on {config.dataset.name}: {how} (seeds {', '.join(map(str, config.seeds))})"
-    alone = f"{config.alone.count * len(config.alone.seeds)} trainings of single networks to compare"
-    return f"one supernet trained on {config.dataset.name} for {config.recipe.words}; {alone}"
-
-
-def _training_s(config: Any, space: SpaceCounts) -> float:
-    """Seconds that training takes; NaN where nobody has counted the images."""
-    if not isinstance(config, TrainedAccuracy | SupernetAccuracy):
-        return 0.0
-    images = getattr(config.dataset, "train", math.nan)
-    per_image_s = image_s(space.macs)
-    if isinstance(config, TrainedAccuracy):
-        total_s = float(per_image_s.sum()) * config.recipe.epochs * len(config.seeds)
-    else:
-        # Networks side by side, each on one core: no sooner than the largest.
-        step_s = max(
-            config.step_cost(per_image_s, space.resolution), usable_cores() * float(per_image_s.max())
-        )
-        alone_s = float(per_image_s.mean()) * config.alone.count * len(config.alone.seeds)
-        total_s = step_s * config.recipe.epochs + alone_s * config.alone.recipe.epochs
-    return images * total_s / usable_cores()
 
 
 def _done(sweep: Sweep, folder: Path) -> dict[str, list[Finished]]:

@@ -121,8 +121,9 @@ class Run:
     def size(self) -> str:
         """How much the run holds, in words."""
         with Store.read(self.path) as store:
-            variants, configs, visits = store.size()
-        return f"{variants:,} variants, {configs} latency configurations, {visits:,} visits"
+            variants, configs, visits, trainings = store.size()
+        trained = f", {trainings:,} networks trained or tested" if trainings else ""
+        return f"{variants:,} variants, {configs} latency configurations, {visits:,} visits{trained}"
 
     def failures(self) -> dict[tuple[str, str], str]:
         """(variant, configuration) -> why it failed; the variant is "" where all are concerned."""

@@ -186,13 +186,13 @@ class Store(TrainingTables, MachineTables):
             counts.setdefault(config, {})[variant] = visits
         return counts
 
-    def size(self) -> tuple[int, int, int]:
-        """How many variants, latency configurations, and visits the run has."""
-        variants, configs, visits = (
+    def size(self) -> tuple[int, int, int, int]:
+        """How many variants, latency configurations, visits, and trainings that ended the run has."""
+        variants, configs, visits, trainings = (
             self._query(f"SELECT count(*) FROM {table}")[0][0]  # noqa: S608  (not from outside)
-            for table in ("variants", "configs", "visits")
+            for table in ("variants", "configs", "visits", "trainings")
         )
-        return variants, configs, visits
+        return variants, configs, visits, trainings
 
     def visits(self, config: str | None = None, variant: str | None = None) -> Iterator[VisitRow]:
         """Every visit (of one configuration, of one variant), by configuration, variant and round."""

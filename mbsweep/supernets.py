@@ -24,7 +24,7 @@ from mbsweep.cores import usable_cores
 from mbsweep.errors import MbsweepError
 from mbsweep.folder import FILE_NAME
 from mbsweep.measuring import Progress
-from mbsweep.space.accuracy import UNRELIABLE, SupernetAccuracy, TrainedAccuracy
+from mbsweep.space.accuracy import UNRELIABLE, SupernetAccuracy
 from mbsweep.space.counting import count
 from mbsweep.space.variant import Variant, largest_of
 from mbsweep.store import Store
@@ -66,10 +66,7 @@ def run_supernet(
     chosen = spread_evenly(variants, config.alone.count)
     alone: dict[str, float] = {}
     if chosen:
-        asked = TrainedAccuracy(
-            source="trained", dataset=config.dataset, recipe=config.alone.recipe, seeds=config.alone.seeds
-        )
-        trainings = Trainings(store, asked, dataset, chosen, jobs, progress)
+        trainings = Trainings(store, config.alone_as_trained, dataset, chosen, jobs, progress)
         trainings.run()
         alone = trainings.known()
     summary = _enter(store, config, source, dataset, variants, alone)

@@ -8,6 +8,7 @@ import sys
 from contextlib import closing
 
 import pytest
+from brightness import sweep_text, write_images
 from commands import (
     as_a_plain_user,
     call,
@@ -45,6 +46,7 @@ finally:
         ["--help"],
         ["--version"],
         ["plan", "SWEEP", "--out", "RUN"],
+        ["plan", "IMAGES"],
         ["table", "RUN", "--format", "json"],
         ["table", "RUN", "OTHER"],
         ["compare", "RUN", "OTHER"],
@@ -60,6 +62,9 @@ def test_torch_is_loaded_only_to_measure(words, tiny_run, tiny_sweep, tmp_path):
     """Neither torch nor a runtime nor fvcore is imported where nothing is built or timed."""
     given = {"SWEEP": tiny_sweep, "RUN": copied(tiny_run, tmp_path), "HTML": tmp_path / "html"}
     given["OTHER"] = tiny_run
+    if "IMAGES" in words:
+        given["IMAGES"] = tmp_path / "images.yaml"
+        given["IMAGES"].write_text(sweep_text(write_images(tmp_path / "images", train=1)), encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "-c", SPY, *(str(given.get(word, word)) for word in words)],
         capture_output=True,

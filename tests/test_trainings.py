@@ -1,5 +1,6 @@
 """The trainings of a sweep: what is trained, what is not trained twice, and what is said of failures."""
 
+import importlib.util
 import os
 import shutil
 import signal
@@ -590,23 +591,152 @@ def test_what_was_left_out_of_the_images_is_told(tmp_path, toy):
 # What is refused
 
 
-def test_networks_of_other_classes_than_the_data_are_refused(images, tmp_path):
-    """One line that says what to write; no folder is left behind."""
+# What `plan` says of it
+
+
+def planned(sweep, folder):
+    """The lines of a plan that are about training, by their first word; what follows a word is with it."""
+    result = call("plan", sweep, "--out", folder)
+    assert (result.exit_code, result.stderr) == (0, "")
+    found, word = {}, ""
+    for line in result.stdout.splitlines()[1:]:
+        word = line[2:13].strip() or word
+        found.setdefault(word, []).append(line[13:])
+    return found
+
+
+def test_a_plan_counts_images_and_says_what_is_done(images, tmp_path, toy):
+    """Before, amid and after: two networks with two seeds, three epochs each; no `num_classes` is given."""
+    toy()
     sweep, folder = tmp_path / "trained.yaml", tmp_path / "run"
-    sweep.write_text(sweep_text(images, space="width: 0.1, resolution: 16"), encoding="utf-8")
-    result = call("run", sweep, "--out", folder)
-    assert (result.exit_code, result.stdout) == (2, "")
-    *_, message = result.stderr.splitlines()
-    assert message == (
-        f"error: {sweep}:4: accuracy.dataset has 3 classes, and the sweep builds networks with 1000; say "
-        "`num_classes: 3` in its space and variants"
-    )
+    text = sweep_text(images, space=SPACE.removesuffix(", num_classes: 3"))
+    sweep.write_text(text, encoding="utf-8")
+    lines = planned(sweep, folder)
+    trained = "trained on imagefolder: 4 trainings of 3 epochs, batch 16, rate 0.02 (seeds 0, 1); "
+    assert lines["params"] == ["22,331 to 123,603"]  # parameters of the built networks
+    assert lines["accuracy"] == [f"{trained}0 of 4 done"]
+    assert lines["images"][:3] == [
+        "3 classes: class0, class1, class2",
+        "240 to train on, 36 for validation, 60 to test",
+        "train part: the folder 'train', validation part: the folder 'validation', test part: the folder "
+        "'test'",
+    ]
+    assert lines["images"][3].startswith("need 1 MB in ")
+    assert lines["time"][0].startswith("at most about ")
+
+    class Stop(Exception):  # noqa: N818
+        pass
+
+    def stop(epochs):
+        if epochs == 4:
+            raise Stop
+
+    with pytest.raises(Stop):
+        go_on(text, folder, Told(stop), jobs=1)
+    lines = planned(sweep, folder)
+    assert lines["accuracy"] == [f"{trained}1 of 4 done, 1 begun"]
+    assert lines["images"][3].startswith("read already, kept in ")
+    result = call("run", sweep, "--out", folder, "--jobs", 1)
+    assert f"{folder}: 2 variants, 0 latency configurations, 0 visits, 4 networks trained or" in result.stdout
+    lines = planned(sweep, folder)
+    assert lines["accuracy"] == [f"{trained}4 of 4 done"]
+    assert lines["time"] == ["nothing is left to train"]
+
+
+# What is refused
+
+
+def refused(sweep, folder):
+    """The message with which both `plan` and `run` refuse a sweep at once: nothing is read or written."""
+    message = refusal(call("plan", sweep, "--out", folder))
+    assert refusal(call("run", sweep, "--out", folder)) == message
     assert not folder.exists()
+    return message
+
+
+@pytest.mark.parametrize("said", ["1000", "[3, 4]"])
+def test_networks_of_other_classes_than_the_data_are_refused(images, tmp_path, said):
+    """One line that names the classes, and says what to write."""
+    sweep = tmp_path / "trained.yaml"
+    space = f"width: 0.1, resolution: 16, num_classes: {said}"
+    sweep.write_text(sweep_text(images, space=space), encoding="utf-8")
+    assert refused(sweep, tmp_path / "run") == (
+        f"{sweep}:1: space.num_classes is {said.strip('[]')}, and the data set has 3 classes: class0, "
+        "class1, class2; say 3, or leave it out"
+    )
 
 
 def test_images_that_are_not_there_are_refused(tmp_path):
-    """One line; no folder is left behind."""
+    """With the line of the sweep."""
+    sweep, nowhere = tmp_path / "trained.yaml", tmp_path / "nowhere"
+    sweep.write_text(sweep_text(nowhere), encoding="utf-8")
+    assert refused(sweep, tmp_path / "run") == (
+        f"{sweep}:4: accuracy.dataset cannot be had: {nowhere}: there is no such folder; set the data set's "
+        "path to a folder of images"
+    )
+
+
+def test_a_class_without_an_image_for_each_part_is_refused(tmp_path):
+    """Two images of a class cannot be in three parts: the names of the files are enough to tell."""
+    root = write_images(tmp_path / "images", train=4)
+    shutil.rmtree(root / "test")
+    shutil.rmtree(root / "validation")
+    for path in sorted((root / "train" / "class1").iterdir())[2:]:
+        path.unlink()
+    sweep = tmp_path / "trained.yaml"
+    sweep.write_text(sweep_text(root), encoding="utf-8")
+    assert "too few different images to give each part one: 'class1' has 2; a class needs" in refused(
+        sweep, tmp_path / "run"
+    )
+
+
+def test_digits_without_one_of_the_ten_are_refused(tmp_path):
+    """Ten test images at random: one digit in three is not among them."""
+    sweep = tmp_path / "trained.yaml"
+    text = "space: {resolution: 32}\naccuracy: {source: trained, dataset: {name: digits, test: 10}}\n"
+    sweep.write_text(text, encoding="utf-8")
+    message = refused(sweep, tmp_path / "run")
+    assert message.startswith(
+        f"{sweep}:2: accuracy.dataset cannot be had: digits: test: 10 images at random "
+    )
+    assert message.endswith("; take more, 100 at least")
+
+
+@pytest.mark.parametrize(
+    ("module", "message"),
+    [
+        ("PIL", "the data set imagefolder needs Pillow, which is not installed; run: "),
+        ("safetensors", "a network's file needs safetensors, which is not installed; run: "),
+        ("optuna", "a budget with halving needs Optuna, which is not installed; run: "),
+    ],
+)
+def test_a_package_that_is_missing_is_told_at_once(images, tmp_path, monkeypatch, module, message):
+    """The plan has a line for it, and the run begins nothing."""
+    real = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *rest: None if name == module else real(name, *rest)
+    )
     sweep, folder = tmp_path / "trained.yaml", tmp_path / "run"
-    sweep.write_text(sweep_text(tmp_path / "nowhere"), encoding="utf-8")
-    assert str(tmp_path / "nowhere") in refusal(call("run", sweep, "--out", folder))
+    sweep.write_text(sweep_text(images, more="  budget: {halving: {}}\n"), encoding="utf-8")
+    message += "pip install 'mbsweep[train]'"
+    assert message in planned(sweep, folder)["images"]
+    assert refusal(call("run", sweep, "--out", folder)) == message
+    assert not folder.exists()
+
+
+def test_a_disk_without_room_for_the_images_is_told_at_once(images, tmp_path, own_cache, monkeypatch):
+    """336 images of 16 x 16 pixels, of which two copies are there while they are read: 516,096 bytes."""
+    disk = shutil.disk_usage("/")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: disk._replace(free=516_095))
+    sweep, folder = tmp_path / "trained.yaml", tmp_path / "run"
+    sweep.write_text(sweep_text(images), encoding="utf-8")
+    where = own_cache / "datasets"
+    assert planned(sweep, folder)["images"][-1] == (
+        f"need 1 MB in {where}, of 1 MB that are free; too little: set MBSWEEP_CACHE to a folder with more"
+    )
+    message = refusal(call("run", sweep, "--out", folder))
+    assert message.startswith(f"{where}: the images need 1 MB, and 1 MB are free; free some space, or set ")
+    assert not folder.exists()
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: disk._replace(free=516_096))
+    assert planned(sweep, folder)["images"][-1] == f"need 1 MB in {where}, of 1 MB that are free"
     assert not folder.exists()

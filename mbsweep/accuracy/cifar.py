@@ -12,11 +12,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import torch
-import torch.nn.functional as F  # noqa: N812  (as everyone calls it)
 from numpy.typing import NDArray
 
 from mbsweep.accuracy.picture import printable
+from mbsweep.accuracy.seen import Seen
 from mbsweep.errors import MbsweepError
 from mbsweep.space.accuracy import Cifar, fingerprint
 
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
 VERSION = 1  # raised when the same archive gives other images or parts
 SIDE = 32  # pixels
+TRAIN_IMAGES, TEST_IMAGES = 50_000, 10_000  # of both
 BATCH = 256  # images
 URL = "https://www.cs.toronto.edu/~kriz/"
 
@@ -81,6 +81,8 @@ class CifarSource:
     A share of each class of the training images, picked at random, is for validation.
     """
 
+    copies = 1
+
     def __init__(self, config: Cifar) -> None:
         self.name: str = config.name
         self._config = config
@@ -97,6 +99,12 @@ class CifarSource:
         if len(set(names)) != self._archive.class_count or len(names) != self._archive.class_count:
             raise self._damaged(f"{member} has not {self._archive.class_count} different names of classes")
         return names
+
+    def seen(self) -> Seen:
+        """What the published archives have; the names of the classes are in the archive."""
+        validation = round(TRAIN_IMAGES * self._config.validation_pct / 100)
+        sizes = {"train": TRAIN_IMAGES - validation, "validation": validation, "test": TEST_IMAGES}
+        return Seen(self._archive.class_count, (), sizes, False, (), 0)
 
     def batches(self, resolutions: Sequence[int]) -> Iterator[Batch]:
         """The images in the archive's order."""
@@ -199,6 +207,9 @@ def _found(given: str, archive: Archive) -> tuple[str, os.stat_result]:
 def _resized(planes: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     """(images, size, size, 3)."""
     if size != SIDE:
+        import torch
+        import torch.nn.functional as F  # noqa: N812  (as everyone calls it)
+
         images = torch.tensor(planes, dtype=torch.float32)
         images = F.interpolate(images, size=size, mode="bilinear", align_corners=False, antialias=True)
         planes = (images.clamp(0, 255) + 0.5).byte().numpy()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,7 +20,9 @@ from mbsweep.accuracy.cifar import CifarSource
 from mbsweep.accuracy.digits import DigitsSource
 from mbsweep.accuracy.image_listing import class_words
 from mbsweep.accuracy.imagefolder import ImageFolderSource
+from mbsweep.accuracy.packages import check_package
 from mbsweep.accuracy.part_folders import PARTS
+from mbsweep.accuracy.seen import Seen
 from mbsweep.cache import cache_dir
 from mbsweep.errors import MbsweepError
 from mbsweep.export import write_file
@@ -39,7 +42,11 @@ class Source(Protocol):
     """Where images come from. Made for one reading."""
 
     name: str  # "digits"
+    copies: int  # of the images that are on the disk at once while they are read
     key: str  # another one whenever the configuration, or the files, are not the same
+
+    def seen(self) -> Seen:
+        """What can be said without reading images."""
 
     def classes(self) -> tuple[str, ...]:
         """Their names, in the order of the labels."""
@@ -122,8 +129,9 @@ def open_dataset(
     config: the `dataset` of a sweep. say: told what takes time, and what was found damaged.
     Raises MbsweepError for what the user can put right: images that are missing or broken, a full disk.
     """
+    check_package(f"the data set {config.name}")
     source = DATASETS[config.name](config)
-    known = cache_dir() / "datasets" / "known" / f"{source.key}.json"
+    known = _known(source)
     dataset, wanted = _kept(known), sorted(set(resolutions))
     missing = [size for size in wanted if dataset is None or not _is_whole(dataset, size, say)]
     if missing or dataset is None:
@@ -136,14 +144,64 @@ def open_dataset(
     return dataset
 
 
+def lacking(source: Source, resolutions: Sequence[int]) -> tuple[str | None, list[int]]:
+    """The id of a data set, where the cache knows it; and the resolutions that it does not have."""
+    entry = _entry(_known(source))
+    wanted = sorted(set(resolutions))
+    if entry is None:
+        return None, wanted
+    folder = cache_dir() / "datasets" / entry["id"]
+    return entry["id"], [size for size in wanted if not _images(folder, size).exists()]
+
+
+def check_room(source: Source, resolutions: Sequence[int]) -> None:
+    """MbsweepError where the disk has no room for what the cache lacks."""
+    needed_bytes, free_bytes = room(source, resolutions)
+    if needed_bytes > free_bytes:
+        raise MbsweepError(
+            f"{cache_dir() / 'datasets'}: the images need {in_bytes(needed_bytes)}, and "
+            f"{in_bytes(free_bytes)} are free; free some space, or set MBSWEEP_CACHE to a folder with "
+            "more of it"
+        )
+
+
+def room(source: Source, resolutions: Sequence[int]) -> tuple[int, int]:
+    """Bytes that reading a data set needs at most, and that are free where the cache is."""
+    pixels = sum(size**2 for size in lacking(source, resolutions)[1])
+    needed_bytes = 3 * pixels * sum(source.seen().sizes.values()) * source.copies
+    folder = cache_dir().absolute()
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return needed_bytes, shutil.disk_usage(folder).free
+
+
+def in_bytes(count: int) -> str:
+    """`12 MB`, `3.4 GB`."""
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{math.ceil(count / 1e6)} MB"
+
+
+def _known(source: Source) -> Path:
+    return cache_dir() / "datasets" / "known" / f"{source.key}.json"
+
+
+def _entry(known: Path) -> dict[str, Any] | None:
+    """What a source's key led to before, where it can be read."""
+    try:
+        entry = json.loads(known.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return entry if isinstance(entry, dict) and isinstance(entry.get("id"), str) else None
+
+
 def _images(folder: Path, resolution: int) -> Path:
     return folder / f"images_{resolution}.u8"
 
 
 def _kept(known: Path) -> Dataset | None:
     """The data set that a source's key led to before; None where it is not in the cache, or damaged."""
+    if (entry := _entry(known)) is None:
+        return None
     try:
-        entry = json.loads(known.read_bytes())
         folder = cache_dir() / "datasets" / entry["id"]
         if _sha256(folder / _ABOUT) != entry["about_sha256"]:
             return None

@@ -8,15 +8,16 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-import torch.nn.functional as F  # noqa: N812  (as everyone calls it)
 from numpy.typing import NDArray
-from torch import Tensor
 
+from mbsweep.accuracy.part_folders import PARTS
+from mbsweep.accuracy.seen import Seen
 from mbsweep.errors import MbsweepError
 from mbsweep.space.accuracy import Digits, fingerprint
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from mbsweep.accuracy.datasets import Batch
 
 VERSION = 1  # raised when the same seed gives other images
@@ -26,6 +27,7 @@ ROTATION = 0.25  # at most, in radians, either way
 ASPECT = 0.15  # at most, either way
 FRAGMENTS = 3  # of other digits, to mislead
 NOISE = 0.06  # standard deviation of a pixel, of full scale
+SURE = 200  # images among which each digit is: one is missing in 7 of 1,000,000,000
 CHUNK = 500  # images made at once
 SHARES = {"train": 0.6, "validation": 0.15, "test": 0.25}  # of the 1797 handwritten digits
 
@@ -39,13 +41,9 @@ class DigitsSource:
     """
 
     name = "digits"
+    copies = 1
 
     def __init__(self, config: Digits) -> None:
-        if importlib.util.find_spec("sklearn") is None:
-            raise MbsweepError(
-                "the data set digits needs scikit-learn, which is not installed; run: "
-                "pip install 'mbsweep[train]'"
-            )
         self._config = config
         self._digest = hashlib.sha256()
         self.key = f"digits-{VERSION}-{fingerprint(config, 32)}"
@@ -53,6 +51,20 @@ class DigitsSource:
     def classes(self) -> tuple[str, ...]:
         """The ten digits."""
         return tuple(str(digit) for digit in range(10))
+
+    def seen(self) -> Seen:
+        """All that there is to know. MbsweepError where a part is so small that it lacks a digit."""
+        sizes = {part: getattr(self._config, part) for part in PARTS}
+        if min(sizes.values()) < SURE and importlib.util.find_spec("sklearn"):
+            for place, (part, (glyphs, labels)) in enumerate(_handwritten(self._config.seed).items()):
+                chance = np.random.default_rng([self._config.seed, place])
+                drawn = set(labels[_picked(glyphs, sizes[part], chance)].tolist())
+                if lacking := [name for label, name in enumerate(self.classes()) if label not in drawn]:
+                    raise MbsweepError(
+                        f"digits: {part}: {sizes[part]} images at random have none of "
+                        f"{', '.join(map(repr, lacking))}; take more, 100 at least"
+                    )
+        return Seen(10, self.classes(), sizes, True, (), 0)
 
     def batches(self, resolutions: Sequence[int]) -> Iterator[Batch]:
         """The images, drawn at 64 x 64 pixels and resized from there."""
@@ -62,7 +74,7 @@ class DigitsSource:
             chance = np.random.default_rng([self._config.seed, place])
             left = getattr(self._config, part)
             while left:
-                picked = chance.integers(len(glyphs), size=min(CHUNK, left))
+                picked = _picked(glyphs, left, chance)
                 canvases = draw(glyphs, picked, chance)
                 self._digest.update(canvases.tobytes())
                 self._digest.update(labels[picked].tobytes())
@@ -76,6 +88,11 @@ class DigitsSource:
     def notes(self) -> tuple[str, ...]:
         """Nothing."""
         return ()
+
+
+def _picked(glyphs: NDArray[np.float32], left: int, chance: np.random.Generator) -> NDArray[np.int64]:
+    """Which digits the next images show."""
+    return chance.integers(len(glyphs), size=min(CHUNK, left))
 
 
 def _handwritten(seed: int) -> dict[str, tuple[NDArray[np.float32], NDArray[np.int64]]]:
@@ -100,6 +117,8 @@ def draw(
     glyphs: NDArray[np.float32], picked: NDArray[np.int64], chance: np.random.Generator
 ) -> NDArray[np.uint8]:
     """(images, 64, 64) grey canvases with one picked glyph each, and fragments of others."""
+    import torch
+
     count = len(picked)
     ink = torch.zeros(count, CANVAS, CANVAS)
     for _ in range(FRAGMENTS):
@@ -117,6 +136,9 @@ def draw(
 
 def _ground(count: int, chance: np.random.Generator) -> tuple[Tensor, Tensor]:
     """A slowly varying background, and how much lighter than it the ink is."""
+    import torch
+    import torch.nn.functional as F  # noqa: N812  (as everyone calls it)
+
     coarse = torch.from_numpy(chance.uniform(-0.1, 0.1, (count, 1, 4, 4)).astype(np.float32))
     waves = F.interpolate(coarse, size=CANVAS, mode="bicubic", align_corners=False)[:, 0]
     level, contrast = chance.uniform([[0.1], [0.5]], [[0.3], [0.7]], (2, count)).astype(np.float32)
@@ -125,6 +147,9 @@ def _ground(count: int, chance: np.random.Generator) -> tuple[Tensor, Tensor]:
 
 def _placed(glyphs: NDArray[np.float32], scales: NDArray[np.float64], chance: np.random.Generator) -> Tensor:
     """(glyphs, 64, 64): each whole glyph somewhere on a canvas, so large, turned and stretched at random."""
+    import torch
+    import torch.nn.functional as F  # noqa: N812
+
     count = len(glyphs)
     widths = scales * chance.uniform(1 - ASPECT, 1 + ASPECT, count)
     angles = chance.uniform(-ROTATION, ROTATION, count)
@@ -143,6 +168,9 @@ def _placed(glyphs: NDArray[np.float32], scales: NDArray[np.float64], chance: np
 def _resized(canvases: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     """(images, size, size, 3) in three equal channels."""
     if size != CANVAS:
+        import torch
+        import torch.nn.functional as F  # noqa: N812
+
         grey = torch.from_numpy(canvases).float()[:, None]
         grey = F.interpolate(grey, size=size, mode="bilinear", align_corners=False, antialias=True)[:, 0]
         canvases = (grey.clamp(0, 255) + 0.5).byte().numpy()

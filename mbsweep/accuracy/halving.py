@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Mapping
 from typing import Any
 
-from mbsweep.errors import MbsweepError
 from mbsweep.space.accuracy import Halving
 from mbsweep.training_tables import EpochRow
-
-
-def check_installed() -> None:
-    """MbsweepError where what halving needs is not installed."""
-    if importlib.util.find_spec("optuna") is None:
-        raise MbsweepError(
-            "a budget with halving needs Optuna, which is not installed; run: pip install 'mbsweep[train]'"
-        )
 
 
 class Rungs:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import importlib.util
 import os
 import tempfile
 import warnings
@@ -20,6 +19,7 @@ import numpy as np
 from mbsweep.accuracy.image_listing import NAMED, ImageFile, Listing, count_of, some_of
 from mbsweep.accuracy.part_folders import PARTS
 from mbsweep.accuracy.picture import Decoded, decode, printable
+from mbsweep.accuracy.seen import Seen
 from mbsweep.cache import cache_dir
 from mbsweep.errors import MbsweepError
 from mbsweep.space.accuracy import ImageFolder, fingerprint
@@ -42,13 +42,9 @@ class ImageFolderSource:
     """
 
     name = "imagefolder"
+    copies = 2  # images wait until all files are read
 
     def __init__(self, config: ImageFolder) -> None:
-        if importlib.util.find_spec("PIL") is None:
-            raise MbsweepError(
-                "the data set imagefolder needs Pillow, which is not installed; run: "
-                "pip install 'mbsweep[train]'"
-            )
         self._config = config
         self._root = os.path.abspath(config.path)
         self._where = printable(self._root)
@@ -62,6 +58,8 @@ class ImageFolderSource:
             raise MbsweepError(
                 f"{self._where}: {given} leave no images to train on; they must be less than 100 together"
             )
+        counts = self._dealt_counts()
+        self._check_enough(counts, counts)
         self.key = f"imagefolder-{VERSION}-{fingerprint(config, 32)}-{listing.digest()}"
 
     def classes(self) -> tuple[str, ...]:
@@ -70,6 +68,36 @@ class ImageFolderSource:
             name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
             for name in self._listing.classes
         )
+
+    def seen(self) -> Seen:
+        """What the names of the files tell, as if all of them had different images."""
+        sizes = Counter(file.part for file in self._listing.files if file.part)
+        for count in self._dealt_counts() if self._shares else []:
+            sizes.update(wanted(count, self._shares))
+        return Seen(
+            len(self._listing.classes),
+            self.classes(),
+            {part: sizes[part] for part in PARTS},
+            not self._shares,
+            tuple(self._listing.notes),
+            sum(max(0, file.size_bytes) for file in self._listing.files),
+        )
+
+    def _dealt_counts(self) -> list[int]:
+        """For each class the files that are in no part yet."""
+        dealt = Counter(file.label for file in self._listing.files if file.part is None)
+        return [dealt[label] for label in range(len(self._listing.classes))]
+
+    def _check_enough(self, covered: Sequence[int], counts: Sequence[int]) -> None:
+        """MbsweepError where a class's images, so many, do not cover all parts that they are dealt to."""
+        least = len(self._listing.dealt)
+        every = zip(self._listing.classes, covered, counts, strict=True)
+        if short := [f"{name!r} has {count}" for name, parts, count in every if parts < least]:
+            more = f", and {len(short) - NAMED} classes more" if len(short) > NAMED else ""
+            raise MbsweepError(
+                f"{self._where}: too few different images to give each part one: {', '.join(short[:NAMED])}"
+                f"{more}; a class needs at least {least} that are in no other class"
+            )
 
     def batches(self, resolutions: Sequence[int]) -> Iterator[Batch]:
         """The images of each part by path.
@@ -149,16 +177,8 @@ class ImageFolderSource:
             if file.part is None:
                 of_class[file.label].add(content)
         dealt = split(of_class, self._shares, self._config.split_seed) if self._shares else {}
-        if short := [
-            f"{name!r} has {len(some)}"
-            for name, some in zip(self._listing.classes, of_class, strict=True)
-            if len({dealt[content] for content in some}) < len(self._listing.dealt)
-        ]:
-            more = f", and {len(short) - NAMED} classes more" if len(short) > NAMED else ""
-            raise MbsweepError(
-                f"{self._where}: too few different images to give each part one: {', '.join(short[:NAMED])}"
-                f"{more}; a class needs at least {len(self._listing.dealt)} that are in no other class"
-            )
+        covered = [len({dealt[content] for content in some}) for some in of_class]
+        self._check_enough(covered, list(map(len, of_class)))
         return [file.part or dealt[content] for file, content in zip(files, contents, strict=True)]
 
     def _tell_repeated(
@@ -194,6 +214,16 @@ class ImageFolderSource:
         self._digest.update(repr((VERSION, how, self._listing.classes, read, left_out)).encode())
 
 
+def wanted(count: int, shares: Mapping[str, float]) -> dict[str, int]:
+    """part -> how many of so many images of a class it is to get; at least one."""
+    found, left = {}, count
+    for place, (part, pct) in enumerate(shares.items()):
+        others = len(shares) - place  # that get one after this, train among them
+        found[part] = max(1, min(round(count * pct / 100), left - others))
+        left -= found[part]
+    return {"train": max(1, left)} | found
+
+
 def split(of_class: Sequence[Collection[str]], shares: Mapping[str, float], seed: int) -> dict[str, str]:
     """content -> part, from the different contents of each class.
 
@@ -203,17 +233,12 @@ def split(of_class: Sequence[Collection[str]], shares: Mapping[str, float], seed
     """
     dealt: dict[str, str] = {}
     for contents in sorted(of_class, key=lambda some: (len(some), sorted(some))):
-        wanted, left = {}, len(contents)
-        for place, (part, pct) in enumerate(shares.items()):
-            others = len(shares) - place  # that get one after this, train among them
-            wanted[part] = max(1, min(round(len(contents) * pct / 100), left - others))
-            left -= wanted[part]
-        wanted = {"train": max(1, left)} | wanted
+        sizes = wanted(len(contents), shares)
         has = Counter(dealt[content] for content in contents if content in dealt)
         chance = {content: hashlib.sha256(f"{seed} {content}".encode()).digest() for content in contents}
         for content in sorted(set(contents) - set(dealt), key=chance.__getitem__):
             # To the part that has least of what it is to get: so none gets too much, and none nothing.
-            part = min(wanted, key=lambda part: has[part] / wanted[part])
+            part = min(sizes, key=lambda part: has[part] / sizes[part])
             dealt[content] = part
             has[part] += 1
     return dealt

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 
+from mbsweep.accuracy.datasets import open_dataset
 from mbsweep.accuracy.guessing import Guessing
 from mbsweep.accuracy.value import NAN, Accuracy
 from mbsweep.seeds import Hits, seed_noise, spread
@@ -39,8 +40,6 @@ def not_yet_trained(
     variants: Sequence[Variant], config: TrainedAccuracy | SupernetAccuracy, precision: str = "fp32"
 ) -> list[Accuracy]:
     """What is known of variants before they are trained; and at other precisions than they are trained at."""
-    from mbsweep.accuracy.datasets import open_dataset  # loads torch
-
     images = open_dataset(config.dataset, [variant.resolution for variant in variants])
     dataset, config = images.id, config.complete(images.sizes["train"])
     if isinstance(config, SupernetAccuracy):

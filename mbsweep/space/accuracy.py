@@ -92,6 +92,7 @@ DATASET_CONFIGS: dict[str, type[Strict]] = {
     "cifar10": Cifar,
     "cifar100": Cifar,
 }
+CLASS_COUNTS = {"digits": 10, "cifar10": 10, "cifar100": 100}  # of those that always have as many
 if TYPE_CHECKING:
     DatasetConfig = Digits | ImageFolder | Cifar
 else:
@@ -231,6 +232,13 @@ class SupernetAccuracy(Strict):
     min_tau: float = 0.7  # below this rank correlation with those, the ranking is not to be relied on
     middle: int = 2  # variants picked at random in each step, the first of the highest resolution
     calibration_images: int = 2000  # from which each variant gets its batch normalisation statistics
+
+    @property
+    def alone_as_trained(self) -> TrainedAccuracy:
+        """The variants that are trained alone, as a sweep would ask for them."""
+        return TrainedAccuracy(
+            source="trained", dataset=self.dataset, recipe=self.alone.recipe, seeds=self.alone.seeds
+        )
 
     def step_cost(self, costs: NDArray[np.float64], resolutions: NDArray[np.int64]) -> float:
         """What a step costs on average, given the cost and the resolution of each variant.

@@ -124,7 +124,13 @@ def count_space(sweep: Sweep) -> SpaceCounts:
     """Every variant that a sweep asks for, with its counts, in the sweep's order and without repeats.
 
     The explicit `variants` come first, then the space; `limits` hold for both, `sample` draws from the space.
+    Raises MbsweepError where the limits leave nothing, and where only the images tell `num_classes`.
     """
+    if sweep.lacks_classes:
+        raise sweep.problem(
+            ("accuracy", "dataset"),
+            "says how many classes there are only once it is looked at: say `num_classes` to count without",
+        )
     whole = _whole_space(sweep)
     within = np.ones(len(whole), dtype=bool)
     for name, limit in (("params", sweep.limits.params), ("macs", sweep.limits.macs)):

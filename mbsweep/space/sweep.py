@@ -13,7 +13,7 @@ from pydantic import Field, PrivateAttr, ValidationError, field_validator
 
 from mbsweep.errors import MbsweepError
 from mbsweep.space import document
-from mbsweep.space.accuracy import AccuracyConfig
+from mbsweep.space.accuracy import CLASS_COUNTS, AccuracyConfig, SupernetAccuracy, TrainedAccuracy
 from mbsweep.space.document import Document, Keys
 from mbsweep.space.explain import ItemError, explain
 from mbsweep.space.latency import LatencyConfig
@@ -176,6 +176,39 @@ class Sweep(Strict):
         """The variants listed one by one."""
         return [Variant(**point.model_dump()) for point in self.variants]
 
+    @property
+    def lacks_classes(self) -> bool:
+        """Whether a network is left without `num_classes`, which the data set that it learns is to say."""
+        is_trained = isinstance(self.accuracy, TrainedAccuracy | SupernetAccuracy)
+        return is_trained and any(
+            "num_classes" not in given.model_fields_set for given in (*self.space, *self.variants)
+        )
+
+    def with_classes(self, count: int, data: str) -> Sweep:
+        """The sweep with `num_classes` filled in where it is left out.
+
+        data: what says how many there are, with its words. MbsweepError where the sweep says otherwise.
+        """
+        filled = {
+            key: tuple(self._filled(key, place, one, count, data) for place, one in enumerate(given))
+            for key, given in (("space", self.space), ("variants", self.variants))
+        }
+        return self.model_copy(update=filled)
+
+    def _filled(self, key: str, place: int, mapping: Any, count: int, data: str) -> Any:
+        """One mapping of space or variants, with `num_classes`."""
+        if "num_classes" not in mapping.model_fields_set:
+            filled = (count,) if isinstance(mapping, Axes) else count
+            return mapping.model_copy(update={"num_classes": filled})
+        said = mapping.num_classes if isinstance(mapping, Axes) else (mapping.num_classes,)
+        if set(said) != {count}:
+            is_list = isinstance(self._document.data[key], list)
+            raise self.problem(
+                (key, place, "num_classes") if is_list else (key, "num_classes"),
+                f"is {', '.join(map(str, said[:3]))}, and {data}; say {count}, or leave it out",
+            )
+        return mapping
+
     def draw(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
         """Those of some places in the space that `sample` picks, in order; without `sample` all of them."""
         if self.sample is None or self.sample.count >= len(places):
@@ -210,6 +243,10 @@ def _validated(doc: Document) -> Sweep:
         raise MbsweepError(f"{doc.name}: is nested too deeply for a sweep file") from None
     sweep._document = doc
     _check_whole(sweep)
+    if isinstance(sweep.accuracy, TrainedAccuracy | SupernetAccuracy):
+        name = sweep.accuracy.dataset.name
+        if name in CLASS_COUNTS:
+            return sweep.with_classes(CLASS_COUNTS[name], f"{name} has {CLASS_COUNTS[name]} classes")
     return sweep
 
 

@@ -452,8 +452,8 @@ def test_all_files_are_looked_at_before_one_error(tmp_path):
 @pytest.mark.parametrize(
     ("parts", "last"),
     [
-        (("",), "'cat/1.png' (empty), 'dog/1.png' (empty)"),
-        (PARTS, "'train/dog/1.png' (empty), 'validation/cat/1.png' (empty) and 1 more"),
+        (("",), "'dog/1.png' (empty), 'dog/2.png' (empty) and 1 more"),
+        (PARTS, "'test/dog/2.png' (empty) and 13 more"),
     ],
 )
 def test_nothing_but_broken_files_is_refused(tmp_path, parts, last, broken):
@@ -461,7 +461,8 @@ def test_nothing_but_broken_files_is_refused(tmp_path, parts, last, broken):
     for part in parts:
         for name in ("cat", "dog"):
             (tmp_path / part / name).mkdir(parents=True)
-            (tmp_path / part / name / "1.png").write_bytes(b"")
+            for number in (1, 2, 3):
+                (tmp_path / part / name / f"{number}.png").write_bytes(b"")
     message = refusal(tmp_path, broken=broken)
     assert message.startswith(f"{tmp_path}: not one file can be read as an image: '")
     assert message.endswith(f"{last}; mend them")
@@ -692,7 +693,9 @@ def test_shares_that_leave_nothing_to_train_on_are_refused(tmp_path):
 def test_pillow_is_asked_for_where_it_is_missing(tmp_path, monkeypatch):
     """With the command that installs it."""
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    assert refusal(tmp_path) == (
+    with pytest.raises(MbsweepError) as caught:
+        open_dataset(config(tmp_path), [4])
+    assert str(caught.value) == (
         "the data set imagefolder needs Pillow, which is not installed; run: pip install 'mbsweep[train]'"
     )
 

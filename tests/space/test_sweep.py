@@ -15,6 +15,27 @@ from mbsweep.space.sweep import parse_sweep
 SWEEPS = Path(__file__).parents[2] / "sweeps"
 
 
+def test_trained_networks_have_as_many_classes_as_their_data_set():
+    """Ten digits, whether the sweep says so or not; another number is refused. What only a folder tells must
+    be said to count without it.
+    """
+    text = "space: {{width: 0.5{}}}\nvariants: [{{width: 1.0}}]\naccuracy: {{source: trained}}\n"
+    for said in ("", ", num_classes: 10"):
+        found = count_space(parse_sweep(text.format(said), "s.yaml")).variants()
+        assert found == [Variant(num_classes=10), Variant(width=0.5, num_classes=10)]
+    with pytest.raises(MbsweepError) as caught:
+        parse_sweep(text.format(", num_classes: 1000"), "s.yaml")
+    assert str(caught.value) == (
+        "s.yaml:1: space.num_classes is 1000, and digits has 10 classes; say 10, or leave it out"
+    )
+    folder = "accuracy: {source: trained, dataset: {name: imagefolder, path: x}}\n"
+    with pytest.raises(
+        MbsweepError, match=r"^s.yaml:2: accuracy.dataset says how many classes there are only "
+    ):
+        count_space(parse_sweep("space: {width: 0.5}\n" + folder, "s.yaml"))
+    assert len(count_space(parse_sweep("space: {num_classes: 7}\n" + folder, "s.yaml"))) == 1
+
+
 @pytest.mark.parametrize("path", sorted(SWEEPS.glob("*.yaml")), ids=lambda path: path.name)
 def test_shipped_sweeps_load(path):
     """Every sweep file of the repository is valid, has a title, and gives its name from its file."""

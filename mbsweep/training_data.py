@@ -1,0 +1,26 @@
+"""The images that a sweep's networks learn, as far as they are known before they are read. Loads no torch."""
+
+from __future__ import annotations
+
+from mbsweep.accuracy.datasets import DATASETS, Source
+from mbsweep.accuracy.image_listing import class_words
+from mbsweep.errors import MbsweepError
+from mbsweep.space.accuracy import SupernetAccuracy, TrainedAccuracy
+from mbsweep.space.sweep import Sweep
+
+
+def look_at(sweep: Sweep) -> tuple[Sweep, Source | None]:
+    """What a sweep trains on, if it does; and the sweep with as many `num_classes` as that has.
+
+    Raises MbsweepError, with file and line, where there are no such images, or the sweep says other classes.
+    """
+    if not isinstance(sweep.accuracy, TrainedAccuracy | SupernetAccuracy):
+        return sweep, None
+    config = sweep.accuracy.dataset
+    try:
+        source = DATASETS[config.name](config)
+        seen = source.seen()
+    except MbsweepError as error:
+        raise sweep.problem(("accuracy", "dataset"), f"cannot be had: {error}") from None
+    words = class_words(seen.classes) if seen.classes else f"{seen.class_count} classes"
+    return sweep.with_classes(seen.class_count, f"the data set has {words}"), source
