@@ -364,9 +364,9 @@ def bench(
         print(line, flush=True)
 
 
-DatasetOption = Annotated[
-    str, typer.Option("--dataset", help="digits, a folder of images, or NAME:PATH such as cifar10:FILE.")
-]
+DATASET_HELP = "digits, a folder of images, a sweep file that trains, or NAME:PATH such as cifar10:FILE."
+OWN = "what the network was trained on"
+TrainedOn = Annotated[str | None, typer.Option("--dataset", help=DATASET_HELP, show_default=OWN)]
 
 
 # Of a network that may be that of a file: what is not given is as the file has it.
@@ -394,7 +394,10 @@ GivenStemStride = Annotated[
 @app.command()
 def train(
     output: Annotated[Path, typer.Option("-o", "--output", help="The network's file: .safetensors.")],
-    dataset: DatasetOption = "digits",
+    dataset: Annotated[
+        str | None,
+        typer.Option("--dataset", help=DATASET_HELP, show_default=f"digits; with --start, {OWN}"),
+    ] = None,
     width: GivenWidth = None,
     resolution: GivenResolution = None,
     depth: GivenDepth = None,
@@ -430,7 +433,7 @@ def extract(
         typer.Argument(metavar="FILE", readable=False, help="A supernet's file, under weights/ of its run."),
     ],
     output: Annotated[Path, typer.Option("-o", "--output", help="The network's file: .safetensors.")],
-    dataset: DatasetOption = "digits",
+    dataset: TrainedOn = None,
     width: Annotated[float | None, typer.Option(help="Width multiplier.", show_default="the largest")] = None,
     resolution: Annotated[
         int | None,
@@ -463,7 +466,7 @@ class PartName(StrEnum):
 @app.command()
 def evaluate(
     checkpoint: Annotated[Path, typer.Argument(metavar="FILE", readable=False, help="A saved network.")],
-    dataset: DatasetOption = "digits",
+    dataset: TrainedOn = None,
     part: Annotated[PartName, typer.Option(help="Part of the data set.")] = PartName.test,
 ) -> None:
     """Say how accurate a saved network is on a data set."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mbsweep.accuracy import SOURCES
-from mbsweep.accuracy.datasets import Dataset, check_room, open_dataset
+from mbsweep.accuracy.datasets import Dataset, open_dataset
 from mbsweep.accuracy.packages import missing_packages
 from mbsweep.accuracy.predicted import Points
 from mbsweep.accuracy.published import tables
@@ -103,15 +103,14 @@ def run(
     """
     progress = progress or Silent()
     check(sweep)
-    sweep, source = look_at(sweep)
+    sweep, _ = look_at(sweep)
     _check_machine(sweep)
     if again is not None:
         _check_again(sweep, again)
     space = count_space(sweep)
     check_space(sweep, space)
     folder = default_out(sweep) if out is None else Path(out)
-    if source is not None and isinstance(sweep.accuracy, TrainedAccuracy | SupernetAccuracy):
-        check_room(source, space.resolution.tolist())
+    if isinstance(sweep.accuracy, TrainedAccuracy | SupernetAccuracy):
         dataset = _open_dataset(sweep.accuracy, space, progress)
     with Store.write(folder) as store:
         check_same_device(store, sweep, folder)

@@ -66,7 +66,7 @@ def _images(source: Source, space: SpaceCounts, missing: Sequence[int]) -> Itera
     if not missing:
         yield f"read already, kept in {cache_dir() / 'datasets'}"
         return
-    needed_bytes, free_bytes = room(source, space.resolution.tolist())
+    needed_bytes, free_bytes = room(source, missing)
     is_short = "; too little: set MBSWEEP_CACHE to a folder with more" if needed_bytes > free_bytes else ""
     yield (
         f"need {in_bytes(needed_bytes)} in {cache_dir() / 'datasets'}, of {in_bytes(free_bytes)} that are "

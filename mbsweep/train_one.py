@@ -15,9 +15,10 @@ from torch import nn
 
 from mbsweep import trust
 from mbsweep.accuracy.checkpoint import WEIGHT, Checkpoint, open_checkpoint, write_checkpoint
-from mbsweep.accuracy.datasets import Dataset, open_dataset
+from mbsweep.accuracy.datasets import Dataset
 from mbsweep.accuracy.guessing import Guessing
-from mbsweep.accuracy.supernet import extract
+from mbsweep.accuracy.packages import FILES, check_package
+from mbsweep.accuracy.supernet import check_has, extract
 from mbsweep.accuracy.trained import what_helps
 from mbsweep.accuracy.training import (
     DivergedError,
@@ -29,11 +30,12 @@ from mbsweep.accuracy.training import (
     trained_network,
     use_threads,
 )
+from mbsweep.asked_images import asked_images, check_classes, check_fresh, judged
 from mbsweep.cores import threads_each
 from mbsweep.errors import MbsweepError
 from mbsweep.seeds import SeedNoise, spread
-from mbsweep.space.accuracy import DATASET_CONFIGS, Recipe
-from mbsweep.space.rules import did_you_mean, shown
+from mbsweep.space.accuracy import Recipe
+from mbsweep.space.rules import shown
 from mbsweep.space.variant import Variant
 from mbsweep.supernets import report_of
 
@@ -41,31 +43,9 @@ RESOLUTION = 64  # of a network that is trained, unless it is said
 NO_SEED_NOISE = SeedNoise(variance=0.0, freedom=math.inf, total=1)  # the interval is that of the images alone
 
 
-def dataset_config(words: str) -> Any:
-    """`digits`, a folder of images, or `NAME:PATH` -> the `dataset` of a sweep file.
-
-    Raises MbsweepError for a name that no data set has.
-    """
-    name, _, path = words.partition(":")
-    if name not in DATASET_CONFIGS and Path(words).is_dir():
-        name, path = "imagefolder", words
-    if name not in DATASET_CONFIGS:
-        allowed = ", ".join(DATASET_CONFIGS)
-        raise MbsweepError(
-            f"--dataset is {shown(words)}; expected digits, a folder of images, or NAME:PATH with NAME one "
-            f"of {allowed}{did_you_mean(name, DATASET_CONFIGS)}"
-        )
-    try:
-        return DATASET_CONFIGS[name].model_validate({"name": name} | ({"path": path} if path else {}))
-    except ValidationError as error:
-        needs_path = error.errors()[0]["type"] == "missing"
-        wrong = "needs a path: NAME:PATH" if needs_path else f"has no path: say {name}"
-        raise MbsweepError(f"--dataset is {shown(words)}; {name} {wrong}") from None
-
-
 def train_network(
     fields: dict[str, Any],
-    dataset: str,
+    dataset: str | None,
     settings: dict[str, Any],
     seed: int,
     start: Path | None,
@@ -86,22 +66,28 @@ def train_network(
             f"--{str(fault['loc'][0]).replace('_', '-')} is {shown(fault['input'])}; {words}"
         ) from None
     _check_output(output)
-    config = dataset_config(dataset)
-    of_file = None if start is None else _variant(open_checkpoint(start))
-    variant = replace(of_file or Variant(resolution=RESOLUTION), **fields)
-    images = open_dataset(config, [variant.resolution])
-    variant = replace(variant, num_classes=len(images.classes))
+    check_package(FILES)
+    state = None if start is None else open_checkpoint(start)
+    asked = asked_images(dataset, start, state)
+    variant = replace(_variant(state) if state else Variant(resolution=RESOLUTION), **fields)
+    variant = replace(variant, num_classes=asked.seen.class_count)
+    if start and state:
+        _check_begin(start, state, variant)
+    images = asked.open(variant.resolution)
     recipe = recipe.complete(images.sizes["train"])
     use_threads(threads_each())
     checkpoint = output.with_suffix(".checkpoint")
-    begin = None if start is None else _begin(start, variant, images)
+    begin = before = None
+    if start and state:
+        check_fresh(start, state, images)
+        begin, before = _begin(state, variant, images), state.origin
     yield f"{variant.id} on {images.id}, {recipe.words}, seed {seed}"
     yield from (f"{images.id}: {note}" for note in images.remarks)
-    if start is not None:
-        yield from _cautions(variant, open_checkpoint(start))
+    if state:
+        yield from _cautions(variant, state)
     curve = []
     try:
-        for row in train(Job(variant, recipe, seed), images, checkpoint, start=begin):
+        for row in train(Job(variant, recipe, seed), images, checkpoint, start=begin, before=before):
             curve.append(row)
             yield (
                 f"epoch {row.epoch}: {row.train_top1_pct:.1f} % while training, "
@@ -123,13 +109,18 @@ def _check_output(output: Path) -> None:
         raise MbsweepError(f"{output}: name a file with the ending .safetensors in a folder that exists")
 
 
-def _begin(path: Path, variant: Variant, images: Dataset) -> nn.Module:
-    """The network in a file, to be trained further."""
-    state = open_checkpoint(path)
+def _check_begin(path: Path, state: Checkpoint, variant: Variant) -> None:
+    """MbsweepError where a file does not hold a network, to be trained further."""
     if state.about.get("supernet"):
-        return extract(state, variant, images)
-    if (other := _variant(state)) != variant:
+        check_has(state, variant)
+    elif (other := _variant(state)) != variant:
         raise MbsweepError(f"{path} holds {other.id}, which cannot begin a training of {variant.id}")
+
+
+def _begin(state: Checkpoint, variant: Variant, images: Dataset) -> nn.Module:
+    """The network in a file, to be trained further."""
+    if state.about.get("supernet"):
+        return extract(state, variant, images.part("train", variant.resolution))
     return trained_network(state)
 
 
@@ -138,7 +129,7 @@ def _variant(state: Checkpoint) -> Variant:
     return Variant(**state.about["variant"])
 
 
-def extract_network(path: Path, fields: dict[str, Any], dataset: str, output: Path) -> str:
+def extract_network(path: Path, fields: dict[str, Any], dataset: str | None, output: Path) -> str:
     """Write one network of a supernet to a file of its own; return in a line what was written.
 
     Below it, in lines of their own, what keeps the network from being relied on. fields: those of Variant in
@@ -146,17 +137,19 @@ def extract_network(path: Path, fields: dict[str, Any], dataset: str, output: Pa
     Raises MbsweepError where the file is no supernet, or does not have the network.
     """
     _check_output(output)
+    check_package(FILES)
     state = open_checkpoint(path)
     variant = replace(_variant(state), **fields)
-    images = open_dataset(dataset_config(dataset), [variant.resolution])
-    _check_classes(path, state, images)
+    check_has(state, variant)
+    images = _images_for(path, state, dataset, variant)
     use_threads(threads_each())
-    net = extract(state, variant, images)
+    part, test = (judged(path, state, images, name, variant.resolution) for name in ("train", "test"))
+    net = extract(state, variant, part.part)
     about = {name: value for name, value in state.about.items() if name != "supernet"}
     weights = {WEIGHT + name: tensor for name, tensor in net.state_dict().items()}
-    write_checkpoint(output, Checkpoint(about | {"variant": asdict(variant)}, [], weights))
-    found = evaluate(net, images.part("test", variant.resolution), (about["mean"], about["std"]))
-    said = [f"{output}: {variant.id}, {told(found, images, 'test')}", *_cautions(variant, state)]
+    write_checkpoint(output, Checkpoint(about | {"variant": asdict(variant)}, [], weights, state.origin))
+    found = evaluate(net, test.part, (about["mean"], about["std"]))
+    said = [f"{output}: {variant.id}, {told(found, images, 'test')}{test.words}", *_cautions(variant, state)]
     if words := trust.of_supernet(report_of(path)):
         said.append(f"caution: {words}")
     return "\n".join(said)
@@ -169,32 +162,39 @@ def _cautions(variant: Variant, state: Checkpoint) -> list[str]:
     return [f"caution: {words}"] if words else []
 
 
-def _check_classes(path: Path, state: Checkpoint, images: Dataset) -> None:
-    if list(images.classes) != state.about["classes"]:
-        raise MbsweepError(
-            f"{path} tells {_named(state.about['classes'])} apart, and {images.id} has "
-            f"{_named(images.classes)}; the classes must be the same"
-        )
+def _images_for(path: Path, state: Checkpoint, dataset: str | None, variant: Variant) -> Dataset:
+    """The images to judge a network by. MbsweepError, before they are read, where it has other classes."""
+    asked = asked_images(dataset, path, state)
+    check_classes(path, state, asked.seen.classes, asked.seen.class_count, asked.config.name)
+    images = asked.open(variant.resolution)
+    check_classes(path, state, images.classes, len(images.classes), images.id)
+    return images
 
 
-def evaluate_network(path: Path, dataset: str, part: str) -> str:
+def evaluate_network(path: Path, dataset: str | None, part: str) -> str:
     """What a saved network does on a part of a data set, in a line.
 
     Raises MbsweepError where the file is no network, or the data set has other classes than it knows.
     """
+    check_package(FILES)
     state = open_checkpoint(path)
     if state.about.get("supernet"):
         raise MbsweepError(
             f"{path} is a supernet; `mbsweep extract` gives each network of it a file of its own"
         )
     variant = _variant(state)
-    images = open_dataset(dataset_config(dataset), [variant.resolution])
-    _check_classes(path, state, images)
+    images = _images_for(path, state, dataset, variant)
+    some = judged(path, state, images, part, variant.resolution)
     use_threads(threads_each())
-    moments = state.about["mean"], state.about["std"]
-    found = evaluate(trained_network(state), images.part(part, variant.resolution), moments)
-    other = "" if state.about["dataset"] == images.id else f"; it was trained on {state.about['dataset']}"
-    return f"{path}: {variant.id}, {told(found, images, part)}{other}"
+    found = evaluate(trained_network(state), some.part, (state.about["mean"], state.about["std"]))
+    return f"{path}: {variant.id}, {told(found, images, part)}{some.words}{_read_otherwise(state, images)}"
+
+
+def _read_otherwise(state: Checkpoint, images: Dataset) -> str:
+    """What is said where images are not read as those that a network has learnt."""
+    own = state.origin.reading
+    differ = [f"{name} {own[name]}" for name in own if own[name] != images.reading.get(name)]
+    return f"; its images were read otherwise: {', '.join(differ)}" if differ else ""
 
 
 def told(found: Outcome, images: Dataset, part: str) -> str:
@@ -205,8 +205,3 @@ def told(found: Outcome, images: Dataset, part: str) -> str:
         f"top-1 {found.top1_pct:.2f} % (95 % interval {ends.low_pct:.2f} to {ends.high_pct:.2f}, of the "
         f"choice of the {len(found.correct):,} images){top5} on the {part} part of {images.id}"
     )
-
-
-def _named(classes: Any) -> str:
-    names = ", ".join(map(str, classes[:5]))
-    return f"{len(classes)} classes ({names}{', ...' if len(classes) > 5 else ''})"

@@ -9,11 +9,12 @@ import tarfile
 import zlib
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mbsweep.accuracy.contents import LEVELS, content_hashes
 from mbsweep.accuracy.picture import printable
 from mbsweep.accuracy.seen import Seen
 from mbsweep.errors import MbsweepError
@@ -81,6 +82,11 @@ class CifarSource:
     A share of each class of the training images, picked at random, is for validation.
     """
 
+    reading: ClassVar[dict[str, str]] = {
+        "size": "32 px, resized bilinearly with antialiasing",
+        "channels": "red, green, blue",
+        "levels": LEVELS,
+    }
     copies = 1
 
     def __init__(self, config: Cifar) -> None:
@@ -124,7 +130,8 @@ class CifarSource:
                 batch = images.some(slice(start, start + BATCH))
                 self._digest.update(batch.planes.tobytes())
                 self._digest.update(batch.labels.tobytes())
-                yield Batch(part, batch.labels, {size: _resized(batch.planes, size) for size in resolutions})
+                resized = {size: _resized(batch.planes, size) for size in resolutions}
+                yield Batch(part, batch.labels, content_hashes(batch.planes), resized)
 
     def digest(self) -> str:
         """Of the images, their labels and parts, and the names of the classes."""

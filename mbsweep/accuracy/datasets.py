@@ -35,6 +35,7 @@ class Batch(NamedTuple):
 
     part: str
     labels: NDArray[np.int64]  # (images,)
+    contents: NDArray[np.int64]  # (images,): what each is, see `mbsweep.accuracy.contents`
     images: Mapping[int, NDArray[np.uint8]]  # resolution -> (images, resolution, resolution, 3)
 
 
@@ -44,6 +45,10 @@ class Source(Protocol):
     name: str  # "digits"
     copies: int  # of the images that are on the disk at once while they are read
     key: str  # another one whenever the configuration, or the files, are not the same
+
+    @property
+    def reading(self) -> Mapping[str, str]:
+        """How a file becomes what a network sees, in words."""
 
     def seen(self) -> Seen:
         """What can be said without reading images."""
@@ -77,6 +82,8 @@ class Dataset:
     classes: tuple[str, ...]
     sizes: dict[str, int]  # part -> images
     notes: tuple[str, ...]
+    settings: dict[str, Any]  # as in a sweep file
+    reading: dict[str, str]  # how images are read, in words
 
     @property
     def remarks(self) -> list[str]:
@@ -91,7 +98,8 @@ class Dataset:
     def from_dict(cls, given: dict[str, Any]) -> Dataset:
         """The data set of `as_dict`."""
         classes, notes = tuple(given["classes"]), tuple(given["notes"])
-        return cls(given["id"], Path(given["folder"]), classes, given["sizes"], notes)
+        folder, rest = Path(given["folder"]), (given["settings"], given["reading"])
+        return cls(given["id"], folder, classes, given["sizes"], notes, *rest)
 
     def part(self, name: str, resolution: int) -> Part:
         """One part at a resolution, which `open_dataset` was asked for."""
@@ -105,12 +113,17 @@ class Dataset:
         start, stop = self._place(name)
         return np.fromfile(self.folder / _LABELS, "<i8")[start:stop].astype(np.int64)
 
+    def contents(self, name: str) -> NDArray[np.int64]:
+        """(images,): what each image of a part is, wherever else it may lie."""
+        start, stop = self._place(name)
+        return np.fromfile(self.folder / _CONTENTS, "<i8")[start:stop].astype(np.int64)
+
     def _place(self, name: str) -> tuple[int, int]:
         start = sum(self.sizes[part] for part in PARTS[: PARTS.index(name)])
         return start, start + self.sizes[name]
 
 
-_ABOUT, _LABELS = "about.json", "labels.i8"
+_ABOUT, _LABELS, _CONTENTS = "about.json", "labels.i8", "contents.i8"
 
 # name of a data set -> what reads it, made from its configuration
 DATASETS: dict[str, Callable[[Any], Source]] = {
@@ -131,13 +144,13 @@ def open_dataset(
     """
     check_package(f"the data set {config.name}")
     source = DATASETS[config.name](config)
-    known = _known(source)
-    dataset, wanted = _kept(known), sorted(set(resolutions))
+    dataset, wanted = _kept(source, config), sorted(set(resolutions))
     missing = [size for size in wanted if dataset is None or not _is_whole(dataset, size, say)]
     if missing or dataset is None:
+        _check_room(source, missing)
         at = ", ".join(map(str, missing))
         say(f"{config.name}: reading images at {at} px")
-        before, dataset = dataset, _read(source, missing, known)
+        before, dataset = dataset, _read(source, config, missing)
         if before is not None and dataset.id != before.id and missing != wanted:
             # Not what the cache has the other resolutions of: a file that changed and kept its size and time.
             return open_dataset(config, wanted, say)
@@ -154,8 +167,8 @@ def lacking(source: Source, resolutions: Sequence[int]) -> tuple[str | None, lis
     return entry["id"], [size for size in wanted if not _images(folder, size).exists()]
 
 
-def check_room(source: Source, resolutions: Sequence[int]) -> None:
-    """MbsweepError where the disk has no room for what the cache lacks."""
+def _check_room(source: Source, resolutions: Sequence[int]) -> None:
+    """MbsweepError where the disk has no room for images at some resolutions."""
     needed_bytes, free_bytes = room(source, resolutions)
     if needed_bytes > free_bytes:
         raise MbsweepError(
@@ -166,9 +179,9 @@ def check_room(source: Source, resolutions: Sequence[int]) -> None:
 
 
 def room(source: Source, resolutions: Sequence[int]) -> tuple[int, int]:
-    """Bytes that reading a data set needs at most, and that are free where the cache is."""
-    pixels = sum(size**2 for size in lacking(source, resolutions)[1])
-    needed_bytes = 3 * pixels * sum(source.seen().sizes.values()) * source.copies
+    """Bytes that reading at some resolutions needs at most, and that are free where the cache is."""
+    images = sum(source.seen().sizes.values()) * source.copies
+    needed_bytes = 3 * images * sum(size**2 for size in resolutions)
     folder = cache_dir().absolute()
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
@@ -197,9 +210,9 @@ def _images(folder: Path, resolution: int) -> Path:
     return folder / f"images_{resolution}.u8"
 
 
-def _kept(known: Path) -> Dataset | None:
+def _kept(source: Source, config: Any) -> Dataset | None:
     """The data set that a source's key led to before; None where it is not in the cache, or damaged."""
-    if (entry := _entry(known)) is None:
+    if (entry := _entry(_known(source))) is None:
         return None
     try:
         folder = cache_dir() / "datasets" / entry["id"]
@@ -207,8 +220,12 @@ def _kept(known: Path) -> Dataset | None:
             return None
         about = json.loads((folder / _ABOUT).read_bytes())
         classes, notes = tuple(about["classes"]), tuple(entry["notes"])
-        dataset = Dataset(entry["id"], folder, classes, about["sizes"], notes)
+        dataset = Dataset(
+            entry["id"], folder, classes, about["sizes"], notes, config.settings, dict(source.reading)
+        )
         if _sha256(folder / _LABELS) != about["labels_sha256"]:
+            return None
+        if _sha256(folder / _CONTENTS) != about["contents_sha256"]:
             return None
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -234,15 +251,15 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _read(source: Source, resolutions: Sequence[int], known: Path) -> Dataset:
+def _read(source: Source, config: Any, resolutions: Sequence[int]) -> Dataset:
     """Read a source's images into the cache."""
     root = cache_dir() / "datasets"
     temporary: Path | None = None
     try:
         root.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=root, prefix=".reading-"))
-        sizes, labels = _write_images(source, resolutions, temporary)
-        return _enter(source, resolutions, sizes, labels, temporary, known)
+        written = _write_images(source, resolutions, temporary)
+        return _enter(source, config, resolutions, *written, temporary)
     except OSError as error:
         reason = error.strerror or str(error)
         raise MbsweepError(
@@ -256,10 +273,13 @@ def _read(source: Source, resolutions: Sequence[int], known: Path) -> Dataset:
 
 def _write_images(
     source: Source, resolutions: Sequence[int], folder: Path
-) -> tuple[dict[str, int], NDArray[np.int64]]:
-    """Write every image at every resolution, one after another; return the parts' sizes and all labels."""
+) -> tuple[dict[str, int], NDArray[np.int64], NDArray[np.int64]]:
+    """Write every image at every resolution, one after another; return the parts' sizes, all labels and
+    contents.
+    """
     sizes = dict.fromkeys(PARTS, 0)
-    labels: list[NDArray[np.int64]] = []
+    labels: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
+    contents = labels.copy()
     with contextlib.ExitStack() as stack:
         files: dict[int, IO[bytes]] = {
             size: stack.enter_context(_images(folder, size).open("wb")) for size in resolutions
@@ -267,26 +287,32 @@ def _write_images(
         for batch in source.batches(resolutions):
             sizes[batch.part] += len(batch.labels)
             labels.append(batch.labels)
+            contents.append(batch.contents)
             for size, file in files.items():
                 file.write(np.ascontiguousarray(batch.images[size]).data)
-    return sizes, np.concatenate(labels) if labels else np.zeros(0, np.int64)
+    return sizes, np.concatenate(labels), np.concatenate(contents)
 
 
 def _enter(
     source: Source,
+    config: Any,
     resolutions: Sequence[int],
     sizes: dict[str, int],
     labels: NDArray[np.int64],
+    contents: NDArray[np.int64],
     temporary: Path,
-    known: Path,
 ) -> Dataset:
     """Move what was read to its place, which its content names."""
     classes = source.classes()
     _check(source.name, classes, sizes, labels)
     id_ = f"{source.name}-{source.digest()[:ID_LENGTH]}"
-    dataset = Dataset(id_, temporary.parent / id_, classes, sizes, source.notes())
-    (temporary / _LABELS).write_bytes(labels.astype("<i8").tobytes())
-    about = {"classes": classes, "sizes": sizes, "labels_sha256": _sha256(temporary / _LABELS)}
+    dataset = Dataset(
+        id_, temporary.parent / id_, classes, sizes, source.notes(), config.settings, dict(source.reading)
+    )
+    about: dict[str, Any] = {"classes": classes, "sizes": sizes}
+    for name, file, values in (("labels", _LABELS, labels), ("contents", _CONTENTS, contents)):
+        (temporary / file).write_bytes(values.astype("<i8").tobytes())
+        about[f"{name}_sha256"] = _sha256(temporary / file)
     (temporary / _ABOUT).write_text(json.dumps(about))
     # Notes are not of the content: the same images may lie among other files that are no images.
     entry = {"id": id_, "about_sha256": _sha256(temporary / _ABOUT), "notes": dataset.notes}
@@ -297,6 +323,7 @@ def _enter(
     dataset.folder.mkdir(exist_ok=True)
     for path in sorted(temporary.iterdir()):
         path.replace(dataset.folder / path.name)
+    known = _known(source)
     known.parent.mkdir(exist_ok=True)
     write_file(known, json.dumps(entry).encode())
     return dataset

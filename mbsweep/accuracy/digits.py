@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mbsweep.accuracy.contents import LEVELS, content_hashes
 from mbsweep.accuracy.part_folders import PARTS
 from mbsweep.accuracy.seen import Seen
 from mbsweep.errors import MbsweepError
@@ -41,6 +42,11 @@ class DigitsSource:
     """
 
     name = "digits"
+    reading: ClassVar[dict[str, str]] = {
+        "size": "drawn at 64 px, resized bilinearly with antialiasing",
+        "channels": "grey, three times",
+        "levels": LEVELS,
+    }
     copies = 1
 
     def __init__(self, config: Digits) -> None:
@@ -72,13 +78,16 @@ class DigitsSource:
 
         for place, (part, (glyphs, labels)) in enumerate(_handwritten(self._config.seed).items()):
             chance = np.random.default_rng([self._config.seed, place])
+            # A handwritten digit is the same wherever it is drawn.
+            contents = content_hashes(glyphs)
             left = getattr(self._config, part)
             while left:
                 picked = _picked(glyphs, left, chance)
                 canvases = draw(glyphs, picked, chance)
                 self._digest.update(canvases.tobytes())
                 self._digest.update(labels[picked].tobytes())
-                yield Batch(part, labels[picked], {size: _resized(canvases, size) for size in resolutions})
+                images = {size: _resized(canvases, size) for size in resolutions}
+                yield Batch(part, labels[picked], contents[picked], images)
                 left -= len(picked)
 
     def digest(self) -> str:

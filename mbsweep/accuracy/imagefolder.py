@@ -12,10 +12,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from mbsweep.accuracy.contents import LEVELS, from_sha256
 from mbsweep.accuracy.image_listing import NAMED, ImageFile, Listing, count_of, some_of
 from mbsweep.accuracy.part_folders import PARTS
 from mbsweep.accuracy.picture import Decoded, decode, printable
@@ -42,6 +43,14 @@ class ImageFolderSource:
     """
 
     name = "imagefolder"
+    reading: ClassVar[dict[str, str]] = {
+        "size": "the square in the middle, resized bilinearly with antialiasing",
+        "channels": "red, green, blue",
+        "levels": LEVELS,
+        "orientation": "upright, as EXIF says",
+        "transparency": "on white",
+        "frames": "the first",
+    }
     copies = 2  # images wait until all files are read
 
     def __init__(self, config: ImageFolder) -> None:
@@ -130,11 +139,13 @@ class ImageFolderSource:
                 images.flush()
                 kept[size] = np.memmap(images, np.uint8, "r", shape=(len(files), size, size, 3))
             labels = np.array([file.label for file in files], np.int64)
+            hashes = np.array([from_sha256(content) for content in contents], np.int64)
             for part in PARTS:
                 places = np.array([place for place, of in enumerate(parts) if of == part], np.int64)
                 for start in range(0, len(places), BATCH):
                     some = places[start : start + BATCH]
-                    yield Batch(part, labels[some], {size: np.asarray(kept[size][some]) for size in kept})
+                    images_of = {size: np.asarray(kept[size][some]) for size in kept}
+                    yield Batch(part, labels[some], hashes[some], images_of)
 
     def digest(self) -> str:
         """Of paths, contents and parts, of how they were split, and of what was left out."""

@@ -9,11 +9,12 @@ from typing import Any
 from mbsweep.errors import MbsweepError
 from mbsweep.space.accuracy import SupernetAccuracy, TrainedAccuracy
 
+FILES = "a network's file"
 # who needs it -> the module, and what it is called
 NEEDS = {
     "the data set digits": ("sklearn", "scikit-learn"),
     "the data set imagefolder": ("PIL", "Pillow"),
-    "a network's file": ("safetensors", "safetensors"),
+    FILES: ("safetensors", "safetensors"),
     "a budget with halving": ("optuna", "Optuna"),
 }
 
@@ -21,7 +22,7 @@ NEEDS = {
 def missing_packages(config: Any) -> Iterator[str]:
     """For each package that a sweep's `accuracy` needs and that is not installed, what to do about it."""
     if isinstance(config, TrainedAccuracy | SupernetAccuracy):
-        needed = [f"the data set {config.dataset.name}", "a network's file"]
+        needed = [f"the data set {config.dataset.name}", FILES]
         if isinstance(config, TrainedAccuracy) and config.budget.halving:
             needed.append("a budget with halving")
         for who in needed:

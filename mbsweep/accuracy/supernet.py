@@ -26,7 +26,7 @@ import torch.nn.functional as F  # noqa: N812  (as everyone calls it)
 from torch import Tensor, nn
 
 from mbsweep.accuracy.batches import Moments, augmented, channel_moments, normalised
-from mbsweep.accuracy.checkpoint import WEIGHT, Checkpoint, load_weights, resumed, write_checkpoint
+from mbsweep.accuracy.checkpoint import WEIGHT, Checkpoint, Origin, load_weights, resumed, write_checkpoint
 from mbsweep.accuracy.datasets import Dataset, Part
 from mbsweep.accuracy.optimizer import clip_gradients, make_optimizer, schedule, set_rate
 from mbsweep.accuracy.side_by_side import Batch, Lanes, gradients
@@ -87,7 +87,7 @@ def train_supernet(
     space: dict[str, Any] = {"middle": config.middle, "calibration_images": config.calibration_images}
     space["variants"] = sorted(variant.id for variant in variants)
     space["resolutions"] = sizes
-    state = resumed(checkpoint, about(job, dataset, moments) | {"supernet": space})
+    state = resumed(checkpoint, about(job, dataset, moments) | {"supernet": space}, Origin.of(dataset))
     state.restore(net, optimizer)
     yield from (Epoch(**row) for row in state.curve)
     with Lanes(threads, 2 + config.middle) as lanes:
@@ -236,13 +236,26 @@ class Supernet(nn.Module):
 
 def measure(state: Checkpoint, variant: Variant, dataset: Dataset) -> Outcome:
     """How a network of a supernet does on the test part."""
-    found = extract(state, variant, dataset)
+    found = extract(state, variant, dataset.part("train", variant.resolution))
     moments = state.about["mean"], state.about["std"]
     return evaluate(found, dataset.part("test", variant.resolution), moments)
 
 
-def extract(state: Checkpoint, variant: Variant, dataset: Dataset) -> nn.Module:
-    """A network of a supernet's file. MbsweepError where the supernet does not have it."""
+def extract(state: Checkpoint, variant: Variant, part: Part) -> nn.Module:
+    """A network of a supernet's file, with statistics of batch normalisation over images of the train part.
+
+    MbsweepError where the supernet does not have it.
+    """
+    check_has(state, variant)
+    largest, space = Variant(**state.about["variant"]), state.about["supernet"]
+    net = Supernet(build(largest), largest, space["resolutions"])
+    load_weights(net, state.tensors, WEIGHT)
+    moments = state.about["mean"], state.about["std"]
+    return net.extracted(variant, part, moments, space["calibration_images"])
+
+
+def check_has(state: Checkpoint, variant: Variant) -> None:
+    """MbsweepError where a file is no supernet's, or the supernet does not have a network."""
     largest = Variant(**state.about["variant"])
     if not state.about.get("supernet"):
         raise MbsweepError(f"{largest.id} was trained alone and is no supernet: it has no other networks")
@@ -257,11 +270,6 @@ def extract(state: Checkpoint, variant: Variant, dataset: Dataset) -> nn.Module:
             f"the supernet of {largest.id} has no network at {variant.resolution} px: it was trained at "
             f"{', '.join(map(str, sizes))}"
         )
-    net = Supernet(build(largest), largest, sizes)
-    load_weights(net, state.tensors, WEIGHT)
-    moments = state.about["mean"], state.about["std"]
-    part = dataset.part("train", variant.resolution)
-    return net.extracted(variant, part, moments, space["calibration_images"])
 
 
 @torch.no_grad()

@@ -22,6 +22,7 @@ from mbsweep.accuracy.checkpoint import (
     BEST,
     WEIGHT,
     Checkpoint,
+    Origin,
     load_weights,
     open_checkpoint,
     resumed,
@@ -110,10 +111,12 @@ def train(
     device: str = "cpu",
     start: nn.Module | None = None,
     on_step: OnStep = no_step,
+    before: Origin | None = None,
 ) -> Iterator[Epoch]:
     """Train a network, or go on from its checkpoint; yield each epoch, also those of before.
 
     start: the network to begin with, for fine-tuning; default a new one, whose weights follow the seed.
+    before: what that one has learnt.
 
     checkpoint: written after every epoch, before it is yielded. In the end it has the weights of the epoch
     with the best validation accuracy (the last of equals) under `best`; see `mbsweep.accuracy.checkpoint`.
@@ -133,7 +136,9 @@ def train(
     images, labels = torch.from_numpy(train_part.images), torch.from_numpy(train_part.labels)
     steps = max(1, len(labels) // recipe.batch)  # an epoch leaves out what does not fill a batch
 
-    state = resumed(checkpoint, about(job, dataset, moments) | {"start": start and weights_hash(start)})
+    origin = Origin.of(dataset).and_before(before) if before else Origin.of(dataset)
+    this = about(job, dataset, moments) | {"start": start and weights_hash(start)}
+    state = resumed(checkpoint, this, origin)
     state.restore(net, optimizer)
     yield from (Epoch(**row) for row in state.curve)
     for epoch in range(len(state.curve), recipe.epochs):
@@ -226,7 +231,7 @@ def finish(checkpoint: Path, weights: Path, dataset: Dataset, device: str = "cpu
         name.replace(BEST, WEIGHT): tensor for name, tensor in state.tensors.items() if name.startswith(BEST)
     }
     test = {"test_top1_pct": found.top1_pct, "test_images": len(found.correct)}
-    write_checkpoint(weights, Checkpoint(state.about | test, state.curve, best))
+    write_checkpoint(weights, Checkpoint(state.about | test, state.curve, best, state.origin))
     return found
 
 

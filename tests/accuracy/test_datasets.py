@@ -11,6 +11,7 @@ import pytest
 
 from mbsweep.accuracy import digits
 from mbsweep.accuracy.datasets import DATASETS, PARTS, Batch, open_dataset
+from mbsweep.accuracy.seen import Seen
 from mbsweep.errors import MbsweepError
 from mbsweep.space.accuracy import DATASET_CONFIGS, Digits
 
@@ -22,6 +23,12 @@ class Counting:
     """Two classes; an image is its number, in all pixels. Every reading is remembered."""
 
     name = "digits"
+    reading = {"size": "any"}  # noqa: RUF012
+    copies = 1
+
+    def seen(self):
+        """As many as there will be."""
+        return Seen(2, self.names, dict.fromkeys(PARTS, 2 * EACH), True, (), 0)
 
     def __init__(self, config):
         self.key = f"counting-{config.seed}"
@@ -39,7 +46,8 @@ class Counting:
         for place, part in enumerate(PARTS):
             labels = numbers.astype(np.int64) % 2
             values = (numbers + 50 * place + self.offset)[:, None, None, None]
-            yield Batch(part, labels, {n: np.tile(values, (1, n, n, 3)) for n in resolutions})
+            contents = numbers.astype(np.int64) + 50 * place
+            yield Batch(part, labels, contents, {n: np.tile(values, (1, n, n, 3)) for n in resolutions})
 
     def digest(self):
         """Of what is added to each image."""
@@ -71,6 +79,7 @@ def check(dataset, resolution, offset=0):
         assert labels.tolist() == [0, 1] * EACH
         expected = np.arange(20)[:, None, None, None] + 50 * place + offset
         assert (np.asarray(images) == expected).all()
+        assert dataset.contents(part).tolist() == list(range(50 * place, 50 * place + 20))
 
 
 def left_over(folder):
@@ -137,7 +146,7 @@ DAMAGES = {
     "other json": lambda path: path.write_bytes(b"[1]"),
 }
 # Only `known` has no checksum: a blank more in it is no damage.
-KEPT = ["images_4.u8", "images_4.sha256", "labels.i8", "about.json", "known"]
+KEPT = ["images_4.u8", "images_4.sha256", "labels.i8", "contents.i8", "about.json", "known"]
 
 
 @pytest.mark.parametrize(

@@ -192,14 +192,15 @@ def test_an_interrupted_supernet_ends_as_one_that_was_left_alone(tmp_path):
     assert [replace(row, seconds=0) for row in interrupted] == [replace(row, seconds=0) for row in left_alone]
     states = [open_checkpoint(tmp_path / name) for name in "ab"]
     assert all(torch.equal(states[1].tensors[name], tensor) for name, tensor in states[0].tensors.items())
-    assert extract(states[0], variants[0], dataset)(torch.zeros(1, 3, 16, 16)).shape == (1, 3)
+    part = dataset.part("train", 16)
+    assert extract(states[0], variants[0], part)(torch.zeros(1, 3, 16, 16)).shape == (1, 3)
     with pytest.raises(MbsweepError, match="which is larger"):
-        extract(states[0], replace(BODY, width=0.5, resolution=16), dataset)
+        extract(states[0], replace(BODY, width=0.5, resolution=16), part)
     with pytest.raises(MbsweepError, match=r"has no network at 20 px: it was trained at 16, 24$"):
-        extract(states[0], replace(variants[0], resolution=20), dataset)
+        extract(states[0], replace(variants[0], resolution=20), part)
     del states[0].about["supernet"]["resolutions"]
     with pytest.raises(MbsweepError, match="is of an earlier mbsweep; train it again"):
-        extract(states[0], variants[0], dataset)
+        extract(states[0], variants[0], part)
 
 
 BODIES = [
@@ -231,7 +232,7 @@ def test_any_network_of_a_supernet_can_be_extracted_and_trained_further(body, tm
     )
     of_file = open_checkpoint(tmp_path / "small.safetensors")
     assert Variant(**of_file.about["variant"]) == small
-    own = extract(open_checkpoint(file), small, dataset).state_dict()
+    own = extract(open_checkpoint(file), small, dataset.part("train", small.resolution)).state_dict()
     assert all(torch.equal(of_file.tensors[f"weight/{name}"], tensor) for name, tensor in own.items())
     for start, options in ((file, narrow), (tmp_path / "small.safetensors", ())):
         more = ("--start", start, *options, "--epochs", 1, "--batch", 16, "-o", tmp_path / "more.safetensors")
