@@ -12,8 +12,9 @@ from rich.table import Table
 
 from mbsweep.errors import MbsweepError
 from mbsweep.profiler import timing
-from mbsweep.profiler.backends import BACKENDS, TellsLayers
+from mbsweep.profiler.backends import BACKENDS, ChoosesWeights, TellsLayers
 from mbsweep.profiler.device import this_device
+from mbsweep.profiler.int8_probe import remark
 from mbsweep.profiler.peak import bandwidth_bytes_per_s, peak_macs_per_s
 from mbsweep.profiler.prepare import network, prepare
 from mbsweep.profiler.workbench import set_torch_up
@@ -48,20 +49,32 @@ class Machine:
 def print_layer_times(variant: Variant, config: LatencyConfig) -> None:
     """Print the time of each layer in a runtime.
 
-    Raises MbsweepError where the runtime does not tell the times of layers.
+    Raises MbsweepError where the runtime does not tell the times of layers, or cannot run the network.
     """
     backend, precision, threads = config.backend, config.precision, config.threads
     if not isinstance(BACKENDS[backend], TellsLayers):
         telling = ", ".join(name for name, known in BACKENDS.items() if isinstance(known, TellsLayers))
         raise MbsweepError(f"{backend} does not tell the times of layers; these do: {telling}")
     with _ready_for_timing(threads):
-        times, whole_ns = _measure(variant, config)
+        try:
+            times, whole_ns = _measure(variant, config)
+        except MbsweepError:
+            raise
+        except (
+            Exception
+        ) as error:  # a runtime's, or too little memory: as in `bench`, where a process tells it
+            reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+            raise MbsweepError(f"{variant.id}: {' '.join(reason.split())[:500]}") from error
         machine = Machine(peak_macs_per_s(), bandwidth_bytes_per_s())
     layers = architecture(variant).layers
     total_ns = sum(times.values())
     out = console()
     out.print(variant.id, style="bold")
-    out.print(f"{backend}, {precision}, batch 1, threads: {threads}; {ROUNDS} rounds of {CALLS} calls\n")
+    out.print(f"{backend}, {precision}, batch 1, threads: {threads}; {ROUNDS} rounds of {CALLS} calls")
+    known = BACKENDS[backend]
+    if precision == "int8" and isinstance(known, ChoosesWeights):
+        out.print(remark(backend, known.int8_weights().name))
+    out.print()
     out.print(_table(layers, times, machine, BYTES[precision]))
     out.print(
         f"\nThe layers take {total_ns / NS_PER_US:,.1f} µs; the whole network, timed in the same run, "

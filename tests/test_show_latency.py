@@ -176,3 +176,31 @@ def test_a_runtime_that_does_not_tell_is_refused(backend, capsys):
 def test_what_the_command_cannot_measure_is_refused(words, message):
     """One line that says what was given and what is allowed."""
     assert refusal(call("show", "--latency", *words)).startswith(message)
+
+
+def test_bf16_on_a_processor_without_it_is_refused(monkeypatch):
+    """OpenVINO knows what the processor has: one line, as for what is not installed."""
+    import openvino
+
+    monkeypatch.setattr(openvino.Core, "get_property", lambda *_: ["FP32", "INT8"])  # what such a CPU tells
+    message = refusal(call("show", "--latency", "--backend", "openvino", "--precision", "bf16"))
+    assert message == "openvino at bf16: this CPU cannot calculate in bf16"
+
+
+def test_a_network_too_large_for_memory_is_refused(monkeypatch):
+    """With how much it needs and how much there is."""
+    monkeypatch.setattr("mbsweep.profiler.prepare.available_memory_bytes", lambda: 1 << 20)
+    message = refusal(call("show", "--latency", "--width", "0.25", "--resolution", "64"))
+    needed = r"MemoryError: needs about \d\.\d GiB; 0\.0 GiB are free"
+    assert re.fullmatch(rf"mobilenet_v1_w0\.25_r64_d5: {needed}", message)
+
+
+def test_what_a_runtime_cannot_do_is_said_in_a_line(monkeypatch):
+    """Its own reason, without a traceback."""
+
+    def fails(*_):
+        raise RuntimeError("no kernel\nfor  this network")
+
+    monkeypatch.setattr(BACKENDS["onnxruntime"], "load", fails)
+    message = refusal(call("show", "--latency", "--width", "0.25", "--resolution", "64"))
+    assert message == "mobilenet_v1_w0.25_r64_d5: RuntimeError: no kernel for this network"
