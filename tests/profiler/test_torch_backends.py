@@ -4,6 +4,7 @@ import copy
 import os
 import subprocess
 import sys
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -203,12 +204,15 @@ def test_layers_are_timed_one_by_one():
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory):
-    """An empty cache of mbsweep's, for all tests of this file."""
-    folder = tmp_path_factory.mktemp("cache")
+    """An empty cache of mbsweep's, for all tests of this file. Its path and that of TMPDIR have spaces."""
+    folder = tmp_path_factory.mktemp("it's a cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MBSWEEP_CACHE", str(folder))
-        patch.setenv("TORCHINDUCTOR_CACHE_DIR", os.environ.get("TORCHINDUCTOR_CACHE_DIR", str(folder / "i")))
+        patch.setenv("TORCHINDUCTOR_CACHE_DIR", str(folder / "i"))
         patch.setenv("TORCHINDUCTOR_COMPILE_THREADS", "1")
+        temporary = str(tmp_path_factory.mktemp("for a while"))
+        patch.setenv("TMPDIR", temporary)
+        patch.setattr("tempfile.tempdir", temporary)
         yield folder
 
 
@@ -235,6 +239,23 @@ def test_compiled_gives_the_networks_output(compiled_pair):
     output = prepared.call()
     assert output.dtype == {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
     assert difference(output, by_hand(part(), image())) < {"fp32": 1e-5, "bf16": 0.03}[precision]
+
+
+def test_folders_with_spaces_in_their_paths_are_as_before(compiled_pair, cache):
+    """Inductor's command lines quote nothing, so it works elsewhere; the cache has what it made alone."""
+    assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == str(cache / "i")
+    assert os.environ["TMPDIR"] == tempfile.gettempdir()
+    assert " " in os.environ["TMPDIR"]
+    assert {path.suffix for path in cache.rglob("*") if path.is_file()} == {".pt2"}
+
+
+def test_where_every_folder_has_a_space_it_is_said(cache, monkeypatch):
+    """In one line, with what to do."""
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    with pytest.raises(
+        RuntimeError, match=r"cannot work in '.*for a while.*', whose path has a space .* set TMPDIR"
+    ):
+        compiled(nn.Linear(2, 2).eval(), torch.ones(2, 2))
 
 
 def operators(call):

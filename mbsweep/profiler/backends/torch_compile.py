@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import shlex
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -70,7 +72,7 @@ def compiled(net: nn.Module, image: Tensor) -> bytes:
     """The network as a .pt2 package, for images of this shape on this machine."""
     import torch
 
-    with _inductor():
+    with _inductor(), _plain_folders():
         from torch._inductor import aoti_compile_and_package
 
         check_compiler()
@@ -114,3 +116,43 @@ def _inductor() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # Inductor uses deprecated parts of torch
         yield
+
+
+@contextmanager
+def _plain_folders() -> Iterator[None]:
+    """Inductor's files in folders whose paths its command lines, which quote nothing, leave in one piece.
+
+    Raises RuntimeError where there is none.
+    """
+    usual = os.environ["TORCHINDUCTOR_CACHE_DIR"], tempfile.gettempdir()
+    if all(map(_is_plain, usual)):
+        yield
+        return
+    candidates = (folder for folder in (tempfile.gettempdir(), "/tmp", "/var/tmp") if _is_plain(folder))  # noqa: S108
+    parent = next((folder for folder in candidates if os.access(folder, os.W_OK)), None)
+    if parent is None:
+        raise RuntimeError(
+            f"PyTorch's compiler cannot work in {usual[1]!r}, whose path has a space or a quote; "
+            "set TMPDIR to a folder without"
+        )
+    kept = {name: os.environ.get(name) for name in ("TORCHINDUCTOR_CACHE_DIR", "TMPDIR")}
+    kept_folder = tempfile.tempdir
+    with tempfile.TemporaryDirectory(prefix="mbsweep-inductor-", dir=parent) as folder:
+        try:
+            os.environ |= dict.fromkeys(kept, folder)
+            tempfile.tempdir = folder
+            yield
+        finally:
+            tempfile.tempdir = kept_folder
+            for name, before in kept.items():
+                if before is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = before
+
+
+def _is_plain(path: str) -> bool:
+    try:
+        return shlex.split(path) == [path]
+    except ValueError:  # a single quote
+        return False
