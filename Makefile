@@ -3,13 +3,13 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test bench clean browser
+.PHONY: run test bench clean browser qemu
 
 run: $(VENV)/.run
 	$(BIN)/mbsweep run sweeps/width_res.yaml
 	$(BIN)/mbsweep report --html reports/
 
-test: $(VENV)/.test browser
+test: $(VENV)/.test browser qemu
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -37,6 +37,13 @@ browser:
 	{ command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && \
 	  apt-get -qq update && apt-get -qq install -y --no-install-recommends chromium fonts-dejavu-core >/dev/null; } || \
 	echo "no Chromium found and none could be installed: the tests of the page in a browser will say so"
+
+# int8 is tested on an x86 processor of another kind, too, one with AVX2 alone: by emulation.
+qemu:
+	@command -v qemu-x86_64 >/dev/null 2>&1 || [ "$$(uname -m)" != x86_64 ] || \
+	{ command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && \
+	  apt-get -qq update && apt-get -qq install -y --no-install-recommends qemu-user >/dev/null; } || \
+	echo "no qemu-x86_64 found and none could be installed: the test of int8 on another processor will say so"
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

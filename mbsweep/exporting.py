@@ -12,8 +12,9 @@ from mbsweep.errors import MbsweepError
 from mbsweep.export import write_file
 from mbsweep.profiler.backends import asked
 from mbsweep.profiler.backends.executorch import pte_file
+from mbsweep.profiler.backends.onnx_runtime import OnnxRuntime
 from mbsweep.profiler.prepare import network
-from mbsweep.profiler.quantization import onnx_file
+from mbsweep.profiler.quantization import INT8
 from mbsweep.space.architecture import IMAGE_CHANNELS
 from mbsweep.space.counting import count
 from mbsweep.space.rules import did_you_mean
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 # ending of a file -> the backend that loads it, and what makes its content at a precision
 FORMATS: dict[str, tuple[str, Callable[[nn.Module, NDArray[np.float32], str], bytes]]] = {
-    ".onnx": ("onnxruntime", onnx_file),
+    ".onnx": ("onnxruntime", OnnxRuntime().file),
     ".pte": ("executorch", pte_file),
 }
 
@@ -52,5 +53,15 @@ def export_network(variant: Variant, precision: str, output: Path) -> str:
     counts = count(variant)
     return (
         f"{output}: {variant.id} at {precision}, {len(content):,} bytes, {counts.params:,} parameters, "
-        f"{counts.macs:,} mult-adds; its weights are random: right for latency, not for accuracy"
+        f"{counts.macs:,} mult-adds; {_where_right(backend, precision)}"
+        "its weights are random: right for latency, not for accuracy"
     )
+
+
+def _where_right(backend: str, precision: str) -> str:
+    """Of an int8 ONNX file: where it is calculated right. It is the one that this processor gets right."""
+    if (backend, precision) != ("onnxruntime", "int8"):
+        return ""
+    if (weights := OnnxRuntime().int8_weights()) != INT8:
+        return f"with {weights.name}, which every processor calculates right; "
+    return f"with {weights.name}, which x86 without VNNI calculates wrong: for such, export it there; "

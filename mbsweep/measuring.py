@@ -17,7 +17,9 @@ from mbsweep.errors import MbsweepError
 from mbsweep.profiler.ahead import Ahead
 from mbsweep.profiler.backends import BACKENDS, keeps_files
 from mbsweep.profiler.bench import Bench
-from mbsweep.profiler.device import device_id, this_device, versions
+from mbsweep.profiler.device import device_id, this_device, versions, weights_of
+from mbsweep.profiler.int8_probe import remark
+from mbsweep.profiler.quantization import INT8
 from mbsweep.profiler.subject import Subject
 from mbsweep.space.latency import LatencyConfig
 from mbsweep.store import SKIPPED, Store
@@ -48,7 +50,7 @@ class Progress(Protocol):
 def begin(store: Store, config: LatencyConfig, bench: Bench, progress: Progress) -> tuple[int, str] | None:
     """A session, and the device's id; None, with a word, where this machine cannot run the configuration.
 
-    Raises MbsweepError where the run was measured on another GPU.
+    Raises MbsweepError where the run was measured on another GPU, or with int8 weights held otherwise.
     """
     if bench.unavailable:
         store.add_failure("", config.id, SKIPPED + bench.unavailable)
@@ -57,12 +59,21 @@ def begin(store: Store, config: LatencyConfig, bench: Bench, progress: Progress)
     store.forget_skip(config.id)
     device, found = device_of(config, bench)
     for then in store.sessions():
-        if (other := then["device"].get("gpu", device.get("gpu"))) != device.get("gpu", other):
-            raise MbsweepError(
-                f"{store.folder} was measured with gpu {other!r}, and here it is {device['gpu']!r}; "
-                "choose another --out, so that the two do not mix"
-            )
+        for name, now in bench.hardware.items():
+            if (other := then["device"].get(name, now)) != now:
+                raise MbsweepError(
+                    f"{store.folder} was measured with {name} {other!r}, and here it is {now!r}; "
+                    "choose another --out, so that the two do not mix"
+                )
+    store.set_remark(config.id, "weights", remark(config.backend, bench.weights) if bench.weights else "")
     return store.begin_session(device, found), device["id"]
+
+
+def kept_weights(store: Store, config: LatencyConfig) -> str:
+    """How the int8 weights of a configuration's runtime were held in a run; empty where nothing says so."""
+    name = weights_of(config.backend)
+    held = [session["device"][name] for session in store.sessions() if name in session["device"]]
+    return held[-1] if held else ""
 
 
 def device_of(config: LatencyConfig, bench: Bench) -> tuple[dict[str, Any], dict[str, str]]:
@@ -70,8 +81,10 @@ def device_of(config: LatencyConfig, bench: Bench) -> tuple[dict[str, Any], dict
     device, found = this_device().as_dict() | bench.hardware, versions()
     if gpu := device.get("gpu"):
         device["description"] = f"{gpu} in {device['description']}"
-    runtime = found[BACKENDS[config.backend].packages[0]]
-    return device | {"id": device_id(device, config.backend, runtime)}, found
+    id_ = device_id(device, config.backend, found[BACKENDS[config.backend].packages[0]])
+    if bench.weights not in ("", INT8.name):
+        id_ += "_" + bench.weights.replace(" ", "-")  # what is timed so is kept apart
+    return device | {"id": id_}, found
 
 
 class Measurement:
@@ -144,7 +157,8 @@ class Measurement:
         start = time.monotonic()
         bench.prepare([second], lambda subject, file_bytes: None)
         is_slow = keeps_files(self._config) and time.monotonic() - start > SLOW_S
-        with Ahead(self._config, [self._subjects[name] for name in names]) if is_slow else nullcontext():
+        ahead = [self._subjects[name] for name in names]
+        with Ahead(self._config, ahead, bench.weights) if is_slow else nullcontext():
             bench.prepare(others, lambda subject, file_bytes: None)
             self._store.set_calibration(self._config.id, self._calibration())
             for name in names:

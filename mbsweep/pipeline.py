@@ -17,7 +17,7 @@ from mbsweep.accuracy.published import tables
 from mbsweep.cache import check_writable
 from mbsweep.cores import usable_cores, usable_cpus, usable_words
 from mbsweep.errors import MbsweepError
-from mbsweep.measuring import Measurement, Progress, begin, set_aside
+from mbsweep.measuring import Measurement, Progress, begin, kept_weights, set_aside
 from mbsweep.possible import check_space
 from mbsweep.predicting import predict
 from mbsweep.profiler.backends import BACKENDS, check_installed, keeps_files, lacking
@@ -261,7 +261,7 @@ def _measure(
     measurement = Measurement(store, config, subjects, progress)
     if not measurement.pending():
         return
-    with closing(Bench(config, measurement.failed)) as bench:
+    with closing(Bench(config, measurement.failed, kept_weights(store, config))) as bench:
         begun = begin(store, config, bench, progress)
         if begun is not None:
             measurement.run(bench, *begun)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mbsweep.cache import cache_dir
 from mbsweep.database import FORMAT
-from mbsweep.measuring import Measurement, Progress, begin, device_of, set_aside
+from mbsweep.measuring import Measurement, Progress, begin, device_of, kept_weights, set_aside
 from mbsweep.profiler.bench import Bench
 from mbsweep.profiler.predictor import (
     BlockModel,
@@ -48,7 +48,7 @@ def predict(
         return
     blocks = space_blocks(space)
     failed: dict[str, str] = {}
-    with closing(Bench(config, failed.__setitem__)) as bench:
+    with closing(Bench(config, failed.__setitem__, kept_weights(store, config))) as bench:
         begun = begin(store, config, bench, progress)
         if begun is None:
             return

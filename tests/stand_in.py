@@ -31,16 +31,17 @@ def spoiled(backend, spoils, wrong_network=None):
     return _command("worker", {"backend": backend, "spoils": spoils, "wrong_network": wrong_network})
 
 
-def toy(spoils=None, at_visit=0, spread_pct=None, visit_s=0.0, log=None, pace=1):
+def toy(spoils=None, at_visit=0, spread_pct=None, visit_s=0.0, log=None, pace=1, weights=""):
     """Command line of a toy worker. spoils: name of a network -> name of its fault (below).
 
     at_visit: the faults happen at this visit to the network, counted from 1; 0: while it is prepared.
     spread_pct: name of a network -> how much its visits differ; others take a millisecond each time.
     visit_s: time that a visit takes. log: a file to which the names of the networks prepared are added.
     pace: what all calls are said to take, in milliseconds.
+    weights: how onnxruntime's int8 weights are held, where it is not told how they were before.
     """
     spec = {"spoils": spoils or {}, "at_visit": at_visit, "spread_pct": spread_pct or {}}
-    spec |= {"visit_s": visit_s, "log": str(log) if log else None, "pace": pace}
+    spec |= {"visit_s": visit_s, "log": str(log) if log else None, "pace": pace, "weights": weights}
     return _command("toy", spec)
 
 
@@ -185,8 +186,10 @@ class Toy:
 
     spec: dict
 
-    def __init__(self, config):
+    def __init__(self, config, weights=""):
         self.unavailable, self.hardware = "", {}
+        if self.spec["weights"]:
+            self.hardware = {"onnxruntime int8": weights or self.spec["weights"]}
         self.visits = {}
 
     def prepare(self, subject):

@@ -390,8 +390,10 @@ def test_measuring_again_that_was_stopped_goes_on(stores, own_cache):
 def test_a_gpu_is_part_of_the_device():
     """Its name stands in the description and in the id, beside the machine that it is in."""
     config = LatencyConfig(backend="torch", device="cuda")
-    plain, _ = device_of(config, SimpleNamespace(hardware={}))
-    device, versions = device_of(config, SimpleNamespace(hardware={"gpu": "NVIDIA H100 80GB HBM3"}))
+    plain, _ = device_of(config, SimpleNamespace(hardware={}, weights=""))
+    device, versions = device_of(
+        config, SimpleNamespace(hardware={"gpu": "NVIDIA H100 80GB HBM3"}, weights="")
+    )
     assert device["description"] == f"NVIDIA H100 80GB HBM3 in {plain['description']}"
     assert device["id"].startswith("nvidia-h100-80gb-hbm3_")
     assert device["id"].endswith(f"_torch-{versions['torch']}")

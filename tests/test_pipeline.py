@@ -808,3 +808,37 @@ def test_a_second_run_into_the_same_folder_is_refused_and_the_first_goes_on(tiny
     code, _, err = finish(first)
     assert code == 0, err
     assert set(visits(folder)) == {(TORCH, R32, number) for number in range(150)}
+
+
+def _int8(tmp_path, sizes):
+    sweep = tmp_path / "int8.yaml"
+    sweep.write_text(
+        f"space: {{width: 0.25, resolution: {sizes}}}\n"
+        "latency: [{backend: onnxruntime, precision: int8, rounds: 2, visit_ms: 1}]\n",
+        encoding="utf-8",
+    )
+    return sweep
+
+
+def test_how_int8_weights_were_held_is_told_and_the_run_keeps_to_it(tmp_path, with_worker, monkeypatch):
+    """In each row's note, in the device; a run that goes on tells its worker, and never mixes two ways."""
+    folder = tmp_path / "run"
+    with_worker(stand_in.toy(weights="7-bit weights"))
+    go_on(_int8(tmp_path, [32]), folder)
+    with_worker(stand_in.toy(weights="8-bit weights"))  # what it would choose if it were not told
+    go_on(_int8(tmp_path, [32, 64]), folder)
+    table = open_run(folder).table()
+    said = (
+        "int8 with 7-bit weights (-63 to 63), the fastest that onnxruntime calculates right on this processor"
+    )
+    assert table["latency_note"].str.contains(said, regex=False).tolist() == [True, True]
+    assert table["device_id"].str.endswith("_7-bit-weights").tolist() == [True, True]
+
+    monkeypatch.setattr(
+        pipeline, "kept_weights", lambda store, config: ""
+    )  # as if it were not right any more
+    with pytest.raises(
+        MbsweepError, match=r"with onnxruntime int8 '7-bit .*, and here it is '8-bit weights'"
+    ):
+        go_on(_int8(tmp_path, [32, 64, 96]), folder)
+    assert visit_count(folder) == 4

@@ -19,9 +19,9 @@ class Ahead:
     Nothing is timed meanwhile, so there is a core to spare. Only the files that the backend keeps are of use.
     """
 
-    def __init__(self, config: LatencyConfig, subjects: Sequence[Subject]) -> None:
+    def __init__(self, config: LatencyConfig, subjects: Sequence[Subject], weights: str = "") -> None:
         self._stopped = threading.Event()
-        self._worker = Worker(config)
+        self._worker = Worker(config, weights)
         self._thread = threading.Thread(target=self._prepare, args=(list(reversed(subjects)),))
         self._thread.start()
 

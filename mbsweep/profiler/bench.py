@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from mbsweep.child import AnswerError, CrashError
 from mbsweep.errors import MbsweepError
+from mbsweep.profiler.device import weights_of
 from mbsweep.profiler.subject import Subject
 from mbsweep.profiler.worker import Worker
 from mbsweep.space.latency import LatencyConfig
@@ -24,18 +25,22 @@ class Bench:
     is, too; the others are prepared again in a new process. Raises MbsweepError where no process can be had.
     """
 
-    def __init__(self, config: LatencyConfig, on_failure: OnFailure) -> None:
+    def __init__(self, config: LatencyConfig, on_failure: OnFailure, weights: str = "") -> None:
+        """weights: see Workbench."""
         self._config, self._on_failure = config, on_failure
+        self.weights = weights
         self._ready: dict[str, Subject] = {}
         self._worker = self._start()
         #: Why this machine cannot run the configuration; empty where it can.
         self.unavailable: str = self._worker.unavailable
-        #: What the device is beyond this machine: the name of its GPU.
+        #: What the device is beyond this machine, see Workbench.
         self.hardware: dict[str, str] = self._worker.hardware
+        #: How weights are held, from now on in every process.
+        self.weights = self.hardware.get(weights_of(config.backend), "")
 
     def _start(self) -> Worker:
         try:
-            return Worker(self._config)
+            return Worker(self._config, self.weights)
         except AnswerError as error:
             raise MbsweepError(f"{self._config.id}: cannot be measured: {error}") from None
 

@@ -49,6 +49,11 @@ def this_device() -> Device:
     )
 
 
+def weights_of(backend: str) -> str:
+    """What a device calls the way in which a runtime's int8 weights are held on it."""
+    return f"{backend} int8"
+
+
 def device_id(device: Mapping[str, Any], runtime: str, version: str) -> str:
     """Processor, cores, memory, runtime and its version, in one word: `amd-epyc_2c_24g_onnxruntime-1.32.0`.
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from torch import nn
 
 if TYPE_CHECKING:
     import onnx
     import torch
     from numpy.typing import NDArray
+    from torch import nn
 
 # The oldest version with all that we write (DequantizeLinear per channel). Any runtime of today reads it.
 OPSET_VERSION = 13
@@ -75,22 +75,22 @@ def write(module: nn.Module, image: NDArray[np.float32]) -> bytes:
         if operation.relu:
             nodes.append(helper.make_node("Relu", [tensor], [operation.relu], operation.relu))
             tensor = operation.relu
-    return serialized(nodes, initializers, image)
+    return serialized(nodes, initializers, image.shape)
 
 
 def serialized(
-    nodes: list[onnx.NodeProto], initializers: list[onnx.TensorProto], image: NDArray[np.float32]
+    nodes: list[onnx.NodeProto], initializers: list[onnx.TensorProto], shape: tuple[int, ...]
 ) -> bytes:
-    """The file of a chain of nodes that reads "image"; what the last one gives becomes "logits"."""
+    """The file of a chain of nodes that reads "image", of a shape; what the last one gives are "logits"."""
     from onnx import TensorProto, helper
 
     nodes[-1].output[0] = OUTPUT
     # Of the output we say the rank only: runtimes infer its shape. Flatten and Gemm leave 2 dimensions.
-    rank = 2 if any(node.op_type in ("Flatten", "Gemm") for node in nodes) else image.ndim
+    rank = 2 if any(node.op_type in ("Flatten", "Gemm") for node in nodes) else len(shape)
     graph = helper.make_graph(
         nodes,
         "mbsweep",
-        [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, image.shape)],
+        [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, shape)],
         [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, [None] * rank)],
         initializers,
     )
@@ -108,6 +108,8 @@ def operations(module: nn.Module) -> list[Operation]:
 
     Raises NotImplementedError for a module that is not among those of a MobileNet.
     """
+    from torch import nn
+
     found: list[Operation] = []
     for path, leaf in _leaves(module, ""):
         last = found[-1] if found else None
@@ -143,6 +145,8 @@ def layer_of(node: str, kind: str, found: list[Operation]) -> str:
 
 
 def _leaves(module: nn.Module, path: str) -> Iterator[tuple[str, nn.Module]]:
+    from torch import nn
+
     if type(module) is nn.Sequential:
         for name, child in module.named_children():
             yield from _leaves(child, f"{path}.{name}" if path else name)
@@ -151,6 +155,8 @@ def _leaves(module: nn.Module, path: str) -> Iterator[tuple[str, nn.Module]]:
 
 
 def _operation(path: str, leaf: nn.Module) -> Operation:
+    from torch import nn
+
     match leaf:
         case nn.Conv2d(padding=tuple(padding), padding_mode="zeros"):
             attributes = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from mbsweep.nets import assemble
+from mbsweep.profiler import exact
 from mbsweep.profiler.backends import BACKENDS
 from mbsweep.profiler.backends.torch_eager import reference
 from mbsweep.profiler.crosscheck import crosscheck
@@ -23,8 +23,9 @@ from mbsweep.space.latency import LatencyConfig
 from mbsweep.space.variant import Variant
 
 # A network's output in a runtime and in eager PyTorch at fp32 may differ by this much of the largest output.
-# fp32: other orders of summation. bf16: 8 bits of mantissa. int8: 8 bits, through up to 28 layers of random
-# weights; it tells a wrong graph, whose output has nothing to do with the expected one, from a quantised one.
+# fp32: other orders of summation. bf16: 8 bits of mantissa. What is rounded to integers is held to its own
+# rounding (`Prepared.rounded`), and only that to fp32: rounding adds up through 28 layers of random weights,
+# but the output of a wrong graph has nothing to do with the expected one.
 OUTPUT_TOLERANCE = {"fp32": 1e-3, "bf16": 0.08, "int8": 0.4}
 # In a training step batch normalisation divides by the deviation of few rounded values.
 STEP_TOLERANCE = {"fp32": 1e-3, "bf16": 0.5}
@@ -59,19 +60,24 @@ def build(layers: Sequence[Layer], batch: int) -> nn.Module:
 def prepare(net: nn.Module, shape: tuple[int, int, int], config: LatencyConfig) -> Prepared:
     """A network ready to be timed on images of `shape` (channels, height, width), its output checked.
 
-    Raises ValueError where the output is not what eager PyTorch gives for the same images.
+    Raises ValueError where the output is not what eager PyTorch gives for the same images; at int8, not what
+    the network gives with its weights and activations rounded to integers.
     """
     image = np.random.default_rng(0).standard_normal((config.batch, *shape), dtype=np.float32)
     expected = reference(net, image, config.mode)
     if not np.isfinite(expected).all():
         raise ValueError("the network's output is not finite")
     prepared = BACKENDS[config.backend].prepare(net, image, config)
+    given = _array(prepared.call())
+    if prepared.rounded is not None:
+        _check_output(given, prepared.rounded, exact.TOLERANCE, "its own rounding to integers")
+        given = prepared.rounded
     if config.mode == "forward_backward":
-        rounding = _difference(expected, reference(net, image.astype(np.float64), config.mode))
+        rounding = exact.off_by(expected, reference(net, image.astype(np.float64), config.mode))
         tolerance = max(STEP_TOLERANCE[config.precision], STEP_ROUNDINGS * rounding)
     else:
         tolerance = OUTPUT_TOLERANCE[config.precision]
-    _check_output(_array(prepared.call()), expected, tolerance)
+    _check_output(given, expected, tolerance, "eager PyTorch")
     return prepared
 
 
@@ -79,18 +85,14 @@ def _array(output: object) -> NDArray[np.float32]:
     return output.float().cpu().numpy() if isinstance(output, torch.Tensor) else np.asarray(output)
 
 
-def _check_output(given: NDArray[np.float32], expected: NDArray[np.float32], tolerance: float) -> None:
+def _check_output(
+    given: NDArray[np.float32], expected: NDArray[np.float32], tolerance: float, whose: str
+) -> None:
     if given.shape != expected.shape:
-        raise ValueError(f"output has the shape {given.shape}; eager PyTorch gives {expected.shape}")
-    difference = _difference(given, expected)
+        raise ValueError(f"output has the shape {given.shape}; {whose} gives {expected.shape}")
+    difference = exact.off_by(given, expected)
     if not difference <= tolerance:
         raise ValueError(
-            f"output differs from eager PyTorch by {difference:.2g} of the largest logit; "
+            f"output differs from {whose} by {difference:.2g} of the largest logit; "
             f"at most {tolerance:g} is allowed"
         )
-
-
-def _difference(given: NDArray[np.floating], expected: NDArray[np.floating]) -> float:
-    """The largest error as a share of the largest logit; of a few channels, all logits may be zero."""
-    error, largest = float(np.abs(given - expected).max()), float(np.abs(expected).max())
-    return error / largest if largest else (math.inf if error else 0.0)

@@ -1,13 +1,15 @@
 """A network as an int8 ONNX file: post-training static quantisation, in the form all runtimes read (QDQ).
 
 QuantizeLinear and DequantizeLinear around each operator say in which integers its tensors are held; runtimes
-fuse the three into one integer operator. Weights: int8, symmetric, one scale per output channel. Activations:
+fuse the three into one integer operator. Weights: symmetric, one scale per output channel. Activations:
 uint8, one scale per tensor, from the smallest and largest value that the eager network gives for some images.
 Behind a ReLU the zero point is 0, so that the rounding does the ReLU's work. Logits leave as floats.
 
-A CPU without VNNI adds up two products at a time in 16 bits and cuts off what does not fit: where both
-activations are in the upper half of their range, and both weights as large. Tools offer 7-bit weights against
-it. They add more error to every network than it does, so all 8 bits are used everywhere.
+Weights are held in one of three ways, `WEIGHTS`, for a runtime may get the plain one wrong. On an x86 CPU
+without VNNI the kernels of ONNX Runtime and OpenVINO add up two products of uint8 and int8 at a time in 16
+bits and cut off what does not fit: 2 x 255 x 127 is twice the largest that does. A 1x1 convolution of 64
+channels is off by 4 % of its largest output then, a linear layer by up to 44 %. `int8_probe` finds out which
+of the three are right where.
 """
 
 from __future__ import annotations
@@ -17,7 +19,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mbsweep.cache import cached, content_key
-from mbsweep.profiler import onnx_graph
 from mbsweep.profiler.onnx_graph import INPUT, Operation, operations, serialized
 
 if TYPE_CHECKING:
@@ -31,34 +32,60 @@ if TYPE_CHECKING:
 CALIBRATION_BATCHES = 4
 BATCH_VALUES = 3 * 128 * 128  # as many images as have so many values together, at least one
 
-RECIPE = "int8 qdq 1"  # part of the cache's key: to be changed with anything that changes the file
+RECIPE = "int8 qdq 2"  # part of the cache's key: to be changed with anything that changes the file
 
 
-class _Scale(NamedTuple):
+class Scale(NamedTuple):
     """real = scale x (integer - zero_point), with integers from 0 to 255."""
 
     scale: np.float32
     zero_point: np.uint8
 
 
-def onnx_file(module: nn.Module, image: NDArray[np.float32], precision: str) -> bytes:
-    """A network as the ONNX file for a runtime: fp32, or int8, from the cache if it was made before."""
-    if precision != "int8":
-        return onnx_graph.write(module, image)
-    key = content_key(module, image, RECIPE, f"{CALIBRATION_BATCHES} x {BATCH_VALUES}")
-    return cached(key, "onnx", lambda: write(module, image))
+class Weights(NamedTuple):
+    """A way to hold weights: integers from -top to top, to which the zero point is added.
+
+    name: as it is kept and told.
+    """
+
+    name: str
+    top: int
+    zero_point: int
+    kind: type[np.int8 | np.uint8]
+
+    @property
+    def words(self) -> str:
+        """`-127 to 127`."""
+        return f"{self.zero_point - self.top} to {self.zero_point + self.top}"
 
 
-def write(module: nn.Module, image: NDArray[np.float32]) -> bytes:
+INT8 = Weights("8-bit weights", 127, 0, np.int8)
+UINT8 = Weights("unsigned 8-bit weights", 127, 128, np.uint8)
+INT7 = Weights("7-bit weights", 63, 0, np.int8)  # 2 x 255 x 63 fits into 16 bits
+WEIGHTS = {weights.name: weights for weights in (INT8, UINT8, INT7)}  # the best first
+
+
+def int8_file(module: nn.Module, image: NDArray[np.float32], weights: Weights) -> bytes:
+    """A network as an int8 ONNX file, from the cache if it was made before."""
+    key = content_key(module, image, RECIPE, weights.name, f"{CALIBRATION_BATCHES} x {BATCH_VALUES}")
+    return cached(key, "onnx", lambda: write(module, image, weights))
+
+
+def write(module: nn.Module, image: NDArray[np.float32], weights: Weights = INT8) -> bytes:
     """A network in eval mode, or a part of one, as an int8 ONNX file for inputs of the image's shape.
 
     Raises NotImplementedError for modules that no MobileNet has.
     """
     found = operations(module)
-    graph = _Graph()
-    scale, *scales = _calibrate(found, image)
+    return written(found, _calibrate(found, image), image.shape, weights)
+
+
+def written(found: list[Operation], scales: list[Scale], shape: tuple[int, ...], weights: Weights) -> bytes:
+    """Operators as an int8 ONNX file; scales: of the image, and of what each operator gives."""
+    graph = _Graph(weights)
+    scale, *behind = scales
     tensor = graph.quantize(INPUT, scale)
-    for operation, scale_behind in zip(found, scales, strict=True):
+    for operation, scale_behind in zip(found, behind, strict=True):
         inputs = [tensor, *graph.weights(operation, scale)]
         tensor = graph.node(operation.kind, inputs, operation.name, **operation.attributes)
         if operation.relu:
@@ -67,13 +94,14 @@ def write(module: nn.Module, image: NDArray[np.float32]) -> bytes:
         # An integer Gemm can give floats; a convolution becomes an integer one only between integers.
         if operation is not found[-1] or operation.kind != "Gemm":
             tensor = graph.quantize(tensor, scale)
-    return serialized(graph.nodes, graph.initializers, image)
+    return serialized(graph.nodes, graph.initializers, shape)
 
 
 class _Graph:
     """Nodes and constants of an ONNX graph. A node's name is that of its output."""
 
-    def __init__(self) -> None:
+    def __init__(self, weights: Weights) -> None:
+        self._held = weights
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: list[onnx.TensorProto] = []
 
@@ -89,7 +117,7 @@ class _Graph:
         self.initializers.append(numpy_helper.from_array(values, name))
         return name
 
-    def quantize(self, tensor: str, scale: _Scale) -> str:
+    def quantize(self, tensor: str, scale: Scale) -> str:
         """The tensor, rounded to 8 bits and taken back to floats."""
         numbers = [
             self.constant(f"{tensor}.{part}", np.array(scale[i])) for i, part in enumerate(scale._fields)
@@ -97,32 +125,36 @@ class _Graph:
         rounded = self.node("QuantizeLinear", [tensor, *numbers], f"{tensor}.quantized")
         return self.node("DequantizeLinear", [rounded, *numbers], f"{tensor}.dequantized")
 
-    def weights(self, operation: Operation, scale: _Scale) -> list[str]:
+    def weights(self, operation: Operation, scale: Scale) -> list[str]:
         """Weights and bias of an operation whose input has this scale; nothing for one without."""
         if not operation.weight.size:
             return []
         rows = operation.weight.reshape(len(operation.weight), -1)
-        steps = np.abs(rows).max(axis=1) / 127
+        steps = np.abs(rows).max(axis=1) / self._held.top
         # The bias counts in steps x scale, in 32 bits: a channel of nearly no weight needs wider ones.
         steps = np.maximum(steps, np.abs(operation.bias) / (scale.scale * 2.0**30))
         steps = np.where(steps > 0, steps, 1).astype(np.float32)
-        weight = np.rint(rows / steps[:, None]).astype(np.int8).reshape(operation.weight.shape)
+        weight = np.rint(rows / steps[:, None]).reshape(operation.weight.shape) + self._held.zero_point
         bias = np.rint(operation.bias / (steps * scale.scale)).astype(np.int32)
         return [
-            self._weight(f"{operation.name}.weight", weight, steps),
-            self._weight(f"{operation.name}.bias", bias, steps * scale.scale),
+            self._weight(
+                f"{operation.name}.weight", weight.astype(self._held.kind), steps, self._held.zero_point
+            ),
+            self._weight(f"{operation.name}.bias", bias, steps * scale.scale, 0),
         ]
 
-    def _weight(self, name: str, integers: NDArray[np.generic], steps: NDArray[np.float32]) -> str:
+    def _weight(
+        self, name: str, integers: NDArray[np.generic], steps: NDArray[np.float32], zero_point: int
+    ) -> str:
         inputs = [
             self.constant(f"{name}.quantized", integers),
             self.constant(f"{name}.scale", steps),
-            self.constant(f"{name}.zero_point", np.zeros(len(steps), integers.dtype)),
+            self.constant(f"{name}.zero_point", np.full(len(steps), zero_point, integers.dtype)),
         ]
         return self.node("DequantizeLinear", inputs, name, axis=0)
 
 
-def _calibrate(found: list[Operation], image: NDArray[np.float32]) -> list[_Scale]:
+def _calibrate(found: list[Operation], image: NDArray[np.float32]) -> list[Scale]:
     """The scale of the image, and that of each operation's output."""
     import torch
 
@@ -162,6 +194,6 @@ def _widen(ends: NDArray[np.float64], tensor: Tensor) -> None:
     ends[:] = min(ends[0], tensor.min().item()), max(ends[1], tensor.max().item())
 
 
-def _scale(low: float, high: float) -> _Scale:
+def _scale(low: float, high: float) -> Scale:
     scale = np.float32((high - low) / 255 or 1)
-    return _Scale(scale, np.uint8(np.rint(-low / scale)))
+    return Scale(scale, np.uint8(np.rint(-low / scale)))

@@ -6,8 +6,11 @@ import os
 
 import torch
 
+from mbsweep.errors import MbsweepError
 from mbsweep.profiler import timing
+from mbsweep.profiler.backends import BACKENDS, ChoosesWeights, unavailable
 from mbsweep.profiler.crosscheck import crosscheck
+from mbsweep.profiler.device import weights_of
 from mbsweep.profiler.prepare import build, prepare
 from mbsweep.profiler.prepared import Prepared
 from mbsweep.profiler.subject import Subject
@@ -37,18 +40,25 @@ def set_torch_up(threads: int) -> None:
 class Workbench:
     """Holds one configuration's networks. Takes over this process: threads, cores and denormals are its."""
 
-    def __init__(self, config: LatencyConfig) -> None:
+    def __init__(self, config: LatencyConfig, weights: str = "") -> None:
+        """weights: how those of an int8 network were held before, to which is kept; empty: not at all yet."""
         self._config = config
         self._prepared: dict[str, Prepared] = {}
         self._yardsticks: set[str] = set()
         if config.cpus:
             os.sched_setaffinity(0, config.cpus)
         set_torch_up(config.threads)
-        on_gpu, has_gpu = config.device == "cuda", torch.cuda.is_available()
         #: Why this machine cannot run the configuration; empty where it can.
-        self.unavailable = "no CUDA device on this machine" if on_gpu and not has_gpu else ""
-        #: What the device is beyond this machine: the name of its GPU.
-        self.hardware = {"gpu": torch.cuda.get_device_name()} if on_gpu and has_gpu else {}
+        self.unavailable = unavailable(config)
+        #: What the device is beyond this machine: the name of its GPU, how int8 weights are held on it.
+        on_gpu = config.device == "cuda" and not self.unavailable
+        self.hardware = {"gpu": torch.cuda.get_device_name()} if on_gpu else {}
+        backend = BACKENDS[config.backend]
+        if config.precision == "int8" and isinstance(backend, ChoosesWeights):
+            try:
+                self.hardware[weights_of(config.backend)] = backend.int8_weights(weights).name
+            except MbsweepError as error:
+                self.unavailable = str(error)
 
     def prepare(self, subject: Subject) -> int:
         """Build, check, prepare and warm up a network. Returns the size on disk of the runtime's file.

@@ -16,12 +16,13 @@ HUNG_S = 1800  # the slowest compiler takes minutes for a network; who does not 
 class Worker(Child):
     """The methods of Workbench, carried out in another process."""
 
-    def __init__(self, config: LatencyConfig) -> None:
+    def __init__(self, config: LatencyConfig, weights: str = "") -> None:
+        """weights: see Workbench."""
         super().__init__(COMMAND, "the runtime")
         # A visit of so many calls takes as long as they take.
         self._are_visits_limited = config.visit_calls is None
         try:
-            begun = self._ask("begin", config.settings)
+            begun = self._ask("begin", [config.settings, weights])
         except BaseException:
             self.close()
             raise
@@ -50,7 +51,8 @@ class _Answers:
         if method == "begin":
             from mbsweep.profiler.workbench import Workbench
 
-            self.bench = Workbench(LatencyConfig.model_validate(argument))
+            settings, weights = argument
+            self.bench = Workbench(LatencyConfig.model_validate(settings), weights)
             return {"unavailable": self.bench.unavailable, "hardware": self.bench.hardware}
         if method == "prepare":
             return self.bench.prepare(Subject.from_dict(argument))

@@ -11,6 +11,7 @@ from torch import nn
 
 from mbsweep.nets import build
 from mbsweep.profiler.backends.executorch import ExecuTorch
+from mbsweep.profiler.exact import off_by
 from mbsweep.space.latency import LatencyConfig
 from mbsweep.space.variant import Variant
 
@@ -69,6 +70,10 @@ def test_int8_is_near_eager_pytorch_and_a_quarter_of_the_size():
     """Static quantisation changes the logits by some percent, not by nothing and not beyond recognition."""
     module, images = network(), image(1, 3, 64, 64)
     assert 1e-3 < difference(module, images, precision="int8") < 0.2
+    prepared = ExecuTorch().prepare(module, images, config(precision="int8"))
+    assert (
+        off_by(np.asarray(prepared.call()), prepared.rounded) < 0.02
+    )  # its own rounding, to the last integer
     fp32, int8 = (
         ExecuTorch().prepare(module, images, config(precision=p)).file_bytes for p in ("fp32", "int8")
     )
@@ -131,6 +136,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from mbsweep.profiler.backends.executorch import ExecuTorch
+from mbsweep.profiler.exact import off_by
 from mbsweep.space.latency import LatencyConfig
 
 torch.set_flush_denormal(True)

@@ -9,6 +9,9 @@ from torch import nn
 
 from mbsweep.nets import build
 from mbsweep.profiler import onnx_graph, quantization
+from mbsweep.profiler.backends.onnx_runtime import OnnxRuntime
+from mbsweep.profiler.backends.openvino import OpenVino
+from mbsweep.profiler.exact import calculate
 from mbsweep.profiler.onnx_graph import layer_of, operations
 from mbsweep.space.variant import Variant
 
@@ -52,9 +55,13 @@ def off_by(output: np.ndarray, expected: np.ndarray) -> float:
     return float(np.abs(output - expected).max() / np.abs(expected).max())
 
 
-def run(model: bytes, image: np.ndarray) -> np.ndarray:
+def run(model: bytes, image: np.ndarray, in_floats: bool = False) -> np.ndarray:
+    """in_floats: without optimisations an int8 file is calculated in floats, alike on every processor."""
     onnx.checker.check_model(onnx.load_from_string(model), full_check=True)
-    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    if in_floats:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     return session.run(["logits"], {"image": image})[0]
 
 
@@ -83,14 +90,38 @@ PARTS = {  # name -> (part of a network, shape of its input)
 }
 
 
-@pytest.mark.parametrize("name", PARTS)
-@pytest.mark.parametrize(("write", "tolerance"), [(onnx_graph.write, 1e-5), (quantization.write, 0.05)])
-def test_parts_can_be_written(name, write, tolerance):
-    """Any chain of a network's modules is a file, too, in fp32 and in int8."""
+def made(name: str) -> tuple[nn.Module, np.ndarray]:
     make, shape = PARTS[name]
     torch.manual_seed(0)
-    part, image = make().eval(), noise(*shape)
-    assert off_by(run(write(part, image), image), eager(part, image)) < tolerance
+    return make().eval(), noise(*shape)
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_parts_can_be_written(name):
+    """Any chain of a network's modules is a file, too."""
+    part, image = made(name)
+    assert off_by(run(onnx_graph.write(part, image), image), eager(part, image)) < 1e-5
+
+
+@pytest.mark.parametrize("weights", quantization.WEIGHTS.values(), ids=lambda it: it.name)
+@pytest.mark.parametrize("name", PARTS)
+def test_parts_can_be_written_in_int8(name, weights):
+    """However their weights are held they give what the part does, to some steps of 8 or 7 bits."""
+    part, image = made(name)
+    model = quantization.write(part, image, weights)
+    assert off_by(run(model, image, in_floats=True), eager(part, image)) < 0.05
+
+
+@pytest.mark.parametrize("factor", [OnnxRuntime().factor, OpenVino().factor], ids=["onnxruntime", "openvino"])
+@pytest.mark.parametrize("weights", quantization.WEIGHTS.values(), ids=lambda it: it.name)
+@pytest.mark.parametrize("name", PARTS)
+def test_exact_integers_are_those_of_the_file(name, weights, factor):
+    """What a runtime is held to: the file in floats, by ONNX Runtime, to no more than one step out of 255."""
+    part, image = made(name)
+    model = quantization.write(part, image, weights)
+    on_steps, exact = calculate(model, image, factor)
+    assert np.abs(on_steps - image).max() < 6 / 255  # of noise, from -4 to 4: half a step at most, and what
+    assert off_by(exact, run(model, on_steps, in_floats=True)) < 1 / 100  # the calibration has not seen
 
 
 def test_fixed_input_and_names():
@@ -168,18 +199,29 @@ def test_of_two_layers_the_one_with_the_longer_name():
     assert layer_of("conv_nchwc", "Conv", operations(part)) == "conv"
 
 
-def test_int8_weights_are_per_channel():
-    """Each output channel has a step of its own, in which its largest weight is 127; biases are int32."""
+@pytest.mark.parametrize(
+    ("weights", "kind", "zero_point", "largest"),
+    [
+        ("8-bit weights", np.int8, 0, 127),
+        ("unsigned 8-bit weights", np.uint8, 128, 127),
+        ("7-bit weights", np.int8, 0, 63),
+    ],
+)
+def test_int8_weights_are_per_channel(weights, kind, zero_point, largest):
+    """Each output channel has a step of its own, where its largest weight is 127 or 63; biases are int32."""
     net = network(VARIANTS[0])
-    graph = onnx.load_from_string(quantization.write(net, noise(1, 3, 128, 128))).graph
+    model = quantization.write(net, noise(1, 3, 128, 128), quantization.WEIGHTS[weights])
+    graph = onnx.load_from_string(model).graph
     constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
     for path, module in net.named_modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             weight, bias = constants[f"{path}.weight.quantized"], constants[f"{path}.bias.quantized"]
-            assert weight.dtype == np.int8
+            assert weight.dtype == kind
+            assert set(constants[f"{path}.weight.zero_point"].tolist()) == {zero_point}
             assert bias.dtype == np.int32
             assert weight.shape == tuple(module.weight.shape)
-            assert (np.abs(weight.reshape(len(weight), -1).astype(int)).max(axis=1) == 127).all()
+            rows = weight.reshape(len(weight), -1).astype(int) - zero_point
+            assert (np.abs(rows).max(axis=1) == largest).all()
             assert constants[f"{path}.weight.scale"].shape == (len(module.weight),)
     behind_relu = [values for name, values in constants.items() if name.endswith(".relu.zero_point")]
     assert len(behind_relu) == 27
@@ -192,6 +234,6 @@ def test_channels_of_no_weight():
     part[0].weight.data[:] = torch.tensor([[1.0, -1.0], [1e-12, 0.0], [0.0, 0.0]])[:, :, None, None]
     part[0].bias.data[:] = torch.tensor([0.0, 2.0, 0.0])
     image = noise(1, 2, 8, 8)
-    output = run(quantization.write(part, image), image)
+    output = run(quantization.write(part, image), image, in_floats=True)
     assert output[0, 1] == pytest.approx(2, abs=0.05)
     assert output[0, 2] == pytest.approx(0, abs=0)

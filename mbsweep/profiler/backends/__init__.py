@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from mbsweep.profiler.prepared import Prepared
+    from mbsweep.profiler.quantization import Weights
 
 
 class Backend(Protocol):
@@ -42,6 +43,14 @@ class Backend(Protocol):
         its own, so settings of the whole process may be made here. Denormals are flushed in the calling
         thread; threads that the runtime keeps must flush them, too.
         """
+
+
+@runtime_checkable
+class ChoosesWeights(Protocol):
+    """A backend whose int8 weights are held in a way that its runtime gets right on this processor."""
+
+    def int8_weights(self, kept: str = "") -> Weights:
+        """The way; that of the name `kept` while it is right. Raises MbsweepError where none is."""
 
 
 @runtime_checkable
@@ -80,6 +89,17 @@ def keeps_files(config: LatencyConfig) -> bool:
     return getattr(BACKENDS[config.backend], "keeps_files", False) or config.precision == "int8"
 
 
+def unavailable(config: LatencyConfig) -> str:
+    """Why this machine cannot run a configuration of a runtime that can; empty where it can."""
+    if config.device == "cuda":
+        import torch
+
+        if not torch.cuda.is_available():
+            return "no CUDA device on this machine"
+    lacks = getattr(BACKENDS[config.backend], "lacks", None)
+    return str(lacks(config)) if lacks else ""
+
+
 def lacking(config: LatencyConfig) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     """(field, what the configuration asks for, what the backend has instead) of all that it lacks."""
     options = BACKENDS[config.backend].options
@@ -110,4 +130,6 @@ def asked(**settings: object) -> LatencyConfig:
     if config.threads > usable_cores():
         raise MbsweepError(f"threads is {config.threads}; {usable_words()}")
     check_installed(config.backend)
+    if reason := unavailable(config):
+        raise MbsweepError(f"{config.backend} at {config.precision}: {reason}")
     return config

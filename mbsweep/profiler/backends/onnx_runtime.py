@@ -8,9 +8,11 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from mbsweep.profiler.prepared import Prepared
+from mbsweep.profiler.backends.onnx_file import LoadsOnnx
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
     from numpy.typing import NDArray
     from torch import nn
@@ -20,22 +22,26 @@ if TYPE_CHECKING:
 WARMUP_CALLS = 5  # of layer_times
 
 
-class OnnxRuntime:
+class OnnxRuntime(LoadsOnnx):
     """The network as an ONNX file, with all of the runtime's graph optimisations."""
 
+    name = "onnxruntime"
     packages: ClassVar[tuple[str, ...]] = ("onnxruntime", "onnx")
     options: ClassVar[dict[str, tuple[str, ...]]] = {"precision": ("fp32", "int8")}
 
-    def prepare(self, module: nn.Module, image: NDArray[np.float32], config: LatencyConfig) -> Prepared:
+    def load(
+        self, model: bytes, image: NDArray[np.float32], config: LatencyConfig
+    ) -> Callable[[], NDArray[np.float32]]:
         """A call of one InferenceSession, with the image and the logits as NumPy arrays."""
         import onnxruntime
 
-        from mbsweep.profiler.quantization import onnx_file
-
-        model = onnx_file(module, image, config.precision)
         session = onnxruntime.InferenceSession(model, _options(config), providers=["CPUExecutionProvider"])
         feed = {"image": image}
-        return Prepared(lambda: session.run(None, feed)[0], len(model))
+        return lambda: session.run(None, feed)[0]
+
+    def factor(self, scale: NDArray[np.float32], step: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Its order of the two operations: another gives another last bit, and other integers."""
+        return scale / step
 
     def layer_times(
         self, module: nn.Module, image: NDArray[np.float32], config: LatencyConfig, calls: int
@@ -48,9 +54,8 @@ class OnnxRuntime:
         import onnxruntime
 
         from mbsweep.profiler.onnx_graph import layer_of, operations
-        from mbsweep.profiler.quantization import onnx_file
 
-        model = onnx_file(module, image, config.precision)
+        model = self.file(module, image, config.precision)
         with tempfile.TemporaryDirectory() as folder:
             options = _options(config)
             options.enable_profiling = True
@@ -81,5 +86,5 @@ def _options(config: LatencyConfig) -> Any:
     # Between two visits to this network others run: its threads must not spin through their time.
     options.add_session_config_entry("session.force_spinning_stop", "1")
     # Not session.x64quantprecision, a guard against the overflow of which `quantization` speaks: it made int8
-    # 2.4 times slower, on a CPU that has VNNI and needs no guard.
+    # 2.4 times slower, on a CPU that has VNNI and needs no guard. `int8_probe` finds what needs none.
     return options

@@ -6,9 +6,11 @@ import sys
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from mbsweep.profiler.prepared import Prepared
+from mbsweep.profiler.backends.onnx_file import LoadsOnnx
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
     from numpy.typing import NDArray
     from torch import nn
@@ -18,24 +20,28 @@ if TYPE_CHECKING:
 WARMUP_CALLS = 5  # of layer_times
 
 
-class OpenVino:
+class OpenVino(LoadsOnnx):
     """The network as an ONNX file, with all of the runtime's graph optimisations; one stream, one request.
 
-    bf16: the fp32 file, with the runtime told to calculate in bfloat16. int8: ONNX Runtime's file.
+    bf16: the fp32 file, with the runtime told to calculate in bfloat16. int8: the file
+    of ONNX Runtime, but that each runtime has the weights that it gets right on this processor.
     """
 
+    name = "openvino"
     packages: ClassVar[tuple[str, ...]] = ("openvino", "onnx")
     options: ClassVar[dict[str, tuple[str, ...]]] = {"precision": ("fp32", "bf16", "int8")}
 
-    def prepare(self, module: nn.Module, image: NDArray[np.float32], config: LatencyConfig) -> Prepared:
-        """A synchronous call of one InferRequest; its input and output lie in memory that the runtime knows.
+    def lacks(self, config: LatencyConfig) -> str:
+        """bf16, on a CPU without: OpenVINO would take fp32, or imitate it in four times the time."""
+        if config.precision != "bf16":
+            return ""
+        known = _imported().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        return "" if "BF16" in known else "this CPU cannot calculate in bf16"
 
-        The size is that of the ONNX file. Raises RuntimeError where the CPU or the runtime does not do what
-        the configuration says.
-        """
-        from mbsweep.profiler.quantization import onnx_file
-
-        model = onnx_file(module, image, config.precision)
+    def load(
+        self, model: bytes, image: NDArray[np.float32], config: LatencyConfig
+    ) -> Callable[[], NDArray[np.float32]]:
+        """A synchronous call of an InferRequest; input and output lie in memory that the runtime knows."""
         request = _request(model, image, config)
         output = request.get_output_tensor().data
 
@@ -43,7 +49,13 @@ class OpenVino:
             request.infer()
             return output  # type: ignore[no-any-return]  # a view of the runtime's memory
 
-        return Prepared(call, len(model))
+        return call
+
+    def factor(self, scale: NDArray[np.float32], step: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Its order of the two operations: another gives another last bit, and other integers."""
+        import numpy as np
+
+        return scale * np.reciprocal(step)
 
     def layer_times(
         self, module: nn.Module, image: NDArray[np.float32], config: LatencyConfig, calls: int
@@ -54,9 +66,9 @@ class OpenVino:
         layers is called "(reorder)", where it changes the memory layout, and "(quantize)".
         """
         from mbsweep.profiler.onnx_graph import layer_of, operations
-        from mbsweep.profiler.quantization import onnx_file
 
-        request = _request(onnx_file(module, image, config.precision), image, config, PERF_COUNT=True)
+        model = self.file(module, image, config.precision)
+        request = _request(model, image, config, PERF_COUNT=True)
         found = operations(module)
         for _ in range(WARMUP_CALLS):
             request.infer()
@@ -75,16 +87,18 @@ class OpenVino:
         }
 
 
-def _request(model: bytes, image: NDArray[np.float32], config: LatencyConfig, **more: object) -> Any:
-    """A request with its input and output in place, of a model that is compiled as the configuration says."""
+def _imported() -> Any:
     # OpenVINO's import would send a report to its makers; it does not where this package cannot be imported.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # None: cannot be imported
     import openvino
 
+    return openvino
+
+
+def _request(model: bytes, image: NDArray[np.float32], config: LatencyConfig, **more: object) -> Any:
+    """A request with its input and output in place, of a model that is compiled as the configuration says."""
+    openvino = _imported()
     core = openvino.Core()
-    if config.precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
-        # OpenVINO would take fp32, or, with AVX-512, imitate bf16 at four times its time.
-        raise RuntimeError("this CPU cannot calculate in bf16")
     wanted = {
         "NUM_STREAMS": 1,
         "INFERENCE_NUM_THREADS": config.threads,

@@ -1,0 +1,62 @@
+"""What the runtimes that load ONNX files share: the file, and what it is to give at int8."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, ClassVar
+
+from mbsweep.profiler.prepared import Prepared
+from mbsweep.space.latency import LatencyConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import nn
+
+    from mbsweep.profiler.quantization import Weights
+
+
+class LoadsOnnx(ABC):
+    """A backend that loads a network as an ONNX file."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def load(
+        self, model: bytes, image: NDArray[np.float32], config: LatencyConfig
+    ) -> Callable[[], NDArray[np.float32]]:
+        """A call of a file on an image."""
+
+    @abstractmethod
+    def factor(self, scale: NDArray[np.float32], step: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What the runtime multiplies a sum of integers of some scale by, to have it in steps."""
+
+    def prepare(self, module: nn.Module, image: NDArray[np.float32], config: LatencyConfig) -> Prepared:
+        """A call of the file. At int8 the image's values are moved to the steps that they are rounded to.
+
+        Raises RuntimeError where the CPU or the runtime does not do what the configuration says.
+        """
+        from mbsweep.profiler.exact import calculate
+
+        model, rounded = self.file(module, image, config.precision), None
+        if config.precision == "int8":
+            image, rounded = calculate(model, image, self.factor)
+        return Prepared(self.load(model, image, config), len(model), rounded=rounded)
+
+    def file(self, module: nn.Module, image: NDArray[np.float32], precision: str) -> bytes:
+        """A network as the ONNX file that is loaded; int8 with weights that this processor gets right."""
+        from mbsweep.profiler import onnx_graph
+        from mbsweep.profiler.quantization import int8_file
+
+        if precision == "int8":
+            return int8_file(module, image, self.int8_weights())
+        return onnx_graph.write(module, image)
+
+    def int8_weights(self, kept: str = "") -> Weights:
+        """How weights are held at int8: see `int8_probe.choose`."""
+        from mbsweep.profiler import int8_probe
+
+        config = LatencyConfig(backend=self.name, precision="int8", threads=1)
+        return int8_probe.choose(self.name, lambda model, image: self.load(model, image, config), kept)
