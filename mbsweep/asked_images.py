@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from mbsweep.accuracy.checkpoint import Checkpoint
 from mbsweep.accuracy.datasets import DATASETS, Dataset, Part, open_dataset
 from mbsweep.accuracy.part_folders import PARTS
-from mbsweep.accuracy.seen import Seen
+from mbsweep.accuracy.source import Seen
 from mbsweep.errors import MbsweepError
 from mbsweep.space.accuracy import DATASET_CONFIGS, Digits, SupernetAccuracy, TrainedAccuracy
 from mbsweep.space.rules import did_you_mean, shown

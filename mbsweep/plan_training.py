@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mbsweep.accuracy.cost import image_s
-from mbsweep.accuracy.datasets import Source, in_bytes, lacking, room
+from mbsweep.accuracy.datasets import in_bytes, lacking, room
 from mbsweep.accuracy.image_listing import class_words
 from mbsweep.accuracy.packages import missing_packages
 from mbsweep.accuracy.part_folders import PARTS
+from mbsweep.accuracy.source import Source
 from mbsweep.accuracy.trained import source_name, supernet_name
 from mbsweep.cache import cache_dir
 from mbsweep.cores import usable_cores

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from mbsweep.accuracy.datasets import DATASETS, Source
+from mbsweep.accuracy.datasets import DATASETS
 from mbsweep.accuracy.image_listing import class_words
+from mbsweep.accuracy.source import Source
 from mbsweep.errors import MbsweepError
 from mbsweep.space.accuracy import SupernetAccuracy, TrainedAccuracy
 from mbsweep.space.sweep import Sweep

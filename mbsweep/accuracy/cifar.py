@@ -9,19 +9,16 @@ import tarfile
 import zlib
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mbsweep.accuracy.contents import LEVELS, content_hashes
 from mbsweep.accuracy.picture import printable
-from mbsweep.accuracy.seen import Seen
+from mbsweep.accuracy.source import Batch, Seen
 from mbsweep.errors import MbsweepError
 from mbsweep.space.accuracy import Cifar, fingerprint
-
-if TYPE_CHECKING:
-    from mbsweep.accuracy.datasets import Batch
 
 VERSION = 1  # raised when the same archive gives other images or parts
 SIDE = 32  # pixels
@@ -114,8 +111,6 @@ class CifarSource:
 
     def batches(self, resolutions: Sequence[int]) -> Iterator[Batch]:
         """The images in the archive's order."""
-        from mbsweep.accuracy.datasets import Batch
-
         self._digest.update(repr((VERSION, self.classes())).encode())
         read = [self._images(member) for member in self._archive.train]
         planes, labels = (np.concatenate(arrays) for arrays in zip(*read, strict=True))

@@ -8,10 +8,10 @@ import json
 import math
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any, NamedTuple, Protocol
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,48 +22,12 @@ from mbsweep.accuracy.image_listing import class_words
 from mbsweep.accuracy.imagefolder import ImageFolderSource
 from mbsweep.accuracy.packages import check_package
 from mbsweep.accuracy.part_folders import PARTS
-from mbsweep.accuracy.seen import Seen
+from mbsweep.accuracy.source import Source
 from mbsweep.cache import cache_dir
 from mbsweep.errors import MbsweepError
 from mbsweep.export import write_file
 
 ID_LENGTH = 8  # hex digits of the content's hash in a data set's id
-
-
-class Batch(NamedTuple):
-    """Some images of one part, at each resolution that was asked for."""
-
-    part: str
-    labels: NDArray[np.int64]  # (images,)
-    contents: NDArray[np.int64]  # (images,): what each is, see `mbsweep.accuracy.contents`
-    images: Mapping[int, NDArray[np.uint8]]  # resolution -> (images, resolution, resolution, 3)
-
-
-class Source(Protocol):
-    """Where images come from. Made for one reading."""
-
-    name: str  # "digits"
-    copies: int  # of the images that are on the disk at once while they are read
-    key: str  # another one whenever the configuration, or the files, are not the same
-
-    @property
-    def reading(self) -> Mapping[str, str]:
-        """How a file becomes what a network sees, in words."""
-
-    def seen(self) -> Seen:
-        """What can be said without reading images."""
-
-    def classes(self) -> tuple[str, ...]:
-        """Their names, in the order of the labels."""
-
-    def batches(self, resolutions: Sequence[int]) -> Iterator[Batch]:
-        """All images: of train, then of validation, then of test."""
-
-    def digest(self) -> str:
-        """SHA-256 of all that decides about images, labels and parts. Known once all batches were read."""
-
-    def notes(self) -> tuple[str, ...]:
-        """What a reader must know, such as files that were left out. Known once all batches were read."""
 
 
 class Part(NamedTuple):

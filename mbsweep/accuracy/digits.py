@@ -12,14 +12,12 @@ from numpy.typing import NDArray
 
 from mbsweep.accuracy.contents import LEVELS, content_hashes
 from mbsweep.accuracy.part_folders import PARTS
-from mbsweep.accuracy.seen import Seen
+from mbsweep.accuracy.source import Batch, Seen
 from mbsweep.errors import MbsweepError
 from mbsweep.space.accuracy import Digits, fingerprint
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from mbsweep.accuracy.datasets import Batch
 
 VERSION = 1  # raised when the same seed gives other images
 CANVAS = 64  # pixels
@@ -74,8 +72,6 @@ class DigitsSource:
 
     def batches(self, resolutions: Sequence[int]) -> Iterator[Batch]:
         """The images, drawn at 64 x 64 pixels and resized from there."""
-        from mbsweep.accuracy.datasets import Batch
-
         for place, (part, (glyphs, labels)) in enumerate(_handwritten(self._config.seed).items()):
             chance = np.random.default_rng([self._config.seed, place])
             # A handwritten digit is the same wherever it is drawn.

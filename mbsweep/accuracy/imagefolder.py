@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -20,13 +20,10 @@ from mbsweep.accuracy.contents import LEVELS, from_sha256
 from mbsweep.accuracy.image_listing import NAMED, ImageFile, Listing, count_of, some_of
 from mbsweep.accuracy.part_folders import PARTS
 from mbsweep.accuracy.picture import Decoded, decode, printable
-from mbsweep.accuracy.seen import Seen
+from mbsweep.accuracy.source import Batch, Seen
 from mbsweep.cache import cache_dir
 from mbsweep.errors import MbsweepError
 from mbsweep.space.accuracy import ImageFolder, fingerprint
-
-if TYPE_CHECKING:
-    from mbsweep.accuracy.datasets import Batch
 
 VERSION = 1  # raised when the same files give other images or parts
 BATCH = 256  # images
@@ -114,8 +111,6 @@ class ImageFolderSource:
         A part depends on the contents of all files, so all are decoded, once, before the first batch. They
         wait in unnamed files next to the cache.
         """
-        from mbsweep.accuracy.datasets import Batch
-
         folder = cache_dir() / "datasets"
         folder.mkdir(parents=True, exist_ok=True)
         with contextlib.ExitStack() as stack:

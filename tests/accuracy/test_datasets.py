@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from mbsweep.accuracy import digits
-from mbsweep.accuracy.datasets import DATASETS, PARTS, Batch, open_dataset
-from mbsweep.accuracy.seen import Seen
+from mbsweep.accuracy.datasets import DATASETS, PARTS, open_dataset
+from mbsweep.accuracy.source import Batch, Seen
 from mbsweep.errors import MbsweepError
 from mbsweep.space.accuracy import DATASET_CONFIGS, Digits
 
