@@ -536,6 +536,35 @@ def test_a_narrower_target_goes_on(tmp_path, with_worker):
     assert _visits_of(folder) == _each_in_rounds(20)
 
 
+def test_what_is_noisy_is_measured_again_in_the_same_run(tmp_path, with_worker):
+    """`--again noisy`: of three networks one is unsteady, and it alone is visited anew; by its name, all are.
+
+    The visits of before are kept. What is no configuration is refused, with the names that are.
+    """
+    folder, sweep = tmp_path / "run", _adaptive(tmp_path, 2, rounds=14)
+    with_worker(stand_in.toy(spread_pct={R160: 8}))
+    go_on(sweep, folder)
+    first = visits(folder)
+    again = call("run", sweep, "--out", folder, "--again", "noisy")
+    assert f"{TORCH}: 1 of 3 are measured again\n" in again.stderr
+    second = visits(folder)
+    assert first.keys() == second.keys()
+    changed = {key for key in first if first[key] != second[key]}
+    assert changed == {(TORCH, R160, number) for number in range(14)}
+    assert query(folder, "SELECT name, count(*) FROM old_visits GROUP BY 1") == [(R160, 14)]
+
+    again = call("run", sweep, "--out", folder, "--again", TORCH)
+    assert f"{TORCH}: 3 of 3 are measured again\n" in again.stderr
+    assert all(row != second[key] for key, row in visits(folder).items())
+    assert open_run(folder).table()["error"].isna().all()
+
+    before = contents(folder)
+    assert refusal(call("run", sweep, "--out", folder, "--again", "noise")) == (
+        f"--again is 'noise'; expected noisy or {TORCH}; did you mean 'noisy'?"
+    )
+    assert contents(folder) == before
+
+
 def test_what_is_settled_stays_settled(tmp_path, with_worker):
     """Forty networks, each as noisy as the machine: when the run has ended, no row asks for another, although
     the yardsticks' later visits have changed what is known of the drift at the last ones.
