@@ -29,7 +29,16 @@ PHOTOGRAPHS = {  # package -> where it keeps them, and which
     ),
     "plasma-workspace-wallpapers": (
         "wallpapers/{}/contents/images/2560x1600.jpg",
-        ("Autumn", "BytheWater", "FallenLeaf", "ColorfulCups", "Kite", "ColdRipple", "EveningGlow", "Shell"),
+        (
+            "Autumn",
+            "BytheWater",
+            "FallenLeaf",
+            "ColorfulCups",
+            "Kite",
+            "ColdRipple",
+            "EveningGlow",
+            "OneStandsOut",
+        ),
     ),
 }
 

@@ -403,9 +403,7 @@ def train(
     depth: GivenDepth = None,
     stem_stride: GivenStemStride = None,
     epochs: Annotated[int, typer.Option(help="Epochs.")] = 12,
-    batch: Annotated[
-        int | None, typer.Option(help="Images per step; default 64, of few images 32 or 16.")
-    ] = None,
+    batch: Annotated[int | None, typer.Option(help="Images per step; default 64, of few images 32.")] = None,
     optimizer: Annotated[str, typer.Option(help="sgd or adamw.")] = "sgd",
     learning_rate: Annotated[
         float | None, typer.Option(help="The highest of the schedule; default: follows batch and optimizer.")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mbsweep.accuracy.guessing import Guessing
 from mbsweep.accuracy.published import latency_rows
 from mbsweep.accuracy.trained import trained_accuracies
 from mbsweep.pipeline import Silent, enter_sweep
@@ -193,8 +194,9 @@ def trained_run(
                 blob = np.packbits(hits).tobytes()
                 ended = (state, EPOCHS, 99.0 if state == "done" else None, len(hits), blob)
                 store.add_training(source, TrainingRow(variant.id, seed, last, session, 1, *ended))
+        guessing, trainings = Guessing(loss=2.3, top1_pct=14.0), store.trainings(source)
         known = trained_accuracies(
-            sweep.accuracy, source, dataset, variants, store.trainings(source), store.epochs(source), {}
+            sweep.accuracy, source, dataset, variants, trainings, store.epochs(source), guessing, {}
         )
         store.set_accuracies(
             (variant.id, "fp32", *astuple(accuracy))

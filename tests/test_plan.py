@@ -417,14 +417,14 @@ def test_hostile_files_are_refused_at_once(name, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("accuracy", "expected"),
     [
-        # 8,000 images: 1,000 steps of 64. 100 images: 25 of 16, and fewer of 32.
+        # 8,000 images: 1,000 steps of 64. 100 images: 6 of 64.
         (
             "{source: trained, recipe: {epochs: 8}}",
             "2 trainings of 8 epochs, batch 64, rate 0.8 (seeds 0, 1)",
         ),
         (
             "{source: trained, dataset: {name: digits, train: 100}, recipe: {epochs: 4}}",
-            "2 trainings of 4 epochs, batch 16, rate 0.2 (seeds 0, 1)",
+            "2 trainings of 4 epochs, batch 32, rate 0.4 (seeds 0, 1)",
         ),
     ],
 )

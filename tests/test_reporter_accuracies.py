@@ -93,7 +93,7 @@ def test_how_accuracies_were_obtained(trained):
         "which images happen to be in the test part and which seeds happened to be drawn",
     ):
         assert words in text
-    assert found["recipe"].startswith("4 epochs, batch 16, optimizer sgd, learning rate 0.2,")
+    assert found["recipe"].startswith("4 epochs, batch 32, optimizer sgd, learning rate 0.4,")
     assert "warmup 20 %" in found["recipe"]
     assert "bn shift 0.5, clip 2 %" in found["recipe"]
     assert "flip yes" in found["recipe"]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 SEED = integer(0, 2**32 - 1, 0)
 # What a recipe has that does not say them: the first batch of these with which there are so many steps, and
 # the rate for the first of them, in proportion to the batch.
-BATCHES, LEAST_STEPS = (64, 32, 16), 200
+BATCHES, LEAST_STEPS = (64, 32), 200
 SGD_RATE, ADAMW_RATE = 0.8, 0.01
 EXTRAPOLATED = "; extrapolated: "  # in a prediction's note: what follows is about its variant alone
 UNRELIABLE = "its ranking is not to be relied on"  # in the note of a supernet's accuracies

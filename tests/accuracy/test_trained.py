@@ -217,8 +217,8 @@ def test_before_training_every_variant_has_its_reason(precision, reason):
     for accuracy in accuracies:
         assert math.isnan(accuracy.top1_pct)
         assert accuracy.kind == "trained"
-        # 60 images, 12 epochs: 720 / 16 are 45 steps, and of more there are too few
-        expected = f"trained on {accuracy.dataset}, 12 epochs, batch 16, rate 0.2 (recipe "
+        # 60 images, 12 epochs: 720 / 64 are 11 steps, too few
+        expected = f"trained on {accuracy.dataset}, 12 epochs, batch 32, rate 0.4 (recipe "
         assert accuracy.source.startswith(expected)
         assert accuracy.dataset.startswith("digits-")
         assert accuracy.reason == reason
