@@ -14,7 +14,7 @@ from mbsweep.reporter.curves import MAX_LINES, combined, learning_curves, thinne
 from mbsweep.reporter.figures import scatter
 from mbsweep.reporter.hover import accuracy_words
 
-SOURCE = r"trained on digits-[0-9a-f]{8}, 4 epochs \(recipe [0-9a-f]{6}\)"
+SOURCE = r"trained on digits-[0-9a-f]{8}, 4 epochs, batch 32, rate 0\.4 \(recipe [0-9a-f]{6}\)"
 STALLED, PARTLY = "mobilenet_v1_w0.5_r32_d5_n10", "mobilenet_v1_w0.5_r48_d5_n10"
 
 
@@ -78,7 +78,12 @@ def test_reasons_of_all_kinds_are_counted(trained):
 
 def test_a_remark_about_an_accuracy_is_a_doubt(trained):
     """The network of which one seed stalled has an accuracy, of the other."""
-    assert accuracy_doubts(*parts_of(trained)) == ["accuracy of 1 variant: a seed stalled at chance."]
+    parts, table = parts_of(trained)
+    assert accuracy_doubts(parts, table) == ["accuracy of 1 variant: a seed stalled at chance."]
+    late = "seed 0 started late: no better than guessing for 5 of 6 epochs; what helps: more epochs"
+    assert accuracy_doubts(parts, table.assign(top1_note=late)) == [
+        "accuracy of 3 variants: a seed started late."
+    ]
 
 
 def test_how_accuracies_were_obtained(trained):
