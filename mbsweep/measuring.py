@@ -37,8 +37,8 @@ class Progress(Protocol):
     def say(self, message: str) -> None:
         """One line for the user."""
 
-    def begin(self, task: str, total: int) -> None:
-        """A part of the run with so many steps begins."""
+    def begin(self, task: str, total: int, done: int = 0) -> None:
+        """A part of the run with so many steps begins, or goes on after so many that were done before."""
 
     def advance(self, done: str, steps: int = 1) -> None:
         """So many more steps are done."""
@@ -190,9 +190,8 @@ class Measurement:
         self._store.set_file_bytes(self._config.id, subject.name, file_bytes)
 
     def _visit_in_rounds(self, bench: Bench, active: list[str]) -> None:
-        self._progress.begin(f"{self._config.id}: measure", len(active) * self._config.rounds)
-        for name in active:
-            self._progress.advance(name, len(self._done(name)))
+        before = sum(len(self._done(name)) for name in active)
+        self._progress.begin(f"{self._config.id}: measure", len(active) * self._config.rounds, before)
         for number in range(self._config.rounds):
             due = [name for name in active if number not in self._done(name)]
             if not due:

@@ -43,7 +43,7 @@ class Silent:
     def say(self, message: str) -> None:
         """Nothing."""
 
-    def begin(self, task: str, total: int) -> None:
+    def begin(self, task: str, total: int, done: int = 0) -> None:
         """Nothing."""
 
     def advance(self, done: str, steps: int = 1) -> None:

@@ -69,9 +69,9 @@ class RichProgress:
         """One line for the user."""
         self._bar.console.print(message, markup=False, highlight=False, soft_wrap=True)
 
-    def begin(self, task: str, total: int) -> None:
-        """A part of the run with so many steps begins."""
-        self._task = self._bar.add_task(task, total=total, standing=None)
+    def begin(self, task: str, total: int, done: int = 0) -> None:
+        """A part of the run with so many steps begins; those done before tell nothing of the time left."""
+        self._task = self._bar.add_task(task, total=total, completed=done, standing=None)
         if not self._terminal:
             self.say(f"{task} ({total})")
 

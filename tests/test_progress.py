@@ -27,6 +27,18 @@ def test_steps_are_counted():
     assert " 5/10 " in drawn(use)
 
 
+def test_what_was_done_before_says_nothing_of_the_time_left():
+    """A run that goes on after 900 of 1000 steps: of one step since then no speed can be told."""
+
+    def use(progress):
+        progress.begin("measure", 1000, 900)
+        progress.advance("net")
+
+    line = drawn(use)
+    assert " 901/1000 " in line
+    assert line.endswith("left -:--:--")
+
+
 def test_a_part_that_knows_how_far_it_is_says_so():
     """Nine epochs of 72, a hundredth of the work, and 13 minutes 26 left: as soon as it says so."""
 

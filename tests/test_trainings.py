@@ -35,7 +35,7 @@ class Told:
         """One line for the user."""
         self.messages.append(message)
 
-    def begin(self, task, total):
+    def begin(self, task, total, done=0):
         """A part of the run begins."""
 
     def advance(self, done, steps=1):
