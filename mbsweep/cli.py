@@ -16,7 +16,7 @@ from mbsweep.cores import forget_settings
 from mbsweep.errors import MbsweepError
 from mbsweep.suggest import command
 
-EXIT_FAILURES = 1  # the run went to its end, but some variants failed
+EXIT_FAILURES = 1  # the run went to its end, but some variants failed; or all runs but some were reported
 EXIT_NOTHING_FITS = 1  # as of grep
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
@@ -493,18 +493,24 @@ def report(
     ] = False,
 ) -> None:
     """Write one page for the runs that are named, side by side; or for each run, and an index."""
+    from functools import partial
+
     from mbsweep.accuracy.published import latency_rows
     from mbsweep.reporter.page import write_report
-    from mbsweep.reporter.pictures import draw_pictures, write_pictures
+    from mbsweep.reporter.pictures import canvas, draw_pictures
     from mbsweep.reproduce import printed_sizes
     from mbsweep.results import find_runs, open_run
 
-    opened, empty = ([open_run(path) for path in runs], []) if runs else find_runs(Path("runs"))
+    opened, empty, faults = ([open_run(path) for path in runs], [], []) if runs else find_runs(Path("runs"))
     for folder in empty:
         print(f"{folder} was stopped before it began and is left out", file=sys.stderr)
     pages = [opened] if runs else [[run] for run in opened]
-    # Before any page is written, for it may not be possible.
-    pictures = draw_pictures(pages, latency_rows) if png else [{} for _ in pages]
-    index, *written = write_report(pages, html, latency_rows, printed_sizes)
-    for path in [index, *written, *write_pictures(written, pictures)]:
+    with canvas() if png else contextlib.nullcontext() as tab:  # before any page: there may be no browser
+        draw = partial(draw_pictures, tab, published=latency_rows) if tab else None
+        written = write_report(pages, html, latency_rows, printed_sizes, draw, faults.append)
+    for path in written:
         print(path)
+    if faults:
+        for fault in faults:
+            print(f"left out: {fault}", file=sys.stderr)
+        raise typer.Exit(EXIT_FAILURES)

@@ -15,7 +15,7 @@ from mbsweep.chances import front_chances
 from mbsweep.columns import COLUMNS, COMPARABLE, NUMBERS
 from mbsweep.database import EmptyRunError
 from mbsweep.errors import MbsweepError
-from mbsweep.folder import FILE_NAME
+from mbsweep.folder import holds_run
 from mbsweep.pareto import front
 from mbsweep.space.rules import did_you_mean, shown
 from mbsweep.space.variant import Variant
@@ -146,22 +146,36 @@ def open_run(path: str | Path) -> Run:
         return Run(Path(path))
 
 
-def find_runs(folder: Path) -> tuple[list[Run], list[Path]]:
-    """The runs in a folder, by name, and the folders of those that were stopped before they began.
+def find_runs(folder: Path) -> tuple[list[Run], list[Path], list[str]]:
+    """The runs in a folder, by name; the folders of those that were stopped before they began; and a line for
+    each that is old, damaged or otherwise not to be read.
 
-    Raises MbsweepError where there is no run, or one cannot be read.
+    Raises MbsweepError where there is no run that can be read.
     """
-    runs, empty = [], []
-    for file in sorted(folder.glob(f"*/{FILE_NAME}")):
+    runs, empty, faults = [], [], []
+    for path in _entries(folder):
         try:
-            runs.append(open_run(file.parent))
+            if holds_run(path):
+                runs.append(open_run(path))
         except EmptyRunError:
-            empty.append(file.parent)
+            empty.append(path)
+        except MbsweepError as error:
+            faults.append(str(error))
     if not runs:
         raise MbsweepError(
-            f"no run under {folder}/; make one with `mbsweep run SWEEP`, or name a run's folder"
+            f"no run under {folder}/{f' can be read: {faults[0]}' if faults else ''}; make one with "
+            "`mbsweep run SWEEP`, or name a run's folder"
         )
-    return runs, empty
+    return runs, empty, faults
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise MbsweepError(f"{folder}: cannot be read: {error.strerror}; name a run's folder") from None
 
 
 def combine(runs: Sequence[Run]) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import execute, refusal
 from reporter_runs import (
     HOSTILE,
     PREDICTOR,
@@ -789,6 +790,60 @@ def test_command_writes_the_pages_of_all_runs(tmp_path, monkeypatch):
     result = CliRunner().invoke(app, ["report", "--html", "pages"])
     assert result.exit_code == 0
     assert result.stdout.split() == ["pages/index.html", "pages/one.html", "pages/two.html"]
+
+
+def damaged(run, kind):
+    """A run spoiled in one way; what the message says of it."""
+    file = run / "run.sqlite"
+    if kind == "old":
+        execute(run, "PRAGMA user_version = 3")
+        return "was written by an older mbsweep (run format 3, this one reads "
+    if kind == "cut":
+        file.write_bytes(file.read_bytes()[:5000])
+        return "the file is damaged; restore it from a copy"
+    if kind == "foreign":
+        file.unlink()
+        execute(run, "CREATE TABLE photos (id INTEGER)")
+        return "was not written by mbsweep"
+    if kind == "row":
+        execute(run, "UPDATE visits SET samples = x'00' WHERE rowid = 1")
+        return "are cut short; the file is damaged"
+    execute(run, "UPDATE visits SET variant = 'another' WHERE rowid = 1")
+    return "cannot be shown, for its file is damaged, or mbsweep is at fault: "
+
+
+def test_a_run_that_cannot_be_read_does_not_hide_the_others(tmp_path, monkeypatch):
+    """Old, cut off, another program's, with samples cut short, with those of no variant: each is named in a
+    line, the pages of the others are written, the index lists those, and the exit code is 1.
+    """
+    for name in ("a", "old", "cut", "foreign", "row", "name", "z"):
+        write_run(tmp_path / "runs" / name, WIDTH_RES)
+    kinds = ("old", "cut", "foreign", "row", "name")
+    said = {kind: damaged(tmp_path / "runs" / kind, kind) for kind in kinds}
+    (tmp_path / "runs" / "notes").mkdir()
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["report", "--html", "pages"])
+    assert result.exit_code == 1, result.output
+    assert result.stdout.split() == ["pages/index.html", "pages/a.html", "pages/z.html"]
+    lines = result.stderr.splitlines()
+    assert len(lines) == len(kinds)
+    for kind, words in said.items():
+        assert [line for line in lines if line.startswith(f"left out: runs/{kind}") and words in line], lines
+    index = Page(tmp_path / "pages" / "index.html").text
+    assert "2 pages." in index
+    # One that is asked for by its name is refused.
+    for kind, words in said.items():
+        assert words in refusal(CliRunner().invoke(app, ["report", f"runs/{kind}"]))
+
+
+def test_where_no_run_can_be_read_the_first_is_named(tmp_path, monkeypatch):
+    """And no page is written over."""
+    execute(write_run(tmp_path / "runs" / "old", WIDTH_RES), "PRAGMA user_version = 3")
+    monkeypatch.chdir(tmp_path)
+    message = refusal(CliRunner().invoke(app, ["report"]))
+    assert message.startswith("no run under runs/ can be read: runs/old was written by an older mbsweep ")
+    assert message.endswith("; make one with `mbsweep run SWEEP`, or name a run's folder")
+    assert not (tmp_path / "reports").exists()
 
 
 def test_command_puts_the_runs_that_are_named_on_one_page(tmp_path, monkeypatch):

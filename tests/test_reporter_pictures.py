@@ -14,8 +14,11 @@ from reporter_runs import HOSTILE, WIDTH_RES, hostile_run, many_run, write_run
 
 from mbsweep import MbsweepError, open_run
 from mbsweep.accuracy.published import latency_rows
+from mbsweep.reporter.facts import open_parts
 from mbsweep.reporter.figures import FIGURES
-from mbsweep.reporter.pictures import BROWSERS, canvas, draw_pictures, picture, write_pictures
+from mbsweep.reporter.page import write_report
+from mbsweep.reporter.pictures import BROWSERS, canvas, draw_pictures, picture
+from mbsweep.reproduce import printed_sizes
 
 pytest.importorskip("playwright")
 
@@ -36,11 +39,16 @@ def many(tmp_path_factory):
     return many_run(tmp_path_factory.mktemp("many") / "run")
 
 
+def pictures_of(*runs):
+    """name -> picture of the figures of runs on one page."""
+    with canvas() as tab:
+        return draw_pictures(tab, *open_parts([open_run(run) for run in runs]), latency_rows)
+
+
 @pytest.fixture(scope="module")
 def drawn(many):
     """name -> picture of the figures of a run of eight configurations."""
-    (pictures,) = draw_pictures([[open_run(many)]], latency_rows)
-    return pictures
+    return pictures_of(many)
 
 
 def size(png):
@@ -108,10 +116,7 @@ def test_several_runs_have_the_pictures_of_their_page(tmp_path):
     runs = [write_run(tmp_path / name) for name in ("a", "b")]
     result = call("report", *runs, "--html", tmp_path / "pages", "--png")
     assert result.exit_code == 0, result.output
-    one, both = (
-        size(draw_pictures([group], latency_rows)[0]["accuracy_latency"])[1]
-        for group in ([open_run(runs[0])], [open_run(run) for run in runs])
-    )
+    one, both = (size(pictures_of(*group)["accuracy_latency"])[1] for group in (runs[:1], runs))
     assert size((tmp_path / "pages" / "a+b.accuracy_latency.png").read_bytes())[1] == both > one
 
 
@@ -149,8 +154,7 @@ def test_the_labels_of_a_picture_are_the_numbers_of_their_places(tmp_path):
 def test_thousands_of_points_are_drawn(tmp_path):
     """20,000 of 25,000 variants, as on the page."""
     run = write_run(tmp_path / "run", FINE + "sample: {count: 25000}\n")
-    (pictures,) = draw_pictures([[open_run(run)]], latency_rows)
-    assert coloured(pixels(pictures["params_macs"])) > 100_000
+    assert coloured(pixels(pictures_of(run)["params_macs"])) > 100_000
 
 
 def refused(tmp_path):
@@ -195,9 +199,12 @@ def test_a_tab_that_crashes_is_reported():
 
 def test_a_picture_that_cannot_be_written_is_named(tmp_path):
     """Its place is taken by a folder; the file is named in one line."""
+    run = write_run(tmp_path / "run", "space: {width: [0.5]}\n")
     (tmp_path / "run.ranks.png").mkdir()
     with pytest.raises(MbsweepError, match=r"run\.ranks\.png: cannot be written: Is a directory"):
-        write_pictures([tmp_path / "run.html"], [{"ranks": b"png"}])
+        write_report(
+            [[open_run(run)]], tmp_path, latency_rows, printed_sizes, lambda parts, table: {"ranks": b"png"}
+        )
 
 
 def test_a_command_without_png_needs_no_browser(tmp_path, monkeypatch):

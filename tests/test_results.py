@@ -309,8 +309,9 @@ def test_runs_are_found_by_name(tiny_run, tmp_path):
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
     assert [run.path.name for run in find_runs(tmp_path)[0]] == ["a", "b", "c"]
-    with pytest.raises(MbsweepError, match=r"no run under .*notes/; make one with `mbsweep run SWEEP`"):
-        find_runs(tmp_path / "notes")
+    for nowhere in ("notes", "notes.txt", "missing"):
+        with pytest.raises(MbsweepError, match=rf"no run under .*{nowhere}/; make one with `mbsweep run SWE"):
+            find_runs(tmp_path / nowhere)
 
 
 def test_a_run_tells_its_size(tiny_run):

@@ -37,17 +37,26 @@ MAX_ROWS = 20_000  # more would make the page too heavy to open
 MAX_NAME_BYTES = 200  # of a page's name; file systems allow 255, ending included
 
 PublishedSizes = Callable[[Collection[str]], list[dict[str, Any]]]
+Draw = Callable[[Sequence[Part], pd.DataFrame], dict[str, bytes]]
 
 
 def write_report(
-    pages: Sequence[Sequence[Run]], folder: Path, published: PublishedRows, sizes: PublishedSizes
+    pages: Sequence[Sequence[Run]],
+    folder: Path,
+    published: PublishedRows,
+    sizes: PublishedSizes,
+    draw: Draw | None = None,
+    on_fault: Callable[[str], None] | None = None,
 ) -> list[Path]:
-    """Write a page for each group of runs and index.html into a folder; return their paths, the index first.
+    """Write a page for each group of runs and index.html into a folder; return the paths of all that was
+    written: the index, then the pages, then their pictures.
 
     pages: the runs of each page; their rows stand side by side.
     published: gives published latencies of variants, as rows of the table; they appear as further devices.
     sizes: gives the sizes printed for some variants' ids, as `mbsweep.reproduce.printed_sizes` does.
-    Raises MbsweepError where the folder cannot be written.
+    draw: gives the pictures of a page, by their names, from its runs and their table.
+    on_fault: told, in a line, of a page whose runs cannot be shown; without it that is raised at once.
+    Raises MbsweepError where the folder cannot be written, or the only page.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -55,15 +64,37 @@ def write_report(
         reason = getattr(error, "strerror", None) or error
         raise MbsweepError(f"{folder}: cannot be written: {reason}; choose another --html folder") from None
     entries: list[dict[str, Any]] = []
+    pictures = []
     for runs, name in zip(pages, _file_names(pages), strict=True):
-        parts, table = facts.open_parts(runs)
-        write_file(folder / name, _bytes(render(parts, table, published, sizes)))
+        try:
+            parts, table = facts.open_parts(runs)
+            page, said = render(parts, table, published, sizes), facts.facts(parts, table)
+        except Exception as error:  # a file that is damaged can say anything
+            if on_fault is None:
+                raise
+            if len(pages) == 1:
+                raise MbsweepError(_fault(runs, error)) from error
+            on_fault(_fault(runs, error))
+            continue
+        write_file(folder / name, _bytes(page))
+        for figure, content in (draw(parts, table) if draw else {}).items():
+            pictures.append(folder / f"{name.removesuffix('.html')}.{figure}.png")
+            write_file(pictures[-1], content)
         starts = [session["started_utc"] for part in parts for session in part.about["sessions"]]
         entries.append({"link": quote(os.fsencode(name)), "file": name, "last": max(starts, default="")})
-        entries[-1] |= {"title": title(parts), "parts": parts, "facts": facts.facts(parts, table)}
+        entries[-1] |= {"title": title(parts), "parts": parts, "facts": said}
     index = _environment().get_template("index.html").render(entries=entries, generated=_now(), **_program())
     write_file(folder / "index.html", _bytes(index))
-    return [folder / "index.html", *(folder / entry["file"] for entry in entries)]
+    return [folder / "index.html", *(folder / entry["file"] for entry in entries), *pictures]
+
+
+def _fault(runs: Sequence[Run], error: Exception) -> str:
+    """What is wrong with a page's runs, in a line that names them."""
+    if isinstance(error, MbsweepError):
+        return str(error)
+    named = ", ".join(str(run.path) for run in runs)
+    words = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+    return f"{named}: cannot be shown, for its file is damaged, or mbsweep is at fault: {words}"
 
 
 def title(parts: Sequence[Part]) -> str:

@@ -16,12 +16,11 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from mbsweep.errors import MbsweepError
-from mbsweep.export import write_file
 from mbsweep.reporter.curves import learning_curves
-from mbsweep.reporter.facts import open_parts
+from mbsweep.reporter.facts import Part
 from mbsweep.reporter.figures import FIGURES
 from mbsweep.reporter.page import curves_of, thinned, with_published
-from mbsweep.results import PublishedRows, Run
+from mbsweep.results import PublishedRows
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -43,33 +42,18 @@ _DRAW = """async ([text, width, scale]) => {
 }"""
 
 
-def draw_pictures(pages: Sequence[Sequence[Run]], published: PublishedRows) -> list[dict[str, bytes]]:
-    """For the runs of each page, the figures that the page shows: name in FIGURES, or curves -> PNG.
+def draw_pictures(
+    tab: Page, parts: Sequence[Part], table: pd.DataFrame, published: PublishedRows
+) -> dict[str, bytes]:
+    """The figures of the page of some runs: name in FIGURES, or curves -> PNG.
 
-    pages, published: as in write_report. Raises MbsweepError where Playwright or a browser is missing or
-    cannot draw.
+    tab: from `canvas`. parts, table: as `mbsweep.reporter.facts.open_parts` gives them. published: as in
+    `write_report`.
     """
-    with canvas() as tab:
-        found = []
-        for runs in pages:
-            parts, table = open_parts(runs)
-            found.append(_pictures(tab, thinned(with_published(table, published)), curves_of(parts)))
-        return found
-
-
-def _pictures(tab: Page, table: pd.DataFrame, epochs: pd.DataFrame) -> dict[str, bytes]:
-    figures = {name: make(table) for name, make in FIGURES.items()} | {"curves": learning_curves(epochs)}
+    rows = thinned(with_published(table, published))
+    figures = {name: make(rows) for name, make in FIGURES.items()}
+    figures["curves"] = learning_curves(curves_of(parts))
     return {name: picture(tab, figure) for name, figure in figures.items() if figure is not None}
-
-
-def write_pictures(pages: Sequence[Path], pictures: Sequence[dict[str, bytes]]) -> list[Path]:
-    """Write the pictures of each page beside it, named `PAGE.FIGURE.png`; return their paths."""
-    written = []
-    for page, drawn in zip(pages, pictures, strict=True):
-        for name, content in drawn.items():
-            written.append(page.with_name(f"{page.stem}.{name}.png"))
-            write_file(written[-1], content)
-    return written
 
 
 @contextmanager
