@@ -2,27 +2,76 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import hashlib
 import os
+import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mbsweep.errors import MbsweepError
-from mbsweep.export import write_file
+from mbsweep.files import expanded, keep, read_kept, temporary_folder
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from torch import nn
 
+_PARTS = ("files", "datasets", "yardsticks")  # folders that must be writable where they are there
+
 
 def cache_dir() -> Path:
-    """MBSWEEP_CACHE, or mbsweep's folder in the user's cache folder. It may be deleted at any time."""
+    """MBSWEEP_CACHE, or mbsweep's folder in the user's cache folder. It may be deleted at any time.
+
+    Where that cannot be had (no home, no permission, a file in its place) it is a temporary folder of this
+    process and those that it starts, and stderr is told: what is made then is made anew the next time.
+    """
+    home = os.path.expanduser("~")  # stays "~" where nobody knows it
     if given := os.environ.get("MBSWEEP_CACHE"):
-        return Path(given)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mbsweep"
+        return _usable(expanded(given))
+    if base := os.environ.get("XDG_CACHE_HOME"):
+        return _usable(expanded(base) / "mbsweep")
+    return _usable(None if home == "~" else Path(home, ".cache", "mbsweep"))
+
+
+@functools.cache
+def _usable(wanted: Path | None) -> Path:
+    try:
+        if wanted is None:
+            raise OSError("there is no home folder")
+        wanted.mkdir(parents=True, exist_ok=True)
+        for folder in (wanted, *(wanted / name for name in _PARTS)):
+            if folder == wanted or folder.exists():
+                tempfile.TemporaryFile(dir=folder).close()
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = getattr(error, "strerror", None) or error
+        of = "" if wanted is None else f" {wanted}"
+        print(
+            f"warning: the cache{of} cannot be used: {reason}; what takes long is made anew by each command: "
+            "set MBSWEEP_CACHE to a writable folder",
+            file=sys.stderr,
+        )
+        return _own()
+    return wanted
+
+
+@functools.cache
+def _own() -> Path:
+    """A cache that goes with this process; those that it starts use it, too."""
+    stack = ExitStack()
+    try:
+        folder = stack.enter_context(temporary_folder(Path(tempfile.gettempdir()), "mbsweep-cache"))
+    except OSError as error:
+        raise MbsweepError(
+            f"no temporary folder can be made: {error.strerror or error}; set TMPDIR to a writable folder"
+        ) from None
+    atexit.register(stack.close)
+    os.environ["MBSWEEP_CACHE"] = str(folder)
+    return folder
 
 
 def content_key(module: nn.Module, image: NDArray[np.float32], *settings: str) -> str:
@@ -38,38 +87,10 @@ def content_key(module: nn.Module, image: NDArray[np.float32], *settings: str) -
 
 
 def cached(key: str, ending: str, make: Callable[[], bytes]) -> bytes:
-    """The kept file of this key, or else what `make` gives, kept for the next time.
-
-    Raises MbsweepError where the cache cannot be written.
-    """
+    """The kept file of this key, or else what `make` gives, kept for the next time if that is possible."""
     path = cache_dir() / "files" / f"{key}.{ending}"
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        pass
-    except OSError as error:
-        raise _unusable(path, error.strerror or str(error)) from None
-    data = make()
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_file(path, data)
-    except OSError as error:
-        raise _unusable(path, error.strerror or str(error)) from None
-    except MbsweepError as error:
-        raise MbsweepError(f"{error}; set MBSWEEP_CACHE to a writable folder") from None
+    data = read_kept(path)
+    if data is None:
+        data = make()
+        keep(path, data)
     return data
-
-
-def check_writable() -> None:
-    """MbsweepError where nothing can be kept in the cache."""
-    folder = cache_dir() / "files"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise _unusable(folder, error.strerror or str(error)) from None
-
-
-def _unusable(path: Path, reason: str) -> MbsweepError:
-    return MbsweepError(f"{path}: the cache cannot be used: {reason}; set MBSWEEP_CACHE to a writable folder")

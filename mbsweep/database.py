@@ -22,6 +22,10 @@ class EmptyRunError(MbsweepError):
         super().__init__(f"{folder} is a run that was stopped before it began; run its sweep again")
 
 
+class UnreadableError(MbsweepError):
+    """The file is damaged, or of another format."""
+
+
 class Database:
     """An open file. Use `write` or `read`, as a context manager."""
 
@@ -103,7 +107,7 @@ class Database:
             whose, advice = (
                 ("a newer", "upgrade mbsweep") if version > FORMAT else ("an older", "measure it anew")
             )
-            raise MbsweepError(
+            raise UnreadableError(
                 f"{self.folder} was written by {whose} mbsweep (run format {version}, this one reads "
                 f"{FORMAT}); {advice}, or choose another folder"
             )
@@ -145,7 +149,8 @@ def explained(folder: Path, reading: bool = False) -> Iterator[None]:
         elif "locked" in text:
             advice = "another program holds it; close that and try again"
         else:
-            advice = (
-                "the file is damaged; restore it from a copy, or choose another --out. It was left as it is"
-            )
+            raise UnreadableError(
+                f"{folder / FILE_NAME}: {text}; the file is damaged; restore it from a copy, or choose "
+                "another --out. It was left as it is"
+            ) from None
         raise MbsweepError(f"{folder / FILE_NAME}: {text}; {advice}") from None

@@ -16,8 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mbsweep.errors import MbsweepError
-from mbsweep.export import write_file
+from mbsweep.files import keep, read_kept
 from mbsweep.summary import LOW, MIN_VISITS
 
 Key = tuple[int, int]  # session and round of a visit
@@ -158,8 +157,8 @@ class Calibration(NamedTuple):
 def calibrated(path: Path) -> dict[str, float]:
     """Yardstick -> its reference latency in ns, as a device's file has them; empty where it is none."""
     try:
-        kept = {str(name): float(ns) for name, ns in json.loads(path.read_text()).items()}
-    except (OSError, ValueError, AttributeError, TypeError):
+        kept = {str(name): float(ns) for name, ns in json.loads(read_kept(path) or b"{}").items()}
+    except (ValueError, AttributeError, TypeError):
         return {}
     return kept if all(0 < ns < math.inf for ns in kept.values()) else {}
 
@@ -193,9 +192,5 @@ def calibrate(path: Path, calm_ns: Mapping[str, float], is_enough: bool) -> Cali
 
 
 def _keep(path: Path, calm_ns: Mapping[str, float]) -> str:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_file(path, json.dumps(calm_ns, indent=1).encode())
-    except (OSError, MbsweepError) as error:
-        return f"the calibration of the yardsticks cannot be kept: {error}"
-    return ""
+    fault = keep(path, json.dumps(calm_ns, indent=1).encode())
+    return f"the calibration of the yardsticks cannot be kept: {fault}" if fault else ""

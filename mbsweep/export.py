@@ -1,50 +1,17 @@
-"""DataFrame -> file. What stood there before is replaced whole or not at all."""
+"""DataFrame -> file."""
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
-import os
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mbsweep.errors import MbsweepError
+from mbsweep.files import write_file
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-def write_file(path: Path, content: bytes) -> None:
-    """Write a file so that a reader sees the old content or the new, also if the disk is full.
-
-    Raises MbsweepError where it cannot be written.
-    """
-    try:
-        if path.exists() and not path.is_file():  # a pipe or a device; a directory raises below
-            with path.open("wb") as file:
-                file.write(content)
-            return
-        target = path.resolve()  # a link stays, and what it points to is replaced
-        descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{path.name[:50]}.")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            umask = os.umask(0)
-            os.umask(umask)
-            Path(temporary).chmod(0o666 & ~umask)  # mkstemp's files are private
-            Path(temporary).replace(target)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                Path(temporary).unlink()
-            raise
-    except (OSError, ValueError) as error:
-        raise MbsweepError(
-            f"{path}: cannot be written: {getattr(error, 'strerror', None) or error}"
-        ) from None
 
 
 def write_table(frame: pd.DataFrame, format_: str, output: Path | None) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mbsweep.errors import MbsweepError
-from mbsweep.export import write_file
+from mbsweep.files import write_file
 from mbsweep.profiler.backends import asked
 from mbsweep.profiler.backends.executorch import pte_file
 from mbsweep.profiler.backends.onnx_runtime import OnnxRuntime

@@ -14,13 +14,13 @@ from mbsweep.accuracy.datasets import Dataset, open_dataset
 from mbsweep.accuracy.packages import missing_packages
 from mbsweep.accuracy.predicted import Points
 from mbsweep.accuracy.published import tables
-from mbsweep.cache import check_writable
+from mbsweep.cache import cache_dir
 from mbsweep.cores import usable_cores, usable_cpus, usable_words
 from mbsweep.errors import MbsweepError
 from mbsweep.measuring import Measurement, Progress, begin, kept_weights, set_aside
 from mbsweep.possible import check_space
 from mbsweep.predicting import predict
-from mbsweep.profiler.backends import BACKENDS, check_installed, keeps_files, lacking
+from mbsweep.profiler.backends import BACKENDS, check_installed, lacking
 from mbsweep.profiler.bench import Bench
 from mbsweep.profiler.device import this_device, versions
 from mbsweep.profiler.subject import Subject
@@ -165,8 +165,8 @@ def _check_machine(sweep: Sweep) -> None:
     """MbsweepError where this machine or what is installed on it cannot do what the sweep asks for."""
     for _, lack in machine_lacks(sweep):
         raise lack
-    if any(keeps_files(config) for config in sweep.latency):
-        check_writable()
+    if sweep.latency:
+        cache_dir()  # which tells where it cannot be had
     for message in missing_packages(sweep.accuracy):
         raise MbsweepError(message)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from contextlib import closing
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mbsweep.cache import cache_dir
-from mbsweep.database import FORMAT
+from mbsweep.database import FORMAT, UnreadableError
+from mbsweep.errors import MbsweepError
+from mbsweep.files import temporary_folder
+from mbsweep.folder import FILE_NAME
 from mbsweep.measuring import Measurement, Progress, begin, device_of, kept_weights, set_aside
 from mbsweep.profiler.bench import Bench
 from mbsweep.profiler.predictor import (
@@ -102,7 +107,7 @@ def measure_parts(
     wholes = [Subject.of(blocks.space.variant(int(place)), is_checked=False) for place in networks]
     subjects = [*parts, *wholes, *also]
     device, found = device_of(config, bench)
-    with Store.write(blocks_folder(device["id"], config)) as cache:
+    with _kept_blocks(blocks_folder(device["id"], config)) as cache:
         if noisy_only is not None:
             set_aside(cache, config, subjects, noisy_only, progress)
         measurement = Measurement(cache, config, subjects, progress)
@@ -122,6 +127,25 @@ def blocks_folder(device: str, config: LatencyConfig) -> Path:
     Those of another run format lie elsewhere: they cannot be read.
     """
     return cache_dir() / f"blocks-{FORMAT}" / device / config.id
+
+
+@contextmanager
+def _kept_blocks(folder: Path) -> Iterator[Store]:
+    """What is known of a device's blocks: made anew where it is damaged, and for this run alone where it
+    cannot be written, or another run of the same sort is about it.
+    """
+    with ExitStack() as stack:
+        try:
+            try:
+                store = Store.write(folder)
+            except UnreadableError:
+                for name in (FILE_NAME, f"{FILE_NAME}-journal"):
+                    (folder / name).unlink(missing_ok=True)
+                store = Store.write(folder)
+        except (MbsweepError, OSError):
+            parent = Path(tempfile.gettempdir())
+            store = Store.write(stack.enter_context(temporary_folder(parent, "mbsweep-blocks")))
+        yield stack.enter_context(store)
 
 
 def _known(

@@ -20,6 +20,7 @@ from mbsweep.accuracy.worker import TOLD_EVERY_S, TrainingWorker
 from mbsweep.child import AnswerError, CrashError
 from mbsweep.cores import threads_each, usable_cores
 from mbsweep.errors import MbsweepError
+from mbsweep.files import remove_dead
 from mbsweep.measuring import Progress
 from mbsweep.profiler.device import device_id, this_device, versions
 from mbsweep.space.accuracy import Recipe, TrainedAccuracy, fingerprint
@@ -71,6 +72,7 @@ class Trainings:
 
     def run(self) -> None:
         """Train what is left, and enter the accuracies. Raises MbsweepError where the disk is full."""
+        self._clear()
         self.enter()
         if not self._queue:
             return
@@ -143,21 +145,28 @@ class Trainings:
             for variant, accuracy in zip(self._variants, found, strict=True)
         )
 
+    def _clear(self) -> None:
+        """Remove what a run that was killed has left: unfinished files, and checkpoints of what had ended."""
+        remove_dead(self._folder)
+        for row in self._store.trainings(self._source):
+            self._remove_checkpoint(row.variant, row.seed)
+
+    def _remove_checkpoint(self, variant: str, seed: int) -> None:
+        with suppress(OSError):
+            self._weights(variant, seed).with_suffix(".checkpoint").unlink(missing_ok=True)
+
     def _started(self, place: int) -> TrainingWorker:
         return TrainingWorker(self._threads, self._devices[place % len(self._devices)])
 
     def _begin(self, worker: TrainingWorker, training: Training) -> Training:
         training.curve.clear()
         training.asked = "begin"
-        worker.begin(training.job, self._dataset, self._checkpoint(training), self._weights(training))
+        weights = self._weights(*training.key)
+        worker.begin(training.job, self._dataset, weights.with_suffix(".checkpoint"), weights)
         return training
 
-    def _weights(self, training: Training) -> Path:
-        variant, seed = training.key
+    def _weights(self, variant: str, seed: int) -> Path:
         return self._folder / f"{variant}_seed{seed}.safetensors"
-
-    def _checkpoint(self, training: Training) -> Path:
-        return self._weights(training).with_suffix(".checkpoint")
 
     def _step(self, worker: TrainingWorker, training: Training) -> bool:
         """Take a worker's answer and ask for what comes next; False where the training is over.
@@ -275,8 +284,7 @@ class Trainings:
             correct,
         )
         self._store.add_training(self._source, row)
-        with suppress(OSError):
-            self._checkpoint(training).unlink(missing_ok=True)
+        self._remove_checkpoint(*training.key)
         self.enter()
 
 

@@ -15,7 +15,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from mbsweep import MbsweepError
 from mbsweep.cache import cache_dir, cached, content_key
 
 
@@ -125,7 +124,7 @@ def test_a_file_is_made_once(cache):
     assert cached(KEY, "pte", make) == b"made 1"
     assert cached("4567", "onnx", make) == b"made 2"
     assert cached(KEY, "onnx", make) == b"made 0"
-    assert contents(cache) == {
+    assert {name: content.partition(b"\n")[2] for name, content in contents(cache).items()} == {
         f"files/{KEY}.onnx": b"made 0",
         f"files/{KEY}.pte": b"made 1",
         "files/4567.onnx": b"made 2",
@@ -222,79 +221,115 @@ def test_the_cache_is_where_it_was_told(monkeypatch, tmp_path):
     assert cache_dir() == tmp_path / "home" / ".cache" / "mbsweep"
 
 
-def test_a_cache_that_is_a_file_is_refused(cache):
-    """Which file, why, and what to set."""
-    cache.write_bytes(b"mine")
-    with pytest.raises(MbsweepError) as refused:
-        cached(KEY, "onnx", lambda: b"made")
+DAMAGES = {
+    "a bit": lambda data: data[:-1] + bytes([data[-1] ^ 1]),
+    "the first 100 bytes": lambda data: data[:100],
+    "a byte less": lambda data: data[:-1],
+    "a byte more": lambda data: data + b" ",
+    "nothing": lambda data: b"",
+    "zeros": lambda data: bytes(len(data)),
+    "of an earlier mbsweep": lambda data: data.partition(b"\n")[2],
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_file_is_made_anew(damage, cache):
+    """Whatever became of it, nobody gets it; and the next time the new one is found."""
+    content = bytes(range(256)) * 4
+    assert cached(KEY, "onnx", lambda: content) == content
     path = cache / "files" / f"{KEY}.onnx"
-    assert str(refused.value) == (
-        f"{path}: the cache cannot be used: Not a directory; set MBSWEEP_CACHE to a writable folder"
-    )
-    assert cache.read_bytes() == b"mine"
+    path.write_bytes(DAMAGES[damage](path.read_bytes()))
+    assert cached(KEY, "onnx", lambda: b"anew") == b"anew"
+    assert cached(KEY, "onnx", lambda: pytest.fail("made again")) == b"anew"
 
 
-def test_a_cache_that_cannot_be_made_is_refused(monkeypatch):
-    """Where the system lets nobody write."""
-    monkeypatch.setenv("MBSWEEP_CACHE", "/proc/mbsweep")
-    with pytest.raises(
-        MbsweepError, match=r"^/proc/mbsweep/files/.*: the cache cannot be used: .*; set MBSW"
-    ):
-        cached(KEY, "onnx", lambda: b"made")
-
-
-READ_ONLY = f"""
-from mbsweep import MbsweepError
-from mbsweep.cache import cached
-print(cached("kept", "onnx", lambda: b"anew").decode())
-try:
-    cached("{KEY}", "onnx", lambda: b"made")
-except MbsweepError as error:
-    print(error)
+UNUSABLE = """
+import sys
+from mbsweep.cache import cache_dir, cached
+for key in ("one", "two"):
+    print(cached(key, "onnx", lambda: b"made").decode(), cached(key, "onnx", lambda: b"anew").decode())
+print(cache_dir())
 """
 
 
-def test_a_read_only_cache_is_read_and_refused(cache):
-    """What lies there is used; what is not there cannot be kept, and nothing is left."""
-    cached("kept", "onnx", lambda: b"kept")
-    (cache / "files").chmod(0o555)
-    before = contents(cache)
+def unusable(before=(), **environment):
+    """What a process says whose cache cannot be had; it makes two files, and finds both again."""
+    environment = {name: text for name, text in (os.environ | environment).items() if text is not None}
     done = subprocess.run(
-        [*as_a_plain_user(), sys.executable, "-c", READ_ONLY], capture_output=True, text=True, check=True
+        [*before, sys.executable, "-c", UNUSABLE], capture_output=True, text=True, check=True, env=environment
     )
-    path = cache / "files" / f"{KEY}.onnx"
-    assert done.stdout.splitlines() == [
-        "kept",
-        f"{path}: cannot be written: Permission denied; set MBSWEEP_CACHE to a writable folder",
-    ]
+    *lines, folder = done.stdout.splitlines()
+    assert lines == ["made made"] * 2
+    assert not os.path.exists(folder)  # it went with the process
+    assert done.stderr.count("\n") == 1
+    return done.stderr
+
+
+ADVICE = "; what takes long is made anew by each command: set MBSWEEP_CACHE to a writable folder\n"
+
+
+def test_a_cache_that_is_a_file_costs_time_only(cache):
+    """It stays as it is; what is made is kept for the process."""
+    cache.write_bytes(b"mine")
+    assert unusable() == f"warning: the cache {cache} cannot be used: File exists{ADVICE}"
+    assert cache.read_bytes() == b"mine"
+
+
+def test_a_cache_that_cannot_be_made_costs_time_only():
+    """Where the system lets nobody write."""
+    said = unusable(MBSWEEP_CACHE="/proc/mbsweep")
+    assert said == f"warning: the cache /proc/mbsweep cannot be used: No such file or directory{ADVICE}"
+
+
+@pytest.mark.parametrize("place", ["", "files"])
+def test_a_read_only_cache_costs_time_only(place, cache):
+    """It, or a folder in it, has no write permission: nothing changes there."""
+    cached("kept", "onnx", lambda: b"kept")
+    (cache / place).chmod(0o555)
+    before = contents(cache)
+    said = unusable(before=as_a_plain_user())
+    assert said == f"warning: the cache {cache} cannot be used: Permission denied{ADVICE}"
     assert contents(cache) == before
-    (cache / "files").chmod(0o755)
+    (cache / place).chmod(0o755)
+
+
+def test_a_read_only_home_costs_time_only(tmp_path):
+    """No cache can be made in it."""
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home").chmod(0o555)
+    said = unusable(as_a_plain_user(), MBSWEEP_CACHE=None, XDG_CACHE_HOME=None, HOME=str(tmp_path / "home"))
+    folder = tmp_path / "home" / ".cache" / "mbsweep"
+    assert said == f"warning: the cache {folder} cannot be used: Permission denied{ADVICE}"
+
+
+def test_without_a_home_the_cache_is_temporary(monkeypatch, capsys):
+    """HOME is not set, and the system does not know the user, as in a container with a number for one."""
+
+    def unknown(uid):
+        raise KeyError(f"getpwuid(): uid not found: {uid}")
+
+    for name in ("MBSWEEP_CACHE", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    folder = cache_dir()
+    assert folder.is_dir()
+    assert capsys.readouterr().err == f"warning: the cache cannot be used: there is no home folder{ADVICE}"
+    # What this process starts uses it, too, and nothing is said twice.
+    assert os.environ["MBSWEEP_CACHE"] == str(folder)
+    assert cache_dir() == folder
+    assert capsys.readouterr().err == ""
 
 
 FULL = f"""
 import resource
-from mbsweep import MbsweepError
 from mbsweep.cache import cached
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
-try:
-    cached("{KEY}", "onnx", lambda: bytes(5000))
-except MbsweepError as error:
-    print(error)
+assert len(cached("{KEY}", "onnx", lambda: bytes(5000))) == 5000
 """
 
 
-def test_a_full_disk_is_told_and_no_half_file_is_used(cache):
-    """The kernel refuses the 1001st byte: one message, and the next process makes the file anew."""
-    done = subprocess.run([sys.executable, "-c", FULL], capture_output=True, text=True, check=True)
-    path = cache / "files" / f"{KEY}.onnx"
-    assert done.stdout == (
-        f"{path}: cannot be written: File too large; set MBSWEEP_CACHE to a writable folder\n"
-    )
-    assert not path.exists()
-    assert cached(KEY, "onnx", lambda: b"made") == b"made"
-
-
-def test_a_full_disk_is_not_filled_further(cache):
-    """What could not be written is taken away: nothing is left that nobody will ever read."""
-    subprocess.run([sys.executable, "-c", FULL], capture_output=True, check=True)
+def test_a_full_disk_costs_time_only_and_is_not_filled_further(cache):
+    """The kernel refuses the 1001st byte: the file is used and not kept, and nothing of it is left."""
+    subprocess.run([sys.executable, "-c", FULL], check=True)
     assert contents(cache) == {}
+    assert cached(KEY, "onnx", lambda: b"made") == b"made"

@@ -264,7 +264,13 @@ def a_folder_for_a_file(place):
     (place / "run.sqlite").mkdir(parents=True)
 
 
+def a_lock_of_the_users(place):
+    place.mkdir()
+    (place / "lock").write_bytes(b"combination: 12-34-56\n")
+
+
 BAD_OUTS = [
+    (a_lock_of_the_users, "OUT is not empty and holds no mbsweep run; choose another --out"),
     (a_file, "OUT is a file; choose another --out"),
     (a_foreign_folder, "OUT is not empty and holds no mbsweep run; choose another --out"),
     (a_foreign_database, "OUT/run.sqlite was not written by mbsweep; choose another folder"),
@@ -325,17 +331,23 @@ def test_a_read_only_run_can_be_read_but_not_written(tiny_run, tiny_sweep, tmp_p
     assert contents(folder) == before
 
 
-def test_a_cache_that_cannot_be_written_is_told_before_anything_is_measured(tmp_path, monkeypatch):
-    """Only where it is needed: quantised networks are kept. One message, not one per variant; no run."""
+def test_a_cache_that_cannot_be_had_costs_no_run(tmp_path):
+    """A file in its place, and no home: quantised networks are kept for this run alone, as one line says."""
     sweep = tmp_path / "int8.yaml"
-    sweep.write_text("space: {resolution: [32, 64]}\nlatency: [{backend: onnxruntime, precision: int8}]\n")
-    (tmp_path / "cache").write_bytes(b"mine")
-    monkeypatch.setenv("MBSWEEP_CACHE", str(tmp_path / "cache"))
-    assert refusal(call("run", sweep, "--out", tmp_path / "run")) == (
-        f"{tmp_path / 'cache' / 'files'}: the cache cannot be used: Not a directory; "
-        "set MBSWEEP_CACHE to a writable folder"
+    sweep.write_text(
+        "space: {width: 0.1, resolution: [32, 33], depth: 0}\n"
+        "latency: [{backend: onnxruntime, precision: int8, rounds: 1, visit_ms: 1}]\n"
     )
-    assert set(contents(tmp_path)) == {"int8.yaml", "cache"}
+    (tmp_path / "cache").write_bytes(b"mine")
+    environment = os.environ | {"MBSWEEP_CACHE": str(tmp_path / "cache")}
+    code, out, err = finish(start("run", sweep, "--out", tmp_path / "run", env=environment))
+    assert code == 0, err
+    assert out.startswith(f"{tmp_path / 'run'}: 2 variants, 1 latency configurations, 2 visits\n")
+    assert err.splitlines()[0] == (
+        f"warning: the cache {tmp_path / 'cache'} cannot be used: File exists; what takes long is made anew "
+        "by each command: set MBSWEEP_CACHE to a writable folder"
+    )
+    assert set(contents(tmp_path)) == {"int8.yaml", "cache", "run/lock", "run/run.sqlite"}
 
 
 @pytest.mark.parametrize("command", ["table", "plan", "report"])

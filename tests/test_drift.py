@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mbsweep.drift import STATE_CHANGED, WINDOW, Calibration, Drift, calibrate
+from mbsweep.files import keep, read_kept
 from mbsweep.summary import LOW, MIN_VISITS, summarize
 
 SMALL, LARGE = (1000, 10_000), (100_000, 1_000_000)  # parameters, mult-adds
@@ -341,7 +342,7 @@ def kept(path):
 def test_the_first_run_is_the_reference(path):
     """It is kept, as JSON, with nothing else beside it, and nothing is to say."""
     assert calibrate(path, CALM, is_enough=True) == Calibration(CALM)
-    assert json.loads(path.read_text()) == CALM
+    assert json.loads(read_kept(path)) == CALM
     assert list(path.parent.iterdir()) == [path]
 
 
@@ -381,7 +382,7 @@ def test_a_faster_machine_is_calibrated_anew(kept):
         slower_by(0.8),
         "the machine was 25% faster than when its yardsticks were calibrated, which were calibrated anew",
     )
-    assert json.loads(kept.read_text()) == slower_by(0.8)
+    assert json.loads(read_kept(kept)) == slower_by(0.8)
     assert calibrate(kept, slower_by(0.82), is_enough=True) == Calibration(slower_by(0.8))
 
 
@@ -404,7 +405,7 @@ def test_without_yardsticks_there_is_nothing_to_calibrate(path):
     assert not path.exists()
     calibrate(path, CALM, is_enough=True)
     assert calibrate(path, {}, is_enough=False) == Calibration({})
-    assert json.loads(path.read_text()) == CALM
+    assert json.loads(read_kept(path)) == CALM
 
 
 DAMAGED = {
@@ -425,24 +426,31 @@ DAMAGED = {
 @pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
 def test_a_file_that_is_no_calibration_is_made_anew(content, path):
     """Cut short or foreign: as if there were none; few visits leave it."""
-    path.parent.mkdir(parents=True)
-    path.write_bytes(content)
+    assert keep(path, content) == ""
     assert calibrate(path, CALM, is_enough=False) == Calibration(CALM)
-    assert path.read_bytes() == content
+    assert read_kept(path) == content
     assert calibrate(path, CALM, is_enough=True) == Calibration(CALM)
-    assert json.loads(path.read_text()) == CALM
+    assert json.loads(read_kept(path)) == CALM
+
+
+def test_a_digit_that_has_changed_is_no_calibration(kept):
+    """It would make every latency of the device wrong: the checksum does not fit, and it is made anew."""
+    content = kept.read_bytes()
+    assert content.count(b"200.0") == 1
+    kept.write_bytes(content.replace(b"200.0", b"210.0"))
+    assert calibrate(kept, slower_by(1.05), is_enough=True) == Calibration(slower_by(1.05))
 
 
 def test_a_new_yardstick_is_entered_at_the_known_speed(kept):
     """10 % slower than it was calibrated, with a third yardstick of 3.3 ms: at the known speed it takes 3."""
     found = calibrate(kept, slower_by(1.1) | {"tiny": 3.3}, is_enough=True)
     assert found == Calibration(CALM | {"tiny": pytest.approx(3)})
-    assert json.loads(kept.read_text()) == CALM | {"tiny": pytest.approx(3)}
+    assert json.loads(read_kept(kept)) == CALM | {"tiny": pytest.approx(3)}
     # a sweep of other sizes has others again: those of before stay in the file
     assert calibrate(kept, {"tiny": 3.15, "huge": 4200.0}, is_enough=True).reference_ns == pytest.approx(
         {"tiny": 3, "huge": 4000}
     )
-    assert json.loads(kept.read_text()) == pytest.approx(CALM | {"tiny": 3, "huge": 4000})
+    assert json.loads(read_kept(kept)) == pytest.approx(CALM | {"tiny": 3, "huge": 4000})
 
 
 def test_a_short_run_enters_no_new_yardstick(kept):
@@ -457,7 +465,7 @@ def test_wholly_other_yardsticks_are_added(kept):
     assert calibrate(kept, {"tiny": 3.0, "huge": 4e3}, is_enough=True) == Calibration(
         {"tiny": 3.0, "huge": 4e3}
     )
-    assert json.loads(kept.read_text()) == CALM | {"tiny": 3.0, "huge": 4e3}
+    assert json.loads(read_kept(kept)) == CALM | {"tiny": 3.0, "huge": 4e3}
 
 
 def test_a_calibration_that_cannot_be_kept_is_no_error(tmp_path):

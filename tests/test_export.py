@@ -5,6 +5,8 @@ import json
 import math
 import os
 import stat
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -13,7 +15,8 @@ from commands import as_a_plain_user, call, contents, copied, finish, refusal, s
 
 from mbsweep import MbsweepError, open_run
 from mbsweep.columns import COLUMNS
-from mbsweep.export import write_file, write_table
+from mbsweep.export import write_table
+from mbsweep.files import UNFINISHED, write_file
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +151,30 @@ def test_a_disk_that_fills_up_leaves_the_old_file(tiny_run, tmp_path):
     process = start("table", tiny_run, "-o", tmp_path / "table.csv", before=with_files_up_to(1000))
     assert refusal(finish(process)) == f"{tmp_path / 'table.csv'}: cannot be written: File too large"
     assert contents(tmp_path) == {"table.csv": b"old"}
+
+
+def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
+    """The next file that is written into the folder removes it. What another process is about to write stays,
+    and so does whatever has a name of its own.
+    """
+    dead = tmp_path / f".net.checkpoint.0123abcd{UNFINISHED}"
+    dead.write_bytes(b"half")
+    mine = tmp_path / ".net.checkpoint.0123abcd"
+    mine.write_bytes(b"mine")
+    script = (
+        "import sys; from pathlib import Path; from mbsweep import files\n"
+        "files._locked(Path(sys.argv[1]), 'other', files._new_file); print('ready', flush=True); input()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout.readline() == "ready\n"
+        (alive,) = tmp_path.glob(f".other.*{UNFINISHED}")
+        write_file(tmp_path / "a", b"1")
+        assert set(tmp_path.iterdir()) == {alive, mine, tmp_path / "a"}
+        process.kill()
+    write_file(tmp_path / "b", b"2")
+    assert set(tmp_path.iterdir()) == {mine, tmp_path / "a", tmp_path / "b"}
 
 
 def test_a_full_device_is_reported(tiny_run):

@@ -118,6 +118,18 @@ def test_a_pte_file_runs_in_executorch(precision, tmp_path):
     assert difference(output.numpy(), variant) < (1e-3 if precision == "fp32" else 0.2)
 
 
+def test_a_file_that_was_damaged_in_the_cache_is_not_exported(tmp_path, monkeypatch):
+    """Cut to 100 bytes there, it is quantised anew, and kept whole."""
+    monkeypatch.setenv("MBSWEEP_CACHE", str(tmp_path / "cache"))
+    words = ["export", *SMALL, "--precision", "int8", "-o"]
+    written(call(*words, tmp_path / "first.onnx"))
+    (kept,) = (tmp_path / "cache" / "files").iterdir()
+    kept.write_bytes(kept.read_bytes()[:100])
+    written(call(*words, tmp_path / "second.onnx"))
+    assert (tmp_path / "second.onnx").read_bytes() == (tmp_path / "first.onnx").read_bytes()
+    assert kept.stat().st_size > (tmp_path / "first.onnx").stat().st_size
+
+
 def test_the_same_command_writes_the_same_file(tmp_path):
     """The weights are seeded, whatever torch's own seed is; which stays as it was."""
     torch.manual_seed(5)

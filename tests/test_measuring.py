@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mbsweep import Variant
+from mbsweep.files import read_kept
 from mbsweep.measuring import Measurement, device_of, set_aside
 from mbsweep.pipeline import Silent
 from mbsweep.profiler.subject import Subject
@@ -212,7 +213,7 @@ def headlines(store):
 
 def calibration(cache):
     """The reference latencies that are kept of this device and configuration."""
-    return json.loads((cache / "yardsticks" / "abacus_2c_4g_torch-2.0" / f"{CONFIG.id}.json").read_text())
+    return json.loads(read_kept(cache / "yardsticks" / "abacus_2c_4g_torch-2.0" / f"{CONFIG.id}.json"))
 
 
 def test_the_first_run_of_a_device_calibrates_it(stores, own_cache):

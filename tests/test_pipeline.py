@@ -28,6 +28,7 @@ from commands import (
 
 import mbsweep
 from mbsweep import MbsweepError, load_sweep, open_run, pipeline
+from mbsweep.files import read_kept
 from mbsweep.profiler import worker
 
 WORKER = worker.COMMAND
@@ -618,7 +619,7 @@ def test_a_run_calibrates_its_device(tmp_path, own_cache, with_worker):
     (file,) = (path for path in (own_cache / "yardsticks").rglob("*") if path.is_file())
     (device,) = set(table["device_id"])
     assert file == own_cache / "yardsticks" / device / f"{TORCH}.json"
-    assert json.loads(file.read_text()) == dict.fromkeys(YARDSTICKS, 1_000_000)
+    assert json.loads(read_kept(file)) == dict.fromkeys(YARDSTICKS, 1_000_000)
 
 
 # -- machines -------------------------------------------------------------------------------------------

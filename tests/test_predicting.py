@@ -14,6 +14,7 @@ from commands import call, contents, query
 from mbsweep import count_space, load_sweep, open_run, pipeline
 from mbsweep.profiler import worker
 from mbsweep.space.fused import space_blocks
+from mbsweep.store import Store
 
 SWEEP = """\
 space: {width: [0.25, 0.35, 0.5], resolution: [32, 48, 64], depth: [0, 1]}
@@ -246,6 +247,27 @@ def test_too_few_networks_are_a_recorded_reason(tmp_path, own_cache, with_worker
     assert run.failures() == {}
     assert run.table()["latency_ms"].gt(0).all()
     assert set(measured_parts(own_cache)) > set(before)
+
+
+def test_blocks_that_cannot_be_had_are_measured_anew(tmp_path, own_cache, with_worker):
+    """Their file is damaged: it is made anew. Another run is about them: they are measured for this one
+    alone, and the other's stay as they are. The predictions are the same.
+    """
+    sweep = a_sweep(tmp_path)
+    with_worker(stand_in.toy())
+    predict(sweep, tmp_path / "first")
+    (file,) = own_cache.glob("blocks-*/*/*/run.sqlite")
+    parts = {name for name, _, _ in measured_parts(own_cache)}
+    file.write_bytes(file.read_bytes()[:5000])
+    predict(sweep, tmp_path / "second")
+    assert {name for name, _, _ in measured_parts(own_cache)} == parts
+    with Store.write(file.parent):
+        before = file.read_bytes()
+        predict(sweep, tmp_path / "third")
+        assert file.read_bytes() == before
+    tables = [open_run(tmp_path / name).table() for name in ("first", "second", "third")]
+    for table in tables:
+        assert table["latency_ms"].equals(tables[0]["latency_ms"])
 
 
 def test_a_change_of_settings_predicts_anew(tmp_path, own_cache, with_worker):

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from mbsweep.accuracy.datasets import Dataset
 from mbsweep.accuracy.part_folders import PARTS
 from mbsweep.errors import MbsweepError
-from mbsweep.export import write_file
+from mbsweep.files import write_file
 
 WEIGHT, BEST, OPTIMIZER, SPLIT = "weight/", "best/", "optimizer/", "split/"
 

@@ -7,7 +7,6 @@ import hashlib
 import json
 import math
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,7 +24,7 @@ from mbsweep.accuracy.part_folders import PARTS
 from mbsweep.accuracy.source import Source
 from mbsweep.cache import cache_dir
 from mbsweep.errors import MbsweepError
-from mbsweep.export import write_file
+from mbsweep.files import keep, read_kept, temporary_folder
 
 ID_LENGTH = 8  # hex digits of the content's hash in a data set's id
 
@@ -164,8 +163,8 @@ def _known(source: Source) -> Path:
 def _entry(known: Path) -> dict[str, Any] | None:
     """What a source's key led to before, where it can be read."""
     try:
-        entry = json.loads(known.read_bytes())
-    except (OSError, ValueError):
+        entry = json.loads(read_kept(known) or b"")
+    except ValueError:
         return None
     return entry if isinstance(entry, dict) and isinstance(entry.get("id"), str) else None
 
@@ -218,21 +217,17 @@ def _sha256(path: Path) -> str:
 def _read(source: Source, config: Any, resolutions: Sequence[int]) -> Dataset:
     """Read a source's images into the cache."""
     root = cache_dir() / "datasets"
-    temporary: Path | None = None
     try:
         root.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=root, prefix=".reading-"))
-        written = _write_images(source, resolutions, temporary)
-        return _enter(source, config, resolutions, *written, temporary)
+        with temporary_folder(root, "reading") as temporary:
+            written = _write_images(source, resolutions, temporary)
+            return _enter(source, config, resolutions, *written, temporary)
     except OSError as error:
         reason = error.strerror or str(error)
         raise MbsweepError(
             f"{root}: the images cannot be kept: {reason}; free some space, or set MBSWEEP_CACHE to a folder "
             "with more of it"
         ) from None
-    finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _write_images(
@@ -287,9 +282,8 @@ def _enter(
     dataset.folder.mkdir(exist_ok=True)
     for path in sorted(temporary.iterdir()):
         path.replace(dataset.folder / path.name)
-    known = _known(source)
-    known.parent.mkdir(exist_ok=True)
-    write_file(known, json.dumps(entry).encode())
+    if fault := keep(_known(source), json.dumps(entry).encode()):
+        raise MbsweepError(fault)
     return dataset
 
 

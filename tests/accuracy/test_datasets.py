@@ -13,6 +13,7 @@ from mbsweep.accuracy import digits
 from mbsweep.accuracy.datasets import DATASETS, PARTS, open_dataset
 from mbsweep.accuracy.source import Batch, Seen
 from mbsweep.errors import MbsweepError
+from mbsweep.files import UNFINISHED, temporary_folder
 from mbsweep.space.accuracy import DATASET_CONFIGS, Digits
 
 SMALL = Digits(name="digits", train=200, validation=100, test=150)
@@ -145,13 +146,12 @@ DAMAGES = {
     "not text": lambda path: path.write_bytes(b"\xff" * 64),
     "other json": lambda path: path.write_bytes(b"[1]"),
 }
-# Only `known` has no checksum: a blank more in it is no damage.
 KEPT = ["images_4.u8", "images_4.sha256", "labels.i8", "contents.i8", "about.json", "known"]
 
 
 @pytest.mark.parametrize(
     ("kept", "damage"),
-    [(kept, damage) for kept in KEPT for damage in DAMAGES if (kept, damage) != ("known", "longer")],
+    [(kept, damage) for kept in KEPT for damage in DAMAGES],
 )
 def test_what_is_damaged_is_made_anew(source, own_cache, kept, damage):
     """Whichever file it is, the data set is whole afterwards, and stays."""
@@ -213,6 +213,19 @@ def test_a_full_disk_costs_nothing_that_was_there(source, own_cache):
         open_dataset(SMALL, [4, 16])
     assert open_dataset(SMALL, [4]) == first
     assert readings(source) == [(4,), (16,)]
+    assert left_over(own_cache) == []
+
+
+def test_what_a_killed_reading_has_left_is_removed(source, own_cache):
+    """Gigabytes that nobody would ever read; what a process that lives is reading stays."""
+    datasets = own_cache / "datasets"
+    datasets.mkdir()
+    dead = datasets / f".reading.0123abcd{UNFINISHED}"
+    dead.mkdir()
+    (dead / "images_4.u8").write_bytes(b"half")
+    with temporary_folder(datasets, "reading") as alive:
+        open_dataset(SMALL, [4])
+        assert left_over(own_cache) == [alive.name]
     assert left_over(own_cache) == []
 
 
