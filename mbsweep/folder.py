@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,12 +27,20 @@ def check_free(folder: Path) -> None:
     with _explained(folder, "written"):
         if folder.exists() and not folder.is_dir():
             raise MbsweepError(f"{folder} is a file; choose another --out")
-        if folder.is_dir() and not (folder / FILE_NAME).is_file() and _has_more_than_lock(folder):
+        if folder.is_dir() and not (folder / FILE_NAME).is_file() and not _is_empty(folder):
             raise MbsweepError(f"{folder} is not empty and holds no mbsweep run; choose another --out")
 
 
-def _has_more_than_lock(folder: Path) -> bool:
-    return any(path.name != LOCK_NAME for path in folder.iterdir())
+def _is_empty(folder: Path) -> bool:
+    """Whether there is nothing in a folder, but perhaps the lock of a run that was stopped at once."""
+    return all(path.name == LOCK_NAME and _is_lock(path) for path in folder.iterdir())
+
+
+def _is_lock(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return re.fullmatch(rb"([0-9]+\n)?", file.read(20)) is not None
 
 
 def lock(folder: Path) -> IO[str]:

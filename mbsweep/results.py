@@ -15,7 +15,8 @@ from mbsweep.chances import front_chances
 from mbsweep.columns import COLUMNS, COMPARABLE, NUMBERS
 from mbsweep.database import EmptyRunError
 from mbsweep.errors import MbsweepError
-from mbsweep.folder import holds_run
+from mbsweep.files import expanded
+from mbsweep.folder import FILE_NAME, holds_run
 from mbsweep.pareto import front
 from mbsweep.space.rules import did_you_mean, shown
 from mbsweep.space.variant import Variant
@@ -118,6 +119,10 @@ class Run:
         with Store.read(self.path) as store:
             return tabulate_curves(store)
 
+    def is_in(self, file: Path) -> bool:
+        """Whether a file is that in which the run is kept."""
+        return file.exists() and file.samefile(self.path / FILE_NAME)
+
     def size(self) -> str:
         """How much the run holds, in words."""
         with Store.read(self.path) as store:
@@ -140,10 +145,11 @@ class Run:
 
 def open_run(path: str | Path) -> Run:
     """The run in a folder. Raises MbsweepError where there is none, or it cannot be read."""
-    with Store.read(Path(path)) as store:
+    folder = expanded(path)
+    with Store.read(folder) as store:
         if store.last_sweep() is None:
-            raise EmptyRunError(Path(path))
-        return Run(Path(path))
+            raise EmptyRunError(folder)
+        return Run(folder)
 
 
 def find_runs(folder: Path) -> tuple[list[Run], list[Path], list[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -24,6 +25,7 @@ from mbsweep.accuracy.training import (
     DivergedError,
     Job,
     Outcome,
+    about,
     evaluate,
     finish,
     train,
@@ -65,8 +67,10 @@ def train_network(
         raise MbsweepError(
             f"--{str(fault['loc'][0]).replace('_', '-')} is {shown(fault['input'])}; {words}"
         ) from None
-    _check_output(output)
+    checkpoint = output.with_suffix(".checkpoint")
+    _check_output(output, start)
     check_package(FILES)
+    found_before = _checkpoint_of(checkpoint)
     state = None if start is None else open_checkpoint(start)
     asked = asked_images(dataset, start, state)
     variant = replace(_variant(state) if state else Variant(resolution=RESOLUTION), **fields)
@@ -76,18 +80,19 @@ def train_network(
     images = asked.open(variant.resolution)
     recipe = recipe.complete(images.sizes["train"])
     use_threads(threads_each())
-    checkpoint = output.with_suffix(".checkpoint")
     begin = before = None
     if start and state:
         check_fresh(start, state, images)
         begin, before = _begin(state, variant, images), state.origin
+    job = Job(variant, recipe, seed)
+    _check_same(checkpoint, found_before, job, images)
     yield f"{variant.id} on {images.id}, {recipe.words}, seed {seed}"
     yield from (f"{images.id}: {note}" for note in images.remarks)
     if state:
         yield from _cautions(variant, state)
     curve = []
     try:
-        for row in train(Job(variant, recipe, seed), images, checkpoint, start=begin, before=before):
+        for row in train(job, images, checkpoint, start=begin, before=before):
             curve.append(row)
             yield (
                 f"epoch {row.epoch}: {row.train_top1_pct:.1f} % while training, "
@@ -104,9 +109,43 @@ def train_network(
     yield f"{output}: {told(found, images, 'test')}"
 
 
-def _check_output(output: Path) -> None:
-    if output.suffix != ".safetensors" or not output.parent.is_dir():
+def _check_output(output: Path, read: Path | None) -> None:
+    """MbsweepError where no network can be written to a file, or it is the one that is read."""
+    if output.suffix != ".safetensors" or not output.parent.is_dir() or output.is_dir():
         raise MbsweepError(f"{output}: name a file with the ending .safetensors in a folder that exists")
+    if not os.access(output.parent, os.W_OK):
+        raise MbsweepError(f"{output}: cannot be written: no permission; name a file in another folder")
+    if read is not None and output.exists() and read.exists() and output.samefile(read):
+        raise MbsweepError(f"{output} is the file that is read; name another with -o")
+
+
+def _checkpoint_of(path: Path) -> dict[str, Any]:
+    """What a checkpoint says of its training; nothing where there is none.
+
+    Raises MbsweepError where something else has its place.
+    """
+    if not path.exists():
+        return {}
+    try:
+        return open_checkpoint(path).about
+    except MbsweepError:
+        raise _taken(path, "is no checkpoint of mbsweep, or is damaged") from None
+
+
+def _check_same(path: Path, found: dict[str, Any], job: Job, images: Dataset) -> None:
+    """MbsweepError where a checkpoint is of another training, or is a network that is trained."""
+    own = {name: value for name, value in about(job, images, ([], [])).items() if name not in ("mean", "std")}
+    other = [name for name in own if found.get(name) != own[name]]
+    if found and (other or "test_top1_pct" in found):
+        raise _taken(
+            path, f"is of another training (its {', '.join(other)})" if other else "is a trained network"
+        )
+
+
+def _taken(path: Path, what: str) -> MbsweepError:
+    return MbsweepError(
+        f"{path} {what}, and this training would write over it; move it, or choose another -o"
+    )
 
 
 def _check_begin(path: Path, state: Checkpoint, variant: Variant) -> None:
@@ -136,7 +175,7 @@ def extract_network(path: Path, fields: dict[str, Any], dataset: str | None, out
     which it may differ from the largest, and does.
     Raises MbsweepError where the file is no supernet, or does not have the network.
     """
-    _check_output(output)
+    _check_output(output, path)
     check_package(FILES)
     state = open_checkpoint(path)
     variant = replace(_variant(state), **fields)
@@ -145,10 +184,10 @@ def extract_network(path: Path, fields: dict[str, Any], dataset: str | None, out
     use_threads(threads_each())
     part, test = (judged(path, state, images, name, variant.resolution) for name in ("train", "test"))
     net = extract(state, variant, part.part)
-    about = {name: value for name, value in state.about.items() if name != "supernet"}
+    kept = {name: value for name, value in state.about.items() if name != "supernet"}
     weights = {WEIGHT + name: tensor for name, tensor in net.state_dict().items()}
-    write_checkpoint(output, Checkpoint(about | {"variant": asdict(variant)}, [], weights, state.origin))
-    found = evaluate(net, test.part, (about["mean"], about["std"]))
+    write_checkpoint(output, Checkpoint(kept | {"variant": asdict(variant)}, [], weights, state.origin))
+    found = evaluate(net, test.part, (kept["mean"], kept["std"]))
     said = [f"{output}: {variant.id}, {told(found, images, 'test')}{test.words}", *_cautions(variant, state)]
     if words := trust.of_supernet(report_of(path)):
         said.append(f"caution: {words}")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import execute, refusal
+from commands import contents, execute, refusal
 from reporter_runs import (
     HOSTILE,
     PREDICTOR,
@@ -29,6 +29,8 @@ from mbsweep.cli import app
 from mbsweep.columns import COMPARABLE, PANEL
 from mbsweep.errors import MbsweepError
 from mbsweep.reporter.figures import FIGURES
+from mbsweep.reporter.page import write_report
+from mbsweep.reproduce import printed_sizes
 from mbsweep.results import open_run, published_latencies
 
 MEASURED = ["onnxruntime", "torch"]
@@ -844,6 +846,37 @@ def test_where_no_run_can_be_read_the_first_is_named(tmp_path, monkeypatch):
     assert message.startswith("no run under runs/ can be read: runs/old was written by an older mbsweep ")
     assert message.endswith("; make one with `mbsweep run SWEEP`, or name a run's folder")
     assert not (tmp_path / "reports").exists()
+
+
+@pytest.mark.parametrize("name", ["index.html", "one.html"])
+def test_a_page_of_the_users_is_not_written_over(name, tmp_path):
+    """`mbsweep report --html .` in the folder of a web site: refused, before anything is written."""
+    run = write_run(tmp_path / "one", "space: {width: [0.5]}\n")
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / name).write_text("<!doctype html><title>Mine</title>")
+    before = contents(tmp_path)
+    assert refusal(CliRunner().invoke(app, ["report", str(run), "--html", str(tmp_path / "site")])) == (
+        f"{tmp_path / 'site' / name} was not written by mbsweep, and would be written over; move it, or "
+        "choose another --html folder"
+    )
+    assert contents(tmp_path) == before
+
+
+def test_a_picture_of_the_users_is_not_written_over(tmp_path):
+    """Where there is no page that it belongs to; where there is, it is ours."""
+    run = open_run(write_run(tmp_path / "one", "space: {width: [0.5]}\n"))
+    (tmp_path / "one.ranks.png").write_bytes(b"mine")
+
+    def write():
+        return write_report([[run]], tmp_path, latency_rows, printed_sizes, lambda *page: {"ranks": b"ours"})
+
+    with pytest.raises(MbsweepError, match=r"one\.ranks\.png was not written by mbsweep, and would be"):
+        write()
+    assert (tmp_path / "one.ranks.png").read_bytes() == b"mine"
+    (tmp_path / "one.ranks.png").unlink()
+    write()
+    write()
+    assert (tmp_path / "one.ranks.png").read_bytes() == b"ours"
 
 
 def test_command_puts_the_runs_that_are_named_on_one_page(tmp_path, monkeypatch):

@@ -21,7 +21,7 @@ from plotly.offline import get_plotlyjs
 from mbsweep.compare import agreement
 from mbsweep.decide import COSTS
 from mbsweep.errors import MbsweepError
-from mbsweep.export import write_file
+from mbsweep.files import write_file
 from mbsweep.panels import panels
 from mbsweep.pareto import front
 from mbsweep.reporter import facts
@@ -63,9 +63,11 @@ def write_report(
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise MbsweepError(f"{folder}: cannot be written: {reason}; choose another --html folder") from None
+    names = _file_names(pages)
+    _check_free(folder, names, draw is not None)
     entries: list[dict[str, Any]] = []
     pictures = []
-    for runs, name in zip(pages, _file_names(pages), strict=True):
+    for runs, name in zip(pages, names, strict=True):
         try:
             parts, table = facts.open_parts(runs)
             page, said = render(parts, table, published, sizes), facts.facts(parts, table)
@@ -86,6 +88,33 @@ def write_report(
     index = _environment().get_template("index.html").render(entries=entries, generated=_now(), **_program())
     write_file(folder / "index.html", _bytes(index))
     return [folder / "index.html", *(folder / entry["file"] for entry in entries), *pictures]
+
+
+def _check_free(folder: Path, names: Sequence[str], with_pictures: bool) -> None:
+    """MbsweepError where a file would be written over that mbsweep has not written.
+
+    A picture is taken for ours where the page is that it belongs to.
+    """
+    for name in ("index.html", *names):
+        page = folder / name
+        taken = [page] if page.is_file() and not _is_ours(page) else []
+        if with_pictures and not page.is_file():
+            stem = name.removesuffix(".html")
+            taken = [folder / f"{stem}.{figure}.png" for figure in (*FIGURES, "curves")]
+        for path in taken:
+            if path.is_file():
+                raise MbsweepError(
+                    f"{path} was not written by mbsweep, and would be written over; move it, or choose "
+                    "another --html folder"
+                )
+
+
+def _is_ours(page: Path) -> bool:
+    try:
+        with page.open("rb") as file:
+            return b'<meta name="generator" content="mbsweep">' in file.read(1000)
+    except OSError:
+        return False
 
 
 def _fault(runs: Sequence[Run], error: Exception) -> str:
