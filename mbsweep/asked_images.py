@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from mbsweep.accuracy.datasets import DATASETS, Dataset, Part, open_dataset
 from mbsweep.accuracy.part_folders import PARTS
 from mbsweep.accuracy.source import Seen
 from mbsweep.errors import MbsweepError
+from mbsweep.files import expanded
 from mbsweep.space.accuracy import DATASET_CONFIGS, Digits, SupernetAccuracy, TrainedAccuracy
 from mbsweep.space.rules import did_you_mean, shown
 from mbsweep.space.sweep import load_sweep
@@ -33,7 +35,7 @@ def dataset_config(words: str) -> Any:
             )
         return accuracy.dataset
     name, _, path = words.partition(":")
-    if name not in DATASET_CONFIGS and Path(words).is_dir():
+    if name not in DATASET_CONFIGS and os.path.isdir(expanded(words)):
         name, path = "imagefolder", words
     if name not in DATASET_CONFIGS:
         allowed = ", ".join(DATASET_CONFIGS)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +16,7 @@ from typer.core import TyperGroup
 
 from mbsweep.cores import forget_settings
 from mbsweep.errors import MbsweepError
+from mbsweep.files import expanded
 from mbsweep.suggest import command
 
 EXIT_FAILURES = 1  # the run went to its end, but some variants failed; or all runs but some were reported
@@ -23,8 +26,30 @@ EXIT_INTERRUPTED = 130
 FAILURES_TOLD = 20
 
 
+# What of a command that is interrupted is not lost.
+KEPT = {
+    "run": "; what was measured and trained is kept: run the same command again to go on",
+    "train": "; the epochs that were finished are kept: run the same command again to go on",
+}
+
+
 class _Commands(TyperGroup):
     """Turns what the user can put right into one message and an exit code."""
+
+    def main(self, *args: Any, **named: Any) -> Any:
+        """Run the program, with standard streams that take any text, or refuse at once."""
+        try:
+            with _streams():
+                return super().main(*args, **named)
+        except OSError as error:  # of stdout: whatever else reads or writes says so in an MbsweepError
+            if error.filename is not None:
+                raise
+            with contextlib.suppress(OSError, ValueError):  # what is left must not fail again at the end
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            if isinstance(error, BrokenPipeError):  # `mbsweep table RUN | head`
+                sys.exit(EXIT_FAILURES)
+            print(f"error: stdout: cannot be written: {error.strerror or error}", file=sys.stderr)
+            sys.exit(EXIT_BAD_INPUT)
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""
@@ -35,21 +60,43 @@ class _Commands(TyperGroup):
         except MbsweepError as error:
             print(f"error: {error}", file=sys.stderr)
             raise typer.Exit(EXIT_BAD_INPUT) from None
-        except OSError as error:  # of stdout: whatever else reads or writes says so in an MbsweepError
-            if error.filename is not None:
-                raise
-            with contextlib.suppress(OSError, ValueError):  # what is left must not fail again at the end
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            if isinstance(error, BrokenPipeError):  # `mbsweep table RUN | head`
-                raise typer.Exit(EXIT_FAILURES) from None
-            print(f"error: stdout: cannot be written: {error.strerror or error}", file=sys.stderr)
-            raise typer.Exit(EXIT_BAD_INPUT) from None
         except KeyboardInterrupt:
-            print(
-                "\nstopped; what was measured is kept: run the same command again to go on", file=sys.stderr
-            )
+            print(f"\nstopped{KEPT.get(ctx.invoked_subcommand, '')}", file=sys.stderr)
             raise typer.Exit(EXIT_INTERRUPTED) from None
         return result
+
+
+@contextlib.contextmanager
+def _streams() -> Iterator[None]:
+    """Letters that a terminal or a file cannot hold are spelt out; a stream that is closed is opened again.
+
+    What is opened next would get its number, and what is meant for the user would be written into a run.
+    """
+    closed = []
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free: this
+            closed.append(number)
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115  (as long as the process)
+    if sys.stdout is None or 1 in closed:
+        print("error: stdout is closed; direct it to /dev/null where nobody is to read it", file=sys.stderr)
+        sys.exit(EXIT_BAD_INPUT)
+    errors = getattr(sys.stdout, "errors", None)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        yield
+    finally:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors=errors)
+
+
+def path(text: str) -> Path:
+    """A path as the user means it. Shells leave the `~` in `--out=~/runs` alone."""
+    return expanded(text)
 
 
 app = typer.Typer(
@@ -63,15 +110,17 @@ app = typer.Typer(
 
 SweepFile = Annotated[
     Path,
-    typer.Argument(metavar="SWEEP", readable=False, help="A sweep file, such as sweeps/width_res.yaml."),
+    typer.Argument(metavar="SWEEP", parser=path, help="A sweep file, such as sweeps/width_res.yaml."),
 ]
 RunFolder = Annotated[
-    Path, typer.Argument(metavar="RUN", readable=False, help="A run folder, such as runs/width_res.")
+    Path, typer.Argument(metavar="RUN", parser=path, help="A run folder, such as runs/width_res.")
 ]
 RunFolders = Annotated[
-    list[Path], typer.Argument(metavar="RUN...", readable=False, help="Run folders, such as runs/width_res.")
+    list[Path], typer.Argument(metavar="RUN...", parser=path, help="Run folders, such as runs/width_res.")
 ]
-Out = Annotated[Path | None, typer.Option(help="The run's folder.", show_default="runs/NAME_OF_SWEEP")]
+Out = Annotated[
+    Path | None, typer.Option(parser=path, help="The run's folder.", show_default="runs/NAME_OF_SWEEP")
+]
 
 
 def _version(wanted: bool) -> None:
@@ -125,10 +174,9 @@ def run(
     from mbsweep.space.sweep import load_sweep
 
     loaded = load_sweep(sweep)
-    folder = out or pipeline.default_out(loaded)
     with RichProgress() as progress:
-        done = pipeline.run(loaded, folder, retry, progress, jobs, again)
-    counts, failures = done.size(), done.failures()
+        done = pipeline.run(loaded, out, retry, progress, jobs, again)
+    folder, counts, failures = done.path, done.size(), done.failures()
     print(f"{folder}: {counts}")
     print(f"next: {command('table', folder)}   or   {command('report', folder, '--html', 'reports/')}")
     if failures:
@@ -169,7 +217,7 @@ def table(
         Format | None, typer.Option(help="File format.", show_default="by the ending of -o, else csv")
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Write to a file, not to stdout.")
+        Path | None, typer.Option("-o", "--output", parser=path, help="Write to a file, not to stdout.")
     ] = None,
 ) -> None:
     """Print a run, or several below one another: one row per variant and latency configuration."""
@@ -181,13 +229,16 @@ def table(
         allowed = ", ".join(Format.__members__)
         raise MbsweepError(f"{output}: the ending {suffix!r} is none of {allowed}; say which with --format")
     chosen = format or (Format(suffix) if suffix else Format.csv)
-    write_table(combine([open_run(run) for run in runs]), chosen.value, output)
+    opened = [open_run(run) for run in runs]
+    if output and any(run.is_in(output) for run in opened):
+        raise MbsweepError(f"{output} is the run that is read; name another file with -o")
+    write_table(combine(opened), chosen.value, output)
 
 
 @app.command()
 def compare(
-    run_a: Annotated[Path, typer.Argument(metavar="RUN_A", readable=False, help="A run folder.")],
-    run_b: Annotated[Path, typer.Argument(metavar="RUN_B", readable=False, help="Another.")],
+    run_a: Annotated[Path, typer.Argument(metavar="RUN_A", parser=path, help="A run folder.")],
+    run_b: Annotated[Path, typer.Argument(metavar="RUN_B", parser=path, help="Another.")],
 ) -> None:
     """Say which latencies differ beyond their intervals, and how alike two devices rank the variants."""
     from mbsweep.accuracy.published import latency_rows
@@ -320,7 +371,9 @@ def _stages(text: str) -> tuple[Any, ...]:
 
 @app.command()
 def export(
-    output: Annotated[Path, typer.Option("-o", "--output", help="The file: .onnx, or .pte for ExecuTorch.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", parser=path, help="The file: .onnx, or .pte for ExecuTorch.")
+    ],
     family: Family = "mobilenet_v1",
     width: Width = 1.0,
     resolution: Resolution = 224,
@@ -393,7 +446,9 @@ GivenStemStride = Annotated[
 
 @app.command()
 def train(
-    output: Annotated[Path, typer.Option("-o", "--output", help="The network's file: .safetensors.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", parser=path, help="The network's file: .safetensors.")
+    ],
     dataset: Annotated[
         str | None,
         typer.Option("--dataset", help=DATASET_HELP, show_default=f"digits; with --start, {OWN}"),
@@ -411,7 +466,8 @@ def train(
     flip: Annotated[bool, typer.Option("--flip", help="Mirror half of the images.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of all that is random.")] = 0,
     start: Annotated[
-        Path | None, typer.Option(help="Fine-tune: the file of this network, or of a supernet that has it.")
+        Path | None,
+        typer.Option(parser=path, help="Fine-tune: the file of this network, or of a supernet that has it."),
     ] = None,
 ) -> None:
     """Train one network and save it with all that one needs to use it."""
@@ -428,9 +484,11 @@ def train(
 def extract(
     supernet: Annotated[
         Path,
-        typer.Argument(metavar="FILE", readable=False, help="A supernet's file, under weights/ of its run."),
+        typer.Argument(metavar="FILE", parser=path, help="A supernet's file, under weights/ of its run."),
     ],
-    output: Annotated[Path, typer.Option("-o", "--output", help="The network's file: .safetensors.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", parser=path, help="The network's file: .safetensors.")
+    ],
     dataset: TrainedOn = None,
     width: Annotated[float | None, typer.Option(help="Width multiplier.", show_default="the largest")] = None,
     resolution: Annotated[
@@ -463,7 +521,7 @@ class PartName(StrEnum):
 
 @app.command()
 def evaluate(
-    checkpoint: Annotated[Path, typer.Argument(metavar="FILE", readable=False, help="A saved network.")],
+    checkpoint: Annotated[Path, typer.Argument(metavar="FILE", parser=path, help="A saved network.")],
     dataset: TrainedOn = None,
     part: Annotated[PartName, typer.Option(help="Part of the data set.")] = PartName.test,
 ) -> None:
@@ -485,9 +543,9 @@ def reproduce() -> None:
 def report(
     runs: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[RUN]...", help="Run folders; default every run under runs/."),
+        typer.Argument(metavar="[RUN]...", parser=path, help="Run folders; default every run under runs/."),
     ] = None,
-    html: Annotated[Path, typer.Option(help="Folder for the pages.")] = Path("reports"),
+    html: Annotated[Path, typer.Option(parser=path, help="Folder for the pages.")] = Path("reports"),
     png: Annotated[
         bool, typer.Option("--png", help="Draw each figure as a picture beside its page, too.")
     ] = False,

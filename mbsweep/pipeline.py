@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import astuple
@@ -16,7 +18,10 @@ from mbsweep.accuracy.predicted import Points
 from mbsweep.accuracy.published import tables
 from mbsweep.cache import cache_dir
 from mbsweep.cores import usable_cores, usable_cpus, usable_words
+from mbsweep.database import EmptyRunError
 from mbsweep.errors import MbsweepError
+from mbsweep.files import expanded
+from mbsweep.folder import holds_run
 from mbsweep.measuring import Measurement, Progress, begin, kept_weights, set_aside
 from mbsweep.possible import check_space
 from mbsweep.predicting import predict
@@ -109,11 +114,12 @@ def run(
         _check_again(sweep, again)
     space = count_space(sweep)
     check_space(sweep, space)
-    folder = default_out(sweep) if out is None else Path(out)
+    folder = default_out(sweep) if out is None else expanded(out)
     if isinstance(sweep.accuracy, TrainedAccuracy | SupernetAccuracy):
         dataset = _open_dataset(sweep.accuracy, space, progress)
     with Store.write(folder) as store:
         check_same_device(store, sweep, folder)
+        _note_origin(store, sweep, out is not None)
         if isinstance(sweep.accuracy, TrainedAccuracy | SupernetAccuracy):
             store.set_dataset(dataset.id, dataset.sizes, dataset.remarks)
         enter_sweep(store, sweep, space, progress)
@@ -157,8 +163,48 @@ def _open_dataset(
 
 
 def default_out(sweep: Sweep) -> Path:
-    """Where a sweep's run lies unless told otherwise."""
-    return Path("runs") / (sweep.name.strip(".") or "sweep")  # a file may be called "...yaml"
+    """Where a sweep's run lies unless told otherwise.
+
+    Raises MbsweepError where that is the run of another file of this name, which is still there: not where
+    the file was edited, or moved with its run or without.
+    """
+    folder = Path("runs") / (sweep.name.strip(".") or "sweep")  # a file may be called "...yaml"
+    if sweep.path is None or not holds_run(folder):
+        return folder
+    try:
+        with Store.read(folder) as store:
+            last, origin = store.last_sweep(), store.origin()
+    except EmptyRunError:
+        return folder
+    other = None if origin is None else _origin(folder, origin)
+    if (
+        other is not None
+        and last is not None
+        and last["text"] != sweep.text
+        and other.exists()
+        and not other.samefile(sweep.path)
+    ):
+        own = folder.with_name(f"{sweep.path.resolve().parent.name}_{folder.name}")
+        raise MbsweepError(
+            f"{folder} is the run of {os.path.relpath(other)}, another file of the same name; say "
+            f"--out {shlex.quote(str(own))} for a run of its own, or --out {shlex.quote(str(folder))} to "
+            "go on in that one"
+        )
+    return folder
+
+
+def _origin(folder: Path, path: Path) -> Path:
+    return Path(os.path.normpath(folder.resolve() / path))
+
+
+def _note_origin(store: Store, sweep: Sweep, is_chosen: bool) -> None:
+    """Keep from which file a run is, if it is not known, or that has gone, or the user chose the folder."""
+    known = store.origin()
+    if sweep.path is None or (known and not is_chosen and _origin(store.folder, known).exists()):
+        return
+    path = os.path.relpath(sweep.path.resolve(), store.folder.resolve())
+    if known is None or str(known) != path:
+        store.set_origin(path)
 
 
 def _check_machine(sweep: Sweep) -> None:

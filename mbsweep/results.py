@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,7 +122,7 @@ class Run:
 
     def is_in(self, file: Path) -> bool:
         """Whether a file is that in which the run is kept."""
-        return file.exists() and file.samefile(self.path / FILE_NAME)
+        return os.path.exists(file) and file.samefile(self.path / FILE_NAME)
 
     def size(self) -> str:
         """How much the run holds, in words."""

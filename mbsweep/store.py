@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from mbsweep.database import explained
@@ -87,6 +89,21 @@ class Store(TrainingTables, MachineTables):
         )
         names = ("name", "title", "description", "text", "accuracy_source")
         return dict(zip(names, rows[0], strict=True)) if rows else None
+
+    def origin(self) -> Path | None:
+        """The sweep's file, as a path from the run's folder; None where it is not known."""
+        if not self._query("SELECT 1 FROM sqlite_master WHERE name = 'origin'"):
+            return None
+        rows = self._query("SELECT path FROM origin")
+        return Path(os.fsdecode(rows[0][0])) if rows else None
+
+    def set_origin(self, path: str) -> None:
+        """Note the sweep's file, as a path from the run's folder."""
+        with self._transaction() as sql:
+            # Not in the schema of new files: runs of before go on without it.
+            sql.execute("CREATE TABLE IF NOT EXISTS origin (path BLOB NOT NULL)")
+            sql.execute("DELETE FROM origin")
+            sql.execute("INSERT INTO origin VALUES (?)", [os.fsencode(path)])
 
     def set_sweep(
         self,

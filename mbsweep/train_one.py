@@ -111,11 +111,11 @@ def train_network(
 
 def _check_output(output: Path, read: Path | None) -> None:
     """MbsweepError where no network can be written to a file, or it is the one that is read."""
-    if output.suffix != ".safetensors" or not output.parent.is_dir() or output.is_dir():
+    if output.suffix != ".safetensors" or not os.path.isdir(output.parent) or os.path.isdir(output):
         raise MbsweepError(f"{output}: name a file with the ending .safetensors in a folder that exists")
     if not os.access(output.parent, os.W_OK):
         raise MbsweepError(f"{output}: cannot be written: no permission; name a file in another folder")
-    if read is not None and output.exists() and read.exists() and output.samefile(read):
+    if read is not None and all(map(os.path.exists, (output, read))) and output.samefile(read):
         raise MbsweepError(f"{output} is the file that is read; name another with -o")
 
 
@@ -124,7 +124,7 @@ def _checkpoint_of(path: Path) -> dict[str, Any]:
 
     Raises MbsweepError where something else has its place.
     """
-    if not path.exists():
+    if not os.path.exists(path):
         return {}
     try:
         return open_checkpoint(path).about

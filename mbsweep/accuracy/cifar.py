@@ -18,6 +18,7 @@ from mbsweep.accuracy.contents import LEVELS, content_hashes
 from mbsweep.accuracy.picture import printable
 from mbsweep.accuracy.source import Batch, Seen
 from mbsweep.errors import MbsweepError
+from mbsweep.files import expanded
 from mbsweep.space.accuracy import Cifar, fingerprint
 
 VERSION = 1  # raised when the same archive gives other images or parts
@@ -187,7 +188,7 @@ class CifarSource:
 
 def _found(given: str, archive: Archive) -> tuple[str, os.stat_result]:
     """The archive's path, and its state. `given`: the archive, or a folder that has it."""
-    path = os.path.abspath(given)
+    path = os.path.abspath(expanded(given))
     if os.path.isdir(path):
         path = os.path.join(path, archive.name)
     advice = f"fetch {URL}{archive.name} and put it there"

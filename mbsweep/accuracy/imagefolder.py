@@ -23,6 +23,7 @@ from mbsweep.accuracy.picture import Decoded, decode, printable
 from mbsweep.accuracy.source import Batch, Seen
 from mbsweep.cache import cache_dir
 from mbsweep.errors import MbsweepError
+from mbsweep.files import expanded
 from mbsweep.space.accuracy import ImageFolder, fingerprint
 
 VERSION = 1  # raised when the same files give other images or parts
@@ -52,7 +53,7 @@ class ImageFolderSource:
 
     def __init__(self, config: ImageFolder) -> None:
         self._config = config
-        self._root = os.path.abspath(config.path)
+        self._root = os.path.abspath(expanded(config.path))
         self._where = printable(self._root)
         self._digest = hashlib.sha256()
         self._shares = {"validation": config.validation_pct, "test": config.test_pct}

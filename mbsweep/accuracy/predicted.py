@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -72,7 +71,7 @@ class Points:
     @classmethod
     def of_run(cls, folder: str) -> Points:
         """The variants that a run's sweep trained at fp32."""
-        run = open_run(Path(folder))
+        run = open_run(folder)
         rows = run.table()
         is_fp32 = rows["precision"].fillna("fp32") == "fp32"  # NaN: of what is only counted
         rows = rows[is_fp32 & (rows["top1_kind"] == "trained") & rows["top1_pct"].notna()]

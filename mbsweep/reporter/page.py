@@ -97,12 +97,12 @@ def _check_free(folder: Path, names: Sequence[str], with_pictures: bool) -> None
     """
     for name in ("index.html", *names):
         page = folder / name
-        taken = [page] if page.is_file() and not _is_ours(page) else []
-        if with_pictures and not page.is_file():
+        taken = [page] if os.path.isfile(page) and not _is_ours(page) else []
+        if with_pictures and not os.path.isfile(page):
             stem = name.removesuffix(".html")
             taken = [folder / f"{stem}.{figure}.png" for figure in (*FIGURES, "curves")]
         for path in taken:
-            if path.is_file():
+            if os.path.isfile(path):
                 raise MbsweepError(
                     f"{path} was not written by mbsweep, and would be written over; move it, or choose "
                     "another --html folder"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,7 @@ class Document:
     text: str
     data: dict[str, Any]
     _root: yaml.Node
+    path: Path | None = None  # of the file; None of a text that was in none
 
     def find(self, keys: Keys) -> tuple[Keys, int]:
         """The part of the way that the file really has, and the line (from 1) on which that value stands."""
@@ -109,7 +110,7 @@ def read(path: Path) -> Document:
         raise MbsweepError(
             f"{path}:{line}: byte {raw[error.start]:#04x} is not UTF-8; save the file as UTF-8"
         ) from None
-    return parse(text, str(path))
+    return replace(parse(text, str(path)), path=path.absolute())
 
 
 def parse(text: str, name: str) -> Document:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field, PrivateAttr, ValidationError, field_validator
 
 from mbsweep.errors import MbsweepError
+from mbsweep.files import expanded
 from mbsweep.space import document
 from mbsweep.space.accuracy import CLASS_COUNTS, AccuracyConfig, SupernetAccuracy, TrainedAccuracy
 from mbsweep.space.document import Document, Keys
@@ -167,6 +168,11 @@ class Sweep(Strict):
         return Path(self._document.name).stem
 
     @property
+    def path(self) -> Path | None:
+        """The file; None of a sweep that was in none."""
+        return self._document.path
+
+    @property
     def text(self) -> str:
         """The file, as it was read."""
         return self._document.text
@@ -226,7 +232,7 @@ def load_sweep(path: str | Path) -> Sweep:
 
     Raises MbsweepError, with file, line and key, where it cannot be read or says something not allowed.
     """
-    return _validated(document.read(Path(path)))
+    return _validated(document.read(expanded(path)))
 
 
 def parse_sweep(text: str, name: str) -> Sweep:
