@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mbsweep import Variant
-from mbsweep.files import read_kept
+from mbsweep.files import keep, read_kept
 from mbsweep.measuring import Measurement, device_of, set_aside
 from mbsweep.pipeline import Silent
 from mbsweep.profiler.subject import Subject
@@ -317,7 +317,7 @@ def test_networks_are_done_when_the_interval_that_is_shown_is_narrow(stores, own
     assert set(first.visit_counts()[CONFIG.id].values()) == {12}
     path = own_cache / "yardsticks" / "abacus_2c_4g_torch-2.0" / f"{CONFIG.id}.json"
     factors = zip(calibration(own_cache).items(), (1, 1.2, 1, 1.2), strict=True)
-    path.write_text(json.dumps({name: ns * factor for (name, ns), factor in factors}), encoding="utf-8")
+    assert keep(path, json.dumps({name: ns * factor for (name, ns), factor in factors}).encode()) == ""
     measure(second, Asked(), wide)
     assert set(second.visit_counts()[CONFIG.id].values()) == {20}
 
