@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SEED = integer(0, 2**32 - 1, 0)
 # What a recipe has that does not say them: the first batch of these with which there are so many steps, and
-# the rate for the first of them, in proportion to the batch.
+# the rate for the first of them, in proportion to the batch, up to twice of it.
 BATCHES, LEAST_STEPS = (64, 32), 200
 SGD_RATE, ADAMW_RATE = 0.8, 0.01
 EXTRAPOLATED = "; extrapolated: "  # in a prediction's note: what follows is about its variant alone
@@ -156,7 +156,7 @@ class Recipe(Strict):
         """The same with what was left open, batch and learning rate, for so many training images."""
         steps = {size: images * self.epochs / size for size in BATCHES}
         batch = self.batch or next((size for size in BATCHES if steps[size] >= LEAST_STEPS), BATCHES[-1])
-        usual = ADAMW_RATE if self.optimizer == "adamw" else SGD_RATE * batch / BATCHES[0]
+        usual = ADAMW_RATE if self.optimizer == "adamw" else SGD_RATE * min(batch / BATCHES[0], 2)
         return self.model_copy(update={"batch": batch, "learning_rate": self.learning_rate or usual})
 
 

@@ -14,16 +14,18 @@ from mbsweep.space.accuracy import Alone, Recipe, SupernetAccuracy, TrainedAccur
         (3, {"epochs": 1}, 32, 0.4),
         (170, {"epochs": 30, "batch": 48}, 48, 0.6),  # what is said stays; the rate follows it
         (170, {"epochs": 30, "learning_rate": 0.3}, 32, 0.3),
+        (10**6, {"batch": 4096}, 4096, 1.6),  # a rate of 51.2 would be refused
         (8000, {"optimizer": "adamw"}, 64, 0.01),
         (170, {"optimizer": "adamw"}, 32, 0.01),
     ],
 )
 def test_batch_and_rate_follow_the_number_of_images(images, settings, batch, rate):
-    """64 images, or 32 where there are not 200 steps of 64; the rate in proportion, but for adamw."""
+    """64, or 32 where there are not 200 steps of 64; the rate in proportion up to 1.6, but for adamw."""
     asked = Recipe(**settings)
     found = asked.complete(images)
     assert (found.batch, found.learning_rate) == (batch, pytest.approx(rate))
     assert found.complete(10**6) == found  # what is complete follows nothing any more
+    assert Recipe.model_validate(found.settings) == found
     found = found.settings | {"batch": 0, "learning_rate": 0}
     assert found == asked.settings | {"batch": 0, "learning_rate": 0}
 
