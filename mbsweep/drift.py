@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from mbsweep.files import keep, read_kept
@@ -132,9 +133,10 @@ def _levels(fastest: Mapping[Key, float], keys: Sequence[Key]) -> NDArray[np.flo
             continue
         values = np.array([fastest[int(session), number] for number in own], dtype=float)
         levels = [
-            np.quantile(values[max(0, place + 1 - WINDOW) : max(place + 1, MIN_VISITS)], LOW)
-            for place in range(len(own))
+            np.quantile(values[: max(end, MIN_VISITS)], LOW) for end in range(1, min(len(own) + 1, WINDOW))
         ]
+        if len(own) >= WINDOW:
+            levels.extend(np.quantile(sliding_window_view(values, WINDOW), LOW, axis=1))
         mine = np.flatnonzero(sessions == session)
         last = np.searchsorted(own, rounds[mine], side="right") - 1
         found[mine] = np.array(levels)[np.maximum(last, 0)]
