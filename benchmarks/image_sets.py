@@ -158,14 +158,16 @@ def write_sets(folder: Path, share: Path = SHARE) -> None:
     for name, images in SETS.items():
         if (folder / name).exists():
             continue
+        begun = folder / f".{name}"  # whole, or not there
         of: dict[str, list[Image.Image]] = {}
         for kind, image in images(share):
             of.setdefault(kind, []).append(image)
         kept = {kind: found for kind, found in of.items() if len(found) >= LEAST}
         for kind, found in kept.items():
-            (folder / name / kind).mkdir(parents=True)
+            (begun / kind).mkdir(parents=True, exist_ok=True)
             for place, image in enumerate(found):
-                image.save(folder / name / kind / f"{place:03}.png")
+                image.save(begun / kind / f"{place:03}.png")
+        begun.rename(folder / name)
         print(f"{name}: {sum(map(len, kept.values())):,} images of {len(kept)} classes", flush=True)
 
 
