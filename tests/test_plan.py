@@ -432,4 +432,4 @@ def test_batch_and_rate_are_told_where_the_number_of_images_is_known(accuracy, e
     """Of the digits it is."""
     sweep = tmp_path / "sweep.yaml"
     sweep.write_text(f"space: {{width: 0.25, resolution: 32, num_classes: 10}}\naccuracy: {accuracy}\n")
-    assert f"accuracy   trained on digits: {expected}" in plan(sweep, "--out", tmp_path / "run")
+    assert f"accuracy   trained on digits: {expected}; 0 of 2 done" in plan(sweep, "--out", tmp_path / "run")
