@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 from mbsweep.cores import forget_settings
 from mbsweep.errors import MbsweepError
 from mbsweep.files import expanded
+from mbsweep.options import NETWORK, takes_network
 from mbsweep.suggest import command
 
 EXIT_FAILURES = 1  # the run went to its end, but some variants failed; or all runs but some were reported
@@ -311,35 +312,16 @@ def front(
     print_fronts(open_run(run), cost, value, config, point)
 
 
-Family = Annotated[str, typer.Option(help="Family of networks.")]
-Width = Annotated[float, typer.Option(help="Width multiplier.")]
-Resolution = Annotated[int, typer.Option(help="Height and width of the image in pixels.")]
-Depth = Annotated[int, typer.Option(help="How often the 14x14, 512-channel block is repeated.")]
-Block = Annotated[str, typer.Option(help="separable or standard.")]
-StageChannels = Annotated[
-    str, typer.Option(help="Channels of the five stages at width 1.", metavar="A,B,C,D,E")
-]
-NumClasses = Annotated[int, typer.Option(help="Outputs of the classifier.")]
-Divisor = Annotated[
-    int, typer.Option(help="Channels are rounded to multiples of it; 1 is the paper's rounding.")
-]
-
-
+Network = dict[str, Any]  # fields of Variant
 Backend = Annotated[str, typer.Option(help="Runtime, as in sweep files.")]
 Precision = Annotated[str, typer.Option(help="fp32, bf16 or int8, where the runtime has it.")]
 Threads = Annotated[int, typer.Option(help="Threads of one call.")]
 
 
 @app.command()
+@takes_network()
 def show(
-    family: Family = "mobilenet_v1",
-    width: Width = 1.0,
-    resolution: Resolution = 224,
-    depth: Depth = 5,
-    block: Block = "separable",
-    stage_channels: StageChannels = "64,128,256,512,1024",
-    num_classes: NumClasses = 1000,
-    divisor: Divisor = 8,
+    network: Network,
     latency: Annotated[
         bool, typer.Option("--latency", help="Measure each layer: time, GMAC/s, share of the peak.")
     ] = False,
@@ -351,8 +333,7 @@ def show(
     from mbsweep.show import print_network
     from mbsweep.space.variant import Variant
 
-    stages = _stages(stage_channels)
-    variant = Variant(family, width, resolution, depth, block, stages, num_classes, divisor)
+    variant = Variant(**network)
     if latency:
         from mbsweep.profiler.backends import asked
         from mbsweep.show_latency import print_layer_times
@@ -362,43 +343,26 @@ def show(
         print_network(variant)
 
 
-def _stages(text: str) -> tuple[Any, ...]:
-    try:
-        return tuple(int(channels) for channels in text.split(","))
-    except ValueError:
-        return (text,)  # refused by Variant, in its words
-
-
 @app.command()
+@takes_network()
 def export(
+    network: Network,
     output: Annotated[
         Path, typer.Option("-o", "--output", parser=path, help="The file: .onnx, or .pte for ExecuTorch.")
     ],
-    family: Family = "mobilenet_v1",
-    width: Width = 1.0,
-    resolution: Resolution = 224,
-    depth: Depth = 5,
-    block: Block = "separable",
-    stage_channels: StageChannels = "64,128,256,512,1024",
-    num_classes: NumClasses = 1000,
-    divisor: Divisor = 8,
     precision: Annotated[str, typer.Option(help="fp32 or int8.")] = "fp32",
 ) -> None:
     """Write one network, with random weights, as a file to be measured on another device."""
     from mbsweep.exporting import export_network
     from mbsweep.space.variant import Variant
 
-    stages = _stages(stage_channels)
-    variant = Variant(family, width, resolution, depth, block, stages, num_classes, divisor)
-    print(export_network(variant, precision, output))
+    print(export_network(Variant(**network), precision, output))
 
 
 @app.command()
+@takes_network()
 def bench(
-    family: Family = "mobilenet_v1",
-    width: Width = 1.0,
-    resolution: Resolution = 224,
-    depth: Depth = 5,
+    network: Network,
     batch: Annotated[int, typer.Option(help="Images per step.")] = 16,
     backend: Backend = "torch",
     precision: Precision = "fp32",
@@ -412,8 +376,7 @@ def bench(
     from mbsweep.space.variant import Variant
     from mbsweep.steps import time_steps
 
-    variant = Variant(family, width, resolution, depth)
-    for line in time_steps(variant, backend, precision, batch, threads, steps, burn_in):
+    for line in time_steps(Variant(**network), backend, precision, batch, threads, steps, burn_in):
         print(line, flush=True)
 
 
@@ -422,30 +385,10 @@ OWN = "what the network was trained on"
 TrainedOn = Annotated[str | None, typer.Option("--dataset", help=DATASET_HELP, show_default=OWN)]
 
 
-# Of a network that may be that of a file: what is not given is as the file has it.
-GivenWidth = Annotated[
-    float | None, typer.Option(help="Width multiplier.", show_default="that of --start, else 1.0")
-]
-GivenResolution = Annotated[
-    int | None,
-    typer.Option(help="Height and width of the image in pixels.", show_default="that of --start, else 64"),
-]
-GivenDepth = Annotated[
-    int | None,
-    typer.Option(
-        help="How often the 14x14, 512-channel block is repeated.", show_default="that of --start, else 5"
-    ),
-]
-GivenStemStride = Annotated[
-    int | None,
-    typer.Option(
-        help="Stride of the first layer; 1 for small images.", show_default="that of --start, else 2"
-    ),
-]
-
-
 @app.command()
+@takes_network([name for name in NETWORK if name != "num_classes"], "that of --start, else {}", resolution=64)
 def train(
+    network: Network,
     output: Annotated[
         Path, typer.Option("-o", "--output", parser=path, help="The network's file: .safetensors.")
     ],
@@ -453,10 +396,6 @@ def train(
         str | None,
         typer.Option("--dataset", help=DATASET_HELP, show_default=f"digits; with --start, {OWN}"),
     ] = None,
-    width: GivenWidth = None,
-    resolution: GivenResolution = None,
-    depth: GivenDepth = None,
-    stem_stride: GivenStemStride = None,
     epochs: Annotated[int, typer.Option(help="Epochs.")] = 12,
     batch: Annotated[int | None, typer.Option(help="Images per step; default 64, of few images 32.")] = None,
     optimizer: Annotated[str, typer.Option(help="sgd or adamw.")] = "sgd",
@@ -473,15 +412,17 @@ def train(
     """Train one network and save it with all that one needs to use it."""
     from mbsweep.train_one import train_network
 
-    fields = _given(width=width, resolution=resolution, depth=depth, stem_stride=stem_stride)
-    settings = {"epochs": epochs, "optimizer": optimizer, "flip": flip}
-    settings |= _given(batch=batch, learning_rate=learning_rate)
-    for line in train_network(fields, dataset, settings, seed, start, output):
+    settings: dict[str, Any] = {"epochs": epochs, "optimizer": optimizer, "flip": flip}
+    open_ = {"batch": batch, "learning_rate": learning_rate}
+    settings |= {name: value for name, value in open_.items() if value is not None}
+    for line in train_network(network, dataset, settings, seed, start, output):
         print(line, flush=True)
 
 
 @app.command()
+@takes_network(["width", "resolution", "depth"], "the largest")
 def extract(
+    network: Network,
     supernet: Annotated[
         Path,
         typer.Argument(metavar="FILE", parser=path, help="A supernet's file, under weights/ of its run."),
@@ -490,25 +431,11 @@ def extract(
         Path, typer.Option("-o", "--output", parser=path, help="The network's file: .safetensors.")
     ],
     dataset: TrainedOn = None,
-    width: Annotated[float | None, typer.Option(help="Width multiplier.", show_default="the largest")] = None,
-    resolution: Annotated[
-        int | None,
-        typer.Option(help="Height and width of the image in pixels.", show_default="the largest"),
-    ] = None,
-    depth: Annotated[
-        int | None,
-        typer.Option(help="How often the 14x14, 512-channel block is repeated.", show_default="the largest"),
-    ] = None,
 ) -> None:
     """Write one network of a supernet to a file of its own, as an ordinary network."""
     from mbsweep.train_one import extract_network
 
-    print(extract_network(supernet, _given(width=width, resolution=resolution, depth=depth), dataset, output))
-
-
-def _given(**fields: Any) -> dict[str, Any]:
-    """Options that were given."""
-    return {name: value for name, value in fields.items() if value is not None}
+    print(extract_network(supernet, network, dataset, output))
 
 
 class PartName(StrEnum):

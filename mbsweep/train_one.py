@@ -39,6 +39,7 @@ from mbsweep.seeds import SeedNoise, spread
 from mbsweep.space.accuracy import Recipe
 from mbsweep.space.rules import shown
 from mbsweep.space.variant import Variant
+from mbsweep.suggest import command
 from mbsweep.supernets import report_of
 
 RESOLUTION = 64  # of a network that is trained, unless it is said
@@ -218,8 +219,9 @@ def evaluate_network(path: Path, dataset: str | None, part: str) -> str:
     check_package(FILES)
     state = open_checkpoint(path)
     if state.about.get("supernet"):
+        extraction = command("extract", path, "-o", "net.safetensors")
         raise MbsweepError(
-            f"{path} is a supernet; `mbsweep extract` gives each network of it a file of its own"
+            f"{path} is a supernet; `{extraction}` gives its largest network a file of its own"
         )
     variant = _variant(state)
     images = _images_for(path, state, dataset, variant)

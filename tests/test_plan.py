@@ -146,8 +146,7 @@ def test_a_runtime_that_is_missing_is_told_before_the_run(tmp_path, monkeypatch)
     sweep = tmp_path / "made.yaml"
     sweep.write_text("space: {width: [0.25]}\nlatency: [{backend: torch}]\n", encoding="utf-8")
     assert (
-        "latency backend 'torch' needs no-such-package, which is not installed; "
-        "run: pip install 'mbsweep[torch]'"
+        "latency backend 'torch' needs no-such-package, which is not installed; run: pip install torch"
     ) in plan(sweep, "--out", tmp_path / "run")
 
 

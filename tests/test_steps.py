@@ -92,8 +92,7 @@ def test_a_runtime_that_is_not_installed_is_named_with_its_command():
     """The message has the command that installs it."""
     with patch.object(BACKENDS["torch"], "packages", ("no-such-package",), create=True):
         assert refusal(call("bench", *TINY)) == (
-            "latency backend 'torch' needs no-such-package, which is not installed; "
-            "run: pip install 'mbsweep[torch]'"
+            "latency backend 'torch' needs no-such-package, which is not installed; run: pip install torch"
         )
 
 

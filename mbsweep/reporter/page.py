@@ -31,6 +31,7 @@ from mbsweep.reporter.facts import Part
 from mbsweep.reporter.figures import FIGURES
 from mbsweep.reporter.payload import payload
 from mbsweep.results import PublishedRows, Run, published_latencies
+from mbsweep.suggest import command
 from mbsweep.summary import MIN_VISITS
 
 MAX_ROWS = 20_000  # more would make the page too heavy to open
@@ -170,6 +171,7 @@ def render(
             gaps=facts.gaps(parts, table, set(shown["latency_kind"].dropna())),
             doubts=[*facts.doubts(parts, table), *accuracy_doubts(parts, table)],
             skips=facts.skips(parts),
+            commands=_commands([part.run.path for part in parts]),
             predictions=facts.predictions(parts, table),
             thinned="" if len(drawn) == len(shown) else f"{len(drawn):,} of {len(shown):,}",
             ranges=facts.ranges(shown),
@@ -188,6 +190,11 @@ def render(
             **_program(),
         )
     )
+
+
+def _commands(folders: Sequence[Path]) -> dict[str, Any]:
+    """What a reader may call for more than the page has."""
+    return {"table": command("table", *folders), "picks": [command("pick", folder) for folder in folders]}
 
 
 def with_published(table: pd.DataFrame, published: PublishedRows) -> pd.DataFrame:

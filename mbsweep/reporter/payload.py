@@ -26,6 +26,8 @@ from mbsweep.suggest import command
 MAX_LAYERED = 10_000  # variants whose layers are put into the page; `mbsweep show` prints those of any
 MAX_SPREADS = 2_000  # rows whose visits are
 
+_FIELDS = {field.name: field.default for field in fields(Variant)}
+
 # What the table on the page leaves out; the details of a variant have it.
 _NOT_SHOWN = {"family", "stage_channels", "num_classes", "divisor", "stem_stride", "top1_reason", "device_id"}
 _NOT_SHOWN |= {"top1_low_pct", "top1_high_pct"}
@@ -60,7 +62,7 @@ def payload(parts: Sequence[Part], every: pd.DataFrame, table: pd.DataFrame) -> 
             for place, rows in enumerate(comparable)
         ],
         "total": len(every),
-        "defaults": {field.name: _plain(field.default) for field in fields(Variant)},
+        "defaults": {name: _plain(default) for name, default in _FIELDS.items()},
         "colours": COLOURS,
         "symbols": SYMBOLS,
         "log": LOG_AXIS,
@@ -84,8 +86,13 @@ def _columns(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _values(column: pd.Series[Any]) -> Any:
-    """Numbers as a list, floats to seven digits; texts by their places in a list of the distinct ones."""
-    values = [_plain(value) for value in column.astype(object)]
+    """Numbers as a list, floats to seven digits, but fields of a variant in full; texts by their places in a
+    list of the distinct ones.
+    """
+    digits = (
+        17 if column.name in _FIELDS else 7
+    )  # of 17 a float can be read back: 1/3 is another variant than 0.333
+    values = [_plain(value, digits) for value in column.astype(object)]
     if any(isinstance(value, str) for value in values):
         texts = list(dict.fromkeys(value for value in values if value is not None))
         place: dict[Any, int | None] = {text: number for number, text in enumerate(texts)}
@@ -94,10 +101,10 @@ def _values(column: pd.Series[Any]) -> Any:
     return values[0] if len(set(values)) == 1 else values
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, digits: int = 7) -> Any:
     """A value for JSON; None where it is unknown."""
     if isinstance(value, float):
-        return float(f"{value:.7g}") if math.isfinite(value) else None
+        return float(f"{value:.{digits}g}") if math.isfinite(value) else None
     if isinstance(value, tuple):
         return list(value)
     return value if isinstance(value, str | int | bool) else (None if pd.isna(value) else value.item())

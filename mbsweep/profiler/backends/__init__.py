@@ -33,6 +33,7 @@ class Backend(Protocol):
     packages: ClassVar[
         tuple[str, ...]
     ]  # distributions that it needs; the version of the first is the runtime's
+    install: ClassVar[str]  # what pip is told, for a shell
     # Field of LatencyConfig -> what the runtime has of it; of a field that is not here, only the default.
     options: ClassVar[dict[str, tuple[str, ...]]]
 
@@ -80,7 +81,7 @@ def check_installed(backend: str) -> None:
         except importlib.metadata.PackageNotFoundError:
             raise MbsweepError(
                 f"latency backend {backend!r} needs {package}, which is not installed; "
-                f"run: pip install 'mbsweep[{backend}]'"
+                f"run: pip install {BACKENDS[backend].install}"
             ) from None
 
 

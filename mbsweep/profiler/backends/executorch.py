@@ -40,6 +40,7 @@ class ExecuTorch:
     """
 
     packages: ClassVar[tuple[str, ...]] = ("executorch", "torchao")
+    install: ClassVar[str] = "'mbsweep[executorch]'"
     keeps_files: ClassVar[bool] = True
     options: ClassVar[dict[str, tuple[str, ...]]] = {"precision": ("fp32", "int8")}
 

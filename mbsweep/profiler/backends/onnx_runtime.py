@@ -27,6 +27,7 @@ class OnnxRuntime(LoadsOnnx):
 
     name = "onnxruntime"
     packages: ClassVar[tuple[str, ...]] = ("onnxruntime", "onnx")
+    install: ClassVar[str] = "'mbsweep[onnxruntime]'"
     options: ClassVar[dict[str, tuple[str, ...]]] = {"precision": ("fp32", "int8")}
 
     def load(

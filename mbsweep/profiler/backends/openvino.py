@@ -29,6 +29,7 @@ class OpenVino(LoadsOnnx):
 
     name = "openvino"
     packages: ClassVar[tuple[str, ...]] = ("openvino", "onnx")
+    install: ClassVar[str] = "'mbsweep[openvino]'"
     options: ClassVar[dict[str, tuple[str, ...]]] = {"precision": ("fp32", "bf16", "int8")}
 
     def lacks(self, config: LatencyConfig) -> str:

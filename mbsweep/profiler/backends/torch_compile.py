@@ -39,6 +39,7 @@ class TorchCompile:
     """
 
     packages: ClassVar[tuple[str, ...]] = ("torch",)
+    install: ClassVar[str] = "torch"
     keeps_files: ClassVar[bool] = True
     options: ClassVar[dict[str, tuple[str, ...]]] = {
         "precision": ("fp32", "bf16"),

@@ -28,6 +28,7 @@ class TorchEager:
     """
 
     packages: ClassVar[tuple[str, ...]] = ("torch",)
+    install: ClassVar[str] = "torch"
     options: ClassVar[dict[str, tuple[str, ...]]] = {
         "precision": ("fp32", "bf16"),
         "mode": ("forward", "forward_backward"),

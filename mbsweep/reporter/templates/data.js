@@ -78,7 +78,7 @@ function short(row) {
   const usual = differing.filter((name) => row[name] !== payload.defaults[name]);
   const words = usual.map((name) => `${name.replace("_", " ")} ${row[name]}`);
   if (`${JSON.parse(row.stage_channels)}` !== `${payload.defaults.stage_channels}`) words.push("other channels");
-  return [`${row.width}-${row.resolution}`, ...words].join(", ");
+  return [`${Number(row.width.toPrecision(7))}-${row.resolution}`, ...words].join(", ");
 }
 
 // Words as plotly shows them: neither its markup nor its %{templates} are read in them.

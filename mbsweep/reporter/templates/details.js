@@ -116,10 +116,16 @@ function settingsOf(row) {
   return [...always.map((name) => [name, own[name]]), ...differs];
 }
 
+// What is asked for of a latency that is predicted only, because one network alone is measured.
+const OF_PREDICTION = ["kind", "rounds", "visit_ms", "max_blocks", "networks"];
+
 function sweepOf(row) {
   const { latency, accuracy } = groups[row.group];
   const lines = ["variants:", `  - ${flow(Object.fromEntries(settingsOf(row)))}`];
-  if (latency) lines.push("latency:", `  - ${flow(latency)}`);
+  if (latency?.kind === "predicted") {
+    lines.push("# Predicted from others of its sweep, whose file stands below the figures; alone it is measured.");
+    lines.push("latency:", `  - ${flow(Object.fromEntries(Object.entries(latency).filter(([name]) => !OF_PREDICTION.includes(name))))}`);
+  } else if (latency) lines.push("latency:", `  - ${flow(latency)}`);
   if (accuracy?.source === "supernet") lines.push("# A supernet depends on all variants of its sweep, whose file stands below the figures.");
   if (accuracy && Object.keys(accuracy).length > 2) {
     lines.push("accuracy:", ...Object.entries(accuracy).map(([name, value]) => `  ${name}: ${flow(value)}`));
@@ -127,9 +133,12 @@ function sweepOf(row) {
   return lines.join("\n");
 }
 
-function commandOf(verb, row, rest = "") {
-  const words = settingsOf(row).map(([name, value]) => `--${name.replaceAll("_", "-")} ${Array.isArray(value) ? value.join(",") : value}`);
-  return `mbsweep ${verb} ${words.join(" ")}${rest}`;
+// A word as a POSIX shell takes it.
+const shellWord = (word) => (/^[\w@%+=:,./-]+$/.test(word) ? String(word) : `'${String(word).replaceAll("'", `'"'"'`)}'`);
+
+function commandOf(verb, row, ...rest) {
+  const options = settingsOf(row).flatMap(([name, value]) => [`--${name.replaceAll("_", "-")}`, Array.isArray(value) ? value.join(",") : value]);
+  return ["mbsweep", verb, ...options, ...rest].map(shellWord).join(" ");
 }
 
 async function copy(button, text) {
@@ -188,7 +197,11 @@ function showDetails() {
   if (groups.length > 1) drawerBody.append(make("h3", {}, "Latency everywhere"), latenciesOf(row.variant));
   drawerBody.append(make("h3", {}, "Layers"), layersOf(row), make("h3", {}, "Take it further"));
   drawerBody.append(snippet("Sweep file that reproduces it", sweepOf(row)));
-  drawerBody.append(snippet("Show its layers", commandOf("show", row)), snippet("Export it", commandOf("export", row, ` -o ${row.variant}.onnx`)));
+  const isTrained = ["trained", "supernet"].includes(row.top1_kind);
+  const exported = snippet("Export it with random weights", commandOf("export", row, "-o", `${row.variant}.onnx`));
+  const words = `The file is right for latency, not for accuracy.${isTrained ? " The weights that were trained cannot be exported yet: the run has them in its folder weights." : ""}`;
+  exported.append(make("p", { className: isTrained ? "warning" : "muted" }, words));
+  drawerBody.append(snippet("Show its layers", commandOf("show", row)), exported);
 }
 
 function setUpDetails() {
