@@ -23,6 +23,7 @@ NAMES = (
     "neighbour",
     "beginnings",
     "supernet",
+    "real_images",
 )
 
 for name in NAMES:

@@ -1,6 +1,7 @@
 """The default recipe on real images at 32 px against plain ones: test accuracy of three widths, two seeds.
 
-`python -m benchmarks.real_images FOLDER [SET ...]`; `benchmarks.image_sets` has written the sets there.
+`python -m benchmarks.real_images [FOLDER [SET ...]]`; the sets are written there where they are not yet, see
+`benchmarks.image_sets`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from benchmarks.image_sets import SETS, write_sets
 from mbsweep.accuracy.datasets import Dataset, open_dataset
 from mbsweep.accuracy.training import DivergedError, Job, finish, train, use_threads
 from mbsweep.space.accuracy import ImageFolder, Recipe
@@ -37,7 +39,8 @@ RECIPES = {
 def main(folder: Path, sets: list[str]) -> None:
     """Print a line for each set and width."""
     use_threads(1)
-    for name in sets or sorted(path.name for path in folder.iterdir()):
+    write_sets(folder)
+    for name in sets or list(SETS):
         dataset = open_dataset(ImageFolder(name="imagefolder", path=str(folder / name)), [RESOLUTION])
         print(f"{name}: {dataset.sizes['train']:,} images, {len(dataset.classes)} classes", flush=True)
         for width in WIDTHS:
@@ -60,4 +63,5 @@ def _top1(job: Job, dataset: Dataset) -> str:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2:])
+    with tempfile.TemporaryDirectory() as own:
+        main(Path(sys.argv[1] if len(sys.argv) > 1 else own), sys.argv[2:])
