@@ -191,6 +191,21 @@ def test_a_browser_that_does_not_start_is_reported(tmp_path, monkeypatch):
     assert refused(tmp_path).startswith(f"{program} cannot draw the pictures: ")
 
 
+def test_pictures_need_no_home(tmp_path, monkeypatch):
+    """As in a container whose user has a number and no name; afterwards there is none, either."""
+
+    def unknown(uid):
+        raise KeyError(f"getpwuid(): uid not found: {uid}")
+
+    run = write_run(tmp_path / "run", "space: {width: [0.5]}\n")
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    result = call("report", run, "--html", tmp_path / "pages", "--png")
+    assert result.exit_code == 0, result.output
+    assert len(list((tmp_path / "pages").glob("*.png"))) > 1
+    assert "HOME" not in os.environ
+
+
 def test_a_tab_that_crashes_is_reported():
     """While it draws: the error is the user's to read, not Playwright's."""
     with pytest.raises(MbsweepError, match=r"cannot draw the pictures: .*crash"), canvas() as tab:

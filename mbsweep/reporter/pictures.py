@@ -6,6 +6,7 @@ import base64
 import importlib.util
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -75,7 +76,7 @@ def canvas() -> Iterator[Page]:
     from playwright.sync_api import Error, sync_playwright
 
     try:
-        with sync_playwright() as playwright:
+        with _home(), sync_playwright() as playwright:
             launched = playwright.chromium.launch(
                 executable_path=path,
                 chromium_sandbox=os.geteuid() != 0,  # for root, Chromium has none
@@ -89,6 +90,19 @@ def canvas() -> Iterator[Page]:
     except Error as error:
         reason = error.message.partition("\n")[0]
         raise MbsweepError(f"{path} cannot draw the pictures: {reason}") from None
+
+
+@contextmanager
+def _home() -> Iterator[None]:
+    """Playwright's driver ends where nobody knows a home, though it puts nothing there."""
+    is_known = os.path.expanduser("~") != "~"
+    if not is_known:
+        os.environ["HOME"] = tempfile.gettempdir()
+    try:
+        yield
+    finally:
+        if not is_known:
+            del os.environ["HOME"]
 
 
 def picture(tab: Page, figure: go.Figure) -> bytes:
