@@ -862,6 +862,16 @@ def test_a_page_of_the_users_is_not_written_over(name, tmp_path):
     assert contents(tmp_path) == before
 
 
+@pytest.mark.parametrize("head", ["<title>mbsweep runs</title>", "<title>Tiny - mbsweep</title>"])
+def test_a_page_of_an_earlier_mbsweep_is_written_over(head, tmp_path):
+    """Those did not name their maker in their head."""
+    run = write_run(tmp_path / "one", "space: {width: [0.5]}\n")
+    for name in ("index.html", "one.html"):
+        (tmp_path / name).write_text(f"<!doctype html>{head}")
+    assert CliRunner().invoke(app, ["report", str(run), "--html", str(tmp_path)]).exit_code == 0
+    assert '<meta name="generator" content="mbsweep">' in (tmp_path / "one.html").read_text()
+
+
 def test_a_picture_of_the_users_is_not_written_over(tmp_path):
     """Where there is no page that it belongs to; where there is, it is ours."""
     run = open_run(write_run(tmp_path / "one", "space: {width: [0.5]}\n"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -36,6 +37,9 @@ from mbsweep.summary import MIN_VISITS
 
 MAX_ROWS = 20_000  # more would make the page too heavy to open
 MAX_NAME_BYTES = 200  # of a page's name; file systems allow 255, ending included
+
+# The head of a page, and of one of before it named its maker there.
+_OURS = re.compile(rb'<meta name="generator" content="mbsweep">|mbsweep( runs)?</title>')
 
 PublishedSizes = Callable[[Collection[str]], list[dict[str, Any]]]
 Draw = Callable[[Sequence[Part], pd.DataFrame], dict[str, bytes]]
@@ -113,7 +117,7 @@ def _check_free(folder: Path, names: Sequence[str], with_pictures: bool) -> None
 def _is_ours(page: Path) -> bool:
     try:
         with page.open("rb") as file:
-            return b'<meta name="generator" content="mbsweep">' in file.read(1000)
+            return _OURS.search(file.read(2000)) is not None
     except OSError:
         return False
 
