@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -42,7 +43,8 @@ def elsewhere(tmp_path_factory):
         message = (
             "no qemu-x86_64 on the PATH, which runs int8 as another processor does: apt install qemu-user"
         )
-        pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
+        could_be = os.environ.get("CI") and platform.machine() == "x86_64"  # whose Python it can run
+        pytest.fail(message) if could_be else pytest.skip(message)
     folder, net = tmp_path_factory.mktemp("elsewhere"), network(Variant(resolution=32, depth=0))
     image = np.random.default_rng(0).standard_normal((1, 3, 32, 32), dtype=np.float32)
     exact = {}

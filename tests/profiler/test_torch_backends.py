@@ -251,9 +251,22 @@ def test_folders_with_spaces_in_their_paths_are_as_before(compiled_pair, cache):
 
 def test_where_every_folder_has_a_space_it_is_said(cache, monkeypatch):
     """In one line, with what to do."""
-    monkeypatch.setattr("os.access", lambda path, mode: False)
+
+    def refused(*_, **__):
+        raise PermissionError
+
+    monkeypatch.setattr("pathlib.Path.mkdir", refused)  # none can be had elsewhere
     with pytest.raises(
         RuntimeError, match=r"cannot work in '.*for a while.*', whose path has a space .* set TMPDIR"
+    ):
+        compiled(nn.Linear(2, 2).eval(), torch.ones(2, 2))
+
+
+def test_a_torch_that_cannot_be_linked_with_is_said(cache, monkeypatch):
+    """It is installed below a folder with a space."""
+    monkeypatch.setattr(torch, "__file__", "/home/me/my nets/torch/__init__.py")
+    with pytest.raises(
+        RuntimeError, match=r"cannot link with '/home/me/my nets/torch', whose path has a space"
     ):
         compiled(nn.Linear(2, 2).eval(), torch.ones(2, 2))
 

@@ -8,7 +8,8 @@ import shlex
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from mbsweep.cache import cache_dir, cached, content_key
@@ -85,10 +86,16 @@ def compiled(net: nn.Module, image: Tensor) -> bytes:
 
 
 def check_compiler() -> None:
-    """RuntimeError, with what is missing, where there is no C++ compiler."""
+    """RuntimeError, with what is missing, where there is no C++ compiler, or it could not find PyTorch."""
+    import torch
     from torch._inductor.cpp_builder import get_cpp_compiler
     from torch._inductor.exc import InvalidCxxCompiler
 
+    if not _is_plain(installed := str(Path(torch.__file__).parent)):
+        raise RuntimeError(
+            f"PyTorch's compiler cannot link with {installed!r}, whose path has a space or a quote; install "
+            "mbsweep in an environment whose path has none"
+        )
     try:
         get_cpp_compiler()
     except InvalidCxxCompiler:
@@ -125,31 +132,39 @@ def _plain_folders() -> Iterator[None]:
 
     Raises RuntimeError where there is none.
     """
-    usual = os.environ["TORCHINDUCTOR_CACHE_DIR"], tempfile.gettempdir()
-    if all(map(_is_plain, usual)):
+    before = {name: os.environ.get(name) for name in ("TORCHINDUCTOR_CACHE_DIR", "TMPDIR")}
+    before_folder = tempfile.gettempdir()
+    if _is_plain(os.environ["TORCHINDUCTOR_CACHE_DIR"]) and _is_plain(before_folder):
         yield
         return
-    candidates = (folder for folder in (tempfile.gettempdir(), "/tmp", "/var/tmp") if _is_plain(folder))  # noqa: S108
-    parent = next((folder for folder in candidates if os.access(folder, os.W_OK)), None)
-    if parent is None:
-        raise RuntimeError(
-            f"PyTorch's compiler cannot work in {usual[1]!r}, whose path has a space or a quote; "
-            "set TMPDIR to a folder without"
-        )
-    kept = {name: os.environ.get(name) for name in ("TORCHINDUCTOR_CACHE_DIR", "TMPDIR")}
-    kept_folder = tempfile.tempdir
-    with tempfile.TemporaryDirectory(prefix="mbsweep-inductor-", dir=parent) as folder:
-        try:
-            os.environ |= dict.fromkeys(kept, folder)
-            tempfile.tempdir = folder
-            yield
-        finally:
-            tempfile.tempdir = kept_folder
-            for name, before in kept.items():
-                if before is None:
-                    del os.environ[name]
-                else:
-                    os.environ[name] = before
+    folder = _plain_folder()
+    try:
+        os.environ |= dict.fromkeys(before, folder)
+        tempfile.tempdir = folder
+        yield
+    finally:
+        tempfile.tempdir = before_folder
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _plain_folder() -> str:
+    """The user's own folder for Inductor among temporary ones; it stays, since a process reads it again."""
+    for parent in (tempfile.gettempdir(), "/tmp", "/var/tmp"):  # noqa: S108  (its owner is looked at)
+        if not _is_plain(parent):
+            continue
+        folder = Path(parent) / f"mbsweep-inductor-{os.getuid()}"
+        with suppress(OSError):
+            folder.mkdir(mode=0o700, exist_ok=True)
+            if folder.lstat().st_uid == os.getuid():
+                return str(folder)
+    raise RuntimeError(
+        f"PyTorch's compiler cannot work in {tempfile.gettempdir()!r}, whose path has a space or a quote; "
+        "set TMPDIR to a folder without"
+    )
 
 
 def _is_plain(path: str) -> bool:
