@@ -145,9 +145,10 @@ def main(
 def plan(sweep: SweepFile, out: Out = None) -> None:
     """Say what a sweep would build and measure, how long it takes, and what is already done."""
     from mbsweep.plan import plan as make_plan
+    from mbsweep.printing import say
     from mbsweep.space.sweep import load_sweep
 
-    print(make_plan(load_sweep(sweep), out))
+    say(make_plan(load_sweep(sweep), out))
 
 
 Jobs = Annotated[
@@ -354,9 +355,10 @@ def export(
 ) -> None:
     """Write one network, with random weights, as a file to be measured on another device."""
     from mbsweep.exporting import export_network
+    from mbsweep.printing import say
     from mbsweep.space.variant import Variant
 
-    print(export_network(Variant(**network), precision, output))
+    say(export_network(Variant(**network), precision, output))
 
 
 @app.command()
@@ -373,11 +375,12 @@ def bench(
     burn_in: Annotated[int, typer.Option(help="Untimed steps before them.")] = 10,
 ) -> None:
     """Time one network as training codes do: mean and standard deviation over the steps, in sec/batch."""
+    from mbsweep.printing import say
     from mbsweep.space.variant import Variant
     from mbsweep.steps import time_steps
 
     for line in time_steps(Variant(**network), backend, precision, batch, threads, steps, burn_in):
-        print(line, flush=True)
+        say(line)
 
 
 DATASET_HELP = "digits, a folder of images, a sweep file that trains, or NAME:PATH such as cifar10:FILE."
@@ -410,13 +413,14 @@ def train(
     ] = None,
 ) -> None:
     """Train one network and save it with all that one needs to use it."""
+    from mbsweep.printing import say
     from mbsweep.train_one import train_network
 
     settings: dict[str, Any] = {"epochs": epochs, "optimizer": optimizer, "flip": flip}
     open_ = {"batch": batch, "learning_rate": learning_rate}
     settings |= {name: value for name, value in open_.items() if value is not None}
     for line in train_network(network, dataset, settings, seed, start, output):
-        print(line, flush=True)
+        say(line)
 
 
 @app.command()
@@ -433,9 +437,10 @@ def extract(
     dataset: TrainedOn = None,
 ) -> None:
     """Write one network of a supernet to a file of its own, as an ordinary network."""
+    from mbsweep.printing import say
     from mbsweep.train_one import extract_network
 
-    print(extract_network(supernet, network, dataset, output))
+    say(extract_network(supernet, network, dataset, output))
 
 
 class PartName(StrEnum):
@@ -453,9 +458,10 @@ def evaluate(
     part: Annotated[PartName, typer.Option(help="Part of the data set.")] = PartName.test,
 ) -> None:
     """Say how accurate a saved network is on a data set."""
+    from mbsweep.printing import say
     from mbsweep.train_one import evaluate_network
 
-    print(evaluate_network(checkpoint, dataset, part.value))
+    say(evaluate_network(checkpoint, dataset, part.value))
 
 
 @app.command()

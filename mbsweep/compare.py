@@ -9,12 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.table import Table
 from scipy.stats import kendalltau
 
 from mbsweep import trust
 from mbsweep.errors import MbsweepError
+from mbsweep.printing import Table, say
 
 # What names one device, runtime and setting: the latencies of a group can be ranked.
 GROUP = ["run", "config", "backend", "precision", "mode", "batch", "threads", "device", "latency_kind"]
@@ -87,15 +86,13 @@ def print_comparison(
     Raises MbsweepError where the runs have no configuration in common, and not one each.
     """
     pairs = _pairs(first, second)
-    width = None if Console().is_terminal else 160
-    console = Console(width=width, markup=False, emoji=False)  # a folder may be called "[red]"
     for one, other in pairs:
         cautions = [
             trust.of_latencies(rows, of.get(rows["config"].iloc[0], ()))
             for of, rows in zip(remarks, (one, other), strict=True)
         ]
-        _print_pair(console, one, other, cautions)
-    _print_agreement(console, pd.concat([first, second, published], ignore_index=True))
+        _print_pair(one, other, cautions)
+    _print_agreement(pd.concat([first, second, published], ignore_index=True))
 
 
 def _pairs(first: pd.DataFrame, second: pd.DataFrame) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
@@ -113,28 +110,22 @@ def _pairs(first: pd.DataFrame, second: pd.DataFrame) -> list[tuple[pd.DataFrame
     )
 
 
-def _print_pair(
-    console: Console, first: pd.DataFrame, second: pd.DataFrame, cautions: Sequence[Sequence[str]]
-) -> None:
+def _print_pair(first: pd.DataFrame, second: pd.DataFrame, cautions: Sequence[Sequence[str]]) -> None:
     one, other = first.set_index("variant"), second.set_index("variant")
     both = [variant for variant in one.index if variant in other.index]
     names = [f"{table['run'].iloc[0]}: {table['config'].iloc[0]}" for table in (first, second)]
     devices = [str(table["device_id"].iloc[0]) for table in (first, second)]
-    console.print(
-        f"A = {names[0]} on {devices[0]}", f"B = {names[1]} on {devices[1]}", sep="\n", highlight=False
-    )
+    say(f"A = {names[0]} on {devices[0]}\nB = {names[1]} on {devices[1]}")
     for which, words in zip("AB", cautions, strict=True):
         if words:
-            console.print(f"of {which}: {'; '.join(words)}", highlight=False)
+            say(f"of {which}: {'; '.join(words)}")
     if not both:
-        console.print("they have no variant in common\n")
+        say("they have no variant in common\n")
         return
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for title in ("variant", "A ms", "95 %", "B ms", "95 %", "B / A", "95 %", "B is"):
-        table.add_column(title, justify="left" if title in ("variant", "B is") else "right")
+    table = Table(("variant", "A ms", "95 %", "B ms", "95 %", "B / A", "95 %", "B is"), left=(0, 7))
     ratios = {variant: ratio(one.loc[variant], other.loc[variant]) for variant in both}
     for variant, found in ratios.items():
-        table.add_row(
+        table.add(
             variant,
             *_latency(one.loc[variant]),
             *_latency(other.loc[variant]),
@@ -142,14 +133,13 @@ def _print_pair(
             _interval(found.low, found.high, ".3f"),
             found.verdict,
         )
-    console.print(table)
+    table.print()
     values = np.array([found.value for found in ratios.values()])
     differ = sum(found.verdict in ("slower", "faster") for found in ratios.values())
     tau, count = rank_agreement(one["latency_ms"], other["latency_ms"])
-    console.print(
+    say(
         f"{differ} of {len(both)} differ beyond their intervals; median B / A {np.median(values):.3f}, "
-        f"{values.min():.3f} to {values.max():.3f}; Kendall's tau {tau:.3f} over {count} variants\n",
-        highlight=False,
+        f"{values.min():.3f} to {values.max():.3f}; Kendall's tau {tau:.3f} over {count} variants\n"
     )
 
 
@@ -161,16 +151,14 @@ def _interval(low: float, high: float, digits: str) -> str:
     return "unknown" if math.isnan(low) else f"{low:{digits}} to {high:{digits}}"
 
 
-def _print_agreement(console: Console, table: pd.DataFrame) -> None:
+def _print_agreement(table: pd.DataFrame) -> None:
     names, taus = agreement(table)
-    printed = Table(box=None, header_style="bold", pad_edge=False)
-    printed.add_column("how alike they rank the variants (Kendall's tau)")
-    for number in range(1, len(names) + 1):
-        printed.add_column(str(number), justify="right")
-    for number, name in enumerate(names, start=1):
-        printed.add_row(f"{number}  {name}", *(f"{tau:.3f}" for tau in taus[number - 1, :number]))
-    printed.add_section()
-    console.print(printed)
+    numbers = [str(number) for number in range(1, len(names) + 1)]
+    printed = Table(["how alike they rank the variants (Kendall's tau)", *numbers])
+    for place, name in enumerate(names):
+        known = [f"{tau:.3f}" for tau in taus[place, : place + 1]]
+        printed.add(f"{place + 1}  {name}", *known, *[""] * (len(names) - len(known)))
+    printed.print()
 
 
 def _words(row: pd.Series[float]) -> list[object]:

@@ -23,8 +23,8 @@ from mbsweep.panels import (
     where,
 )
 from mbsweep.pareto import front, hypervolume
+from mbsweep.printing import Table, say
 from mbsweep.results import Run
-from mbsweep.show import console, make_table
 from mbsweep.space.rules import choice, shown
 
 
@@ -49,18 +49,18 @@ def print_fronts(
     remarks = run.remarks()
     for number, (title, every) in enumerate(_groups(table, cost)):
         if number:
-            print()
-        print(title)
+            say()
+        say(title)
         rows = every[is_known[every.index]]
         if cost not in EXACT:
             print_cautions(trust.of_latencies(rows, remarks.get(every["config"].iloc[0], ())))
         if value.startswith("top"):
             print_cautions(trust.of_accuracies(rows))
         if rows.empty:
-            print(f"  both {label(cost)} and {label(value)} are known of no variant")
+            say(f"  both {label(cost)} and {label(value)} are known of no variant")
         for (kind, source, dataset), group in rows.groupby(SOURCE, dropna=False, sort=False):
             several = rows.loc[rows["top1_source"] == source, "dataset"].nunique() > 1
-            print(f"{label(value)}: {kind}, {source}{f', on {dataset}' if several else ''}")
+            say(f"{label(value)}: {kind}, {source}{f', on {dataset}' if several else ''}")
             _print_front(group, cost, value, reference)
 
 
@@ -100,21 +100,21 @@ def _print_front(rows: pd.DataFrame, cost: str, value: str, reference: tuple[flo
         titles += [_title(name), "95 %"] if name in with_interval else [_title(name)]
     # The probability is about the front of the report, not about one of other columns.
     has_pct = "front_pct" in rows and (cost, value) == ("latency_ms", "top1_pct")
-    table = make_table([*titles, *(["on front (%)"] if has_pct else [])])
+    table = Table([*titles, *(["on front (%)"] if has_pct else [])])
     for _, row in best.iterrows():
         cells = [row["variant"]]
         for name in (cost, value):
             cells += [plain_number(row[name]), *([interval(row, name)] if name in with_interval else [])]
         if has_pct:
             cells.append("unknown" if pd.isna(row["front_pct"]) else f"{row['front_pct']:.1f}")
-        table.add_row(*cells)
-    console().print(table)
+        table.add(*cells)
+    table.print()
     largest, smallest = reference or (float(rows[cost].max()), float(rows[value].min()))
     area = plain_number(hypervolume(rows[cost], rows[value], (largest, smallest)))
     units = [COLUMNS[name].unit or label(name) for name in (cost, value)]
     at = f"{plain_number(largest, digits=6)} {units[0]}, {plain_number(smallest, digits=6)} {units[1]}"
     why = "" if reference else f" (the largest {label(cost)} and the smallest {label(value)} here)"
-    print(f"hypervolume {area} ({' x '.join(units)}), reference point {at}{why}")
+    say(f"hypervolume {area} ({' x '.join(units)}), reference point {at}{why}")
 
 
 def _title(name: str) -> str:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from mbsweep.columns import COLUMNS, INTERVALS, PANEL
 from mbsweep.errors import MbsweepError
+from mbsweep.printing import say
 from mbsweep.reporter.hover import ORIGIN, setting
 from mbsweep.results import Run
 from mbsweep.space.rules import did_you_mean, shown
@@ -75,7 +76,7 @@ def _no_latency(rows: pd.DataFrame) -> str:
 def print_cautions(said: Sequence[str]) -> None:
     """Print what is to be known of a panel's numbers, below its heading."""
     for words in said:
-        print(f"  caution: {words}")
+        say(f"  caution: {words}")
 
 
 def label(name: str) -> str:

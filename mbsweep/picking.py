@@ -11,6 +11,7 @@ from mbsweep.columns import EXACT
 from mbsweep.decide import Budget, Decision, checked, decide
 from mbsweep.errors import MbsweepError
 from mbsweep.panels import heading, interval, label, of_config, panels, print_cautions, where, with_unit
+from mbsweep.printing import say
 from mbsweep.reporter.hover import accuracy_words
 from mbsweep.results import Run
 from mbsweep.space.rules import integer
@@ -30,8 +31,8 @@ def print_picks(run: Run, budget: Budget, config: str | None, count: int) -> boo
         decision = decide(rows, budget)
         any_fits |= bool(decision.fitting)
         if number:
-            print()
-        print(heading(rows))
+            say()
+        say(heading(rows))
         print_cautions(trust.of_latencies(rows, remarks.get(rows["config"].iloc[0], ())))
         if any(name in budget.needed for name in ("top1_pct", "top5_pct")):
             print_cautions(trust.of_accuracies(rows))
@@ -59,19 +60,19 @@ def _print_decision(rows: pd.DataFrame, budget: Budget, decision: Decision, coun
         _print_row(f"{rank:>3}. ", rows.iloc[place], budget)
     missed = decision.missed
     if decision.unknown == len(rows):
-        print(f"  nothing can be judged: {_unknown(rows, budget)}")
+        say(f"  nothing can be judged: {_unknown(rows, budget)}")
     elif not decision.fitting:
-        print("  nothing fits")
+        say("  nothing fits")
     if decision.nearest is not None:
-        print("  nearest:")
+        say("  nearest:")
         _print_row("  -  ", rows.iloc[decision.nearest], budget)
         missed = tuple(place for place in missed if place != decision.nearest)
     if missed:
         better = "better, and " if decision.fitting else ""
-        print(f"  just missed ({better}at most 10 % over):")
+        say(f"  just missed ({better}at most 10 % over):")
         for place in missed[:count]:
             _print_row("  -  ", rows.iloc[place], budget)
-    print(f"  {_counts(len(rows), decision)}")
+    say(f"  {_counts(len(rows), decision)}")
 
 
 def _unknown(rows: pd.DataFrame, budget: Budget) -> str:
@@ -89,8 +90,8 @@ def _print_row(mark: str, row: pd.Series[Any], budget: Budget) -> None:
     latency = ["latency_ms"] if pd.notna(row["latency_ms"]) else []  # told without a limit, too
     names = dict.fromkeys([budget.maximize, *latency, *budget.needed])
     cautions = {name: words[0] for name, words in trust.of_each(row.to_frame().T).items() if words[0]}
-    print(f"{mark}{row['variant']}")
-    print(f"     {'; '.join(_reason(name, row, budget, cautions.get(name, '')) for name in names)}")
+    say(f"{mark}{row['variant']}")
+    say(f"     {'; '.join(_reason(name, row, budget, cautions.get(name, '')) for name in names)}")
 
 
 def _reason(name: str, row: pd.Series[Any], budget: Budget, caution: str) -> str:

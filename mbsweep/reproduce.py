@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from rich.table import Table
-
 from mbsweep.accuracy.published import AccuracyFigure, accuracy_figures
-from mbsweep.show import console, make_table
+from mbsweep.printing import Table, say
 from mbsweep.space.counting import count
 
 # (table, place in it, title)
@@ -100,33 +98,32 @@ def printed_sizes(variants: Collection[str]) -> list[dict[str, Any]]:
 
 def print_tables() -> None:
     """Print the tables, the legend of the marks and what is known about the marked figures."""
-    out = console()
     notes = []
     marked = {ROUNDED: 0, SLIP: 0, FOLLOWS: 0}
     for table, place, title in TABLES:
         rows = comparisons(table, place)
-        out.print(title, style="bold")
-        out.print(_table(rows))
-        out.print()
+        say(title, style="bold")
+        _table(rows).print()
+        say()
         for row in rows:
             marked[row.verdict] += 1
             note = NOTES.get((place, row.figure.model, row.column))
             notes += [note] if note and row.verdict == SLIP else []
-    out.print(
+    say(
         f"Accuracies are as published. Of {sum(marked.values())} sizes, {marked[FOLLOWS]} follow from the "
         f"shapes; {marked[ROUNDED]} marked ~ lie within one unit of\ntheir last digit but are not "
         f"the nearest; {marked[SLIP]} marked != do not follow:"
     )
     for note in notes:
-        out.print(f"  {note}")
+        say(f"  {note}")
 
 
 def _table(rows: list[Comparison]) -> Table:
     columns = ["Model", "Top-1 %", "Mult-adds (M)", "exact", "", "Parameters (M)", "exact", ""]
-    table = make_table(columns)
+    table = Table(columns)
     for macs, params in zip(rows[::2], rows[1::2], strict=True):
         figure = macs.figure
-        table.add_row(
+        table.add(
             figure.model,
             f"{figure.top1_pct:.1f}",
             figure.macs_m.removesuffix(".0"),

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
-from collections.abc import Iterable
-
-from rich.console import Console
-from rich.table import Table
-
+from mbsweep.printing import Table, say
 from mbsweep.space.architecture import Architecture, architecture
 from mbsweep.space.blocks import KINDS, Layer, standard
 from mbsweep.space.counting import count
@@ -27,46 +21,32 @@ the column "weights" has that sum. Its mult-add shares add up to 99.29 %; with 1
 what the shapes give, they add up to 100.01 %: the printed 1.19 % has two digits exchanged."""
 
 
-def console() -> Console:
-    """Tables go to stdout as wide as they are, also into a pipe."""
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 140
-    return Console(file=sys.stdout, width=width, markup=False, highlight=False, emoji=False)
-
-
-def make_table(columns: Iterable[str], left: int = 1) -> Table:
-    """A plain table, its first `left` columns aligned to the left, the others to the right."""
-    table = Table(box=None, pad_edge=False)
-    for place, name in enumerate(columns):
-        table.add_column(name, justify="left" if place < left else "right", no_wrap=place < left)
-    return table
-
-
 def print_network(variant: Variant) -> None:
     """Print the layers, the shares per layer type and the saving of each separable pair."""
-    net, counts, out = architecture(variant), count(variant), console()
-    out.print(variant.id, style="bold")
-    out.print(
+    net, counts = architecture(variant), count(variant)
+    say(variant.id, style="bold")
+    say(
         f"{counts.params:,} parameters, {counts.macs:,} mult-adds; at fp32 and for one image "
-        f"{counts.weight_bytes:,} bytes of weights and\n{counts.peak_activation_bytes:,} bytes of "
+        f"{counts.weight_bytes:,} bytes of weights and {counts.peak_activation_bytes:,} bytes of "
         "activations where most are alive\n"
     )
-    out.print("Layers (Table 1 of arXiv:1704.04861)", style="bold")
-    out.print(_layer_table(net))
-    out.print("\nResource per layer type (Table 2 of arXiv:1704.04861)", style="bold")
-    out.print(_share_table(net, is_papers=variant == Variant()))
+    say("Layers (Table 1 of arXiv:1704.04861)", style="bold")
+    _layer_table(net).print()
+    say("\nResource per layer type (Table 2 of arXiv:1704.04861)", style="bold")
+    _share_table(net, is_papers=variant == Variant()).print()
     if variant == Variant():
-        out.print(f"\n{TABLE_2_NOTE}")
+        say(f"\n{TABLE_2_NOTE}")
     pairs = _pair_table(net)
-    if pairs.row_count:
-        out.print(
+    if pairs.rows:
+        say(
             "\nSeparable pairs against the standard convolution (section 3.1: ratio = 1/N + 1/K²)",
             style="bold",
         )
-        out.print(pairs)
+        pairs.print()
 
 
 def _layer_table(net: Architecture) -> Table:
-    table = make_table(
+    table = Table(
         [
             "Name",
             "Type / Stride",
@@ -78,10 +58,10 @@ def _layer_table(net: Architecture) -> Table:
             "Mult-adds",
             "%",
         ],
-        left=5,
+        left=range(5),
     )
     for layer in net.layers:
-        table.add_row(
+        table.add(
             layer.name,
             f"{_TYPES[layer.kind]} / s{layer.stride}",
             filter_shape(layer),
@@ -92,9 +72,7 @@ def _layer_table(net: Architecture) -> Table:
             f"{layer.macs:,}",
             _percent(layer.macs, net.macs),
         )
-    table.add_row(
-        "total", "", "", "", "", f"{net.params:,}", "100.00", f"{net.macs:,}", "100.00", style="bold"
-    )
+    table.add("total", "", "", "", "", f"{net.params:,}", "100.00", f"{net.macs:,}", "100.00", style="bold")
     return table
 
 
@@ -128,25 +106,25 @@ def shares(net: Architecture) -> dict[str, tuple[int, int, int]]:
 def _share_table(net: Architecture, is_papers: bool) -> Table:
     columns = ["Type", "Mult-adds", "%", "Parameters", "%", "Weights", "%"]
     columns += ["paper: mult-adds %", "paper: parameters %"] if is_papers else []
-    table = make_table(columns)
+    table = Table(columns)
     found = shares(net)
     totals = [sum(row[place] for row in found.values()) for place in range(3)]
     for kind, row in sorted(found.items(), key=lambda item: -item[1][0]):
         cells = [KINDS[kind]]
         for number, total in zip(row, totals, strict=True):
             cells += [f"{number:,}", _percent(number, total)]
-        table.add_row(*cells, *(f"{share:.2f}" for share in PAPER_TABLE_2[kind] if is_papers))
+        table.add(*cells, *(f"{share:.2f}" for share in PAPER_TABLE_2[kind] if is_papers))
     return table
 
 
 def _pair_table(net: Architecture) -> Table:
-    table = make_table(["Pair", "N", "K", "Pair's mult-adds", "Standard", "Ratio", "1/N + 1/K²"])
+    table = Table(["Pair", "N", "K", "Pair's mult-adds", "Standard", "Ratio", "1/N + 1/K²"])
     for first, second in zip(net.layers, net.layers[1:], strict=False):
         if (first.kind, second.kind) == ("conv_dw", "conv_pw"):
             channels = (first.in_channels, second.out_channels)
             (full,) = standard("", channels, first.stride, first.in_size)
             pair, n, k = first.macs + second.macs, second.out_channels, first.kernel
-            table.add_row(
+            table.add(
                 first.name.removesuffix(".dw"),
                 str(n),
                 str(k),

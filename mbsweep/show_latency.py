@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from rich.table import Table
 
 from mbsweep.errors import MbsweepError
+from mbsweep.printing import Table, say
 from mbsweep.profiler import timing
 from mbsweep.profiler.backends import BACKENDS, ChoosesWeights, TellsLayers
 from mbsweep.profiler.device import this_device
@@ -18,7 +18,6 @@ from mbsweep.profiler.int8_probe import remark
 from mbsweep.profiler.peak import bandwidth_bytes_per_s, peak_macs_per_s
 from mbsweep.profiler.prepare import network, prepare
 from mbsweep.profiler.workbench import set_torch_up
-from mbsweep.show import console, make_table
 from mbsweep.space.architecture import IMAGE_CHANNELS, architecture
 from mbsweep.space.blocks import KINDS, Layer
 from mbsweep.space.latency import LatencyConfig
@@ -68,24 +67,23 @@ def print_layer_times(variant: Variant, config: LatencyConfig) -> None:
         machine = Machine(peak_macs_per_s(), bandwidth_bytes_per_s())
     layers = architecture(variant).layers
     total_ns = sum(times.values())
-    out = console()
-    out.print(variant.id, style="bold")
-    out.print(f"{backend}, {precision}, batch 1, threads: {threads}; {ROUNDS} rounds of {CALLS} calls")
+    say(variant.id, style="bold")
+    say(f"{backend}, {precision}, batch 1, threads: {threads}; {ROUNDS} rounds of {CALLS} calls")
     known = BACKENDS[backend]
     if precision == "int8" and isinstance(known, ChoosesWeights):
-        out.print(remark(backend, known.int8_weights().name))
-    out.print()
-    out.print(_table(layers, times, machine, BYTES[precision]))
-    out.print(
+        say(remark(backend, known.int8_weights().name))
+    say()
+    _table(layers, times, machine, BYTES[precision]).print()
+    say(
         f"\nThe layers take {total_ns / NS_PER_US:,.1f} µs; the whole network, timed in the same run, "
         f"{whole_ns / NS_PER_US:,.1f} µs: the sum is {100 * total_ns / whole_ns:.1f} % of it."
     )
-    out.print(
+    say(
         f"Peak: {machine.macs_per_s / 1e9:,.1f} GMAC/s in dense fp32 work, "
         f"{machine.bytes_per_s / 1e9:,.1f} GB/s in copies, on {this_device()}."
     )
     if sentence := pairs_sentence(layers, times):
-        out.print(sentence)
+        say(sentence)
 
 
 def pairs_sentence(layers: tuple[Layer, ...], times: dict[str, float]) -> str:
@@ -150,13 +148,14 @@ def _measure(variant: Variant, config: LatencyConfig) -> tuple[dict[str, float],
 
 def _table(layers: tuple[Layer, ...], times: dict[str, float], machine: Machine, number_bytes: int) -> Table:
     """A row for each layer, then for what the runtime does beside them, then the total."""
-    table = make_table(
-        ["Layer", "Type", "Output", "Mult-adds", "Time µs", "%", "GMAC/s", "% of peak", "Bound by"], left=3
+    table = Table(
+        ["Layer", "Type", "Output", "Mult-adds", "Time µs", "%", "GMAC/s", "% of peak", "Bound by"],
+        left=range(3),
     )
     total_ns = sum(times.values())
     for layer in layers:
         spent_ns = times.get(child_name(layer))
-        table.add_row(
+        table.add(
             layer.name,
             KINDS[layer.kind],
             f"{layer.out_size} x {layer.out_size} x {layer.out_channels}",
@@ -168,10 +167,10 @@ def _table(layers: tuple[Layer, ...], times: dict[str, float], machine: Machine,
     names = {child_name(layer) for layer in layers}
     for name, spent_ns in times.items():
         if name not in names:
-            table.add_row(name, "", "", "", *_time_cells(spent_ns, total_ns), "", "", "")
+            table.add(name, "", "", "", *_time_cells(spent_ns, total_ns), "", "", "")
     macs = sum(layer.macs for layer in layers)
     rates = _rate_cells(macs, total_ns, machine)
-    table.add_row("total", "", "", f"{macs:,}", *_time_cells(total_ns, total_ns), *rates, "", style="bold")
+    table.add("total", "", "", f"{macs:,}", *_time_cells(total_ns, total_ns), *rates, "", style="bold")
     return table
 
 

@@ -95,7 +95,7 @@ def test_every_key_that_is_named_exists():
             named = set(re.findall(r"`([a-z_]+):(?: [^`]*)?`", text))
             assert named <= KEYS, f"{path}: {text}"
             seen |= named
-    assert {"space", "variants", "num_classes", "kind", "batch", "extrapolate"} <= seen
+    assert {"space", "variants", "kind", "batch", "extrapolate"} <= seen
 
 
 def test_every_extra_that_is_named_exists():
