@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,43 +22,41 @@ class Thread:
 
 
 @dataclass(frozen=True)
-class Snapshot:
-    """The process so far: its processor time, that of threads that have ended included, and its threads."""
-
-    processor_ns: int
-    threads: dict[int, Thread]
-
-
-@dataclass(frozen=True)
 class Work:
-    """What the threads did between two snapshots."""
+    """What the threads did meanwhile."""
 
     busy_cores: float  # processor time of the process per time on the clock
-    # Threads that had something to do: those that waited for a core count, too, so what else the machine does
-    # makes no difference. NaN where the kernel does not tell.
+    # Threads that had something to do: a wait for a core counts as work, so what else the machine does makes
+    # no difference. NaN where the kernel does not tell.
     threads: float
     cores: int  # that those at work may use, all together
 
 
-def snapshot() -> Snapshot:
-    """This process now."""
+def threads_now() -> dict[int, Thread]:
+    """The threads of this process."""
     threads = {}
     for folder in Path("/proc/self/task").iterdir():
         with suppress(OSError):  # it has ended, or this kernel does not tell
             ran, waited, _ = map(int, (folder / "schedstat").read_text().split())
             threads[int(folder.name)] = Thread(ran, waited, frozenset(os.sched_getaffinity(int(folder.name))))
-    return Snapshot(time.process_time_ns(), threads)
+    return threads
 
 
-def work(before: Snapshot, after: Snapshot, passed_ns: int) -> Work:
-    """What was done in so much time on the clock."""
+def work(before: Mapping[int, Thread], after: Mapping[int, Thread], busy_ns: int, passed_ns: int) -> Work:
+    """What was done in so much time on the clock.
+
+    busy_ns: the processor time of the process meanwhile, that of threads that have ended included.
+
+    A thread is one at most: the kernel counts a wait when it is over, so one that began before, or that fell
+    between the clock and the look at the threads, would count for more than the time that has passed.
+    """
     new = Thread(0, 0, frozenset())
-    waited, cores = 0, set[int]()
-    for number, thread in after.threads.items():
-        then = before.threads.get(number, new)
-        waited += thread.waited_ns - then.waited_ns
-        if thread.ran_ns + thread.waited_ns - then.ran_ns - then.waited_ns > _AT_WORK * passed_ns:
+    threads, cores = 0.0, set[int]()
+    for number, thread in after.items():
+        then = before.get(number, new)
+        share = (thread.ran_ns + thread.waited_ns - then.ran_ns - then.waited_ns) / passed_ns
+        if share > _AT_WORK:
+            threads += min(share, 1)
             cores |= thread.cores
-    busy = (after.processor_ns - before.processor_ns) / passed_ns
-    tells = any(thread.ran_ns for thread in after.threads.values())
-    return Work(busy, busy + waited / passed_ns if tells else math.nan, len(cores))
+    tells = any(thread.ran_ns for thread in after.values())
+    return Work(busy_ns / passed_ns, threads if tells else math.nan, len(cores))

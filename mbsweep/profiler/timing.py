@@ -2,12 +2,12 @@
 
 import gc
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from mbsweep.profiler.prepared import Call, Prepared
-from mbsweep.profiler.threads import Snapshot, Work, snapshot, work
+from mbsweep.profiler.threads import Thread, Work, threads_now, work
 
 NS_PER_MS = 1_000_000
 WARMUP_MS = 50  # warm-up goes on for so long, but makes no more than WARMUP_MOST_CALLS calls
@@ -28,21 +28,23 @@ def warm_up(
     call: Call,
     least_calls: int,
     clock: Clock = time.perf_counter_ns,
-    now: Callable[[], Snapshot] = snapshot,
+    processor: Clock = time.process_time_ns,
+    now: Callable[[], Mapping[int, Thread]] = threads_now,
 ) -> WarmUp:
     """Untimed calls: memory is allocated, kernels are chosen.
 
     At least `least_calls`, and on until WARMUP_MS have passed or WARMUP_MOST_CALLS were made.
     """
-    before, start = now(), clock()
+    # To look at hundreds of threads takes milliseconds, which are not of the calls.
+    before, start, used = now(), clock(), processor()
     calls = 0
     while calls < least_calls or (
         calls < WARMUP_MOST_CALLS and (not calls or clock() - start < WARMUP_MS * NS_PER_MS)
     ):
         call()
         calls += 1
-    passed = max(clock() - start, 1)
-    return WarmUp(calls, work(before, now(), passed))
+    passed, busy = max(clock() - start, 1), processor() - used
+    return WarmUp(calls, work(before, now(), busy, passed))
 
 
 def visit(

@@ -9,7 +9,7 @@ import pytest
 
 from mbsweep.profiler import timing
 from mbsweep.profiler.prepared import Prepared
-from mbsweep.profiler.threads import Snapshot, Thread, work
+from mbsweep.profiler.threads import Thread, work
 
 MS = 1_000_000  # nanoseconds
 
@@ -70,14 +70,14 @@ def test_warm_up_tells_how_many_cores_were_busy(cores):
     clock = FakeClock()
     start_ns = 17 * MS  # what the process used before is not counted
     warm = timing.warm_up(
-        clock.task(20), 3, clock, lambda: Snapshot(start_ns + int(clock.now * cores), {1: UNTOLD})
+        clock.task(20), 3, clock, lambda: start_ns + int(clock.now * cores), lambda: {1: UNTOLD}
     )
     assert warm.work.busy_cores == pytest.approx(cores)
     assert math.isnan(warm.work.threads)
 
 
 UNTOLD = Thread(0, 0, frozenset({0}))  # what a kernel without statistics of its scheduler says
-BEFORE = Snapshot(1000, {1: Thread(800, 100, frozenset({0, 1})), 2: Thread(50, 0, frozenset({3}))})
+BEFORE = {1: Thread(800, 100, frozenset({0, 1})), 2: Thread(50, 0, frozenset({3}))}
 
 
 def test_work_is_what_ran_and_what_waited_for_a_core():
@@ -89,8 +89,24 @@ def test_work_is_what_ran_and_what_waited_for_a_core():
         2: Thread(51, 0, frozenset({3})),
         7: Thread(30, 70, frozenset({1, 2})),
     }
-    found = work(BEFORE, Snapshot(1090, after), 100)
+    found = work(BEFORE, after, 90, 100)
     assert (found.busy_cores, found.threads, found.cores) == (0.9, 2.0, 3)
+
+
+def test_one_thread_is_never_more_than_one_beside_neighbours():
+    """It waited for 160 ns where 100 passed: the look at the threads came after a wait of its own, when the
+    clock had been read.
+    """
+    found = work(BEFORE, BEFORE | {1: Thread(900, 260, frozenset({0, 1}))}, 50, 100)
+    assert (found.busy_cores, found.threads, found.cores) == (0.5, 1.0, 2)
+
+
+def test_looking_at_hundreds_of_threads_is_not_the_calls_work():
+    """Calls take 30 ms of processor time in 30 ms; the looks before and after take 20 ms each."""
+    clock = FakeClock()
+    look = clock.task(20)
+    warm = timing.warm_up(clock.task(10), 3, clock, clock, lambda: look() or {1: UNTOLD})
+    assert warm.work.busy_cores == 1.0
 
 
 def test_a_sleeping_call_keeps_no_core_busy():

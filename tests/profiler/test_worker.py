@@ -126,7 +126,8 @@ AT_WORK = [  # threads asked for; cores busy, threads at work, cores for them; b
     (2, (1.0, 1.0, 2), False, ""),  # too small a network for two
     (2, (1.0, 1.0, 2), True, "had 1.0 threads at work"),
     (2, (1.0, nan, 2), True, ""),
-    (8, (1.0, 1.4, 8), True, "had 1.4 threads at work"),
+    (2, (0.6, 1.3, 2), True, ""),  # beside neighbours, of which one waits for the other
+    (8, (1.0, 1.0, 8), True, "had 1.0 threads at work"),
     (8, (3.0, 3.2, 8), True, ""),  # eight that wait for one another: what the runtime makes of them
     (2, (1.0, 2.0, 1), False, "kept 2.0 threads on 1 core"),
     (8, (4.0, 8.0, 4), True, "kept 8.0 threads on 4 cores"),
