@@ -41,13 +41,15 @@ def usable_cores() -> int:
     return max(1, int(min(len(usable_cpus()), quota_cores())))
 
 
-def threads_each(processes: int = 1) -> int:
+def threads_each(processes: int = 1, cores: int | None = None) -> int:
     """Threads of each of so many processes, where all threads of one share the work of one network.
+
+    cores: those of all of them; None: all that this process may use.
 
     They wait for each other at every layer, and where another process is on the core of one, all wait. So a
     core is left to what else the machine does.
     """
-    return max(1, (usable_cores() - 1) // processes)
+    return max(1, ((usable_cores() if cores is None else cores) - 1) // processes)
 
 
 def usable_words() -> str:

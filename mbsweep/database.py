@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -154,3 +155,8 @@ def explained(folder: Path, reading: bool = False) -> Iterator[None]:
                 "another --out. It was left as it is"
             ) from None
         raise MbsweepError(f"{folder / FILE_NAME}: {text}; {advice}") from None
+
+
+def now_utc() -> str:
+    """The time, as it is kept with what is measured."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

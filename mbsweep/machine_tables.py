@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 
 import numpy as np
 
-from mbsweep.database import Database, explained
+from mbsweep.database import Database, explained, now_utc
 from mbsweep.drift import Drift, Key, Size
 
 MACHINE_SCHEMA = """
@@ -32,7 +31,7 @@ class MachineTables(Database):
     def add_yardstick(self, config: str, name: str, round_: int, session: int, samples: bytes) -> None:
         """Keep the samples of one visit to a yardstick network."""
         with self._transaction() as sql:
-            row = (config, name, round_, session, _now(), samples)
+            row = (config, name, round_, session, now_utc(), samples)
             sql.execute("INSERT OR REPLACE INTO yardsticks VALUES (?, ?, ?, ?, ?, ?)", row)
 
     def yardsticks(self) -> Iterator[tuple[str, str, int, int, bytes]]:
@@ -91,7 +90,3 @@ def check_whole(samples: bytes, whose: str) -> None:
     """sqlite3.DatabaseError where kept samples are cut short."""
     if not samples or len(samples) % 8:
         raise sqlite3.DatabaseError(f"the samples of {whose} are cut short")
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from mbsweep.accuracy.cost import image_s
 from mbsweep.accuracy.datasets import in_bytes, lacking, room
-from mbsweep.accuracy.image_listing import class_words
 from mbsweep.accuracy.packages import missing_packages
 from mbsweep.accuracy.part_folders import PARTS
 from mbsweep.accuracy.source import Source
@@ -59,7 +58,7 @@ def plan_training(sweep: Sweep, source: Source, space: SpaceCounts, folder: Path
 
 def _images(source: Source, space: SpaceCounts, missing: Sequence[int]) -> Iterator[str]:
     seen = source.seen()
-    yield class_words(seen.classes) if seen.classes else f"{seen.class_count} classes"
+    yield seen.class_words
     about = "" if seen.is_exact else "about "
     train, validation, test = (f"{seen.sizes[part]:,}" for part in PARTS)
     yield f"{about}{train} to train on, {validation} for validation, {test} to test"

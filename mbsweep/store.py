@@ -6,11 +6,10 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mbsweep.database import explained
+from mbsweep.database import explained, now_utc
 from mbsweep.machine_tables import MACHINE_SCHEMA, MachineTables, check_whole
 from mbsweep.training_tables import TRAINING_SCHEMA, TrainingTables, insert_accuracies
 
@@ -132,7 +131,7 @@ class Store(TrainingTables, MachineTables):
             sql.execute(
                 "INSERT INTO sweeps (used_utc, name, title, description, text, accuracy_source) "
                 "VALUES (:used_utc, :name, :title, :description, :text, :accuracy_source)",
-                {"used_utc": _now(), "accuracy_source": None, **sweep},
+                {"used_utc": now_utc(), "accuracy_source": None, **sweep},
             )
             after = sql.execute("SELECT count(*) FROM variants").fetchone()[0]
             left = sql.execute("SELECT count(*) FROM variants WHERE position IS NULL").fetchone()[0]
@@ -145,7 +144,7 @@ class Store(TrainingTables, MachineTables):
         with self._transaction() as sql:
             cursor = sql.execute(
                 "INSERT INTO sessions (started_utc, device, versions) VALUES (?, ?, ?)",
-                (_now(), json.dumps(device), json.dumps(versions)),
+                (now_utc(), json.dumps(device), json.dumps(versions)),
             )
         return int(cursor.lastrowid or 0)
 
@@ -166,7 +165,7 @@ class Store(TrainingTables, MachineTables):
     def add_visit(self, config: str, variant: str, round_: int, session: int, samples: bytes) -> None:
         """Keep the samples of one visit. They are on the disk when this returns."""
         with self._transaction() as sql:
-            row = (config, variant, round_, session, _now(), samples)
+            row = (config, variant, round_, session, now_utc(), samples)
             sql.execute("INSERT INTO visits VALUES (?, ?, ?, ?, ?, ?)", row)
 
     def set_aside(self, config: str, variants: Iterable[str]) -> None:
@@ -181,7 +180,7 @@ class Store(TrainingTables, MachineTables):
                 ("yardsticks", "yardstick", gone, [None]),
             ):
                 for variant in rows:
-                    values = {"config": config, "variant": variant, "now": _now()}
+                    values = {"config": config, "variant": variant, "now": now_utc()}
                     sql.execute(
                         f"INSERT INTO old_visits SELECT config, {name}, round, session, ended_utc, samples, "  # noqa: S608
                         f":now FROM {table} WHERE {condition}",
@@ -273,7 +272,7 @@ class Store(TrainingTables, MachineTables):
         """Note that a variant failed in a configuration; variant "": all of them, or that it was skipped."""
         with self._transaction() as sql:
             sql.execute(
-                "INSERT OR REPLACE INTO failures VALUES (?, ?, ?, ?)", (variant, config, reason, _now())
+                "INSERT OR REPLACE INTO failures VALUES (?, ?, ?, ?)", (variant, config, reason, now_utc())
             )
 
     def failures(self) -> dict[tuple[str, str], str]:
@@ -313,7 +312,3 @@ class Store(TrainingTables, MachineTables):
         with explained(self.folder, reading=True):
             cursor = self._connection.execute(f"SELECT * FROM {table} ORDER BY {order}")  # noqa: S608
             return [column[0] for column in cursor.description], cursor.fetchall()
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -66,6 +66,11 @@ def is_noisy(row: Mapping[str, float], target_pct: float) -> bool:
     return row["latency_iqr_pct"] > NOISY_IQR_PCT or not row["width_pct"] <= target_pct
 
 
+def noise_words(iqr_pct: float) -> str:
+    """That the calls of one row are too noisy; empty where they are not."""
+    return f"noisy: interquartile range {iqr_pct:.0f} % of the median" if iqr_pct > NOISY_IQR_PCT else ""
+
+
 def noisy_words(rows: Sequence[Mapping[str, float]], what: str) -> str:
     """In how many of some rows of `summarize` the machine was too noisy; empty where in none."""
     noisy = sum(row["latency_iqr_pct"] > NOISY_IQR_PCT for row in rows)

@@ -18,10 +18,10 @@ from mbsweep.drift import Drift
 from mbsweep.store import Store, VisitRow
 from mbsweep.summary import (
     BUDGET_SPENT,
-    NOISY_IQR_PCT,
     NS_PER_MS,
     Visits,
     fastest_ms,
+    noise_words,
     resampled_headlines,
     summarize,
 )
@@ -181,8 +181,8 @@ def note(
         wide = "unknown" if math.isnan(found["width_pct"]) else f"{found['width_pct']:.1f} % wide"
         why = "later rounds made the drift less sure" if is_settled else BUDGET_SPENT
         notes.append(f"95 % interval {wide}, {target_pct:g} % asked: {why}")
-    if found["latency_iqr_pct"] > NOISY_IQR_PCT:
-        notes.append(f"noisy: interquartile range {found['latency_iqr_pct']:.0f} % of the median")
+    if noise := noise_words(found["latency_iqr_pct"]):
+        notes.append(noise)
     return "; ".join([*notes, *remarks]) or None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from mbsweep.accuracy.datasets import DATASETS
-from mbsweep.accuracy.image_listing import class_words
 from mbsweep.accuracy.source import Source
 from mbsweep.errors import MbsweepError
 from mbsweep.space.accuracy import SupernetAccuracy, TrainedAccuracy
@@ -23,5 +22,4 @@ def look_at(sweep: Sweep) -> tuple[Sweep, Source | None]:
         seen = source.seen()
     except MbsweepError as error:
         raise sweep.problem(("accuracy", "dataset"), f"cannot be had: {error}") from None
-    words = class_words(seen.classes) if seen.classes else f"{seen.class_count} classes"
-    return sweep.with_classes(seen.class_count, f"the data set has {words}"), source
+    return sweep.with_classes(seen.class_count, f"the data set has {seen.class_words}"), source

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mbsweep.database import Database, explained
+from mbsweep.database import Database, explained, now_utc
 
 TRAINING_SCHEMA = """
 -- the fields of Accuracy, in their order
@@ -127,7 +126,7 @@ class TrainingTables(Database):
     def add_training(self, source: str, row: TrainingRow) -> None:
         """Keep the outcome of a training."""
         with self._transaction() as sql:
-            values = (source, *row, datetime.now(UTC).isoformat(timespec="milliseconds"))
+            values = (source, *row, now_utc())
             sql.execute(
                 "INSERT OR REPLACE INTO trainings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values
             )

@@ -10,7 +10,7 @@ import pandas as pd
 
 from mbsweep.space.accuracy import EXTRAPOLATED, UNRELIABLE
 from mbsweep.space.variant import Variant
-from mbsweep.summary import NOISY_IQR_PCT, noisy_words
+from mbsweep.summary import noise_words, noisy_words
 
 # The fields in which networks of a supernet differ, and where an id has them.
 _FIELDS = {"width": r"_w([\d.]+)", "resolution": r"_r(\d+)", "depth": r"_d(\d+)"}
@@ -46,10 +46,7 @@ def of_each(rows: pd.DataFrame) -> dict[str, list[str | None]]:
     accuracies = zip(rows["top1_kind"], rows["top1_note"], strict=True)
     return {
         "latency_ms": [
-            f"noisy: interquartile range {iqr_pct:.0f} % of the median"
-            if kind == "measured" and iqr_pct > NOISY_IQR_PCT
-            else None
-            for kind, iqr_pct in latencies
+            (noise_words(iqr_pct) or None) if kind == "measured" else None for kind, iqr_pct in latencies
         ],
         "top1_pct": [_of_accuracy(kind, note) for kind, note in accuracies],
     }

@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812  (as everyone calls it)
 from torch import Tensor, nn
 
+from mbsweep.cores import threads_each
 from mbsweep.space.variant import Variant
 
 Found = TypeVar("Found")
@@ -29,7 +30,7 @@ class Lanes:
 
     def __init__(self, threads: int, networks: int) -> None:
         self._before = torch.get_num_threads()
-        self._each = max(1, (threads - 1) // networks)  # as in `mbsweep.cores.threads_each`
+        self._each = threads_each(networks, threads)
         lanes = min(threads, networks) - 1  # besides this thread
         self._pool = ThreadPoolExecutor(lanes, initializer=self._begin) if lanes else None
 

@@ -8,6 +8,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from mbsweep.accuracy.image_listing import class_words
+
 
 class Seen(NamedTuple):
     """A data set from outside: its archive, its folders and files, or its settings."""
@@ -18,6 +20,11 @@ class Seen(NamedTuple):
     is_exact: bool  # whether those are the sizes, and not about the sizes
     remarks: tuple[str, ...]  # what was understood, and what is left out
     file_bytes: int  # of the files that have to be decoded
+
+    @property
+    def class_words(self) -> str:
+        """`3 classes: cat, dog, eel`, as far as it is known."""
+        return class_words(self.classes) if self.classes else f"{self.class_count} classes"
 
 
 class Batch(NamedTuple):
