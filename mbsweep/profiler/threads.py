@@ -29,6 +29,9 @@ class Work:
     # Threads that had something to do: a wait for a core counts as work, so what else the machine does makes
     # no difference. NaN where the kernel does not tell.
     threads: float
+    # Processor time of all threads per that of the busiest: who waited for a core, and then had next to
+    # nothing to do, is nothing here. Of threads that share work it may be little, too, beside neighbours.
+    ran: float
     cores: int  # that those at work may use, all together
 
 
@@ -51,12 +54,14 @@ def work(before: Mapping[int, Thread], after: Mapping[int, Thread], busy_ns: int
     between the clock and the look at the threads, would count for more than the time that has passed.
     """
     new = Thread(0, 0, frozenset())
-    threads, cores = 0.0, set[int]()
+    threads, cores, ran_ns = 0.0, set[int](), [0]
     for number, thread in after.items():
         then = before.get(number, new)
-        share = (thread.ran_ns + thread.waited_ns - then.ran_ns - then.waited_ns) / passed_ns
+        ran_ns.append(thread.ran_ns - then.ran_ns)
+        share = (ran_ns[-1] + thread.waited_ns - then.waited_ns) / passed_ns
         if share > _AT_WORK:
             threads += min(share, 1)
             cores |= thread.cores
     tells = any(thread.ran_ns for thread in after.values())
-    return Work(busy_ns / passed_ns, threads if tells else math.nan, len(cores))
+    ran = sum(ran_ns) / max(ran_ns) if any(ran_ns) else math.nan
+    return Work(busy_ns / passed_ns, threads if tells else math.nan, ran, len(cores))

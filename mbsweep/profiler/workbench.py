@@ -101,7 +101,8 @@ def check_threads(config: LatencyConfig, work: Work, has_work_for_all: bool) -> 
     """
     told = f"with threads: {config.threads}"
     is_too_few = has_work_for_all and config.threads > 1 and work.threads < _SEVERAL_THREADS
-    if work.threads > config.threads * _THREADS_TOLERANCE or is_too_few:
+    is_too_many = work.threads > config.threads * _THREADS_TOLERANCE
+    if (is_too_many and work.ran > config.threads + _BUSY_TOLERANCE) or is_too_few:
         raise RuntimeError(f"{config.backend} had {work.threads:.1f} threads at work, {told}")
     if work.busy_cores > config.threads + _BUSY_TOLERANCE:
         raise RuntimeError(f"{config.backend} kept {work.busy_cores:.1f} cores busy, {told}")

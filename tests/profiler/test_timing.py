@@ -9,7 +9,7 @@ import pytest
 
 from mbsweep.profiler import timing
 from mbsweep.profiler.prepared import Prepared
-from mbsweep.profiler.threads import Thread, work
+from mbsweep.profiler.threads import Thread, Work, work
 
 MS = 1_000_000  # nanoseconds
 
@@ -91,6 +91,7 @@ def test_work_is_what_ran_and_what_waited_for_a_core():
     }
     found = work(BEFORE, after, 90, 100)
     assert (found.busy_cores, found.threads, found.cores) == (0.9, 2.0, 3)
+    assert found.ran == pytest.approx(91 / 60)
 
 
 def test_one_thread_is_never_more_than_one_beside_neighbours():
@@ -98,7 +99,7 @@ def test_one_thread_is_never_more_than_one_beside_neighbours():
     clock had been read.
     """
     found = work(BEFORE, BEFORE | {1: Thread(900, 260, frozenset({0, 1}))}, 50, 100)
-    assert (found.busy_cores, found.threads, found.cores) == (0.5, 1.0, 2)
+    assert found == Work(busy_cores=0.5, threads=1.0, ran=1.0, cores=2)
 
 
 def test_looking_at_hundreds_of_threads_is_not_the_calls_work():

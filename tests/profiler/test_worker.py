@@ -114,23 +114,24 @@ def test_a_workbench_takes_its_process_over():
     assert json.loads(done.stdout) == [[True, False], 1, [core]]
 
 
-AT_WORK = [  # threads asked for; cores busy, threads at work, cores for them; big network?; what is wrong
-    (1, (0.1, 0.1, 1), False, ""),
-    (1, (1.2, 1.2, 1), False, ""),
-    (1, (0.4, 0.4, 1), True, ""),  # one thread that reads its file meanwhile
-    (1, (1.3, 1.3, 2), False, "kept 1.3 cores busy"),
-    (1, (1.0, 1.6, 2), False, "had 1.6 threads at work"),  # as busy as one may be, beside another process
-    (1, (1.3, nan, 2), False, "kept 1.3 cores busy"),  # a kernel that does not tell
-    (2, (2.2, 2.2, 2), True, ""),
-    (2, (1.1, 2.1, 2), True, ""),  # two threads beside a process that is busy, too
-    (2, (1.0, 1.0, 2), False, ""),  # too small a network for two
-    (2, (1.0, 1.0, 2), True, "had 1.0 threads at work"),
-    (2, (1.0, nan, 2), True, ""),
-    (2, (0.6, 1.3, 2), True, ""),  # beside neighbours, of which one waits for the other
-    (8, (1.0, 1.0, 8), True, "had 1.0 threads at work"),
-    (8, (3.0, 3.2, 8), True, ""),  # eight that wait for one another: what the runtime makes of them
-    (2, (1.0, 2.0, 1), False, "kept 2.0 threads on 1 core"),
-    (8, (4.0, 8.0, 4), True, "kept 8.0 threads on 4 cores"),
+AT_WORK = [  # threads asked for; cores busy, threads at work, the same by what ran, cores; big?; the fault
+    (1, (0.1, 0.1, 1.0, 1), False, ""),
+    (1, (1.2, 1.2, 1.2, 1), False, ""),
+    (1, (0.4, 0.4, 1.0, 1), True, ""),  # one thread that reads its file meanwhile
+    (1, (1.3, 1.3, 1.3, 2), False, "kept 1.3 cores busy"),
+    (1, (1.0, 1.6, 1.6, 2), False, "had 1.6 threads at work"),  # as busy as one may be, beside others
+    (1, (0.5, 2.0, 1.01, 2), False, ""),  # another thread waited for neighbours, and had nothing to do
+    (1, (1.3, nan, nan, 2), False, "kept 1.3 cores busy"),  # a kernel that does not tell
+    (2, (2.2, 2.2, 2.2, 2), True, ""),
+    (2, (1.1, 2.1, 2.1, 2), True, ""),  # two threads beside a process that is busy, too
+    (2, (1.0, 1.0, 1.0, 2), False, ""),  # too small a network for two
+    (2, (1.0, 1.0, 1.0, 2), True, "had 1.0 threads at work"),
+    (2, (1.0, nan, nan, 2), True, ""),
+    (2, (0.6, 1.3, 1.3, 2), True, ""),  # beside neighbours, of which one waits for the other
+    (8, (1.0, 1.0, 1.0, 8), True, "had 1.0 threads at work"),
+    (8, (3.0, 3.2, 3.2, 8), True, ""),  # eight that wait for one another: what the runtime makes of them
+    (2, (1.0, 2.0, 2.0, 1), False, "kept 2.0 threads on 1 core"),
+    (8, (4.0, 8.0, 8.0, 4), True, "kept 8.0 threads on 4 cores"),
 ]
 
 
