@@ -106,7 +106,8 @@ def train_network(
         checkpoint.unlink()
     guessing = Guessing.of(images.labels("train"), images.labels("validation"), recipe.label_smoothing)
     if guessing.is_all(curve):
-        yield f"{variant.id} stalled: no better than guessing; {what_helps(variant, '--stem-stride 1')}"
+        helps = what_helps(variant, None if start else "--stem-stride 1")
+        yield f"{variant.id} stalled: no better than guessing; {helps}"
     yield f"{output}: {told(found, images, 'test')}"
 
 
@@ -154,7 +155,16 @@ def _check_begin(path: Path, state: Checkpoint, variant: Variant) -> None:
     if state.about.get("supernet"):
         check_has(state, variant)
     elif (other := _variant(state)) != variant:
-        raise MbsweepError(f"{path} holds {other.id}, which cannot begin a training of {variant.id}")
+        named = [name for name, value in asdict(other).items() if value != getattr(variant, name)]
+        options = [f"--{name.replace('_', '-')}" for name in named if name != "num_classes"]
+        advice = (
+            f"leave {', '.join(options)} out"
+            if options
+            else f"name images of {other.num_classes} classes with --dataset"
+        )
+        raise MbsweepError(
+            f"{path} holds {other.id}, which cannot begin a training of {variant.id}; {advice}"
+        )
 
 
 def _begin(state: Checkpoint, variant: Variant, images: Dataset) -> nn.Module:

@@ -183,7 +183,17 @@ def test_wrong_classes_are_said_before_images_are_read(place, unread):
     )
     assert message == (
         f"{net} holds mobilenet_v1_w0.1_r16_d0_n3, which cannot begin a training of "
-        "mobilenet_v1_w0.1_r16_d0_n10"
+        "mobilenet_v1_w0.1_r16_d0_n10; name images of 3 classes with --dataset"
+    )
+
+
+def test_a_network_of_another_shape_cannot_begin_a_training(place, unread):
+    """The options that ask for another network than the file's are named, to be left out."""
+    net = place / "net.safetensors"
+    other = ("--width", 0.2, "--stem-stride", 1)
+    assert refusal(call("train", "-o", place / "x.safetensors", "--start", net, *other)) == (
+        f"{net} holds mobilenet_v1_w0.1_r16_d0_n3, which cannot begin a training of "
+        "mobilenet_v1_w0.2_r16_d0_n3_s1; leave --width, --stem-stride out"
     )
 
 

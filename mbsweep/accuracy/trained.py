@@ -154,8 +154,10 @@ def _late(row: TrainingRow, curve: Sequence[EpochRow], guessing: Guessing) -> st
     return ""
 
 
-def what_helps(variant: Variant, stride: str = "stem_stride: 1") -> str:
-    """Against a stall and a late start. stride: how the user says it."""
+def what_helps(variant: Variant, stride: str | None = "stem_stride: 1") -> str:
+    """Against a stall and a late start. stride: how the user says it; None where the network is given."""
+    if stride is None:
+        return "what helps: more epochs"
     finer = "" if variant.stem_stride == 1 else f"`{stride}`, "
     return f"what helps: {finer}a higher resolution, more epochs"
 
