@@ -129,12 +129,17 @@ def _words(config: TrainedAccuracy | SupernetAccuracy, space: SpaceCounts, done:
             f"trained on {name}: {total:,} trainings of {config.recipe.words} (seeds "
             f"{', '.join(map(str, config.seeds))}); {ended:,} of {total:,} done{begun_words}"
         )
-    alone = config.alone.count * len(config.alone.seeds)
+    alone = _alone(config, space)
     trained = max(done.reached.values(), default=0)
     return (
         f"one supernet trained on {name} for {config.recipe.words}; {trained} epochs done; {alone} trainings "
         f"of single networks to compare, {min(alone, len(done.alone_ended))} done"
     )
+
+
+def _alone(config: SupernetAccuracy, space: SpaceCounts) -> int:
+    """How many trainings of single networks a supernet is compared with: of no more than it has."""
+    return min(config.alone.count, len(space)) * len(config.alone.seeds)
 
 
 def _left(
@@ -159,7 +164,7 @@ def _left(
     # Networks side by side, each on one core: no sooner than the largest.
     largest_s = usable_cores() * float(per_image_s.max())
     step_s = max(config.step_cost(per_image_s, space.resolution), largest_s)
-    alone = min(config.alone.count, len(space)) * len(config.alone.seeds) - len(done.alone_ended)
-    alone_s = float(per_image_s.mean()) * max(0, alone)
+    alone = max(0, _alone(config, space) - len(done.alone_ended))
+    alone_s = float(per_image_s.mean()) * alone
     left = epochs - max(done.reached.values(), default=0)
     return step_s * left + alone_s * config.alone.recipe.epochs

@@ -432,3 +432,13 @@ def test_batch_and_rate_are_told_where_the_number_of_images_is_known(accuracy, e
     sweep = tmp_path / "sweep.yaml"
     sweep.write_text(f"space: {{width: 0.25, resolution: 32, num_classes: 10}}\naccuracy: {accuracy}\n")
     assert f"accuracy   trained on digits: {expected}; 0 of 2 done" in plan(sweep, "--out", tmp_path / "run")
+
+
+@pytest.mark.parametrize(("widths", "alone"), [(2, 2), (8, 6)])
+def test_a_supernet_is_compared_with_no_more_networks_than_there_are(widths, alone, tmp_path):
+    """With six unless told otherwise, of two with two."""
+    sweep = tmp_path / "sweep.yaml"
+    space = f"{{width: {[0.25 + step / 8 for step in range(widths)]}, resolution: 32}}"
+    sweep.write_text(f"space: {space}\naccuracy: {{source: supernet}}\n")
+    said = "\n".join(plan(sweep, "--out", tmp_path / "run"))
+    assert f"; {alone} trainings of single networks to compare, 0 done" in said
