@@ -186,7 +186,7 @@ def default_out(sweep: Sweep) -> Path:
     ):
         own = folder.with_name(f"{sweep.path.resolve().parent.name}_{folder.name}")
         raise MbsweepError(
-            f"{folder} is the run of {os.path.relpath(other)}, another file of the same name; say "
+            f"{folder} is the run of {os.path.relpath(other)}, another sweep file; say "
             f"--out {shlex.quote(str(own))} for a run of its own, or --out {shlex.quote(str(folder))} to "
             "go on in that one"
         )
@@ -282,7 +282,12 @@ def enter_sweep(store: Store, sweep: Sweep, space: SpaceCounts, progress: Progre
     added, left = store.set_sweep(about, _variant_rows(space), accuracies, configs)
     if last is not None and not is_same:
         kept = f"; {left} that it no longer names stay in the run" if left else ""
-        progress.say(f"{sweep.name} has changed since the last run: {added} variants are new{kept}")
+        now = (
+            f"{sweep.name} has changed since the last run"
+            if last["name"] == sweep.name
+            else f"this run was of the sweep {last['name']} and is of {sweep.name} from now on"
+        )
+        progress.say(f"{now}: {added} variants are new{kept}")
 
 
 def _variant_rows(space: SpaceCounts) -> Iterator[tuple[Any, ...]]:

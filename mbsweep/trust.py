@@ -80,4 +80,4 @@ def of_supernet(report: Mapping[str, Any] | None) -> str:
     """What is to be known of a supernet's ranking, of its report in the run; empty where all is well."""
     if report is None:
         return f"its run is not beside it, so {UNRELIABLE} (tau unknown)"
-    return f"the supernet {report['summary']}" if UNRELIABLE in report["summary"] else ""
+    return f"the supernet: {report['summary']}" if UNRELIABLE in report["summary"] else ""

@@ -45,7 +45,7 @@ def test_two_sweeps_of_one_name_do_not_share_a_run(tmp_path, monkeypatch):
     before = contents(tmp_path)
     for command in ("run", "plan"):
         assert refusal(call(command, "b/s.yaml")) == (
-            "runs/s is the run of a/s.yaml, another file of the same name; say --out runs/b_s for a run of "
+            "runs/s is the run of a/s.yaml, another sweep file; say --out runs/b_s for a run of "
             "its own, or --out runs/s to go on in that one"
         )
     assert contents(tmp_path) == before

@@ -162,6 +162,15 @@ def test_fewer_rounds_take_nothing_away(tiny_run, tiny_sweep, tmp_path):
     assert visits(folder) == visits(tiny_run)
 
 
+def test_another_sweep_in_a_run_is_told(tiny_run, tiny_sweep, tmp_path, toy):
+    """With --out: the run is said to be of the other one until now, not this one to have changed."""
+    folder = copied(tiny_run, tmp_path)
+    other = rewritten(tiny_sweep, tmp_path, ("rounds: 3", "rounds: 1")).rename(tmp_path / "other.yaml")
+    assert go_on(other, folder) == [
+        "this run was of the sweep tiny and is of other from now on: 0 variants are new"
+    ]
+
+
 def test_a_changed_sweep_adds_what_is_new_and_keeps_the_rest(tiny_run, tiny_sweep, tmp_path, toy):
     """64 px instead of 32: the new variant is measured, the old one keeps its rows, and the user is told."""
     folder = copied(tiny_run, tmp_path)

@@ -190,5 +190,5 @@ def test_a_network_that_a_supernet_did_not_train_is_told_of():
 def test_a_supernet_without_its_run_is_not_known_to_rank_well():
     """Its file alone does not say; the run's report does."""
     assert of_supernet(None) == f"its run is not beside it, so {UNRELIABLE} (tau unknown)"
-    assert of_supernet({"summary": NOTE}) == f"the supernet {NOTE}"
+    assert of_supernet({"summary": NOTE}) == f"the supernet: {NOTE}"
     assert of_supernet({"summary": "against 6 networks: Kendall's tau 0.91"}) == ""

@@ -75,7 +75,7 @@ def understand(where: str, tops: Sequence[TopFolder], shares: Mapping[str, float
     beside = [top for top in tops if top not in parts]
     if len(found) == 1 and any(top.folders or top.images for top in beside if top not in named):
         raise MbsweepError(
-            f"{where}: {present!r} may be the train part or a class, for {_listed(beside)} lie beside it; "
+            f"{where}: {present!r} may be the train part or a class, for beside it is {_listed(beside)}; "
             "give it another name if it is a class, else move the others away"
         )
     notes = [", ".join(_part_words(part, found, shares) for part in PARTS)]

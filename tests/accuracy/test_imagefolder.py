@@ -655,7 +655,7 @@ REFUSED = [  # how to make a folder, what is said of it
     ),
     (
         part_or_class,
-        "'train' may be the train part or a class, for 'tram' lie beside it; give it another name if it is a "
+        "'train' may be the train part or a class, for beside it is 'tram'; give it another name if it is a "
         "class, else move the others away",
     ),
     (

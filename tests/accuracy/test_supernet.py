@@ -385,7 +385,7 @@ def check_extracted(folder, root):
     (path,) = (folder / "run" / "weights").glob("*/supernet_*.safetensors")
     (note,) = set(mbsweep.open_run(folder / "run").table()["top1_note"])
     words = ["--dataset", root, "--resolution", 16, "--depth", 0, "-o", folder / "net.safetensors"]
-    ranking = [f"caution: the supernet {note}"] if "relied" in note else []
+    ranking = [f"caution: the supernet: {note}"] if "relied" in note else []
     never = "caution: width 0.2 was never trained: the supernet's networks have width 0.1, 0.25"
     for width, cautions in ((0.25, []), (0.2, [never])):
         result = call("extract", path, "--width", width, *words)
