@@ -44,6 +44,22 @@ def test_the_fact_names_data_set_recipe_and_how_many_are_known(trained):
     assert re.fullmatch(rf"{SOURCE}: known for 3 of 4 variants", said["Accuracy"])
 
 
+@pytest.mark.parametrize(
+    ("params", "words"),
+    [
+        ([470_072, 4_231_976], "0.47 to 4.23 million"),
+        ([213_843], "0.21 million"),
+        ([2_775, 213_843], "0.0028 to 0.21 million"),
+    ],
+)
+def test_the_parameters_of_small_networks_are_not_told_as_none(params, words, trained):
+    """With two digits they were 0.00 million."""
+    parts, table = parts_of(trained)
+    (row,) = table.index[:1]
+    rows = pd.concat([table.loc[[row]].assign(variant=f"v{n}", params=n) for n in params])
+    assert dict(facts.facts(parts, rows))["Parameters"] == words
+
+
 def test_what_is_not_trained_is_told_with_the_reason(trained, untrained):
     """Stalled, counted; of a run that has not trained yet, what to do."""
     (said,) = facts.gaps(*parts_of(trained), {"measured"})

@@ -96,10 +96,11 @@ def facts(parts: Sequence[Part], table: pd.DataFrame) -> list[tuple[str, str]]:
 
 
 def _span(values: pd.Series[float], digits: int) -> str:
-    """`0.47 to 4.23 million`; one number where all are the same."""
+    """`0.47 to 4.23 million`, `0.0028 to 0.21 million`; one number where all are the same."""
     if values.empty:
         return "none"
-    ends = dict.fromkeys(f"{value / 1e6:,.{digits}f}" for value in (values.min(), values.max()))
+    millions = (values.min() / 1e6, values.max() / 1e6)
+    ends = dict.fromkeys(f"{end:,.{digits}f}" if end >= 0.1 else f"{end:.2g}" for end in millions)
     return f"{' to '.join(ends)} million"
 
 
