@@ -233,10 +233,10 @@ def test_a_run_leaves_the_process_as_it_was(tiny_sweep, tmp_path):
 
 # -- failures -------------------------------------------------------------------------------------------
 
-SPOILS = [  # a resolution, its fault, and what the reason begins with
-    (128, "raises", "RuntimeError: no kernel for this network"),
+SPOILS = [  # a resolution that no yardstick has, its fault, and what the reason begins with
+    (112, "raises", "RuntimeError: no kernel for this network"),
     (96, "wrong_by_a_percent", "ValueError: output differs from eager PyTorch by 0.01 of the largest logit"),
-    (64, "not_a_number", "ValueError: output differs from eager PyTorch by nan of the largest logit"),
+    (72, "not_a_number", "ValueError: output differs from eager PyTorch by nan of the largest logit"),
     (48, "infinite", "ValueError: output differs from eager PyTorch by inf of the largest logit"),
     (40, "of_another_shape", "ValueError: output has the shape (1, 999); eager PyTorch gives (1, 1000)"),
 ]
@@ -246,7 +246,7 @@ SPOILS = [  # a resolution, its fault, and what the reason begins with
 def spoiled_run(tiny_sweep, tmp_path_factory):
     """A run of seven networks in two runtimes, in one of which five go wrong; and what was said."""
     folder = tmp_path_factory.mktemp("spoiled")
-    sweep = rewritten(tiny_sweep, folder, ("[160, 128, 32]", "[160, 128, 96, 64, 48, 40, 32]"))
+    sweep = rewritten(tiny_sweep, folder, ("[160, 128, 32]", "[160, 112, 96, 72, 48, 40, 32]"))
     spoils = {resolution: fault for resolution, fault, _ in SPOILS}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(worker, "COMMAND", stand_in.spoiled("torch", spoils))
@@ -781,7 +781,9 @@ def test_ctrl_c_ends_a_run_within_seconds_and_loses_nothing(long_sweep, tmp_path
     process.send_signal(signal.SIGINT)
     code, out, err = finish(process, timeout_s=10)
     assert (code, out) == (130, "")
-    assert err.endswith("\nstopped; what was measured is kept: run the same command again to go on\n")
+    assert err.endswith(
+        "\nstopped; what was measured and trained is kept: run the same command again to go on\n"
+    )
     assert "Traceback" not in err
     assert len(workers) == 1
     assert not Path(f"/proc/{workers[0]}").exists()
@@ -826,7 +828,9 @@ def test_ctrl_c_ends_a_run_that_is_still_loading(library, long_sweep, tmp_path):
     # Interrupted within an import, Python may end itself by the signal: shells call that 130, too.
     assert code in (130, -signal.SIGINT)
     assert out == ""
-    assert err.endswith("\nstopped; what was measured is kept: run the same command again to go on\n")
+    assert err.endswith(
+        "\nstopped; what was measured and trained is kept: run the same command again to go on\n"
+    )
     assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
 
 

@@ -197,7 +197,7 @@ function showDetails() {
   if (groups.length > 1) drawerBody.append(make("h3", {}, "Latency everywhere"), latenciesOf(row.variant));
   drawerBody.append(make("h3", {}, "Layers"), layersOf(row), make("h3", {}, "Take it further"));
   drawerBody.append(snippet("Sweep file that reproduces it", sweepOf(row)));
-  const isTrained = ["trained", "supernet"].includes(row.top1_kind);
+  const isTrained = ["trained", "supernet"].includes(row.top1_kind) && row.top1_pct !== null; // else there are none
   const exported = snippet("Export it with random weights", commandOf("export", row, "-o", `${row.variant}.onnx`));
   const words = `The file is right for latency, not for accuracy.${isTrained ? " The weights that were trained cannot be exported yet: the run has them in its folder weights." : ""}`;
   exported.append(make("p", { className: isTrained ? "warning" : "muted" }, words));
