@@ -73,6 +73,14 @@ def test_what_is_not_trained_is_told_with_the_reason(trained, untrained):
     )
 
 
+def test_beside_another_run_only_its_own_accuracy_is_not_shown(trained, untrained):
+    """The figures show that of the other run."""
+    said = facts.gaps(*facts.open_parts([trained, untrained]), {"measured"})
+    (lacking,) = [sentence for sentence in said if "known of no variant" in sentence]
+    assert lacking.endswith(", so no figure shows its accuracy.")
+    assert not any("shows accuracy" in sentence for sentence in said)
+
+
 def test_reasons_of_all_kinds_are_counted(trained):
     """Stopped by halving, a failure, and more kinds than one sentence takes."""
     parts, table = parts_of(trained)

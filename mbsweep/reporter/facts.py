@@ -125,7 +125,8 @@ def gaps(parts: Sequence[Part], table: pd.DataFrame, kinds: set[str]) -> list[st
         found = said[0]
     else:
         found = [
-            f"{part.name}: {sentence}"
+            # The figures may show the accuracy of another run.
+            f"{part.name}: {sentence.replace('no figure shows accuracy', 'no figure shows its accuracy')}"
             for part, sentences in zip(parts, said, strict=True)
             for sentence in sentences
         ]
