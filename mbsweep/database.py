@@ -151,8 +151,8 @@ def explained(folder: Path, reading: bool = False) -> Iterator[None]:
             advice = "another program holds it; close that and try again"
         else:
             raise UnreadableError(
-                f"{folder / FILE_NAME}: {text}; the file is damaged; restore it from a copy, or choose "
-                "another --out. It was left as it is"
+                f"{folder / FILE_NAME}: {text}; the file is damaged; restore it from a copy, or name "
+                "another folder. It was left as it is"
             ) from None
         raise MbsweepError(f"{folder / FILE_NAME}: {text}; {advice}") from None
 

@@ -48,11 +48,10 @@ def _check_known(table: pd.DataFrame, budget: Budget, place: str) -> None:
             raise MbsweepError(
                 f"{place} has no latency that --max-latency-ms could limit; leave it out, or limit --max-macs"
             )
-        if name == budget.maximize:
-            raise MbsweepError(
-                f"{place}: {name} is known of no variant; --maximize macs picks the largest that fits"
-            )
-        raise MbsweepError(f"{place}: {name} is known of no variant; leave --min-top1 out")
+        advice = "--maximize macs picks the largest that fits"
+        if name != budget.maximize:
+            advice = "leave --min-top1 out"
+        raise MbsweepError(f"{place}: {name} is known of no variant{_why(table, name)}; {advice}")
 
 
 def _print_decision(rows: pd.DataFrame, budget: Budget, decision: Decision, count: int) -> None:
@@ -80,10 +79,14 @@ def _unknown(rows: pd.DataFrame, budget: Budget) -> str:
     for name in budget.needed:
         if rows[name].notna().any():
             continue
-        reasons = rows["top1_reason" if name.startswith("top") else "error"].unique()
-        only = len(reasons) == 1 and isinstance(reasons[0], str)
-        return f"{label(name)} is known of no variant{f' ({reasons[0]})' if only else ''}"
+        return f"{label(name)} is known of no variant{_why(rows, name)}"
     return f"{' and '.join(map(label, budget.needed))} are known together of no variant"
+
+
+def _why(rows: pd.DataFrame, name: str) -> str:
+    """` (REASON)` where a number is unknown in all rows for one reason; else nothing."""
+    reasons = rows["top1_reason" if name.startswith("top") else "error"].unique()
+    return f" ({reasons[0]})" if len(reasons) == 1 and isinstance(reasons[0], str) else ""
 
 
 def _print_row(mark: str, row: pd.Series[Any], budget: Budget) -> None:

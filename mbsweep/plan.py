@@ -85,12 +85,13 @@ def _narrowed(sweep: Sweep, kept: int, asked: int) -> str:
 
 def _accuracy_line(sweep: Sweep, space: SpaceCounts) -> str:
     assert sweep.accuracy is not None  # noqa: S101
-    found = SOURCES[sweep.accuracy.source](space.variants(), sweep.accuracy, "fp32")
-    known = sum(not math.isnan(accuracy.top1_pct) for accuracy in found)
-    why = "" if known else f"; {found[0].reason}"
-    return (
-        f"  accuracy   {sweep.accuracy.source}, {found[0].source}: known for {known:,} of {len(space):,}{why}"
-    )
+    variants, said = space.variants(), []
+    for precision in dict.fromkeys(config.precision for config in sweep.latency) or ["fp32"]:
+        found = SOURCES[sweep.accuracy.source](variants, sweep.accuracy, precision)
+        known = sum(not math.isnan(accuracy.top1_pct) for accuracy in found)
+        at = "" if precision == "fp32" else f"at {precision} "
+        said.append(f"{at}known for {known:,} of {len(space):,}{'' if known else f'; {found[0].reason}'}")
+    return f"  accuracy   {sweep.accuracy.source}, {found[0].source}: {', '.join(said)}"
 
 
 def _done(sweep: Sweep, folder: Path) -> dict[str, list[Finished]]:

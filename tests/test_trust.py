@@ -167,6 +167,8 @@ def test_where_accuracy_is_unknown_nothing_is_said_to_be_too_slow(runs, answers)
         f"  nothing can be judged: top-1 accuracy is known of no variant ({reason})",
         "  0 of 16 fit, 0 do not; of 16 a needed number is unknown",
     ]
+    refused = call("pick", runs["int8"], "--config", block.split(" (")[0].split(":")[0], "--max-macs", 1e9)
+    assert f"known of no variant ({reason}); --maximize macs" in refused.stderr
     (text,) = answers["int8"][1][".card"]
     words = f"Nothing can be judged Top-1 accuracy is known of no variant here: {reason}."
     assert text.split() == words.split()

@@ -320,6 +320,13 @@ def test_plan_says_why_nothing_would_be_predicted():
     assert "known for 0 of 24; too few points: 4, for a model of 3 terms that takes 5" in said
 
 
+def test_plan_says_what_is_known_at_each_precision():
+    """The points of a model are of fp32: of an int8 configuration nothing will be known."""
+    text = "latency:\n  - {backend: onnxruntime}\n  - {backend: onnxruntime, precision: int8}\n"
+    said = str(plan(parse_sweep(text + PREDICTED % f"table: {TF_SLIM}", "made.yaml")))
+    assert re.search(r": known for 20 of 24, at int8 known for 0 of 24; \S.*int8", said)
+
+
 def test_plan_loads_no_torch(tmp_path):
     """Planning predicted accuracies takes no torch, and says how many are known."""
     (tmp_path / "p.yaml").write_text(PREDICTED % f"table: {TF_SLIM}")
