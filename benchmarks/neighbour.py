@@ -27,6 +27,7 @@ SPACE = [
     Variant(width=width, resolution=resolution, depth=depth, num_classes=10)
     for width, resolution, depth in product((0.25, 0.35, 0.5), (32, 40, 48, 64), (1, 5))
 ]
+RECIPE = Recipe(batch=64, learning_rate=0.8)  # of thousands of images: the steps are what is timed
 EPOCHS = 3  # the first of which is not counted
 BUSY = [sys.executable, "-c", "while True: pass"]
 DATASET = open_dataset(Digits(name="digits", train=512, validation=100, test=100), [32, 40, 48, 64])
@@ -36,11 +37,11 @@ Way = tuple[Begin, int, dict[str, str]]  # what is trained, threads, environment
 
 
 def _one_network(process: TrainingWorker, folder: Path) -> None:
-    process.begin(Job(NET, Recipe(), seed=0), DATASET, folder / "checkpoint", folder / "weights")
+    process.begin(Job(NET, RECIPE, seed=0), DATASET, folder / "checkpoint", folder / "weights")
 
 
 def _supernet(process: TrainingWorker, folder: Path) -> None:
-    config = SupernetAccuracy(source="supernet", recipe=Recipe())
+    config = SupernetAccuracy(source="supernet", recipe=RECIPE).complete(DATASET.sizes["train"])
     process.begin_supernet(config, SPACE, DATASET, folder / "checkpoint")
 
 
