@@ -122,3 +122,8 @@ def _new_file(path: Path) -> int:
 def _new_folder(path: Path) -> int:
     path.mkdir(mode=0o700)
     return os.open(path, os.O_RDONLY)
+
+
+def as_text(name: str) -> str:
+    """A file's name may hold bytes that are no text, which no table can hold: they are spelt out."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -16,7 +16,7 @@ from mbsweep.chances import front_chances
 from mbsweep.columns import COLUMNS, COMPARABLE, NUMBERS
 from mbsweep.database import EmptyRunError
 from mbsweep.errors import MbsweepError
-from mbsweep.files import expanded
+from mbsweep.files import as_text, expanded
 from mbsweep.folder import FILE_NAME, holds_run
 from mbsweep.pareto import front
 from mbsweep.space.rules import did_you_mean, shown
@@ -53,7 +53,7 @@ class Run:
     @property
     def name(self) -> str:
         """The folder's name, as text."""
-        return _as_text(self.path.resolve().name)
+        return as_text(self.path.resolve().name)
 
     def figure(self, value: str, cost: str, config: str | None = None) -> go.Figure:
         """Two columns of numbers against each other as the report draws them: the cost along, the value up.
@@ -199,17 +199,12 @@ def combine(runs: Sequence[Run]) -> pd.DataFrame:
     tables = [run.table() for run in runs]
     for run, table in zip(runs, tables, strict=True):
         if names.count(run.name) > 1:
-            table["run"] = _as_text(str(run.path))
+            table["run"] = as_text(str(run.path))
     return (
         tables[0]
         if len(tables) == 1
         else pd.concat([table.astype(object) for table in tables], ignore_index=True).infer_objects()
     )
-
-
-def _as_text(name: str) -> str:
-    """A file's name may hold bytes that are no text, which no table can hold: they are spelt out."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def published_latencies(table: pd.DataFrame, published: PublishedRows) -> pd.DataFrame:
@@ -221,7 +216,7 @@ def published_latencies(table: pd.DataFrame, published: PublishedRows) -> pd.Dat
     """
     networks = table[_NETWORK].drop_duplicates("variant")
     records = cast("list[dict[str, Any]]", networks.to_dict("records"))
-    rows = pd.DataFrame(published([as_variant(record) for record in records]))
+    rows = pd.DataFrame(published([Variant.of_row(record) for record in records]))
     if rows.empty:
         return pd.DataFrame(columns=list(COLUMNS))
     accuracies = table[["variant", "precision", *_ACCURACY]].fillna({"precision": "fp32"})  # only counted
@@ -231,13 +226,6 @@ def published_latencies(table: pd.DataFrame, published: PublishedRows) -> pd.Dat
     rows = rows.reindex(columns=list(COLUMNS))
     rows["on_front"] = fronts(rows)
     return rows
-
-
-def as_variant(row: Mapping[str, Any]) -> Variant:
-    """The variant of a row of a table."""
-    names = ("family", "width", "resolution", "depth", "block", "num_classes", "divisor", "stem_stride")
-    stages = tuple(json.loads(row["stage_channels"]))
-    return Variant(stage_channels=stages, **{name: row[name] for name in names})
 
 
 def fronts(table: pd.DataFrame) -> pd.Series[bool]:

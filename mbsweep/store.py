@@ -222,6 +222,23 @@ class Store(TrainingTables, MachineTables):
                 check_whole(row[4], f"{row[1]} in {row[0]}")
                 yield VisitRow(*row)
 
+    def trained(self) -> list[dict[str, Any]]:
+        """The variants with an accuracy that was trained at fp32: their fields, `top1_pct` and `dataset`.
+
+        Of one source: the last that a sweep of this run named.
+        """
+        with explained(self.folder, reading=True):
+            cursor = self._connection.execute(
+                "WITH known AS (SELECT variant, source, top1_pct, dataset FROM accuracies "
+                "WHERE kind = 'trained' AND precision = 'fp32' AND top1_pct IS NOT NULL) "
+                "SELECT variants.*, top1_pct, dataset FROM known JOIN variants ON variants.id = variant "
+                "WHERE source = (SELECT accuracy_source FROM sweeps WHERE accuracy_source IN "
+                "(SELECT source FROM known) ORDER BY id DESC LIMIT 1) "
+                "ORDER BY position IS NULL, position, variants.rowid"
+            )
+            names = [column[0] for column in cursor.description]
+            return [dict(zip(names, row, strict=True)) for row in cursor]
+
     def set_file_bytes(self, config: str, variant: str, file_bytes: int) -> None:
         """Note the size on disk of what the runtime loads."""
         with self._transaction() as sql:

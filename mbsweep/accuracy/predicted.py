@@ -21,10 +21,11 @@ from scipy.special import stdtrit  # scipy.stats takes half a second to import
 from mbsweep.accuracy.published import accuracy_figures
 from mbsweep.accuracy.value import IMAGENET, NAN, Accuracy
 from mbsweep.errors import MbsweepError
-from mbsweep.results import as_variant, open_run
+from mbsweep.files import as_text, expanded
 from mbsweep.space.accuracy import EXTRAPOLATED, PredictedAccuracy
 from mbsweep.space.counting import count_macs
 from mbsweep.space.variant import Variant
+from mbsweep.store import Store
 
 Floats = NDArray[np.float64]
 
@@ -70,16 +71,15 @@ class Points:
 
     @classmethod
     def of_run(cls, folder: str) -> Points:
-        """The variants that a run's sweep trained at fp32."""
-        run = open_run(folder)
-        rows = run.table()
-        is_fp32 = rows["precision"].fillna("fp32") == "fp32"  # NaN: of what is only counted
-        rows = rows[is_fp32 & (rows["top1_kind"] == "trained") & rows["top1_pct"].notna()]
-        rows = rows.drop_duplicates("variant")
-        if rows.empty:
+        """What a run trained at fp32 for its sweep; or for an earlier one, where this trains nothing."""
+        path = expanded(folder)
+        with Store.read(path) as store:
+            rows = store.trained()
+        if not rows:
             raise MbsweepError(f"{folder} has no trained accuracies to fit a model on")
-        variants = tuple(as_variant(row) for row in cast("list[dict[str, object]]", rows.to_dict("records")))
-        return cls(run.name, str(rows["dataset"].iloc[0]), variants, rows["top1_pct"].to_numpy(dtype=float))
+        variants = tuple(Variant.of_row(row) for row in rows)
+        top1_pct = np.array([row["top1_pct"] for row in rows], dtype=float)
+        return cls(as_text(path.resolve().name), rows[0]["dataset"], variants, top1_pct)
 
 
 def body_of(variant: Variant) -> tuple[object, ...]:

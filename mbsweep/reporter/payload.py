@@ -16,7 +16,6 @@ from mbsweep.panels import panels
 from mbsweep.reporter.drawing import COLOURS, LOG_AXIS, SYMBOLS
 from mbsweep.reporter.facts import Part
 from mbsweep.reporter.hover import ORIGIN, setting
-from mbsweep.results import as_variant
 from mbsweep.space.architecture import architecture
 from mbsweep.space.blocks import Layer
 from mbsweep.space.latency import LatencyConfig
@@ -161,7 +160,7 @@ def _layers(table: pd.DataFrame) -> dict[str, Any]:
     names: dict[str, list[str]] = {}
     networks = table.drop_duplicates("variant").head(MAX_LAYERED)
     for row in networks.to_dict("records"):
-        layers = architecture(as_variant({str(name): value for name, value in row.items()})).layers
+        layers = architecture(Variant.of_row({str(name): value for name, value in row.items()})).layers
         of[row["variant"]] = [place.setdefault(_shape(layer), len(place)) for layer in layers]
         names.setdefault(f"{row['block']} {row['depth']}", [layer.name for layer in layers])
     return {"shapes": list(place), "of": of, "names": names}

@@ -1,7 +1,11 @@
 """Variant: one point of the design space."""
 
-from collections.abc import Sequence
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from mbsweep.errors import MbsweepError
 from mbsweep.space.architecture import FAMILIES
@@ -55,6 +59,12 @@ class Variant:
                 object.__setattr__(self, name, rule(getattr(self, name)))
             except ValueError as error:
                 raise MbsweepError(f"Variant: {name} is {shown(getattr(self, name))}; {error}") from None
+
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any]) -> Variant:
+        """The variant of a row of a table, or of a run's file, where `stage_channels` is JSON."""
+        values = {name: row[name] for name in RULES if name != "stage_channels"}
+        return cls(stage_channels=tuple(json.loads(row["stage_channels"])), **values)
 
     @property
     def id(self) -> str:

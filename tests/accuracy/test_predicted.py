@@ -295,6 +295,13 @@ def _checked(text):
     check(parse_sweep(text, "made.yaml"))
 
 
+def test_a_run_keeps_its_points_under_another_sweep(trained):
+    """What was trained for an earlier sweep of the run is still there, after one that only counts."""
+    before = _predict(Variant(width=0.6), run=str(trained))
+    made_run(trained, COUNTED)
+    assert _predict(Variant(width=0.6), run=str(trained)) == before
+
+
 def test_a_table_that_is_not_there_is_refused():
     """With line, key, the tables that are there, and the nearest of them."""
     words = (
