@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 from playwright.sync_api import Browser, sync_playwright
 
-from mbsweep.pipeline import Silent, enter_sweep
-from mbsweep.space.counting import count_space
+from mbsweep.pipeline import enter_sweep
+from mbsweep.progress import Silent
+from mbsweep.space.counted import count_space
 from mbsweep.space.sweep import parse_sweep
 from mbsweep.store import Store
 

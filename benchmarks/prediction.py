@@ -9,13 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from mbsweep.pipeline import Silent, run
+from mbsweep.pipeline import run
 from mbsweep.predicting import measure_parts
 from mbsweep.profiler.bench import Bench
 from mbsweep.profiler.predictor import BlockModel, choose_blocks, choose_networks, predict_space
 from mbsweep.profiler.subject import Subject
-from mbsweep.progress import RichProgress
-from mbsweep.space.counting import count_space
+from mbsweep.progress import Silent
+from mbsweep.progress_bar import RichProgress
+from mbsweep.space.counted import count_space
 from mbsweep.space.fused import space_blocks
 from mbsweep.space.sweep import load_sweep, parse_sweep
 

@@ -18,7 +18,7 @@ import mbsweep
 from mbsweep.compare import rank_agreement
 from mbsweep.profiler.bench import Bench
 from mbsweep.profiler.subject import Subject
-from mbsweep.space.counting import count_space
+from mbsweep.space.counted import count_space
 from mbsweep.space.latency import LatencyConfig
 from mbsweep.space.sweep import parse_sweep
 

@@ -16,9 +16,9 @@ from scipy.stats import kendalltau
 
 from mbsweep import Run, load_sweep, run
 from mbsweep.cores import usable_cores
-from mbsweep.progress import RichProgress
+from mbsweep.progress_bar import RichProgress
 from mbsweep.space.accuracy import SupernetAccuracy
-from mbsweep.space.counting import count_space
+from mbsweep.space.counted import count_space
 from mbsweep.space.sweep import parse_sweep
 from mbsweep.store import Store
 from mbsweep.supernets import trust

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from mbsweep.pipeline import run
     from mbsweep.results import Run, open_run
     from mbsweep.space.architecture import Architecture, architecture
-    from mbsweep.space.counting import Counts, SpaceCounts, count, count_space
+    from mbsweep.space.counted import count_space
+    from mbsweep.space.counting import Counts, SpaceCounts, count
     from mbsweep.space.sweep import Sweep, load_sweep
     from mbsweep.space.variant import Variant
 
@@ -30,7 +31,7 @@ _API = {
     "architecture": "mbsweep.space.architecture",
     "build": "mbsweep.nets",
     "count": "mbsweep.space.counting",
-    "count_space": "mbsweep.space.counting",
+    "count_space": "mbsweep.space.counted",
     "load_sweep": "mbsweep.space.sweep",
     "open_run": "mbsweep.results",
     "pareto_front": "mbsweep.pareto",

@@ -172,7 +172,7 @@ def run(
 ) -> None:
     """Measure a sweep and train its networks; go on where an earlier run of it stopped."""
     from mbsweep import pipeline
-    from mbsweep.progress import RichProgress
+    from mbsweep.progress_bar import RichProgress
     from mbsweep.space.sweep import load_sweep
 
     loaded = load_sweep(sweep)

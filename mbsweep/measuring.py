@@ -6,7 +6,7 @@ import random
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,30 +21,14 @@ from mbsweep.profiler.device import device_id, this_device, versions, weights_of
 from mbsweep.profiler.int8_probe import remark
 from mbsweep.profiler.quantization import INT8
 from mbsweep.profiler.subject import Subject
+from mbsweep.progress import Progress
 from mbsweep.space.latency import LatencyConfig
 from mbsweep.store import SKIPPED, Store
 from mbsweep.summary import MIN_VISITS, fastest_ms, is_noisy, noisy_words, summarize, width_pct
-from mbsweep.training_pace import Standing
 from mbsweep.yardsticks import choose, is_yardstick, yardstick
 
 SLOW_S = 1  # of preparing a network: from here on a second process is worth its start
 CHECK_EVERY = 5  # rounds between two looks at the intervals
-
-
-class Progress(Protocol):
-    """What a run tells while it goes on."""
-
-    def say(self, message: str) -> None:
-        """One line for the user."""
-
-    def begin(self, task: str, total: int, done: int = 0) -> None:
-        """A part of the run with so many steps begins, or goes on after so many that were done before."""
-
-    def advance(self, done: str, steps: int = 1) -> None:
-        """So many more steps are done."""
-
-    def reach(self, standing: Standing) -> None:
-        """So far the part is now, where its steps differ in what they cost."""
 
 
 def begin(store: Store, config: LatencyConfig, bench: Bench, progress: Progress) -> tuple[int, str] | None:

@@ -22,40 +22,25 @@ from mbsweep.database import EmptyRunError
 from mbsweep.errors import MbsweepError
 from mbsweep.files import expanded
 from mbsweep.folder import holds_run
-from mbsweep.measuring import Measurement, Progress, begin, kept_weights, set_aside
+from mbsweep.measuring import Measurement, begin, kept_weights, set_aside
 from mbsweep.possible import check_space
 from mbsweep.predicting import predict
 from mbsweep.profiler.backends import BACKENDS, check_installed, lacking
 from mbsweep.profiler.bench import Bench
 from mbsweep.profiler.device import this_device, versions
 from mbsweep.profiler.subject import Subject
+from mbsweep.progress import Progress, Silent
 from mbsweep.results import Run, open_run
 from mbsweep.space.accuracy import PredictedAccuracy, PublishedAccuracy, SupernetAccuracy, TrainedAccuracy
-from mbsweep.space.counting import SpaceCounts, count_space
+from mbsweep.space.counted import count_space
+from mbsweep.space.counting import SpaceCounts
 from mbsweep.space.latency import LatencyConfig
 from mbsweep.space.rules import did_you_mean, shown
 from mbsweep.space.sweep import Sweep
 from mbsweep.store import Store
 from mbsweep.training_data import look_at
-from mbsweep.training_pace import Standing
 
 AGAIN_NOISY = "noisy"
-
-
-class Silent:
-    """Tells nothing."""
-
-    def say(self, message: str) -> None:
-        """Nothing."""
-
-    def begin(self, task: str, total: int, done: int = 0) -> None:
-        """Nothing."""
-
-    def advance(self, done: str, steps: int = 1) -> None:
-        """Nothing."""
-
-    def reach(self, standing: Standing) -> None:
-        """Nothing."""
 
 
 def check(sweep: Sweep) -> None:

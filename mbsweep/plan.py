@@ -15,7 +15,8 @@ from mbsweep.pipeline import check, check_same_device, default_out, machine_lack
 from mbsweep.plan_training import plan_training
 from mbsweep.possible import check_space
 from mbsweep.profiler.device import available_memory_bytes, needed_bytes
-from mbsweep.space.counting import SpaceCounts, count_space
+from mbsweep.space.counted import count_space
+from mbsweep.space.counting import SpaceCounts
 from mbsweep.space.latency import LatencyConfig
 from mbsweep.space.sweep import Sweep
 from mbsweep.store import Store

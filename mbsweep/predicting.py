@@ -18,7 +18,7 @@ from mbsweep.database import FORMAT, UnreadableError
 from mbsweep.errors import MbsweepError
 from mbsweep.files import temporary_folder
 from mbsweep.folder import FILE_NAME
-from mbsweep.measuring import Measurement, Progress, begin, device_of, kept_weights, set_aside
+from mbsweep.measuring import Measurement, begin, device_of, kept_weights, set_aside
 from mbsweep.profiler.bench import Bench
 from mbsweep.profiler.predictor import (
     BlockModel,
@@ -28,6 +28,7 @@ from mbsweep.profiler.predictor import (
     predict_space,
 )
 from mbsweep.profiler.subject import Subject
+from mbsweep.progress import Progress
 from mbsweep.space.counting import SpaceCounts
 from mbsweep.space.fused import SpaceBlocks, space_blocks
 from mbsweep.space.latency import LatencyConfig

@@ -23,7 +23,7 @@ from mbsweep.child import AnswerError
 from mbsweep.cores import usable_cores
 from mbsweep.errors import MbsweepError
 from mbsweep.folder import FILE_NAME
-from mbsweep.measuring import Progress
+from mbsweep.progress import Progress
 from mbsweep.space.accuracy import UNRELIABLE, SupernetAccuracy
 from mbsweep.space.counting import count
 from mbsweep.space.variant import Variant, largest_of

@@ -21,8 +21,8 @@ from mbsweep.child import AnswerError, CrashError
 from mbsweep.cores import threads_each, usable_cores
 from mbsweep.errors import MbsweepError
 from mbsweep.files import remove_dead
-from mbsweep.measuring import Progress
 from mbsweep.profiler.device import device_id, this_device, versions
+from mbsweep.progress import Progress
 from mbsweep.space.accuracy import Recipe, TrainedAccuracy, fingerprint
 from mbsweep.space.counting import count
 from mbsweep.space.variant import Variant

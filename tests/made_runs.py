@@ -3,7 +3,8 @@
 import numpy as np
 
 from mbsweep import count_space
-from mbsweep.pipeline import Silent, enter_sweep
+from mbsweep.pipeline import enter_sweep
+from mbsweep.progress import Silent
 from mbsweep.space.sweep import parse_sweep
 from mbsweep.store import Store
 from mbsweep.yardsticks import choose, yardstick

@@ -3,7 +3,7 @@
 import numpy as np
 from reporter_runs import WIDTH_RES, hostile_run, made_up_ms, write_run
 
-from mbsweep.space.counting import count_space
+from mbsweep.space.counted import count_space
 from mbsweep.space.sweep import parse_sweep
 from mbsweep.store import Store
 

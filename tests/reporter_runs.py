@@ -10,12 +10,14 @@ import numpy as np
 from mbsweep.accuracy.guessing import Guessing
 from mbsweep.accuracy.published import latency_rows
 from mbsweep.accuracy.trained import trained_accuracies
-from mbsweep.pipeline import Silent, enter_sweep
+from mbsweep.pipeline import enter_sweep
+from mbsweep.progress import Silent
 from mbsweep.reporter.page import write_report
 from mbsweep.reproduce import printed_sizes
 from mbsweep.results import open_run
 from mbsweep.space.accuracy import TrainedAccuracy
-from mbsweep.space.counting import count, count_space
+from mbsweep.space.counted import count_space
+from mbsweep.space.counting import count
 from mbsweep.space.latency import LatencyConfig
 from mbsweep.space.sweep import parse_sweep
 from mbsweep.space.variant import Variant

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from mbsweep import Variant
 from mbsweep.files import keep, read_kept
 from mbsweep.measuring import Measurement, device_of, set_aside
-from mbsweep.pipeline import Silent
 from mbsweep.profiler.subject import Subject
+from mbsweep.progress import Silent
 from mbsweep.space.latency import LatencyConfig
 from mbsweep.store import Store
 from mbsweep.yardsticks import yardstick

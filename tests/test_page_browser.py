@@ -30,7 +30,7 @@ from mbsweep.panels import panels
 from mbsweep.pareto import front
 from mbsweep.reporter.page import with_published
 from mbsweep.results import open_run
-from mbsweep.space.counting import count_space
+from mbsweep.space.counted import count_space
 from mbsweep.space.sweep import parse_sweep
 
 SCALES = {

@@ -8,7 +8,7 @@ from commands import call
 from page_runs import written
 
 from mbsweep.results import open_run
-from mbsweep.space.counting import count_space
+from mbsweep.space.counted import count_space
 from mbsweep.space.sweep import load_sweep
 
 GRID = """\

@@ -23,7 +23,7 @@ from mbsweep.panels import panels
 from mbsweep.pareto import front
 from mbsweep.reporter.page import with_published
 from mbsweep.results import combine, open_run
-from mbsweep.space.counting import count_space
+from mbsweep.space.counted import count_space
 from mbsweep.space.sweep import parse_sweep
 
 # Columns of numbers that the page shows in another unit than the table has.

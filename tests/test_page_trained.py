@@ -6,7 +6,7 @@ from page_runs import written
 from reporter_runs import TRAINED, WIDTH_RES, trained_run
 
 from mbsweep.results import open_run
-from mbsweep.space.counting import count_space
+from mbsweep.space.counted import count_space
 from mbsweep.space.sweep import parse_sweep
 
 HEAD = TRAINED[: TRAINED.index("accuracy:")]

@@ -13,6 +13,7 @@ from commands import call, contents, query
 
 from mbsweep import count_space, load_sweep, open_run, pipeline
 from mbsweep.profiler import worker
+from mbsweep.progress import Silent
 from mbsweep.space.fused import space_blocks
 from mbsweep.store import Store
 
@@ -28,7 +29,7 @@ NOTE = (
 )
 
 
-class Told(pipeline.Silent):
+class Told(Silent):
     """Keeps what a run tells."""
 
     def __init__(self):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from itertools import product
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +11,6 @@ from numpy.typing import NDArray
 from mbsweep.space.architecture import architecture
 from mbsweep.space.blocks import Layer
 from mbsweep.space.variant import Variant, body_suffix
-
-if TYPE_CHECKING:
-    from mbsweep.space.sweep import Axes, Sweep
 
 BYTES_PER_FP32 = 4
 
@@ -62,6 +57,7 @@ def count_macs(variants: Sequence[Variant]) -> NDArray[np.int64]:
 
 # family, block, stage_channels, num_classes, divisor, stem_stride
 Body = tuple[str, str, tuple[int, ...], int, int, int]
+Grid = tuple[Body, Sequence[float], Sequence[int], Sequence[int]]  # a body, widths, resolutions, depths
 
 
 @dataclass(frozen=True)
@@ -120,41 +116,12 @@ class SpaceCounts:
 _ARRAYS = tuple(field.name for field in fields(SpaceCounts) if field.name != "bodies")
 
 
-def count_space(sweep: Sweep) -> SpaceCounts:
-    """Every variant that a sweep asks for, with its counts, in the sweep's order and without repeats.
-
-    The explicit `variants` come first, then the space; `limits` hold for both, `sample` draws from the space.
-    Raises MbsweepError where the limits leave nothing, and where only the images tell `num_classes`.
-    """
-    if sweep.lacks_classes:
-        raise sweep.problem(
-            ("accuracy", "dataset"),
-            "says how many classes there are only once it is looked at: say `num_classes` to count without",
-        )
-    whole = _whole_space(sweep)
-    within = np.ones(len(whole), dtype=bool)
-    for name, limit in (("params", sweep.limits.params), ("macs", sweep.limits.macs)):
-        if limit is not None:
-            values = getattr(whole, name)
-            within &= (values >= limit.min) & (values <= limit.max)
-    if not within.any():
-        raise sweep.problem(
-            ("limits",),
-            f"leaves none of the {len(whole)} variants; their params run from {whole.params.min()} to "
-            f"{whole.params.max()}, their macs from {whole.macs.min()} to {whole.macs.max()}",
-        )
-    kept = np.flatnonzero(within)
-    explicit = kept[kept < len(set(sweep.explicit))]
-    return whole.select(np.concatenate([explicit, sweep.draw(kept[len(explicit) :])]))
-
-
-def _whole_space(sweep: Sweep) -> SpaceCounts:
-    """The explicit variants, then the grids; a variant that stands in both is kept where it came first."""
-    listed = [(_body(v), [v.width], [v.resolution], [v.depth]) for v in sweep.explicit]
-    grids = [grid for axes in sweep.space for grid in _grids(axes)]
+def count_all(listed: Iterable[Variant], grids: Iterable[Grid]) -> SpaceCounts:
+    """Variants listed one by one, then grids; one that stands in both is kept where it came first."""
+    points = [(_body(v), [v.width], [v.resolution], [v.depth]) for v in listed]
     bodies: dict[Body, int] = {}
     parts: list[dict[str, NDArray[np.generic]]] = []
-    for body, widths, resolutions, depths in [*listed, *grids]:
+    for body, widths, resolutions, depths in [*points, *grids]:
         part = _count_grid(body, widths, resolutions, depths)
         part["body"] = np.full(part["macs"].shape, bodies.setdefault(body, len(bodies)))
         parts.append(part)
@@ -175,15 +142,6 @@ def _first_of_each(space: SpaceCounts) -> NDArray[np.int64]:
 def _body(variant: Variant) -> Body:
     stem = variant.divisor, variant.stem_stride
     return variant.family, variant.block, variant.stage_channels, variant.num_classes, *stem
-
-
-Grid = tuple[Body, Sequence[float], Sequence[int], Sequence[int]]
-
-
-def _grids(axes: Axes) -> Iterator[Grid]:
-    fixed = (axes.family, axes.block, axes.stage_channels, axes.num_classes, axes.divisor, axes.stem_stride)
-    for body in product(*fixed):
-        yield body, axes.width, axes.resolution, axes.depth
 
 
 def _count_grid(

@@ -5,7 +5,7 @@ import re
 
 from rich.console import Console
 
-from mbsweep.progress import RichProgress
+from mbsweep.progress_bar import RichProgress
 from mbsweep.training_pace import Standing
 
 
