@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mbsweep.accuracy.predicted import Model, Points, numbers_of, predicted_accuracies
-from mbsweep.space.accuracy import PredictedAccuracy
+from mbsweep.accuracy.settings import PredictedAccuracy
 from mbsweep.space.variant import Variant
 
 TABLE = "tf-slim-2018-08-02"

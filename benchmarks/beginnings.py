@@ -12,14 +12,14 @@ import torch
 import torch.nn.functional as F  # noqa: N812  (as everyone calls it)
 
 from mbsweep import load_sweep, run
-from mbsweep.accuracy.batches import channel_moments, normalised
 from mbsweep.accuracy.datasets import open_dataset
-from mbsweep.accuracy.training import Job, initialised
-from mbsweep.cores import usable_cores
-from mbsweep.space.accuracy import Digits, Recipe
+from mbsweep.accuracy.settings import Digits, Recipe
+from mbsweep.accuracy.training.batches import channel_moments, normalised
+from mbsweep.accuracy.training.loop import Job, initialised
+from mbsweep.base.cores import usable_cores
 from mbsweep.space.variant import Variant
-from mbsweep.store import Store
-from mbsweep.training_tables import TrainingRow
+from mbsweep.storage.store import Store
+from mbsweep.storage.training_tables import TrainingRow
 
 BATCH = 64
 # what is different from the default recipe -> keys of the recipe, and of the space

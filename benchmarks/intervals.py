@@ -11,13 +11,13 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from mbsweep.drift import Drift
+from mbsweep.latency.yardsticks import choose, yardstick
 from mbsweep.profiler.bench import Bench
+from mbsweep.profiler.config import LatencyConfig
 from mbsweep.profiler.subject import Subject
-from mbsweep.space.latency import LatencyConfig
 from mbsweep.space.variant import Variant
-from mbsweep.summary import fastest_ms, headline, summarize
-from mbsweep.yardsticks import choose, yardstick
+from mbsweep.statistics.drift import Drift
+from mbsweep.statistics.summary import fastest_ms, headline, summarize
 
 REPEATS, ROUNDS, VISIT_MS = 20, 40, 8
 NETWORKS = {

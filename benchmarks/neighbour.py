@@ -14,12 +14,12 @@ from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 
-from mbsweep.accuracy import worker
 from mbsweep.accuracy.datasets import open_dataset
-from mbsweep.accuracy.training import Job
-from mbsweep.accuracy.worker import TrainingWorker
-from mbsweep.cores import usable_cores
-from mbsweep.space.accuracy import Digits, Recipe, SupernetAccuracy
+from mbsweep.accuracy.settings import Digits, Recipe, SupernetAccuracy
+from mbsweep.accuracy.training import worker
+from mbsweep.accuracy.training.loop import Job
+from mbsweep.accuracy.training.worker import TrainingWorker
+from mbsweep.base.cores import usable_cores
 from mbsweep.space.variant import Variant
 
 NET = Variant(width=0.25, resolution=48, num_classes=10)

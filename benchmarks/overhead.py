@@ -12,12 +12,12 @@ import numpy as np
 
 import mbsweep
 from mbsweep.profiler import timing
+from mbsweep.profiler.config import LatencyConfig
 from mbsweep.profiler.prepared import Prepared
 from mbsweep.profiler.subject import Subject
 from mbsweep.profiler.workbench import Workbench
-from mbsweep.space.latency import LatencyConfig
-from mbsweep.space.sweep import parse_sweep
 from mbsweep.space.variant import Variant
+from mbsweep.sweep.sweep import parse_sweep
 
 CALLS = 100_000
 ROUNDS = 60

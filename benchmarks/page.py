@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 from playwright.sync_api import Browser, sync_playwright
 
+from mbsweep.base.progress import Silent
 from mbsweep.pipeline import enter_sweep
-from mbsweep.progress import Silent
-from mbsweep.space.counted import count_space
-from mbsweep.space.sweep import parse_sweep
-from mbsweep.store import Store
+from mbsweep.storage.store import Store
+from mbsweep.sweep.counted import count_space
+from mbsweep.sweep.sweep import parse_sweep
 
 LIMITS = {  # variants -> most MB, most seconds until it is drawn, most milliseconds for a slider
     16: (6, 3, 100),

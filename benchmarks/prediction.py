@@ -9,16 +9,16 @@ from pathlib import Path
 
 import numpy as np
 
+from mbsweep.base.progress import Silent
+from mbsweep.base.progress_bar import RichProgress
+from mbsweep.latency.predicting import measure_parts
+from mbsweep.latency.predictor import BlockModel, choose_blocks, choose_networks, predict_space
 from mbsweep.pipeline import run
-from mbsweep.predicting import measure_parts
 from mbsweep.profiler.bench import Bench
-from mbsweep.profiler.predictor import BlockModel, choose_blocks, choose_networks, predict_space
 from mbsweep.profiler.subject import Subject
-from mbsweep.progress import Silent
-from mbsweep.progress_bar import RichProgress
-from mbsweep.space.counted import count_space
 from mbsweep.space.fused import space_blocks
-from mbsweep.space.sweep import load_sweep, parse_sweep
+from mbsweep.sweep.counted import count_space
+from mbsweep.sweep.sweep import load_sweep, parse_sweep
 
 UNSEEN = 50
 LARGE = """\

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from mbsweep.pipeline import run
-from mbsweep.space.sweep import load_sweep
+from mbsweep.sweep.sweep import load_sweep
 
 # Of each session: when it began, and when the first and the last of its visits had been made.
 TIMES = """\

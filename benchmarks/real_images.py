@@ -12,8 +12,8 @@ from pathlib import Path
 
 from benchmarks.image_sets import SETS, write_sets
 from mbsweep.accuracy.datasets import Dataset, open_dataset
-from mbsweep.accuracy.training import DivergedError, Job, finish, train, use_threads
-from mbsweep.space.accuracy import ImageFolder, Recipe
+from mbsweep.accuracy.settings import ImageFolder, Recipe
+from mbsweep.accuracy.training.loop import DivergedError, Job, finish, train, use_threads
 from mbsweep.space.variant import Variant
 
 EPOCHS, SEEDS, WIDTHS, RESOLUTION = 6, (0, 1), (0.25, 0.5, 1.0), 32

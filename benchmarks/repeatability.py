@@ -15,12 +15,12 @@ import numpy as np
 import pandas as pd
 
 import mbsweep
-from mbsweep.compare import rank_agreement
 from mbsweep.profiler.bench import Bench
+from mbsweep.profiler.config import LatencyConfig
 from mbsweep.profiler.subject import Subject
-from mbsweep.space.counted import count_space
-from mbsweep.space.latency import LatencyConfig
-from mbsweep.space.sweep import parse_sweep
+from mbsweep.sweep.counted import count_space
+from mbsweep.sweep.sweep import parse_sweep
+from mbsweep.table.compare import rank_agreement
 
 PROCESSES = 3
 REPEATS, CALLS = 3, 20  # of the network-after-network way

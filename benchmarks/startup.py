@@ -15,7 +15,7 @@ accuracy: {source: published, table: paper}
 """
 IMPORTS_TORCH = """
 import sys
-from mbsweep.cli import app
+from mbsweep.commands.app import app
 try:
     app(sys.argv[1:])
 finally:

@@ -15,13 +15,13 @@ from pathlib import Path
 from scipy.stats import kendalltau
 
 from mbsweep import Run, load_sweep, run
-from mbsweep.cores import usable_cores
-from mbsweep.progress_bar import RichProgress
-from mbsweep.space.accuracy import SupernetAccuracy
-from mbsweep.space.counted import count_space
-from mbsweep.space.sweep import parse_sweep
-from mbsweep.store import Store
-from mbsweep.supernets import trust
+from mbsweep.accuracy.settings import SupernetAccuracy
+from mbsweep.accuracy.training.supernets import trust
+from mbsweep.base.cores import usable_cores
+from mbsweep.base.progress_bar import RichProgress
+from mbsweep.storage.store import Store
+from mbsweep.sweep.counted import count_space
+from mbsweep.sweep.sweep import parse_sweep
 
 SWEEP = Path(__file__).parents[1] / "sweeps/digits_supernet.yaml"
 ALONE_EPOCHS = 16

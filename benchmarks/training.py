@@ -16,10 +16,10 @@ import torch.nn.functional as F  # noqa: N812  (as everyone calls it)
 
 from mbsweep import load_sweep, open_run, run
 from mbsweep.accuracy.datasets import Dataset, open_dataset
-from mbsweep.accuracy.optimizer import clip_gradients
-from mbsweep.accuracy.training import Job, initialised
-from mbsweep.cores import usable_cores
-from mbsweep.space.accuracy import Digits, Recipe
+from mbsweep.accuracy.settings import Digits, Recipe
+from mbsweep.accuracy.training.loop import Job, initialised
+from mbsweep.accuracy.training.optimizer import clip_gradients
+from mbsweep.base.cores import usable_cores
 from mbsweep.space.variant import Variant
 
 CANVAS = 64

@@ -5,36 +5,36 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-import mbsweep.cores  # noqa: F401  (notes the cores before PyTorch binds anything)
+import mbsweep.base.cores  # noqa: F401  (notes the cores before PyTorch binds anything)
 
 if TYPE_CHECKING:
-    from mbsweep.errors import MbsweepError
+    from mbsweep.base.errors import MbsweepError
     from mbsweep.nets import build
-    from mbsweep.pareto import pareto_front
     from mbsweep.pipeline import run
-    from mbsweep.results import Run, open_run
     from mbsweep.space.architecture import Architecture, architecture
-    from mbsweep.space.counted import count_space
     from mbsweep.space.counting import Counts, SpaceCounts, count
-    from mbsweep.space.sweep import Sweep, load_sweep
     from mbsweep.space.variant import Variant
+    from mbsweep.statistics.pareto import pareto_front
+    from mbsweep.sweep.counted import count_space
+    from mbsweep.sweep.sweep import Sweep, load_sweep
+    from mbsweep.table.results import Run, open_run
 
 # name -> the module that has it; loaded when it is first asked for (PEP 562)
 _API = {
     "Architecture": "mbsweep.space.architecture",
     "Counts": "mbsweep.space.counting",
-    "MbsweepError": "mbsweep.errors",
-    "Run": "mbsweep.results",
+    "MbsweepError": "mbsweep.base.errors",
+    "Run": "mbsweep.table.results",
     "SpaceCounts": "mbsweep.space.counting",
-    "Sweep": "mbsweep.space.sweep",
+    "Sweep": "mbsweep.sweep.sweep",
     "Variant": "mbsweep.space.variant",
     "architecture": "mbsweep.space.architecture",
     "build": "mbsweep.nets",
     "count": "mbsweep.space.counting",
-    "count_space": "mbsweep.space.counted",
-    "load_sweep": "mbsweep.space.sweep",
-    "open_run": "mbsweep.results",
-    "pareto_front": "mbsweep.pareto",
+    "count_space": "mbsweep.sweep.counted",
+    "load_sweep": "mbsweep.sweep.sweep",
+    "open_run": "mbsweep.table.results",
+    "pareto_front": "mbsweep.statistics.pareto",
     "run": "mbsweep.pipeline",
 }
 

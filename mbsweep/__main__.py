@@ -1,6 +1,6 @@
 """`python -m mbsweep`."""
 
-from mbsweep.cli import app
+from mbsweep.commands.app import app
 
 if __name__ == "__main__":
     app(prog_name="mbsweep")

@@ -16,29 +16,29 @@ from mbsweep.accuracy.datasets import Dataset, open_dataset
 from mbsweep.accuracy.packages import missing_packages
 from mbsweep.accuracy.predicted import Points
 from mbsweep.accuracy.published import tables
-from mbsweep.cache import cache_dir
-from mbsweep.cores import usable_cores, usable_cpus, usable_words
-from mbsweep.database import EmptyRunError
-from mbsweep.errors import MbsweepError
-from mbsweep.files import expanded
-from mbsweep.folder import holds_run
-from mbsweep.measuring import Measurement, begin, kept_weights, set_aside
-from mbsweep.possible import check_space
-from mbsweep.predicting import predict
+from mbsweep.accuracy.settings import PredictedAccuracy, PublishedAccuracy, SupernetAccuracy, TrainedAccuracy
+from mbsweep.base.cache import cache_dir
+from mbsweep.base.cores import usable_cores, usable_cpus, usable_words
+from mbsweep.base.errors import MbsweepError
+from mbsweep.base.files import expanded
+from mbsweep.base.progress import Progress, Silent
+from mbsweep.base.rules import did_you_mean, shown
+from mbsweep.latency.measuring import Measurement, begin, kept_weights, set_aside
+from mbsweep.latency.predicting import predict
 from mbsweep.profiler.backends import BACKENDS, check_installed, lacking
 from mbsweep.profiler.bench import Bench
+from mbsweep.profiler.config import LatencyConfig
 from mbsweep.profiler.device import this_device, versions
 from mbsweep.profiler.subject import Subject
-from mbsweep.progress import Progress, Silent
-from mbsweep.results import Run, open_run
-from mbsweep.space.accuracy import PredictedAccuracy, PublishedAccuracy, SupernetAccuracy, TrainedAccuracy
-from mbsweep.space.counted import count_space
 from mbsweep.space.counting import SpaceCounts
-from mbsweep.space.latency import LatencyConfig
-from mbsweep.space.rules import did_you_mean, shown
-from mbsweep.space.sweep import Sweep
-from mbsweep.store import Store
-from mbsweep.training_data import look_at
+from mbsweep.storage.database import EmptyRunError
+from mbsweep.storage.folder import holds_run
+from mbsweep.storage.store import Store
+from mbsweep.sweep.counted import count_space
+from mbsweep.sweep.possible import check_space
+from mbsweep.sweep.sweep import Sweep
+from mbsweep.sweep.training_data import look_at
+from mbsweep.table.results import Run, open_run
 
 AGAIN_NOISY = "noisy"
 
@@ -118,11 +118,11 @@ def run(
             else:
                 predict(store, config, space, progress, noisy_only)
         if isinstance(sweep.accuracy, TrainedAccuracy):
-            from mbsweep.trainings import Trainings  # loads torch
+            from mbsweep.accuracy.training.trainings import Trainings  # loads torch
 
             Trainings(store, sweep.accuracy, dataset, space.variants(), jobs, progress).run()
         elif isinstance(sweep.accuracy, SupernetAccuracy):
-            from mbsweep.supernets import run_supernet
+            from mbsweep.accuracy.training.supernets import run_supernet
 
             run_supernet(store, sweep.accuracy, dataset, space.variants(), jobs, progress)
     return open_run(folder)

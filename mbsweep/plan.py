@@ -9,19 +9,19 @@ from pathlib import Path
 import numpy as np
 
 from mbsweep.accuracy import SOURCES
-from mbsweep.database import EmptyRunError
-from mbsweep.folder import check_free, holds_run
+from mbsweep.latency.yardsticks import MOST, choose, yardstick
 from mbsweep.pipeline import check, check_same_device, default_out, machine_lacks
 from mbsweep.plan_training import plan_training
-from mbsweep.possible import check_space
+from mbsweep.profiler.config import LatencyConfig
 from mbsweep.profiler.device import available_memory_bytes, needed_bytes
-from mbsweep.space.counted import count_space
 from mbsweep.space.counting import SpaceCounts
-from mbsweep.space.latency import LatencyConfig
-from mbsweep.space.sweep import Sweep
-from mbsweep.store import Store
-from mbsweep.training_data import look_at
-from mbsweep.yardsticks import MOST, choose, yardstick
+from mbsweep.storage.database import EmptyRunError
+from mbsweep.storage.folder import check_free, holds_run
+from mbsweep.storage.store import Store
+from mbsweep.sweep.counted import count_space
+from mbsweep.sweep.possible import check_space
+from mbsweep.sweep.sweep import Sweep
+from mbsweep.sweep.training_data import look_at
 
 # Rough: an estimate before anything is measured, and the plan says that it is one.
 _START_S = 5.0  # loading torch

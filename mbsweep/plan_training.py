@@ -9,21 +9,21 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mbsweep.accuracy.cost import image_s
 from mbsweep.accuracy.datasets import in_bytes, lacking, room
+from mbsweep.accuracy.datasets.part_folders import PARTS
+from mbsweep.accuracy.datasets.source import Source
 from mbsweep.accuracy.packages import missing_packages
-from mbsweep.accuracy.part_folders import PARTS
-from mbsweep.accuracy.source import Source
+from mbsweep.accuracy.settings import SupernetAccuracy, TrainedAccuracy
 from mbsweep.accuracy.trained import source_name, supernet_name
-from mbsweep.cache import cache_dir
-from mbsweep.cores import usable_cores
-from mbsweep.database import EmptyRunError
-from mbsweep.folder import holds_run
-from mbsweep.space.accuracy import SupernetAccuracy, TrainedAccuracy
+from mbsweep.accuracy.training.cost import image_s
+from mbsweep.base.cache import cache_dir
+from mbsweep.base.cores import usable_cores
 from mbsweep.space.counting import SpaceCounts
-from mbsweep.space.sweep import Sweep
-from mbsweep.store import Store
-from mbsweep.training_tables import EpochRow, TrainingRow
+from mbsweep.storage.database import EmptyRunError
+from mbsweep.storage.folder import holds_run
+from mbsweep.storage.store import Store
+from mbsweep.storage.training_tables import EpochRow, TrainingRow
+from mbsweep.sweep.sweep import Sweep
 
 # Rough, as all that a plan estimates.
 _READ_BYTES_PER_S = 20e6  # of files, decoded by two threads

@@ -3,11 +3,11 @@
 import numpy as np
 
 from mbsweep import count_space
+from mbsweep.base.progress import Silent
+from mbsweep.latency.yardsticks import choose, yardstick
 from mbsweep.pipeline import enter_sweep
-from mbsweep.progress import Silent
-from mbsweep.space.sweep import parse_sweep
-from mbsweep.store import Store
-from mbsweep.yardsticks import choose, yardstick
+from mbsweep.storage.store import Store
+from mbsweep.sweep.sweep import parse_sweep
 
 DEVICE = {"description": "Abacus, 2 cores, 4 GiB, Linux wood", "id": "abacus_2c_4g_torch-2.0"}
 

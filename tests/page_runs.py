@@ -3,9 +3,9 @@
 import numpy as np
 from reporter_runs import WIDTH_RES, hostile_run, made_up_ms, write_run
 
-from mbsweep.space.counted import count_space
-from mbsweep.space.sweep import parse_sweep
-from mbsweep.store import Store
+from mbsweep.storage.store import Store
+from mbsweep.sweep.counted import count_space
+from mbsweep.sweep.sweep import parse_sweep
 
 ROUNDS = 12
 # Twenty networks, four of them without a published accuracy, and one that is unusual in every way.

@@ -9,20 +9,20 @@ import numpy as np
 
 from mbsweep.accuracy.guessing import Guessing
 from mbsweep.accuracy.published import latency_rows
+from mbsweep.accuracy.settings import TrainedAccuracy
 from mbsweep.accuracy.trained import trained_accuracies
+from mbsweep.base.progress import Silent
+from mbsweep.commands.reproduce import printed_sizes
 from mbsweep.pipeline import enter_sweep
-from mbsweep.progress import Silent
+from mbsweep.profiler.config import LatencyConfig
 from mbsweep.reporter.page import write_report
-from mbsweep.reproduce import printed_sizes
-from mbsweep.results import open_run
-from mbsweep.space.accuracy import TrainedAccuracy
-from mbsweep.space.counted import count_space
 from mbsweep.space.counting import count
-from mbsweep.space.latency import LatencyConfig
-from mbsweep.space.sweep import parse_sweep
 from mbsweep.space.variant import Variant
-from mbsweep.store import Store
-from mbsweep.training_tables import EpochRow, TrainingRow
+from mbsweep.storage.store import Store
+from mbsweep.storage.training_tables import EpochRow, TrainingRow
+from mbsweep.sweep.counted import count_space
+from mbsweep.sweep.sweep import parse_sweep
+from mbsweep.table.results import open_run
 
 DEVICE = "Made-up device, 2 cores"
 ROUNDS = 3

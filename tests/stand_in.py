@@ -236,7 +236,7 @@ def main(program, argument, *words):
     elif program == "toy":
         serve_toy(spec)
     else:
-        from mbsweep.cli import app
+        from mbsweep.commands.app import app
 
         worker.COMMAND = spec
         sys.argv = ["mbsweep", *words]

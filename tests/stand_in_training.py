@@ -10,8 +10,8 @@ from pathlib import Path
 
 from stand_in import FAULTS
 
-from mbsweep.accuracy.meter import Meter
-from mbsweep.accuracy.worker import TOLD_EVERY_S
+from mbsweep.accuracy.training.meter import Meter
+from mbsweep.accuracy.training.worker import TOLD_EVERY_S
 
 # -- for tests ------------------------------------------------------------------------------------------
 
@@ -122,6 +122,6 @@ class Toy:
 
 
 if __name__ == "__main__":
-    from mbsweep.child import serve
+    from mbsweep.base.child import serve
 
     serve(Toy(json.loads(sys.argv[1])))

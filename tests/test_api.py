@@ -44,10 +44,10 @@ def test_the_plain_data_needs_no_torch(tmp_path):
     sweep.write_text("space: {width: [0.5, 1.0]}\n")
     code = (
         "from mbsweep import Variant, architecture, count, count_space, load_sweep\n"
-        "import mbsweep.pareto, mbsweep.summary\n"
+        "import mbsweep.statistics.pareto, mbsweep.statistics.summary\n"
         f"assert len(count_space(load_sweep({str(sweep)!r}))) == 2\n"
         "assert count(Variant()).params == architecture(Variant()).params\n"
-        "mbsweep.pareto.front([1, 2], [1, 2])"
+        "mbsweep.statistics.pareto.front([1, 2], [1, 2])"
     )
     assert _loaded_by(code, ("torch", "pandas", "fvcore", "onnxruntime", "plotly")) == "[]"
 

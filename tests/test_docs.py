@@ -9,9 +9,7 @@ from pathlib import Path
 import pytest
 
 from mbsweep.accuracy.published import tables
-from mbsweep.columns import COLUMNS
-from mbsweep.profiler.backends import BACKENDS
-from mbsweep.space.accuracy import (
+from mbsweep.accuracy.settings import (
     ACCURACY_CONFIGS,
     DATASET_CONFIGS,
     Alone,
@@ -19,9 +17,11 @@ from mbsweep.space.accuracy import (
     Halving,
     Recipe,
 )
+from mbsweep.profiler.backends import BACKENDS
+from mbsweep.profiler.config import LatencyConfig
 from mbsweep.space.blocks import BLOCKS
-from mbsweep.space.latency import LatencyConfig
-from mbsweep.space.sweep import Axes, Sweep, load_sweep, parse_sweep
+from mbsweep.sweep.sweep import Axes, Sweep, load_sweep, parse_sweep
+from mbsweep.table.columns import COLUMNS
 
 TRAINING_MODELS = [*ACCURACY_CONFIGS.values(), *DATASET_CONFIGS.values(), Recipe, Budget, Halving, Alone]
 ROOT = Path(__file__).parents[1]

@@ -11,7 +11,7 @@ from contextlib import closing
 import pytest
 import stand_in
 from brightness import LARGE, SMALL, sweep_text, write_images
-from commands import contents, finish, query, start, visit_count, visits, wait_until
+from console import contents, finish, query, start, visit_count, visits, wait_until
 
 from mbsweep import MbsweepError, load_sweep, open_run, run
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import stand_in
-from commands import (
+from console import (
     call,
     contents,
     copied,
@@ -28,7 +28,7 @@ from commands import (
 
 import mbsweep
 from mbsweep import MbsweepError, load_sweep, open_run, pipeline
-from mbsweep.files import read_kept
+from mbsweep.base.files import read_kept
 from mbsweep.profiler import worker
 
 WORKER = worker.COMMAND

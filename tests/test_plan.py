@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from commands import call, contents, copied, execute, query, refusal, rewritten
+from console import call, contents, copied, execute, query, refusal, rewritten
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from made_runs import made_run
@@ -15,7 +15,7 @@ from made_runs import made_run
 from mbsweep import count_space, load_sweep
 from mbsweep.profiler.backends import BACKENDS
 from mbsweep.profiler.device import this_device, versions
-from mbsweep.store import Store
+from mbsweep.storage.store import Store
 
 SWEEPS = Path(__file__).parents[1] / "sweeps"
 

@@ -13,6 +13,6 @@ from mbsweep.space.variant import Variant
 SOURCES: dict[str, Callable[[Sequence[Variant], Any, str], list[Accuracy]]] = {
     "published": published_accuracies,
     "predicted": predicted_accuracies,
-    "supernet": not_yet_trained,  # until `mbsweep.supernets` has trained them
-    "trained": not_yet_trained,  # until `mbsweep.trainings` has trained them
+    "supernet": not_yet_trained,  # until `mbsweep.accuracy.training.supernets` has trained them
+    "trained": not_yet_trained,  # until `mbsweep.accuracy.training.trainings` has trained them
 }

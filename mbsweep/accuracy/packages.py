@@ -6,8 +6,8 @@ import importlib.util
 from collections.abc import Iterator
 from typing import Any
 
-from mbsweep.errors import MbsweepError
-from mbsweep.space.accuracy import SupernetAccuracy, TrainedAccuracy
+from mbsweep.accuracy.settings import SupernetAccuracy, TrainedAccuracy
+from mbsweep.base.errors import MbsweepError
 
 FILES = "a network's file"
 # who needs it -> the module, and what it is called

@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit  # scipy.stats takes half a second to import
 
 from mbsweep.accuracy.published import accuracy_figures
+from mbsweep.accuracy.settings import EXTRAPOLATED, PredictedAccuracy
 from mbsweep.accuracy.value import IMAGENET, NAN, Accuracy
-from mbsweep.errors import MbsweepError
-from mbsweep.files import as_text, expanded
-from mbsweep.space.accuracy import EXTRAPOLATED, PredictedAccuracy
+from mbsweep.base.errors import MbsweepError
+from mbsweep.base.files import as_text, expanded
 from mbsweep.space.counting import count_macs
 from mbsweep.space.variant import Variant
-from mbsweep.store import Store
+from mbsweep.storage.store import Store
 
 Floats = NDArray[np.float64]
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+from mbsweep.accuracy.settings import PublishedAccuracy
 from mbsweep.accuracy.value import IMAGENET, NAN, Accuracy
-from mbsweep.space.accuracy import PublishedAccuracy
 from mbsweep.space.architecture import architecture
 from mbsweep.space.variant import Variant
 

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 
 from mbsweep.accuracy.datasets import open_dataset
 from mbsweep.accuracy.guessing import Guessing
+from mbsweep.accuracy.settings import SupernetAccuracy, TrainedAccuracy, fingerprint
 from mbsweep.accuracy.value import NAN, Accuracy
-from mbsweep.seeds import Hits, seed_noise, spread
-from mbsweep.space.accuracy import SupernetAccuracy, TrainedAccuracy, fingerprint
 from mbsweep.space.variant import Variant
-from mbsweep.training_tables import EpochRow, TrainingRow
+from mbsweep.statistics.seeds import Hits, seed_noise, spread
+from mbsweep.storage.training_tables import EpochRow, TrainingRow
 
 Curves = dict[tuple[str, int, int], list[EpochRow]]  # variant, seed, attempt -> its epochs
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Self
 
-from mbsweep.child import AnswerError
+from mbsweep.base.child import AnswerError
+from mbsweep.profiler.config import LatencyConfig
 from mbsweep.profiler.subject import Subject
 from mbsweep.profiler.worker import Worker
-from mbsweep.space.latency import LatencyConfig
 
 
 class Ahead:

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TypeVar
 
-from mbsweep.child import AnswerError, CrashError
-from mbsweep.errors import MbsweepError
+from mbsweep.base.child import AnswerError, CrashError
+from mbsweep.base.errors import MbsweepError
+from mbsweep.profiler.config import LatencyConfig
 from mbsweep.profiler.device import weights_of
 from mbsweep.profiler.subject import Subject
 from mbsweep.profiler.worker import Worker
-from mbsweep.space.latency import LatencyConfig
 
 Answer = TypeVar("Answer")
 OnFailure = Callable[[str, str], None]  # name, reason

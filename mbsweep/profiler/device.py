@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mbsweep.cores import usable_cores
+from mbsweep.base.cores import usable_cores
 
 Amount = TypeVar("Amount", int, NDArray[np.int64])
 

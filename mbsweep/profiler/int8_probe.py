@@ -15,12 +15,12 @@ from operator import truediv
 import numpy as np
 from numpy.typing import NDArray
 
-from mbsweep.cache import cached
-from mbsweep.errors import MbsweepError
+from mbsweep.base.cache import cached
+from mbsweep.base.errors import MbsweepError
+from mbsweep.formats.exact import TOLERANCE, calculate, off_by
+from mbsweep.formats.onnx_graph import Operation
+from mbsweep.formats.quantization import RECIPE, WEIGHTS, Scale, Weights, written
 from mbsweep.profiler.device import this_device
-from mbsweep.profiler.exact import TOLERANCE, calculate, off_by
-from mbsweep.profiler.onnx_graph import Operation
-from mbsweep.profiler.quantization import RECIPE, WEIGHTS, Scale, Weights, written
 
 CHANNELS, SIZE = 128, 14
 CALLS = 40  # of each file that is right, in turns

@@ -9,17 +9,17 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from mbsweep.formats import exact
 from mbsweep.nets import assemble
-from mbsweep.profiler import exact
 from mbsweep.profiler.backends import BACKENDS
 from mbsweep.profiler.backends.torch_eager import reference
+from mbsweep.profiler.config import LatencyConfig
 from mbsweep.profiler.crosscheck import crosscheck
 from mbsweep.profiler.device import available_memory_bytes, needed_bytes
 from mbsweep.profiler.prepared import Prepared
 from mbsweep.space.architecture import architecture
 from mbsweep.space.blocks import Layer
 from mbsweep.space.counting import BYTES_PER_FP32, count
-from mbsweep.space.latency import LatencyConfig
 from mbsweep.space.variant import Variant
 
 # A network's output in a runtime and in eager PyTorch at fp32 may differ by this much of the largest output.

@@ -6,9 +6,10 @@ import os
 
 import torch
 
-from mbsweep.errors import MbsweepError
+from mbsweep.base.errors import MbsweepError
 from mbsweep.profiler import timing
 from mbsweep.profiler.backends import BACKENDS, ChoosesWeights, unavailable
+from mbsweep.profiler.config import LatencyConfig
 from mbsweep.profiler.crosscheck import crosscheck
 from mbsweep.profiler.device import weights_of
 from mbsweep.profiler.prepare import build, prepare
@@ -16,7 +17,6 @@ from mbsweep.profiler.prepared import Prepared
 from mbsweep.profiler.subject import Subject
 from mbsweep.profiler.threads import Work
 from mbsweep.space.counting import count
-from mbsweep.space.latency import LatencyConfig
 from mbsweep.space.variant import Variant
 
 # More than the threads can have used, allowing for the coarseness of a short warm-up, and for a thread that

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from mbsweep import child
-from mbsweep.child import Child, command_of
+from mbsweep.base import child
+from mbsweep.base.child import Child, command_of
+from mbsweep.profiler.config import LatencyConfig
 from mbsweep.profiler.subject import Subject
-from mbsweep.space.latency import LatencyConfig
 
 COMMAND = command_of(__name__)
 HUNG_S = 1800  # the slowest compiler takes minutes for a network; who does not answer for so long, hangs

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from mbsweep.space.accuracy import Recipe, SupernetAccuracy, TrainedAccuracy
+from mbsweep.accuracy.settings import Recipe, SupernetAccuracy, TrainedAccuracy
 
 if TYPE_CHECKING:
     from mbsweep.reporter.facts import Part

@@ -12,7 +12,7 @@ from plotly.colors import sample_colorscale
 from plotly.subplots import make_subplots
 
 from mbsweep.reporter.drawing import COLOURS, LONE_HEIGHT, Style, finish
-from mbsweep.reporter.hover import ORIGIN, setting, wrapped
+from mbsweep.table.hover import ORIGIN, setting, wrapped
 
 MAX_LINES = 40  # more cannot be told apart
 RANK_HEIGHT = 22  # of one rank, in pixels

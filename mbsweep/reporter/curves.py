@@ -11,7 +11,7 @@ from plotly.subplots import make_subplots
 
 from mbsweep.reporter.bump import colour_of
 from mbsweep.reporter.drawing import AXIS_HEIGHT, LONE_HEIGHT, TITLE_LINE, Style, finish
-from mbsweep.reporter.hover import BOLD_LINE, wrapped
+from mbsweep.table.hover import BOLD_LINE, wrapped
 
 MAX_LINES = 100  # more cannot be told apart, and make the page heavy
 CURVE = ["run", "variant", "seed", "attempt"]  # what makes a line

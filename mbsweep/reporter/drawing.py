@@ -11,9 +11,9 @@ import plotly.graph_objects as go
 from plotly.colors import sample_colorscale
 from plotly.subplots import make_subplots
 
-from mbsweep.columns import COLUMNS, INTERVALS, NUMBERS, SOURCE
-from mbsweep.pareto import front
-from mbsweep.reporter.hover import has_interval, hover
+from mbsweep.statistics.pareto import front
+from mbsweep.table.columns import COLUMNS, INTERVALS, NUMBERS, SOURCE
+from mbsweep.table.hover import has_interval, hover
 
 # Viridis is even in lightness, so it also reads in grey and with any colour blindness. Its last part is a
 # yellow too pale for a white page.

@@ -10,14 +10,14 @@ from typing import Any, cast
 
 import pandas as pd
 
-from mbsweep.columns import PANEL
-from mbsweep.errors import MbsweepError
+from mbsweep.accuracy.settings import EXTRAPOLATED, AccuracyConfig, SupernetAccuracy, TrainedAccuracy
+from mbsweep.base.errors import MbsweepError
 from mbsweep.reporter.accuracies import accuracy_fact, accuracy_gaps
-from mbsweep.reporter.hover import ORIGIN, setting
-from mbsweep.results import Run, combine
-from mbsweep.space.accuracy import EXTRAPOLATED, AccuracyConfig, SupernetAccuracy, TrainedAccuracy
-from mbsweep.space.sweep import parse_sweep
-from mbsweep.summary import BUDGET_SPENT, NOISY_IQR_PCT
+from mbsweep.statistics.summary import BUDGET_SPENT, NOISY_IQR_PCT
+from mbsweep.sweep.sweep import parse_sweep
+from mbsweep.table.columns import PANEL
+from mbsweep.table.hover import ORIGIN, setting
+from mbsweep.table.results import Run, combine
 
 MAX_REASONS = 200
 

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import pandas as pd
 import plotly.graph_objects as go
 
-from mbsweep.columns import COLUMNS, PANEL, PER_CONFIGURATION, SOURCE
 from mbsweep.reporter.bump import bump
 from mbsweep.reporter.drawing import ACCURACIES, Axis, grid
-from mbsweep.reporter.hover import panel_title
+from mbsweep.table.columns import COLUMNS, PANEL, PER_CONFIGURATION, SOURCE
+from mbsweep.table.hover import panel_title
 
 
 def scatter(table: pd.DataFrame, x: str, y: str, proportional: bool = False) -> go.Figure | None:

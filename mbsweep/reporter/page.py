@@ -19,21 +19,21 @@ import pandas as pd
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from mbsweep.compare import agreement
-from mbsweep.decide import COSTS
-from mbsweep.errors import MbsweepError
-from mbsweep.files import write_file
-from mbsweep.panels import panels
-from mbsweep.pareto import front
+from mbsweep.base.errors import MbsweepError
+from mbsweep.base.files import write_file
+from mbsweep.base.suggest import command
 from mbsweep.reporter import facts
 from mbsweep.reporter.accuracies import accuracy_doubts, how_obtained
 from mbsweep.reporter.curves import combined, learning_curves, thinned_words
 from mbsweep.reporter.facts import Part
 from mbsweep.reporter.figures import FIGURES
 from mbsweep.reporter.payload import payload
-from mbsweep.results import PublishedRows, Run, published_latencies
-from mbsweep.suggest import command
-from mbsweep.summary import MIN_VISITS
+from mbsweep.statistics.pareto import front
+from mbsweep.statistics.summary import MIN_VISITS
+from mbsweep.table.compare import agreement
+from mbsweep.table.decide import COSTS
+from mbsweep.table.panels import panels
+from mbsweep.table.results import PublishedRows, Run, published_latencies
 
 MAX_ROWS = 20_000  # more would make the page too heavy to open
 MAX_NAME_BYTES = 200  # of a page's name; file systems allow 255, ending included
@@ -58,7 +58,7 @@ def write_report(
 
     pages: the runs of each page; their rows stand side by side.
     published: gives published latencies of variants, as rows of the table; they appear as further devices.
-    sizes: gives the sizes printed for some variants' ids, as `mbsweep.reproduce.printed_sizes` does.
+    sizes: gives the sizes printed for some variants' ids, as `mbsweep.commands.reproduce.printed_sizes` does.
     draw: gives the pictures of a page, by their names, from its runs and their table.
     on_fault: told, in a line, of a page whose runs cannot be shown; without it that is raised at once.
     Raises MbsweepError where the folder cannot be written, or the only page.

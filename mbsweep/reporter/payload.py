@@ -10,17 +10,17 @@ from typing import Any
 
 import pandas as pd
 
-from mbsweep import trust
-from mbsweep.columns import COLUMNS
-from mbsweep.panels import panels
+from mbsweep.base.suggest import command
+from mbsweep.profiler.config import LatencyConfig
 from mbsweep.reporter.drawing import COLOURS, LOG_AXIS, SYMBOLS
 from mbsweep.reporter.facts import Part
-from mbsweep.reporter.hover import ORIGIN, setting
 from mbsweep.space.architecture import architecture
 from mbsweep.space.blocks import Layer
-from mbsweep.space.latency import LatencyConfig
 from mbsweep.space.variant import Variant
-from mbsweep.suggest import command
+from mbsweep.table import trust
+from mbsweep.table.columns import COLUMNS
+from mbsweep.table.hover import ORIGIN, setting
+from mbsweep.table.panels import panels
 
 MAX_LAYERED = 10_000  # variants whose layers are put into the page; `mbsweep show` prints those of any
 MAX_SPREADS = 2_000  # rows whose visits are

@@ -16,12 +16,12 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from mbsweep.errors import MbsweepError
+from mbsweep.base.errors import MbsweepError
 from mbsweep.reporter.curves import learning_curves
 from mbsweep.reporter.facts import Part
 from mbsweep.reporter.figures import FIGURES
 from mbsweep.reporter.page import curves_of, thinned, with_published
-from mbsweep.results import PublishedRows
+from mbsweep.table.results import PublishedRows
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

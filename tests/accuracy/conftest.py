@@ -8,7 +8,7 @@ def as_in_a_worker():
     """One thread, and the same numbers from the same seed; put back afterwards."""
     import torch
 
-    from mbsweep.accuracy.training import use_threads
+    from mbsweep.accuracy.training.loop import use_threads
 
     threads = torch.get_num_threads()
     use_threads(1)

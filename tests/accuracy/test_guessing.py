@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mbsweep.accuracy.guessing import Guessing, least_learnt_pct
-from mbsweep.training_tables import EpochRow
+from mbsweep.storage.training_tables import EpochRow
 
 TEN = np.repeat(np.arange(10), 400)  # 4,000 images of ten classes
 

@@ -17,13 +17,13 @@ from strategies import any_variants
 from mbsweep import MbsweepError, Variant, count, open_run
 from mbsweep.accuracy import SOURCES
 from mbsweep.accuracy.predicted import Model, Points, falls, numbers_of, predicted_accuracies
+from mbsweep.accuracy.settings import PredictedAccuracy
 from mbsweep.accuracy.value import Accuracy
 from mbsweep.pipeline import check
 from mbsweep.plan import plan
 from mbsweep.reporter.figures import FIGURES
-from mbsweep.results import combine
-from mbsweep.space.accuracy import PredictedAccuracy
-from mbsweep.space.sweep import parse_sweep
+from mbsweep.sweep.sweep import parse_sweep
+from mbsweep.table.results import combine
 
 TF_SLIM = "tf-slim-2018-08-02"
 NOTE = "fitted on 16 points; each predicted from the others is 0.29 points of top-1 off on average, 1.00 at "
@@ -338,7 +338,7 @@ def test_plan_loads_no_torch(tmp_path):
     """Planning predicted accuracies takes no torch, and says how many are known."""
     (tmp_path / "p.yaml").write_text(PREDICTED % f"table: {TF_SLIM}")
     code = (
-        "import sys; from mbsweep.plan import plan; from mbsweep.space.sweep import load_sweep; "
+        "import sys; from mbsweep.plan import plan; from mbsweep.sweep.sweep import load_sweep; "
         "print(plan(load_sweep('p.yaml'))); sys.exit('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)

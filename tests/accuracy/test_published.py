@@ -18,7 +18,7 @@ from mbsweep.accuracy.published import (
     published_accuracies,
     tables,
 )
-from mbsweep.space.accuracy import ACCURACY_CONFIGS, PublishedAccuracy
+from mbsweep.accuracy.settings import ACCURACY_CONFIGS, PublishedAccuracy
 
 TF_SLIM = "tf-slim-2018-08-02"
 

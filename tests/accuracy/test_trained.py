@@ -7,11 +7,11 @@ import pytest
 
 from mbsweep.accuracy import SOURCES
 from mbsweep.accuracy.guessing import Guessing
+from mbsweep.accuracy.settings import Digits, Recipe, TrainedAccuracy
 from mbsweep.accuracy.trained import PENDING, source_name, trained_accuracies
-from mbsweep.seeds import SeedNoise, seed_noise, spread
-from mbsweep.space.accuracy import Digits, Recipe, TrainedAccuracy
 from mbsweep.space.variant import Variant
-from mbsweep.training_tables import EpochRow, TrainingRow
+from mbsweep.statistics.seeds import SeedNoise, seed_noise, spread
+from mbsweep.storage.training_tables import EpochRow, TrainingRow
 
 A, B, C = (Variant(width=width, resolution=32, num_classes=10) for width in (0.25, 0.5, 1.0))
 SOURCE, DATASET = (

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from mbsweep.formats.quantization import WEIGHTS
 from mbsweep.profiler.backends import BACKENDS
-from mbsweep.profiler.quantization import WEIGHTS
-from mbsweep.space.latency import LatencyConfig
+from mbsweep.profiler.config import LatencyConfig
 
 folder, *names = sys.argv[1:]
 chosen = {}

@@ -9,8 +9,8 @@ import stand_in
 from mbsweep import Variant
 from mbsweep.profiler import worker
 from mbsweep.profiler.ahead import Ahead
+from mbsweep.profiler.config import LatencyConfig
 from mbsweep.profiler.subject import Subject
-from mbsweep.space.latency import LatencyConfig
 
 SUBJECTS = [Subject.of(Variant(width=0.25, resolution=resolution)) for resolution in (32, 33, 34)]
 NAMES = [subject.name for subject in SUBJECTS]

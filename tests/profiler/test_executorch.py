@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import nn
 
-from mbsweep.files import read_kept
+from mbsweep.base.files import read_kept
+from mbsweep.formats.exact import off_by
 from mbsweep.nets import build
 from mbsweep.profiler.backends.executorch import ExecuTorch
-from mbsweep.profiler.exact import off_by
-from mbsweep.space.latency import LatencyConfig
+from mbsweep.profiler.config import LatencyConfig
 from mbsweep.space.variant import Variant
 
 pytest.importorskip("executorch")
@@ -137,8 +137,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from mbsweep.profiler.backends.executorch import ExecuTorch
-from mbsweep.profiler.exact import off_by
-from mbsweep.space.latency import LatencyConfig
+from mbsweep.formats.exact import off_by
+from mbsweep.profiler.config import LatencyConfig
 
 torch.set_flush_denormal(True)
 conv = torch.nn.Conv2d(64, 64, 3, padding=1, bias=False).eval()

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 import torch
 
-from mbsweep.errors import MbsweepError
+from mbsweep.base.errors import MbsweepError
+from mbsweep.formats.exact import calculate, off_by
+from mbsweep.formats.quantization import WEIGHTS, write
 from mbsweep.profiler import int8_probe
 from mbsweep.profiler.backends import BACKENDS
-from mbsweep.profiler.exact import calculate, off_by
+from mbsweep.profiler.config import LatencyConfig
 from mbsweep.profiler.prepare import network, prepare
-from mbsweep.profiler.quantization import WEIGHTS, write
-from mbsweep.space.latency import LatencyConfig
 from mbsweep.space.variant import Variant
 
 INT8, UINT8, INT7 = "8-bit weights", "unsigned 8-bit weights", "7-bit weights"

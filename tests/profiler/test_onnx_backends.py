@@ -12,15 +12,15 @@ import pytest
 import torch
 from torch import nn
 
-from mbsweep.files import read_kept
+from mbsweep.base.files import read_kept
+from mbsweep.formats import quantization
+from mbsweep.formats.exact import off_by
 from mbsweep.nets import build
-from mbsweep.profiler import quantization
 from mbsweep.profiler.backends import TellsLayers
 from mbsweep.profiler.backends.onnx_runtime import OnnxRuntime
 from mbsweep.profiler.backends.openvino import OpenVino
-from mbsweep.profiler.exact import off_by
+from mbsweep.profiler.config import LatencyConfig
 from mbsweep.profiler.workbench import Workbench
-from mbsweep.space.latency import LatencyConfig
 from mbsweep.space.variant import Variant
 
 sys.modules.setdefault("openvino_telemetry", None)  # as the backend does: tests report to nobody
@@ -188,8 +188,8 @@ CHECK = """
 import sys
 import mbsweep.profiler.backends.openvino
 assert not {"openvino", "onnxruntime", "onnx", "torch"} & set(sys.modules)
-import numpy, torch, mbsweep.space.sweep
-config = mbsweep.space.sweep.LatencyConfig(backend="openvino")
+import numpy, torch, mbsweep.sweep.sweep
+config = mbsweep.sweep.sweep.LatencyConfig(backend="openvino")
 module = torch.nn.Linear(4, 4).eval()
 mbsweep.profiler.backends.openvino.OpenVino().prepare(module, numpy.ones((1, 4), numpy.float32), config)
 assert "openvino" in sys.modules

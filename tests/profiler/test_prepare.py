@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from mbsweep.profiler.backends import BACKENDS
+from mbsweep.profiler.config import LatencyConfig
 from mbsweep.profiler.prepare import network, prepare
 from mbsweep.profiler.prepared import Prepared
-from mbsweep.space.latency import LatencyConfig
 from mbsweep.space.variant import Variant
 
 DEAD = Variant(width=0.01, resolution=2, divisor=1, stem_stride=1)  # of so few channels that no logit lives

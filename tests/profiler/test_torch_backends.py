@@ -13,13 +13,13 @@ import pytest
 import torch
 from torch import nn
 
-from mbsweep.files import read_kept
+from mbsweep.base.files import read_kept
 from mbsweep.nets import assemble
 from mbsweep.profiler.backends import TellsLayers
 from mbsweep.profiler.backends.torch_compile import TorchCompile, compiled
 from mbsweep.profiler.backends.torch_eager import TorchEager, reference, training_step
+from mbsweep.profiler.config import LatencyConfig
 from mbsweep.space.blocks import separable
-from mbsweep.space.latency import LatencyConfig
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
 EPSILON = 1e-5  # of nn.BatchNorm2d

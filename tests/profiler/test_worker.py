@@ -17,13 +17,13 @@ from hypothesis import given, settings
 from strategies import small_variants
 
 from mbsweep import MbsweepError, Variant
-from mbsweep.child import AnswerError, CrashError
+from mbsweep.base.child import AnswerError, CrashError
 from mbsweep.profiler import workbench, worker
 from mbsweep.profiler.bench import Bench
+from mbsweep.profiler.config import LatencyConfig
 from mbsweep.profiler.subject import Subject
 from mbsweep.profiler.threads import Work
 from mbsweep.profiler.worker import Worker
-from mbsweep.space.latency import LatencyConfig
 
 R32, R33, R34 = (Subject.of(Variant(width=0.25, resolution=resolution)) for resolution in (32, 33, 34))
 QUICK = LatencyConfig(backend="torch", visit_ms=1)
@@ -93,7 +93,7 @@ def test_a_yardstick_makes_as_few_calls_as_tell_the_drift():
 PROBE = """\
 import os, json, numpy as np, torch
 from mbsweep.profiler.workbench import Workbench
-from mbsweep.space.latency import LatencyConfig
+from mbsweep.profiler.config import LatencyConfig
 exists = [bool(np.float64(5e-324) * 1.0 > 0)]
 Workbench(LatencyConfig(backend="torch", threads=1, cpus=[int(os.environ["CORE"])]))
 exists.append(bool(np.float64(5e-324) * 1.0 > 0))
@@ -160,7 +160,7 @@ import json, os, sys
 import mbsweep, torch
 from mbsweep.profiler.device import this_device
 from mbsweep.profiler.worker import Worker
-from mbsweep.space.latency import LatencyConfig
+from mbsweep.profiler.config import LatencyConfig
 mine = sorted(os.sched_getaffinity(0))
 worker = Worker(LatencyConfig(backend="torch"))  # it has loaded torch, too
 print(json.dumps([mine, this_device().cores, sorted(os.sched_getaffinity(worker._process.pid))]))
@@ -348,7 +348,7 @@ PARENT = """\
 import json, sys, time
 from mbsweep.profiler import workbench, worker
 from mbsweep.profiler.subject import Subject
-from mbsweep.space.latency import LatencyConfig
+from mbsweep.profiler.config import LatencyConfig
 from mbsweep.space.variant import Variant
 worker.COMMAND = json.loads(sys.argv[1])
 started = worker.Worker(LatencyConfig(backend="torch"))

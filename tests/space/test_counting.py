@@ -12,7 +12,7 @@ from strategies import any_variants
 
 from mbsweep import MbsweepError, Variant, count, count_space, load_sweep
 from mbsweep.space.counting import count_macs
-from mbsweep.space.sweep import parse_sweep
+from mbsweep.sweep.sweep import parse_sweep
 
 SWEEPS = Path(__file__).parents[2] / "sweeps"
 

@@ -12,7 +12,7 @@ from strategies import any_variants
 from mbsweep import Variant, count, count_space
 from mbsweep.space.architecture import architecture
 from mbsweep.space.fused import BLOCK_KINDS, blocks_of, space_blocks
-from mbsweep.space.sweep import parse_sweep
+from mbsweep.sweep.sweep import parse_sweep
 
 
 def space_of(**axes):

@@ -8,23 +8,23 @@ from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 from pydantic import ValidationError
 
-from mbsweep.cores import usable_cores, usable_words
-from mbsweep.errors import MbsweepError
+from mbsweep.base.cores import usable_cores, usable_words
+from mbsweep.base.errors import MbsweepError
+from mbsweep.base.rules import did_you_mean, shown
 from mbsweep.profiler.backends.executorch import ExecuTorch
 from mbsweep.profiler.backends.onnx_runtime import OnnxRuntime
 from mbsweep.profiler.backends.openvino import OpenVino
 from mbsweep.profiler.backends.torch_compile import TorchCompile
 from mbsweep.profiler.backends.torch_eager import TorchEager
-from mbsweep.space.latency import LatencyConfig
-from mbsweep.space.rules import did_you_mean, shown
+from mbsweep.profiler.config import LatencyConfig
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from torch import nn
 
+    from mbsweep.formats.quantization import Weights
     from mbsweep.profiler.prepared import Prepared
-    from mbsweep.profiler.quantization import Weights
 
 
 class Backend(Protocol):

@@ -15,7 +15,7 @@ from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, ClassVar
 
-from mbsweep.cache import cached, content_key
+from mbsweep.base.cache import cached, content_key
 from mbsweep.profiler.prepared import Prepared
 from mbsweep.profiler.timing import no_garbage_collection
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
     from torch.export import ExportedProgram
 
-    from mbsweep.space.latency import LatencyConfig
+    from mbsweep.profiler.config import LatencyConfig
 
 # Standard-normal images that int8's activation ranges are taken from. Two or 32 of them change the error of
 # the logits by less than other random weights do.

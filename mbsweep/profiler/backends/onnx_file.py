@@ -5,8 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
+from mbsweep.profiler.config import LatencyConfig
 from mbsweep.profiler.prepared import Prepared
-from mbsweep.space.latency import LatencyConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
-    from mbsweep.profiler.quantization import Weights
+    from mbsweep.formats.quantization import Weights
 
 
 class LoadsOnnx(ABC):
@@ -38,7 +38,7 @@ class LoadsOnnx(ABC):
 
         Raises RuntimeError where the CPU or the runtime does not do what the configuration says.
         """
-        from mbsweep.profiler.exact import calculate
+        from mbsweep.formats.exact import calculate
 
         model, rounded = self.file(module, image, config.precision), None
         if config.precision == "int8":
@@ -47,8 +47,8 @@ class LoadsOnnx(ABC):
 
     def file(self, module: nn.Module, image: NDArray[np.float32], precision: str) -> bytes:
         """A network as the ONNX file that is loaded; int8 with weights that this processor gets right."""
-        from mbsweep.profiler import onnx_graph
-        from mbsweep.profiler.quantization import int8_file
+        from mbsweep.formats import onnx_graph
+        from mbsweep.formats.quantization import int8_file
 
         if precision == "int8":
             return int8_file(module, image, self.int8_weights())

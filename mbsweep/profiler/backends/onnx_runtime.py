@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
-    from mbsweep.space.latency import LatencyConfig
+    from mbsweep.profiler.config import LatencyConfig
 
 WARMUP_CALLS = 5  # of layer_times
 
@@ -54,7 +54,7 @@ class OnnxRuntime(LoadsOnnx):
         """
         import onnxruntime
 
-        from mbsweep.profiler.onnx_graph import layer_of, operations
+        from mbsweep.formats.onnx_graph import layer_of, operations
 
         model = self.file(module, image, config.precision)
         with tempfile.TemporaryDirectory() as folder:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
-    from mbsweep.space.latency import LatencyConfig
+    from mbsweep.profiler.config import LatencyConfig
 
 WARMUP_CALLS = 5  # of layer_times
 
@@ -66,7 +66,7 @@ class OpenVino(LoadsOnnx):
         It counts whole microseconds, rounded down, for each node. What the runtime adds between the
         layers is called "(reorder)", where it changes the memory layout, and "(quantize)".
         """
-        from mbsweep.profiler.onnx_graph import layer_of, operations
+        from mbsweep.formats.onnx_graph import layer_of, operations
 
         model = self.file(module, image, config.precision)
         request = _request(model, image, config, PERF_COUNT=True)

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from mbsweep.cache import cache_dir, cached, content_key
+from mbsweep.base.cache import cache_dir, cached, content_key
 from mbsweep.profiler.backends.torch_eager import inference, on_cuda, placed, use_threads
 from mbsweep.profiler.device import this_device
 from mbsweep.profiler.prepared import Prepared
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
-    from mbsweep.space.latency import LatencyConfig
+    from mbsweep.profiler.config import LatencyConfig
 
 # Freezing makes the weights constants, and convolutions get them in the order they like best.
 INDUCTOR = {"freezing": True, "compile_threads": 1}

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
-    from mbsweep.space.latency import LatencyConfig
+    from mbsweep.profiler.config import LatencyConfig
 
 UNTIMED_CALLS = 3  # before a CUDA graph is captured, and before layers are timed
 NS_PER_MS = 1_000_000

@@ -1,0 +1,309 @@
+"""Where a sweep's accuracies come from: the `accuracy` of a sweep file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from mbsweep.base.rules import Rule, choice, flag, integer, integers, number, text
+from mbsweep.base.strict import Strict, one_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+SEED = integer(0, 2**32 - 1, 0)
+# What a recipe has that does not say them: the first batch of these with which there are so many steps, and
+# the rate for the first of them, in proportion to the batch, up to twice of it.
+BATCHES, LEAST_STEPS = (64, 32), 200
+SGD_RATE, ADAMW_RATE = 0.8, 0.01
+EXTRAPOLATED = "; extrapolated: "  # in a prediction's note: what follows is about its variant alone
+UNRELIABLE = "its ranking is not to be relied on"  # in the note of a supernet's accuracies
+
+
+class PublishedAccuracy(Strict):
+    """Figures from one table of the literature."""
+
+    rules: ClassVar[dict[str, Rule]] = {"source": choice(["published"]), "table": text(80)}
+
+    source: Literal["published"]
+    table: str
+
+
+class Digits(Strict):
+    """The embedded data set: handwritten digits on cluttered canvases."""
+
+    rules: ClassVar[dict[str, Rule]] = {
+        "seed": SEED,
+        "train": integer(10, 1_000_000, 8000),
+        "validation": integer(10, 1_000_000, 1000),
+        "test": integer(10, 1_000_000, 4000),
+    }
+
+    name: Literal["digits"]
+    seed: int = 0
+    train: int = 8000
+    validation: int = 1000
+    test: int = 4000
+
+
+class ImageFolder(Strict):
+    """A folder of images, one folder per class; or folders train, validation and test of such folders."""
+
+    rules: ClassVar[dict[str, Rule]] = {
+        "path": text(4096),
+        "validation_pct": number(0, 90, 15),
+        "test_pct": number(0, 90, 15),
+        "split_seed": SEED,
+        "broken": choice(["refuse", "leave_out"]),
+    }
+
+    name: Literal["imagefolder"]
+    path: str  # from the folder in which the command is called
+    validation_pct: float = 15  # of the images, where the folder does not say which are for validation
+    test_pct: float = 15
+    split_seed: int = 0
+    broken: Literal["refuse", "leave_out"] = "refuse"  # what to do with files that cannot be read
+
+
+class Cifar(Strict):
+    """CIFAR-10 or CIFAR-100, from the published archive (binary version)."""
+
+    rules: ClassVar[dict[str, Rule]] = {
+        "path": text(4096),
+        "validation_pct": number(0, 90, 10),
+        "split_seed": SEED,
+    }
+
+    name: Literal["cifar10", "cifar100"]
+    path: str  # the archive
+    validation_pct: float = 10  # of the training images
+    split_seed: int = 0
+
+
+# name -> data set
+DATASET_CONFIGS: dict[str, type[Strict]] = {
+    "digits": Digits,
+    "imagefolder": ImageFolder,
+    "cifar10": Cifar,
+    "cifar100": Cifar,
+}
+CLASS_COUNTS = {"digits": 10, "cifar10": 10, "cifar100": 100}  # of those that always have as many
+if TYPE_CHECKING:
+    DatasetConfig = Digits | ImageFolder | Cifar
+else:
+    DatasetConfig = one_of("name", DATASET_CONFIGS)
+
+
+class Recipe(Strict):
+    """How a network is trained."""
+
+    rules: ClassVar[dict[str, Rule]] = {
+        "epochs": integer(1, 10_000, 12),
+        "batch": integer(2, 4096, 64),
+        "optimizer": choice(["sgd", "adamw"]),
+        "learning_rate": number(0, 10, 0.8),
+        "momentum": number(0, 0.9999, 0.9, with_low=True),
+        "weight_decay": number(0, 1, 1e-4, with_low=True),
+        "schedule": choice(["one_cycle", "cosine"]),
+        "warmup_pct": number(0, 90, 20, with_low=True),
+        "label_smoothing": number(0, 0.9, 0.1, with_low=True),
+        "dropout": number(0, 0.9, 0.001, with_low=True),
+        "flip": flag(),
+        "crop_pct": number(0, 50, 10, with_low=True),
+        "colour_pct": number(0, 100, 20, with_low=True),
+        "depthwise_init": choice(["he", "identity"]),
+        "pointwise_init": choice(["he", "identity"]),
+        "bn_shift": number(-10, 10, 0.5, with_low=True),
+        "clip_pct": number(0, 1e6, 2, with_low=True),
+        "patience": integer(1, 10_000, 5),
+    }
+
+    epochs: int = 12
+    batch: int = 0  # 0, here and below: follows the number of training images, see `complete`
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    learning_rate: float = 0  # the highest of the schedule
+    momentum: float = 0.9  # Nesterov's; of adamw: beta1
+    weight_decay: float = 1e-4  # not on batch normalisation, biases and depthwise kernels
+    schedule: Literal["one_cycle", "cosine"] = "one_cycle"
+    warmup_pct: float = 20  # of the steps, in which the rate rises
+    label_smoothing: float = 0.1
+    dropout: float = 0.001  # before the classifier
+    flip: bool = False  # left and right, in half of the images
+    crop_pct: float = 0  # an image is moved by up to so much of its size
+    colour_pct: float = 0  # brightness and contrast change by up to so much
+    depthwise_init: Literal["he", "identity"] = "identity"  # how depthwise kernels begin
+    pointwise_init: Literal["he", "identity"] = "identity"  # and pointwise ones: as copies of their inputs
+    bn_shift: float = 0.5  # at which the shifts of batch normalisation begin
+    clip_pct: float = 2  # of the norm of a layer's weights, that their gradient has at most; 0: any
+    patience: int | None = None  # stop after so many epochs without a better validation accuracy
+
+    @property
+    def words(self) -> str:
+        """`12 epochs, batch 64, rate 0.8`; where they are left open, how they are found."""
+        steps = {"batch": self.batch, "rate": self.learning_rate}
+        said = [f"{self.epochs} epoch{'s' if self.epochs > 1 else ''}"]
+        said += [f"{name} {value:g}" for name, value in steps.items() if value]
+        if left := " and ".join(name for name, value in steps.items() if not value):
+            said.append(f"{left} by the number of images")
+        return ", ".join(said)
+
+    def complete(self, images: int) -> Recipe:
+        """The same with what was left open, batch and learning rate, for so many training images."""
+        steps = {size: images * self.epochs / size for size in BATCHES}
+        batch = self.batch or next((size for size in BATCHES if steps[size] >= LEAST_STEPS), BATCHES[-1])
+        usual = ADAMW_RATE if self.optimizer == "adamw" else SGD_RATE * min(batch / BATCHES[0], 2)
+        return self.model_copy(update={"batch": batch, "learning_rate": self.learning_rate or usual})
+
+
+class Halving(Strict):
+    """Successive halving over epochs: weak variants stop early."""
+
+    rules: ClassVar[dict[str, Rule]] = {
+        "min_epochs": integer(1, 10_000, 2),
+        "factor": integer(2, 100, 3),
+    }
+
+    min_epochs: int = 2  # before the first variants are stopped
+    factor: int = 3  # of so many variants one goes on, and gets so many times the epochs
+
+
+class Budget(Strict):
+    """What training may cost."""
+
+    rules: ClassVar[dict[str, Rule]] = {"minutes": number(0, 1e6, 10)}
+
+    minutes: float | None = None  # of epochs, over the number of processes, all sessions of a run together
+    halving: Halving | None = None
+
+
+class TrainedAccuracy(Strict):
+    """Each variant trained alone."""
+
+    rules: ClassVar[dict[str, Rule]] = {
+        "source": choice(["trained"]),
+        "seeds": integers(None, 0, 2**32 - 1, (0, 1), or_none=False),
+    }
+
+    source: Literal["trained"]
+    dataset: DatasetConfig = Digits(name="digits")
+    recipe: Recipe = Recipe()
+    seeds: tuple[int, ...] = Field(default=(0, 1), max_length=100)
+    budget: Budget = Budget()
+
+    def complete(self, images: int) -> TrainedAccuracy:
+        """With a complete recipe, for so many training images."""
+        return self.model_copy(update={"recipe": self.recipe.complete(images)})
+
+
+class Alone(Strict):
+    """Variants that are also trained alone, to tell how far a supernet can be trusted."""
+
+    rules: ClassVar[dict[str, Rule]] = {
+        "count": integer(0, 1000, 6),
+        "seeds": integers(None, 0, 2**32 - 1, (0,), or_none=False),
+    }
+
+    count: int = 6  # spread evenly over the variants by their mult-adds
+    recipe: Recipe = Recipe()
+    seeds: tuple[int, ...] = (0,)
+
+
+class SupernetAccuracy(Strict):
+    """One training for all variants, which share its weights."""
+
+    rules: ClassVar[dict[str, Rule]] = {
+        "source": choice(["supernet"]),
+        "seed": SEED,
+        "min_tau": number(-1, 1, 0.7, with_low=True),
+        "middle": integer(0, 16, 2),
+        "calibration_images": integer(64, 1_000_000, 2000),
+    }
+
+    source: Literal["supernet"]
+    dataset: DatasetConfig = Digits(name="digits")
+    recipe: Recipe = Recipe()
+    seed: int = 0
+    alone: Alone = Alone()
+    min_tau: float = 0.7  # below this rank correlation with those, the ranking is not to be relied on
+    middle: int = 2  # variants picked at random in each step, the first of the highest resolution
+    calibration_images: int = 2000  # from which each variant gets its batch normalisation statistics
+
+    @property
+    def alone_as_trained(self) -> TrainedAccuracy:
+        """The variants that are trained alone, as a sweep would ask for them."""
+        return TrainedAccuracy(
+            source="trained", dataset=self.dataset, recipe=self.alone.recipe, seeds=self.alone.seeds
+        )
+
+    def step_cost(self, costs: NDArray[np.float64], resolutions: NDArray[np.int64]) -> float:
+        """What a step costs on average, given the cost and the resolution of each variant.
+
+        Costs of the largest, of the smallest and of `middle` others: `accuracy.training.supernet.picked`.
+        """
+        middle = min(self.middle, len(costs))
+        ends = float(costs.max() + costs.min())
+        if not middle:
+            return ends
+        first = float(costs[resolutions == resolutions.max()].mean())
+        return ends + first + (middle - 1) * (float(costs.sum()) - first) / max(1, len(costs) - 1)
+
+    def complete(self, images: int) -> SupernetAccuracy:
+        """With complete recipes, for so many training images."""
+        alone = self.alone.model_copy(update={"recipe": self.alone.recipe.complete(images)})
+        return self.model_copy(update={"recipe": self.recipe.complete(images), "alone": alone})
+
+    @field_validator("recipe")
+    @classmethod
+    def _no_patience(cls, recipe: Recipe) -> Recipe:
+        if recipe.patience is not None:
+            raise ValueError("a supernet has all of its epochs: leave `patience` out")
+        return recipe
+
+
+class PredictedAccuracy(Strict):
+    """A small model fitted on the points of one published table, or of one run."""
+
+    rules: ClassVar[dict[str, Rule]] = {
+        "source": choice(["predicted"]),
+        "table": text(80),
+        "run": text(4096),
+        "extrapolate": flag(),
+    }
+
+    source: Literal["predicted"]
+    table: str | None = None  # a published table; or
+    run: str | None = None  # the folder of a run whose sweep trained its variants
+    extrapolate: bool = False  # also beyond the widths, resolutions and depths of the points
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> PredictedAccuracy:
+        if (self.table is None) == (self.run is None):
+            raise ValueError("expected either `table: NAME` or `run: FOLDER`, the points to fit the model on")
+        return self
+
+
+# source -> accuracy
+ACCURACY_CONFIGS: dict[str, type[Strict]] = {
+    "published": PublishedAccuracy,
+    "trained": TrainedAccuracy,
+    "supernet": SupernetAccuracy,
+    "predicted": PredictedAccuracy,
+}
+if TYPE_CHECKING:
+    AccuracyConfig = PublishedAccuracy | TrainedAccuracy | SupernetAccuracy | PredictedAccuracy
+else:
+    AccuracyConfig = one_of("source", ACCURACY_CONFIGS)
+
+
+def fingerprint(config: Strict, length: int, without: Collection[str] = ()) -> str:
+    """A short hash of settings: two configurations have the same if they ask for the same.
+
+    without: settings that do not matter.
+    """
+    settings = {name: value for name, value in config.settings.items() if name not in without}
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:length]

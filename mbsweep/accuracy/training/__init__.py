@@ -1,0 +1,1 @@
+"""Training: the loop, supernets, and the processes that train a sweep."""

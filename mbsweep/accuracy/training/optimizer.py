@@ -1,0 +1,73 @@
+"""The steps of a training: its optimizer, learning rates, and the clipping of gradients."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from mbsweep.accuracy.settings import Recipe
+
+FINAL_SHARE = 1e-3  # of the highest learning rate, at the end of the schedule
+
+
+def schedule(progress: float, recipe: Recipe) -> float:
+    """The learning rate as a share of the highest, at a share of all steps.
+
+    one_cycle rises and falls along cosines (Smith and Topin, arXiv:1708.07120, in the form that PyTorch has);
+    cosine rises in a straight line and falls along one (Loshchilov and Hutter, arXiv:1608.03983).
+    """
+    warmup = recipe.warmup_pct / 100
+    if progress < warmup:
+        risen = progress / warmup
+        if recipe.schedule == "cosine":
+            return max(FINAL_SHARE, risen)
+        low = 1 / 25
+        return low + (1 - low) * (1 - math.cos(math.pi * risen)) / 2
+    fallen = (progress - warmup) / (1 - warmup)
+    return FINAL_SHARE + (1 - FINAL_SHARE) * (1 + math.cos(math.pi * fallen)) / 2
+
+
+def make_optimizer(net: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """SGD or AdamW; weight decay on dense weights only.
+
+    MobileNet's paper (section 3.4) advises very little or none on depthwise kernels, of which there are few.
+    """
+    dense: list[Tensor] = []
+    others: list[Tensor] = []
+    for weight in net.parameters():
+        (others if weight.ndim == 1 or is_depthwise(weight) else dense).append(weight)
+    groups = [{"params": dense, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    if recipe.optimizer == "adamw":
+        return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(recipe.momentum, 0.999), fused=True)
+    nesterov = recipe.momentum > 0
+    return torch.optim.SGD(
+        groups, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=nesterov, fused=True
+    )
+
+
+@torch.no_grad()
+def clip_gradients(net: nn.Module, recipe: Recipe) -> None:
+    """Adaptive gradient clipping (Brock et al., arXiv:2102.06171), of the weights of a layer together.
+
+    Backwards through batch normalisation and ReLU gradients grow from layer to layer. Unclipped, the first of
+    27 layers take steps so long that for some epochs nothing is learnt.
+    """
+    if not recipe.clip_pct:
+        return
+    for weight in net.parameters():
+        if weight.ndim > 1 and weight.grad is not None:
+            longest = recipe.clip_pct / 100 * weight.norm().clamp(min=1e-3)
+            weight.grad.mul_((longest / weight.grad.norm()).clamp(max=1))
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """The learning rate of the next step."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+
+
+def is_depthwise(weight: Tensor) -> bool:
+    """Whether a weight is that of a 3 x 3 kernel per channel."""
+    return weight.ndim == 4 and weight.shape[1] == 1 and weight.shape[2] > 1

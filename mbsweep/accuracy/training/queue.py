@@ -1,0 +1,152 @@
+"""What is left to be trained of a source, in which order, and what the budget and halving leave of it."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from mbsweep.accuracy.settings import TrainedAccuracy
+from mbsweep.accuracy.training.halving import Rungs
+from mbsweep.accuracy.training.loop import Job
+from mbsweep.space.variant import Variant
+from mbsweep.storage.store import Store
+from mbsweep.storage.training_tables import EpochRow
+
+_Place = tuple[str, int, int, int]  # variant, seed, attempt, epoch
+
+
+@dataclass
+class Training:
+    """One training on its way."""
+
+    job: Job
+    asked: str = ""  # "begin", "epoch" or "finish": what its worker is about
+    curve: list[EpochRow] = field(default_factory=list)
+    crashes: int = 0
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """Variant and seed."""
+        return self.job.variant.id, self.job.seed
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether it has had all of its epochs, and lacks only its test."""
+        return bool(self.curve) and self.curve[-1].epoch == self.job.recipe.epochs
+
+
+class TrainingQueue:
+    """The trainings of a source that have not come to their end, and the epochs that count for them.
+
+    macs: variant -> mult-adds. jobs: processes that train at once, over which the budget is shared.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        config: TrainedAccuracy,
+        source: str,
+        variants: Sequence[Variant],
+        macs: Mapping[str, int],
+        jobs: int,
+    ) -> None:
+        self._config, self._macs, self._jobs = config, macs, jobs
+        self.reasons: dict[str, str] = {}  # variant -> why it has no accuracy
+        self._todo = deque(self._unfinished(store, source, variants))
+        self._rungs = Rungs(config.budget.halving, macs) if config.budget.halving else None
+        self._kept: set[_Place] = set()  # epochs that are in the store
+        self._epochs: Counter[tuple[str, int, int]] = Counter()  # of them, for each beginning of a training
+        self._weak: set[_Place] = set()  # those of them with which halving ends a training
+        self._spent_s = 0.0
+        for row in store.epochs(source):
+            self.note(row)
+
+    def __len__(self) -> int:
+        return len(self._todo)
+
+    def _unfinished(self, store: Store, source: str, variants: Sequence[Variant]) -> list[Training]:
+        """Small networks first, so that there is soon something to see."""
+        # What halving stopped goes on where the sweep has no halving any more.
+        ended = {
+            (row.variant, row.seed)
+            for row in store.trainings(source)
+            if row.state != "stopped" or self._config.budget.halving
+        }
+        failed = {variant for variant, config in store.failures() if config == source}
+        attempts: dict[tuple[str, int], int] = {}
+        for row in store.epochs(source):
+            attempts[row.variant, row.seed] = row.attempt
+        found = []
+        for variant in sorted(variants, key=lambda variant: self._macs[variant.id]):
+            for seed in self._config.seeds:
+                key = (variant.id, seed)
+                if key not in ended and variant.id not in failed:
+                    found.append(Training(Job(variant, self._config.recipe, seed, attempts.get(key, 0))))
+        return found
+
+    def note(self, row: EpochRow) -> None:
+        """Take an epoch of the store into account."""
+        self._kept.add(row.key)
+        self._epochs[row.variant, row.seed, row.attempt] += 1
+        self._spent_s += row.seconds
+        # The store may have epochs of variants that the sweep no longer names.
+        if self._rungs is not None and row.variant in self._macs and self._rungs.is_weak(row):
+            self._weak.add(row.key)
+
+    def has(self, row: EpochRow) -> bool:
+        """Whether an epoch was noted."""
+        return row.key in self._kept
+
+    def is_weak(self, row: EpochRow) -> bool:
+        """Whether halving ends a training with this epoch."""
+        return row.key in self._weak
+
+    def is_spent(self) -> bool:
+        """Whether the epochs have taken what the budget allows."""
+        minutes = self._config.budget.minutes
+        return minutes is not None and self._spent_s / self._jobs >= 60 * minutes
+
+    def next(self) -> Training | None:
+        """What is to be trained next; None where nothing is left, or the budget is spent."""
+        if self.is_spent():
+            # What has had all of its epochs only lacks its test.
+            every = self._config.recipe.epochs
+            paid = {key[:3] for key in self._kept if key[3] == every}
+            is_paid = [(*training.key, training.job.attempt) in paid for training in self._todo]
+            self.leave(training for training, paid_ in zip(self._todo, is_paid, strict=True) if not paid_)
+            self._todo = deque(training for training, paid_ in zip(self._todo, is_paid, strict=True) if paid_)
+        return self._todo.popleft() if self._todo else None
+
+    def epochs_left(self, training: Training) -> int:
+        """Of its recipe, those that are not in the store."""
+        return self._config.recipe.epochs - self._epochs[*training.key, training.job.attempt]
+
+    def waiting(self) -> list[tuple[str, float]]:
+        """Variant and epochs left of each training that nobody is about."""
+        return [(training.key[0], self.epochs_left(training)) for training in self._todo]
+
+    def seconds_allowed(self) -> float:
+        """What the budget leaves; infinite without one."""
+        minutes = self._config.budget.minutes
+        return math.inf if minutes is None else max(0.0, 60 * minutes - self._spent_s / self._jobs)
+
+    def put_back(self, training: Training) -> None:
+        """Let a training be the next again."""
+        self._todo.appendleft(training)
+
+    def drop(self, variant: str) -> None:
+        """Begin no other training of a variant."""
+        self._todo = deque(training for training in self._todo if training.key[0] != variant)
+
+    def leave(self, trainings: Iterable[Training]) -> None:
+        """Say of trainings that they had to end, or could not begin, because the budget is spent."""
+        for training in trainings:
+            place, epochs = (*training.key, training.job.attempt), self._config.recipe.epochs
+            minutes = self._config.budget.minutes
+            last = max((key[3] for key in self._kept if key[:3] == place), default=0)
+            after = f" after epoch {last} of {epochs}" if last else ""
+            self.reasons[training.key[0]] = (
+                f"the budget of {minutes:g} minutes was spent{after}; raise it and run the sweep again"
+            )

@@ -1,0 +1,298 @@
+"""One training for a whole space: networks that share the weights of the largest.
+
+Slimmable networks (Yu and Huang, arXiv:1903.05134): each step trains the largest network, the smallest, and
+some in between (the sandwich rule); all but the largest learn from its answers (in-place distillation). A
+network's weights are the first channels of the largest's, its repeated blocks the first of them. Scales and
+shifts of batch normalisation are shared among the networks of one resolution only (Wang et al., Resolution
+Switchable Networks, arXiv:2007.09558), and its statistics are each network's own, taken once the training is
+over.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import random
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812  (as everyone calls it)
+from torch import Tensor, nn
+
+from mbsweep.accuracy.datasets import Dataset, Part
+from mbsweep.accuracy.settings import SupernetAccuracy
+from mbsweep.accuracy.training.batches import Moments, augmented, channel_moments, normalised
+from mbsweep.accuracy.training.checkpoint import (
+    WEIGHT,
+    Checkpoint,
+    Origin,
+    load_weights,
+    resumed,
+    write_checkpoint,
+)
+from mbsweep.accuracy.training.loop import (
+    DivergedError,
+    Epoch,
+    Job,
+    OnStep,
+    Outcome,
+    about,
+    check_finite,
+    evaluate,
+    initialised,
+    no_step,
+)
+from mbsweep.accuracy.training.optimizer import clip_gradients, make_optimizer, schedule, set_rate
+from mbsweep.accuracy.training.side_by_side import Batch, Lanes, gradients
+from mbsweep.base.errors import MbsweepError
+from mbsweep.nets import build
+from mbsweep.space.architecture import architecture, repeated_layers
+from mbsweep.space.blocks import Layer
+from mbsweep.space.counting import count
+from mbsweep.space.variant import Variant, largest_of
+
+CALIBRATION_BATCH = 128
+CHECKED_ON = 512  # images for the statistics of the networks that are validated after each epoch
+
+
+def train_supernet(
+    config: SupernetAccuracy,
+    variants: Sequence[Variant],
+    dataset: Dataset,
+    checkpoint: Path,
+    on_step: OnStep = no_step,
+    threads: int = 1,
+) -> Iterator[Epoch]:
+    """Train all variants at once, or go on from the checkpoint; yield each epoch, also those of before.
+
+    threads: of the networks of a step. Where there are no more than networks, their number changes nothing.
+
+    The train figures of an epoch are those of the largest, the validation figures means of the largest and
+    the smallest. Raises DivergedError where the loss is not a number.
+    """
+    recipe, largest = config.recipe, largest_of(variants)
+    job = Job(largest, recipe, config.seed)
+    sizes = sorted({variant.resolution for variant in variants} | {largest.resolution})
+    parts = {size: dataset.part("train", size) for size in sizes}
+    images = {size: torch.from_numpy(part.images) for size, part in parts.items()}
+    labels = torch.from_numpy(parts[largest.resolution].labels)
+    moments = channel_moments(parts[largest.resolution])
+    smallest = min(variants, key=lambda variant: count(variant).macs)
+    net = Supernet(initialised(job), largest, sizes)
+    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = make_optimizer(net, recipe)
+    for weight in net.parameters():  # a step moves what it has not used, too: as momentum had it
+        weight.grad = torch.zeros_like(weight)
+    steps = max(1, len(labels) // recipe.batch)
+
+    space: dict[str, Any] = {"middle": config.middle, "calibration_images": config.calibration_images}
+    space["variants"] = sorted(variant.id for variant in variants)
+    space["resolutions"] = sizes
+    state = resumed(checkpoint, about(job, dataset, moments) | {"supernet": space}, Origin.of(dataset))
+    state.restore(net, optimizer)
+    yield from (Epoch(**row) for row in state.curve)
+    with Lanes(threads, 2 + config.middle) as lanes:
+        for epoch in range(len(state.curve), recipe.epochs):
+            start = time.monotonic()
+            chance = torch.Generator().manual_seed(job.random_state(epoch))
+            picker = random.Random(job.random_state(epoch, 1))  # noqa: S311  (no secret)
+            torch.manual_seed(job.random_state(epoch, 2))  # of the dropout
+            order = torch.randperm(len(labels), generator=chance)
+            losses, hits = torch.zeros(steps), 0
+            net.train()
+            for step in range(steps):
+                places = order[step * recipe.batch : (step + 1) * recipe.batch]
+                y = labels[places]
+                rate = job.learning_rate * schedule((epoch * steps + step) / (recipe.epochs * steps), recipe)
+                set_rate(optimizer, rate)
+                batches = []
+                for variant in (largest, smallest, *picked(picker, variants, config.middle)):
+                    x = normalised(augmented(images[variant.resolution], places, recipe, chance), moments)
+                    batches.append(Batch(variant, x, net.kept(variant, len(x))))
+                logits, losses[step] = gradients(net, batches, y, recipe.label_smoothing, lanes)
+                clip_gradients(net, recipe)
+                optimizer.step()
+                hits += int((logits.argmax(1) == y).sum())
+                on_step((step + 1) / steps)
+            check_finite(losses, epoch)
+            found = [
+                evaluate(
+                    net.extracted(variant, parts[variant.resolution], moments, CHECKED_ON),
+                    dataset.part("validation", variant.resolution),
+                    moments,
+                )
+                for variant in (largest, smallest)
+            ]
+            if not all(math.isfinite(outcome.loss) for outcome in found):
+                raise DivergedError(f"the validation loss is not a number in epoch {epoch + 1}")
+            row = Epoch(
+                epoch + 1,
+                rate,
+                float(losses.mean()),
+                100 * hits / (steps * len(places)),
+                sum(outcome.loss for outcome in found) / len(found),
+                sum(outcome.top1_pct for outcome in found) / len(found),
+                time.monotonic() - start,
+            )
+            state.add(asdict(row), net, optimizer)
+            write_checkpoint(checkpoint, state)
+            yield row
+
+
+def picked(picker: random.Random, variants: Sequence[Variant], count: int) -> list[Variant]:
+    """Variants that a step trains besides the largest and the smallest, the first of the highest resolution.
+
+    There narrow networks would else be trained too seldom: the smallest, which every step trains, is small.
+    """
+    if not count:
+        return []
+    highest = max(variant.resolution for variant in variants)
+    first = picker.choice([variant for variant in variants if variant.resolution == highest])
+    others = [variant for variant in variants if variant != first]
+    return [first, *picker.sample(others, min(count - 1, len(others)))]
+
+
+@cache
+def shared_layers(variant: Variant, largest: Variant) -> list[tuple[Layer, str]]:
+    """A network's layers, each with the name of the child of the largest's that has its weights."""
+    own, all_ = architecture(variant).layers, architecture(largest).layers
+    stop, missing = repeated_layers(variant).stop, len(all_) - len(own)
+    return [
+        (layer, all_[place if place < stop else place + missing].name.replace(".", "_"))
+        for place, layer in enumerate(own)
+    ]
+
+
+def sliced(weight: Tensor, layer: Layer) -> Tensor:
+    """The first output channels of a kernel, and the first inputs of each."""
+    inputs = 1 if layer.kind == "conv_dw" else layer.in_channels
+    return weight[: layer.out_channels, :inputs]
+
+
+class Supernet(nn.Module):
+    """The largest network, which has the weights of all, and batch normalisation for each resolution."""
+
+    def __init__(self, net: nn.Module, largest: Variant, resolutions: Iterable[int]) -> None:
+        super().__init__()
+        self.net, self.variant = net, largest
+        layers: dict[str, Any] = dict(net.named_children())
+        self.norms = nn.ModuleDict()
+        for size in sorted(set(resolutions) - {largest.resolution}):
+            own = {name: copy.deepcopy(part.bn) for name, part in layers.items() if hasattr(part, "bn")}
+            self.norms[str(size)] = nn.ModuleDict(own)
+
+    def norm(self, name: str, resolution: int) -> Any:
+        """The nn.BatchNorm2d of a layer at a resolution."""
+        norms: Any = self.norms
+        is_largest = resolution == self.variant.resolution
+        return getattr(self.net, name).bn if is_largest else norms[str(resolution)][name]
+
+    def kept(self, variant: Variant, images: int) -> Tensor:
+        """What dropout makes of ones before a network's classifier, of so many images."""
+        layer, name = shared_layers(variant, self.variant)[-1]
+        module: Any = getattr(self.net, name)
+        kept: Tensor = module.dropout(torch.ones(images, layer.in_channels))
+        return kept
+
+    def forward(self, variant: Variant, x: Tensor, kept: Tensor) -> Tensor:
+        """Logits of a network in training, from its share of the weights. kept: see the method."""
+        for layer, name in shared_layers(variant, self.variant):
+            module: Any = getattr(self.net, name)
+            if layer.kind == "avg_pool":
+                x = module(x)
+            elif layer.kind == "fc":
+                weight = module.linear.weight[:, : layer.in_channels]
+                x = F.linear(x * kept, weight, module.linear.bias)
+            else:
+                norm = self.norm(name, variant.resolution)
+                scale, shift = (part[: layer.out_channels] for part in (norm.weight, norm.bias))
+                weight = sliced(module.conv.weight, layer)
+                groups = layer.in_channels if layer.kind == "conv_dw" else 1
+                x = F.conv2d(x, weight, None, layer.stride, layer.kernel // 2, groups=groups)
+                x = F.relu_(F.batch_norm(x, None, None, scale, shift, training=True))
+        return x
+
+    def extracted(self, variant: Variant, part: Part, moments: Moments, images: int) -> nn.Module:
+        """A network of its own, with its share of the weights and its own batch normalisation statistics.
+
+        part: gives the images, at the variant's resolution, over which the statistics are taken.
+        """
+        found = build(variant)
+        with torch.no_grad():
+            for layer, name in shared_layers(variant, self.variant):
+                source: Any = getattr(self.net, name)
+                target: Any = getattr(found, layer.name.replace(".", "_"))
+                if layer.kind == "fc":
+                    target.linear.weight.copy_(source.linear.weight[:, : layer.in_channels])
+                    target.linear.bias.copy_(source.linear.bias)
+                elif layer.kind != "avg_pool":
+                    norm = self.norm(name, variant.resolution)
+                    target.conv.weight.copy_(sliced(source.conv.weight, layer))
+                    target.bn.weight.copy_(norm.weight[: layer.out_channels])
+                    target.bn.bias.copy_(norm.bias[: layer.out_channels])
+        found.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        recalibrate(found, part, moments, images)
+        return found
+
+
+def measure(state: Checkpoint, variant: Variant, dataset: Dataset) -> Outcome:
+    """How a network of a supernet does on the test part."""
+    found = extract(state, variant, dataset.part("train", variant.resolution))
+    moments = state.about["mean"], state.about["std"]
+    return evaluate(found, dataset.part("test", variant.resolution), moments)
+
+
+def extract(state: Checkpoint, variant: Variant, part: Part) -> nn.Module:
+    """A network of a supernet's file, with statistics of batch normalisation over images of the train part.
+
+    MbsweepError where the supernet does not have it.
+    """
+    check_has(state, variant)
+    largest, space = Variant(**state.about["variant"]), state.about["supernet"]
+    net = Supernet(build(largest), largest, space["resolutions"])
+    load_weights(net, state.tensors, WEIGHT)
+    moments = state.about["mean"], state.about["std"]
+    return net.extracted(variant, part, moments, space["calibration_images"])
+
+
+def check_has(state: Checkpoint, variant: Variant) -> None:
+    """MbsweepError where a file is no supernet's, or the supernet does not have a network."""
+    largest = Variant(**state.about["variant"])
+    if not state.about.get("supernet"):
+        raise MbsweepError(f"{largest.id} was trained alone and is no supernet: it has no other networks")
+    if largest_of([largest, variant]) != largest:
+        raise MbsweepError(f"the supernet of {largest.id} has no {variant.id}, which is larger")
+    space = state.about["supernet"]
+    sizes = space.get("resolutions", [])
+    if not sizes:
+        raise MbsweepError(f"the supernet of {largest.id} is of an earlier mbsweep; train it again")
+    if variant.resolution not in sizes:
+        raise MbsweepError(
+            f"the supernet of {largest.id} has no network at {variant.resolution} px: it was trained at "
+            f"{', '.join(map(str, sizes))}"
+        )
+
+
+@torch.no_grad()
+def recalibrate(net: nn.Module, part: Part, moments: Moments, images: int) -> None:
+    """Take batch normalisation statistics anew: the mean over batches of some images, picked at random."""
+    norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
+    usual = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the plain mean of all batches
+    net.train()
+    # A part may be in the order of its classes, and a batch of one class has not the spread of all.
+    chosen = np.random.default_rng(0).permutation(len(part.images))[:images]
+    for batch in torch.split(torch.from_numpy(part.images[chosen]), CALIBRATION_BATCH):
+        if len(batch) > 1:
+            net(normalised(batch, moments))
+    net.eval()
+    for norm, momentum in zip(norms, usual, strict=True):
+        norm.momentum = momentum

@@ -1,0 +1,315 @@
+"""The trainings of a sweep: shared out over processes, each epoch on the disk before the next begins."""
+
+from __future__ import annotations
+
+import select
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import astuple, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from mbsweep.accuracy.datasets import Dataset
+from mbsweep.accuracy.guessing import Guessing
+from mbsweep.accuracy.settings import Recipe, TrainedAccuracy, fingerprint
+from mbsweep.accuracy.trained import source_name, trained_accuracies
+from mbsweep.accuracy.training.cost import image_s
+from mbsweep.accuracy.training.queue import Training, TrainingQueue
+from mbsweep.accuracy.training.worker import TOLD_EVERY_S, TrainingWorker
+from mbsweep.base.child import AnswerError, CrashError
+from mbsweep.base.cores import threads_each, usable_cores
+from mbsweep.base.errors import MbsweepError
+from mbsweep.base.files import remove_dead
+from mbsweep.base.pace import Pace
+from mbsweep.base.progress import Progress
+from mbsweep.profiler.device import device_id, this_device, versions
+from mbsweep.space.counting import count
+from mbsweep.space.variant import Variant
+from mbsweep.storage.store import Store
+from mbsweep.storage.training_tables import EpochRow, TrainingRow
+
+# Beginnings of a training, by what went wrong with it. A stall is known only when all epochs are over.
+ATTEMPTS = {"stalled": 2, "diverged": 3}
+CRASHES = 3  # of the process under one training, until it is given up
+
+
+class Trainings:
+    """What is left to be trained of a source, and the processes that do it."""
+
+    def __init__(
+        self,
+        store: Store,
+        config: TrainedAccuracy,
+        dataset: Dataset,
+        variants: Sequence[Variant],
+        jobs: int | None,
+        progress: Progress,
+    ) -> None:
+        config = config.complete(dataset.sizes["train"])
+        self._store, self._config, self._dataset, self._progress = store, config, dataset, progress
+        self._variants = variants
+        self._source = source_name(config, dataset.id)
+        self._folder = weights_folder(store.folder, config.recipe, dataset)
+        self._macs = {variant.id: count(variant).macs for variant in variants}
+        # Of all trainings, not of those that are left: the number of threads decides the last digits, and a
+        # run that was interrupted must end with the same ones.
+        self._jobs, self._devices = _share_out(jobs, len(variants) * len(config.seeds))
+        self._threads = threads_each(self._jobs)
+        self._guessing = Guessing.of(
+            dataset.labels("train"), dataset.labels("validation"), config.recipe.label_smoothing
+        )
+        self._queue = TrainingQueue(store, config, self._source, variants, self._macs, self._jobs)
+        images = dataset.sizes["train"]
+        expected_s = {variant: images * image_s(macs) for variant, macs in self._macs.items()}
+        self._pace = Pace(expected_s, self._jobs)
+        self._active: dict[TrainingWorker, Training] = {}
+        for row in store.epochs(self._source):
+            if row.variant in self._macs and row.seed in config.seeds:
+                self._pace.note(row.variant, row.seconds)
+
+    def run(self) -> None:
+        """Train what is left, and enter the accuracies. Raises MbsweepError where the disk is full."""
+        self._clear()
+        self.enter()
+        if not self._queue:
+            return
+        self._session = self._store.begin_session(*training_device(self._devices))
+        self._progress.begin(f"train on {self._dataset.id}", self._pace.standing(self._queue.waiting()).total)
+        workers: list[TrainingWorker] = []
+        active = self._active
+        try:
+            while len(workers) < self._jobs and (training := self._queue.next()):
+                workers.append(self._started(len(workers)))
+                active[workers[-1]] = self._begin(workers[-1], training)
+            while active:
+                self._tell()
+                for worker in select.select(list(active), [], [], TOLD_EVERY_S)[0]:
+                    training = active[worker]
+                    try:
+                        goes_on = self._step(worker, training)
+                    except CrashError as error:
+                        goes_on = False
+                        self._crashed(training, str(error))
+                        worker.close()
+                        del active[worker]
+                        place = workers.index(worker)
+                        worker = workers[place] = self._started(place)
+                    if not goes_on:
+                        active.pop(worker, None)
+                        if following := self._queue.next():
+                            active[worker] = self._begin(worker, following)
+            self._tell()
+        finally:
+            for worker in workers:
+                worker.close()
+            active.clear()
+        self.enter()
+
+    def _tell(self) -> None:
+        """How far all trainings are, with what is done of the epochs that are on their way."""
+        left = self._queue.waiting()
+        for worker, training in self._active.items():
+            left.append((training.key[0], max(0.0, self._queue.epochs_left(training) - worker.share())))
+        found = self._pace.standing(left)
+        self._progress.reach(replace(found, left_s=min(found.left_s, self._queue.seconds_allowed())))
+
+    def known(self) -> dict[str, float]:
+        """Variant -> mean top-1 accuracy in percent over its seeds, of those that came to their end."""
+        hits: dict[str, list[float]] = {}
+        for row in self._store.trainings(self._source):
+            if row.state == "done" and row.variant in self._macs and row.seed in self._config.seeds:
+                hits.setdefault(row.variant, []).append(100 * float(row.hits.mean()))
+        return {variant: sum(values) / len(values) for variant, values in hits.items()}
+
+    def enter(self) -> None:
+        """Enter what is known of the accuracies."""
+        for (variant, config), reason in self._store.failures().items():
+            if config == self._source:
+                self._queue.reasons[variant] = reason
+        store, source = self._store, self._source
+        found = trained_accuracies(
+            self._config,
+            source,
+            self._dataset.id,
+            self._variants,
+            store.trainings(source),
+            store.epochs(source),
+            self._guessing,
+            self._queue.reasons,
+        )
+        store.set_accuracies(
+            (variant.id, "fp32", *astuple(accuracy))
+            for variant, accuracy in zip(self._variants, found, strict=True)
+        )
+
+    def _clear(self) -> None:
+        """Remove what a run that was killed has left: unfinished files, and checkpoints of what had ended."""
+        remove_dead(self._folder)
+        for row in self._store.trainings(self._source):
+            self._remove_checkpoint(row.variant, row.seed)
+
+    def _remove_checkpoint(self, variant: str, seed: int) -> None:
+        with suppress(OSError):
+            self._weights(variant, seed).with_suffix(".checkpoint").unlink(missing_ok=True)
+
+    def _started(self, place: int) -> TrainingWorker:
+        return TrainingWorker(self._threads, self._devices[place % len(self._devices)])
+
+    def _begin(self, worker: TrainingWorker, training: Training) -> Training:
+        training.curve.clear()
+        training.asked = "begin"
+        weights = self._weights(*training.key)
+        worker.begin(training.job, self._dataset, weights.with_suffix(".checkpoint"), weights)
+        return training
+
+    def _weights(self, variant: str, seed: int) -> Path:
+        return self._folder / f"{variant}_seed{seed}.safetensors"
+
+    def _step(self, worker: TrainingWorker, training: Training) -> bool:
+        """Take a worker's answer and ask for what comes next; False where the training is over.
+
+        Raises CrashError where the worker's process has ended.
+        """
+        try:
+            answer = worker.answer()
+        except CrashError:
+            raise
+        except AnswerError as error:
+            return self._went_wrong(worker, training, str(error))
+        if training.asked == "finish":
+            self._finished(training, answer)
+            return False
+        if training.asked == "epoch":
+            if answer is None:
+                # Not before: networks may start when the rate falls, at the end of the schedule.
+                if self._guessing.is_all(training.curve):
+                    return self._begin_anew(worker, training, "stalled")
+                training.asked = "finish"
+                worker.finish()
+                return True
+            return self._after_epoch(worker, training, answer)
+        training.asked = "epoch"
+        worker.epoch()
+        return True
+
+    def _after_epoch(self, worker: TrainingWorker, training: Training, answer: dict[str, Any]) -> bool:
+        row = EpochRow(*training.key, training.job.attempt, **answer)
+        training.curve.append(row)
+        is_new = not self._queue.has(row)
+        if is_new:
+            self._store.add_epoch(self._source, row)
+            self._queue.note(row)
+            self._pace.note(row.variant, row.seconds)
+            self._tell()
+        if self._queue.is_weak(row) and not training.is_trained:
+            self._end(training, "stopped")
+            return False
+        if is_new and self._queue.is_spent() and not training.is_trained:
+            self._queue.leave([training])
+            return False
+        worker.epoch()
+        return True
+
+    def _begin_anew(self, worker: TrainingWorker, training: Training, why: str) -> bool:
+        """Train from another beginning at a lower rate; give up after ATTEMPTS of them.
+
+        why: "stalled", or how it diverged.
+        """
+        variant, seed = training.key
+        attempts = ATTEMPTS["stalled" if why == "stalled" else "diverged"]
+        if training.job.attempt + 1 < attempts:
+            self._progress.say(f"{variant}, seed {seed}: {why}; begun anew at a lower learning rate")
+            training.job = replace(training.job, attempt=training.job.attempt + 1)
+            self._begin(worker, training)
+            return True
+        if why == "stalled":
+            self._end(training, why)
+        else:
+            self._fail(training, f"{why}, also when begun anew {attempts - 1} times")
+        return False
+
+    def _went_wrong(self, worker: TrainingWorker, training: Training, reason: str) -> bool:
+        if reason.startswith("DivergedError: "):
+            return self._begin_anew(worker, training, reason.partition(": ")[2])
+        reraise_if_users(reason)
+        self._fail(training, " ".join(reason.split())[:500])
+        return False
+
+    def _crashed(self, training: Training, reason: str) -> None:
+        training.crashes += 1
+        if training.crashes < CRASHES:
+            self._queue.put_back(training)
+        else:
+            self._fail(training, reason)
+
+    def _fail(self, training: Training, reason: str) -> None:
+        variant, seed = training.key
+        self._store.add_failure(variant, self._source, f"seed {seed}: {reason}")
+        self._progress.say(f"{variant}, seed {seed}: failed: {reason}")
+        self._queue.drop(variant)
+
+    def _end(self, training: Training, state: str) -> None:
+        """The training ended without a network that is worth a point."""
+        self._add(training, state, None, 0, b"")
+        variant, seed = training.key
+        best = max(row.validation_top1_pct for row in training.curve)
+        self._progress.say(f"{variant}, seed {seed}: {state}, {best:.1f} % at best on the validation part")
+
+    def _finished(self, training: Training, answer: dict[str, Any]) -> None:
+        correct = bytes.fromhex(answer["correct"])
+        self._add(training, "done", answer["top5_pct"], answer["images"], correct)
+        hits = np.unpackbits(np.frombuffer(correct, np.uint8), count=answer["images"])
+        variant, seed = training.key
+        seconds = sum(row.seconds for row in training.curve)
+        self._progress.say(
+            f"{variant}, seed {seed}: {100 * hits.mean():.1f} % of the test part, "
+            f"{len(training.curve)} epochs in {seconds:.0f} s"
+        )
+
+    def _add(
+        self, training: Training, state: str, top5_pct: float | None, images: int, correct: bytes
+    ) -> None:
+        row = TrainingRow(
+            *training.key,
+            training.job.attempt,
+            self._session,
+            self._threads,
+            state,
+            len(training.curve),
+            top5_pct,
+            images,
+            correct,
+        )
+        self._store.add_training(self._source, row)
+        self._remove_checkpoint(*training.key)
+        self.enter()
+
+
+def reraise_if_users(reason: str) -> None:
+    """MbsweepError where a worker's answer is one: a full disk is no fault of the network."""
+    if reason.startswith("MbsweepError: "):
+        raise MbsweepError(f"{reason.partition(': ')[2]}; then run the same command again")
+
+
+def weights_folder(run: Path, recipe: Recipe, dataset: Dataset) -> Path:
+    """Where a run keeps the networks of a recipe and a data set."""
+    return run / "weights" / f"{dataset.id}_{fingerprint(recipe, 6)}"
+
+
+def _share_out(jobs: int | None, trainings: int) -> tuple[int, list[str]]:
+    """How many processes there are, and on which devices: one per GPU, else one per core."""
+    devices = [f"cuda:{place}" for place in range(torch.cuda.device_count())] or ["cpu"]
+    usual = len(devices) if devices != ["cpu"] else usable_cores()
+    return max(1, min(jobs or usual, trainings)), devices
+
+
+def training_device(devices: Iterable[str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """The device that networks are trained on, its id included, and the versions."""
+    device, found = this_device().as_dict(), versions()
+    if list(devices) != ["cpu"]:
+        device["gpu"] = torch.cuda.get_device_name(0)
+        device["description"] = f"{device['gpu']} in {device['description']}"
+    return device | {"id": device_id(device, "torch", found["torch"])}, found

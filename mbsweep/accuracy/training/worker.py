@@ -1,0 +1,173 @@
+"""Training in a process of its own: what crashes it, or fills the memory, costs one epoch of one network."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import select
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mbsweep.accuracy.settings import Recipe, SupernetAccuracy
+from mbsweep.accuracy.training.meter import Meter
+from mbsweep.base.child import Child, command_of, serve
+from mbsweep.base.cores import threads_each
+from mbsweep.space.variant import Variant
+
+if TYPE_CHECKING:
+    from mbsweep.accuracy.datasets import Dataset
+    from mbsweep.accuracy.training.loop import Epoch, Job, Outcome
+
+COMMAND = command_of(__name__)
+TOLD_EVERY_S = 0.5  # how far an epoch is
+
+ENVIRONMENT = {
+    # glibc gives large tensors back to the system as soon as they are freed. A step frees all that it has
+    # made, and the next would wait for the same pages again: 5 to 10 % of its time. Other C libraries ignore
+    # these.
+    "MALLOC_MMAP_THRESHOLD_": str(2**30),
+    "MALLOC_TRIM_THRESHOLD_": str(2**34),
+    # Where there are more cores than processes, threads share a network's work, and those that wait for each
+    # other keep their cores busy, for milliseconds. Where other processes want those cores, that makes a step
+    # several times as long; waiting so briefly costs nothing where none do.
+    "GOMP_SPINCOUNT": "10000",
+}
+
+
+class TrainingWorker(Child):
+    """Trains one network after another. What is asked for is told; the answers are fetched."""
+
+    def __init__(self, threads: int, device: str) -> None:
+        self._meter = Meter.made()
+        super().__init__(COMMAND, "the training", ENVIRONMENT, [self._meter.descriptor])
+        self._threads, self._device = threads, device
+
+    def begin(self, job: Job, dataset: Dataset, checkpoint: Path, weights: Path) -> None:
+        """A network, which is not trained yet. Answer: None."""
+        told = self._told(dataset, checkpoint) | {"seed": job.seed, "attempt": job.attempt}
+        told |= {"variant": asdict(job.variant), "recipe": job.recipe.settings, "weights": str(weights)}
+        self.tell("begin", told)
+
+    def begin_supernet(
+        self, config: SupernetAccuracy, variants: Sequence[Variant], dataset: Dataset, checkpoint: Path
+    ) -> None:
+        """Networks that share their weights. Answer: None. Then `epoch`, then `measure`."""
+        told = {"config": config.settings, "variants": [asdict(variant) for variant in variants]}
+        self.tell("begin_supernet", self._told(dataset, checkpoint) | told)
+
+    def _told(self, dataset: Dataset, checkpoint: Path) -> dict[str, Any]:
+        told: dict[str, Any] = {"threads": self._threads, "device": self._device}
+        told["meter"] = self._meter.descriptor
+        return told | {"dataset": dataset.as_dict(), "checkpoint": str(checkpoint)}
+
+    def epoch(self) -> None:
+        """Train for one more epoch. Answer: its fields; None where there is none left."""
+        self.tell("epoch")
+
+    def answer(self, limit_s: float | None = None) -> Any:
+        """See Child.answer."""
+        found = super().answer(limit_s)
+        self._meter.set(0)
+        return found
+
+    def share(self) -> float:
+        """How much of the epoch that was asked for is done; 0 once its answer is fetched."""
+        return self._meter.get()
+
+    def answer_meanwhile(self, tell: Callable[[float], None]) -> Any:
+        """As `answer`; until it is there, tell twice a second how much of the epoch is done."""
+        while not select.select([self], [], [], TOLD_EVERY_S)[0]:
+            tell(self.share())
+        return self.answer()
+
+    def finish(self) -> None:
+        """Test the best epoch's weights and write them to their file. Answer: top5_pct, images, correct."""
+        self.tell("finish")
+
+    def measure(self, variant: Variant) -> None:
+        """Test a network of a supernet. Answer: as of `finish`."""
+        self.tell("measure", asdict(variant))
+
+    def close(self) -> None:
+        """End the process."""
+        super().close()
+        self._meter.close()
+
+
+class _Answers:
+    """What the other process does."""
+
+    dataset: Dataset
+    epochs: Iterator[Epoch]
+
+    def __call__(self, method: str, argument: Any) -> Any:
+        return getattr(self, method)(*([argument] if argument else []))
+
+    def begin(self, told: dict[str, Any]) -> None:
+        from mbsweep.accuracy.training.loop import Job, train
+
+        recipe = Recipe.model_validate(told["recipe"])
+        job = Job(Variant(**told["variant"]), recipe, told["seed"], told["attempt"])
+        self._set_up(told)
+        self.weights = Path(told["weights"])
+        self.epochs = train(job, self.dataset, self.checkpoint, self.device, on_step=self.on_step)
+
+    def begin_supernet(self, told: dict[str, Any]) -> None:
+        from mbsweep.accuracy.training.supernet import train_supernet
+
+        config = SupernetAccuracy.model_validate(told["config"])
+        variants = [Variant(**fields) for fields in told["variants"]]
+        self._set_up(told | {"threads": threads_each()})  # of the networks that are tested, one by one
+        self.epochs = train_supernet(
+            config, variants, self.dataset, self.checkpoint, self.on_step, told["threads"]
+        )
+
+    def _set_up(self, told: dict[str, Any]) -> None:
+        from mbsweep.accuracy.datasets import Dataset
+        from mbsweep.accuracy.training.loop import use_threads
+
+        use_threads(told["threads"])
+        self.device, self.on_step = told["device"], Meter(told["meter"]).set
+        self.dataset, self.checkpoint = Dataset.from_dict(told["dataset"]), Path(told["checkpoint"])
+
+    def epoch(self) -> dict[str, Any] | None:
+        found = next(self.epochs, None)
+        return None if found is None else asdict(found)
+
+    def finish(self) -> dict[str, Any]:
+        from mbsweep.accuracy.training.loop import finish
+
+        return _as_answer(finish(self.checkpoint, self.weights, self.dataset, self.device))
+
+    def measure(self, fields: dict[str, Any]) -> dict[str, Any]:
+        from mbsweep.accuracy.training.checkpoint import open_checkpoint
+        from mbsweep.accuracy.training.supernet import measure
+
+        state = open_checkpoint(self.checkpoint)
+        return _as_answer(measure(state, Variant(**fields), self.dataset))
+
+
+def _as_answer(found: Outcome) -> dict[str, Any]:
+    top5_pct = None if math.isnan(found.top5_pct) else found.top5_pct
+    correct = np.packbits(found.correct).tobytes().hex()
+    return {"top5_pct": top5_pct, "images": len(found.correct), "correct": correct}
+
+
+def _end_with_parent() -> None:
+    """Let Linux end this process when the one that started it ends, also amid an epoch.
+
+    Otherwise it would go on to the epoch's end and write its checkpoint beside those of the next run.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+if __name__ == "__main__":
+    _end_with_parent()
+    serve(_Answers())

@@ -1,0 +1,1 @@
+"""What everything stands on: errors and their words, rules for values, files, cache, processes, progress."""

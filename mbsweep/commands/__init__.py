@@ -1,0 +1,1 @@
+"""What users type: one file for each command, its options beside what it prints."""

@@ -1,0 +1,140 @@
+"""One network in print: its layers as in the paper's Table 1, its resources as in Table 2."""
+
+from __future__ import annotations
+
+from mbsweep.base.printing import Table, say
+from mbsweep.space.architecture import Architecture, architecture
+from mbsweep.space.blocks import KINDS, Layer, standard
+from mbsweep.space.counting import count
+from mbsweep.space.variant import Variant
+
+# Table 2 of arXiv:1704.04861: percent of the mult-adds and of the parameters of MobileNet 1.0-224.
+PAPER_TABLE_2 = {
+    "conv_pw": (94.86, 74.59),
+    "conv_dw": (3.06, 1.06),
+    "conv": (1.19, 0.02),
+    "fc": (0.18, 24.33),
+}
+TABLE_2_NOTE = """\
+The paper's parameter shares count kernels and the classifier's matrix, without batch normalisation and bias:
+the column "weights" has that sum. Its mult-add shares add up to 99.29 %; with 1.91 % for Conv 3x3, which is
+what the shapes give, they add up to 100.01 %: the printed 1.19 % has two digits exchanged."""
+
+
+def print_network(variant: Variant) -> None:
+    """Print the layers, the shares per layer type and the saving of each separable pair."""
+    net, counts = architecture(variant), count(variant)
+    say(variant.id, style="bold")
+    say(
+        f"{counts.params:,} parameters, {counts.macs:,} mult-adds; at fp32 and for one image "
+        f"{counts.weight_bytes:,} bytes of weights and {counts.peak_activation_bytes:,} bytes of "
+        "activations where most are alive\n"
+    )
+    say("Layers (Table 1 of arXiv:1704.04861)", style="bold")
+    _layer_table(net).print()
+    say("\nResource per layer type (Table 2 of arXiv:1704.04861)", style="bold")
+    _share_table(net, is_papers=variant == Variant()).print()
+    if variant == Variant():
+        say(f"\n{TABLE_2_NOTE}")
+    pairs = _pair_table(net)
+    if pairs.rows:
+        say(
+            "\nSeparable pairs against the standard convolution (section 3.1: ratio = 1/N + 1/K²)",
+            style="bold",
+        )
+        pairs.print()
+
+
+def _layer_table(net: Architecture) -> Table:
+    table = Table(
+        [
+            "Name",
+            "Type / Stride",
+            "Filter Shape",
+            "Input Size",
+            "Output Size",
+            "Params",
+            "%",
+            "Mult-adds",
+            "%",
+        ],
+        left=range(5),
+    )
+    for layer in net.layers:
+        table.add(
+            layer.name,
+            f"{_TYPES[layer.kind]} / s{layer.stride}",
+            filter_shape(layer),
+            f"{layer.in_size} x {layer.in_size} x {layer.in_channels}",
+            f"{layer.out_size} x {layer.out_size} x {layer.out_channels}",
+            f"{layer.params:,}",
+            _percent(layer.params, net.params),
+            f"{layer.macs:,}",
+            _percent(layer.macs, net.macs),
+        )
+    table.add("total", "", "", "", "", f"{net.params:,}", "100.00", f"{net.macs:,}", "100.00", style="bold")
+    return table
+
+
+_TYPES = {"conv": "Conv", "conv_dw": "Conv dw", "conv_pw": "Conv", "avg_pool": "Avg Pool", "fc": "FC"}
+
+
+def filter_shape(layer: Layer) -> str:
+    """As in Table 1: `3 x 3 x 32 dw`, `1 x 1 x 32 x 64`, `Pool 7 x 7`, `1024 x 1000`."""
+    if layer.kind == "avg_pool":
+        return f"Pool {layer.kernel} x {layer.kernel}"
+    if layer.kind == "fc":
+        return f"{layer.in_channels} x {layer.out_channels}"
+    if layer.kind == "conv_dw":
+        return f"{layer.kernel} x {layer.kernel} x {layer.in_channels} dw"
+    return f"{layer.kernel} x {layer.kernel} x {layer.in_channels} x {layer.out_channels}"
+
+
+def shares(net: Architecture) -> dict[str, tuple[int, int, int]]:
+    """kind -> (mult-adds, parameters, weights) of all layers of that kind, for the kinds that have any."""
+    kinds = [kind for kind in KINDS if any(layer.kind == kind and layer.params for layer in net.layers)]
+    return {
+        kind: (
+            sum(layer.macs for layer in net.layers if layer.kind == kind),
+            sum(layer.params for layer in net.layers if layer.kind == kind),
+            sum(layer.weights for layer in net.layers if layer.kind == kind),
+        )
+        for kind in kinds
+    }
+
+
+def _share_table(net: Architecture, is_papers: bool) -> Table:
+    columns = ["Type", "Mult-adds", "%", "Parameters", "%", "Weights", "%"]
+    columns += ["paper: mult-adds %", "paper: parameters %"] if is_papers else []
+    table = Table(columns)
+    found = shares(net)
+    totals = [sum(row[place] for row in found.values()) for place in range(3)]
+    for kind, row in sorted(found.items(), key=lambda item: -item[1][0]):
+        cells = [KINDS[kind]]
+        for number, total in zip(row, totals, strict=True):
+            cells += [f"{number:,}", _percent(number, total)]
+        table.add(*cells, *(f"{share:.2f}" for share in PAPER_TABLE_2[kind] if is_papers))
+    return table
+
+
+def _pair_table(net: Architecture) -> Table:
+    table = Table(["Pair", "N", "K", "Pair's mult-adds", "Standard", "Ratio", "1/N + 1/K²"])
+    for first, second in zip(net.layers, net.layers[1:], strict=False):
+        if (first.kind, second.kind) == ("conv_dw", "conv_pw"):
+            channels = (first.in_channels, second.out_channels)
+            (full,) = standard("", channels, first.stride, first.in_size)
+            pair, n, k = first.macs + second.macs, second.out_channels, first.kernel
+            table.add(
+                first.name.removesuffix(".dw"),
+                str(n),
+                str(k),
+                f"{pair:,}",
+                f"{full.macs:,}",
+                f"{pair / full.macs:.5f}",
+                f"{1 / n + 1 / k**2:.5f}",
+            )
+    return table
+
+
+def _percent(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.2f}"

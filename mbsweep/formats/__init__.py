@@ -1,0 +1,1 @@
+"""Networks as files: ONNX, int8. Loads no torch."""

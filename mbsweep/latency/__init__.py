@@ -1,0 +1,1 @@
+"""Latencies of a configuration: rounds, intervals, drift, and prediction from blocks."""

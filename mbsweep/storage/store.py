@@ -1,0 +1,331 @@
+"""What a run keeps: one SQLite file. Nothing else in mbsweep knows its tables."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mbsweep.storage.database import explained, now_utc
+from mbsweep.storage.machine_tables import MACHINE_SCHEMA, MachineTables, check_whole
+from mbsweep.storage.training_tables import TRAINING_SCHEMA, TrainingTables, insert_accuracies
+
+SKIPPED = "skipped: "  # how the reason begins where this machine lacks what a configuration needs
+# Reasons that lie in the network, the runtime or the recipe: with the same weights, seeds and versions they
+# come again. A process that died, memory that was short, a busy machine may go another way.
+_SAME_AGAIN = re.compile(
+    r"(seed \d+: )?(ValueError|TypeError|NotImplementedError|CountMismatchError): |.*, also when begun anew"
+)
+
+_SCHEMA = """
+CREATE TABLE sweeps (id INTEGER PRIMARY KEY, used_utc TEXT NOT NULL, name TEXT NOT NULL, title TEXT NOT NULL,
+                     description TEXT NOT NULL, text TEXT NOT NULL, accuracy_source TEXT);
+CREATE TABLE sessions (id INTEGER PRIMARY KEY, started_utc TEXT NOT NULL, device TEXT NOT NULL,
+                       versions TEXT NOT NULL);
+-- position: place in the sweep file's order; NULL where a later file no longer names the variant
+-- checked: 1 once the built network had the counts of the closed form
+CREATE TABLE variants (id TEXT PRIMARY KEY, position INTEGER, family TEXT NOT NULL, block TEXT NOT NULL,
+                       stage_channels TEXT NOT NULL, num_classes INTEGER NOT NULL, divisor INTEGER NOT NULL,
+                       stem_stride INTEGER NOT NULL,
+                       width REAL NOT NULL, resolution INTEGER NOT NULL, depth INTEGER NOT NULL,
+                       params INTEGER NOT NULL, macs INTEGER NOT NULL, weight_bytes INTEGER NOT NULL,
+                       peak_activation_bytes INTEGER NOT NULL, checked INTEGER NOT NULL DEFAULT 0);
+-- settings: the whole latency configuration, JSON
+CREATE TABLE configs (id TEXT PRIMARY KEY, position INTEGER, settings TEXT NOT NULL);
+-- samples: the duration of every timed call in nanoseconds, little-endian 64-bit
+CREATE TABLE visits (config TEXT NOT NULL, variant TEXT NOT NULL, round INTEGER NOT NULL,
+                     session INTEGER NOT NULL, ended_utc TEXT NOT NULL, samples BLOB NOT NULL,
+                     PRIMARY KEY (config, variant, round));
+-- visits, and yardsticks' visits, that were measured again: they are kept, and enter no number
+CREATE TABLE old_visits (config TEXT NOT NULL, name TEXT NOT NULL, round INTEGER NOT NULL,
+                         session INTEGER NOT NULL, ended_utc TEXT NOT NULL, samples BLOB NOT NULL,
+                         set_aside_utc TEXT NOT NULL);
+CREATE TABLE files (config TEXT NOT NULL, variant TEXT NOT NULL, file_bytes INTEGER NOT NULL,
+                    PRIMARY KEY (config, variant)) WITHOUT ROWID;
+-- summary: statistics of the first so many visits, JSON; derived, kept because intervals take time
+CREATE TABLE summaries (config TEXT NOT NULL, variant TEXT NOT NULL, visits INTEGER NOT NULL,
+                        summary TEXT NOT NULL, PRIMARY KEY (config, variant)) WITHOUT ROWID;
+CREATE TABLE predictions (config TEXT NOT NULL, variant TEXT NOT NULL, latency_ns REAL NOT NULL,
+                          low_ns REAL NOT NULL, high_ns REAL NOT NULL,
+                          PRIMARY KEY (config, variant)) WITHOUT ROWID;
+-- report: how good a configuration's predictions are, JSON
+CREATE TABLE predictors (config TEXT PRIMARY KEY, session INTEGER NOT NULL, report TEXT NOT NULL);
+-- variant: '' where the whole configuration failed or was skipped
+CREATE TABLE failures (variant TEXT NOT NULL, config TEXT NOT NULL, reason TEXT NOT NULL,
+                       at_utc TEXT NOT NULL, PRIMARY KEY (variant, config));
+"""
+
+
+class VisitRow(NamedTuple):
+    """One visit as it is kept."""
+
+    config: str
+    variant: str
+    round: int
+    session: int
+    samples: bytes
+
+
+def fails_again(reason: str) -> bool:
+    """Whether what failed for this reason would fail again, however often it is tried."""
+    return _SAME_AGAIN.match(reason) is not None
+
+
+class Store(TrainingTables, MachineTables):
+    """An open run. Use `Store.write` or `Store.read`, as a context manager."""
+
+    schema = _SCHEMA + MACHINE_SCHEMA + TRAINING_SCHEMA
+
+    # What the sweep asks for
+
+    def last_sweep(self) -> dict[str, Any] | None:
+        """The sweep file of the last run into this folder; None before the first."""
+        rows = self._query(
+            "SELECT name, title, description, text, accuracy_source FROM sweeps ORDER BY id DESC LIMIT 1"
+        )
+        names = ("name", "title", "description", "text", "accuracy_source")
+        return dict(zip(names, rows[0], strict=True)) if rows else None
+
+    def origin(self) -> Path | None:
+        """The sweep's file, as a path from the run's folder; None where it is not known."""
+        if not self._query("SELECT 1 FROM sqlite_master WHERE name = 'origin'"):
+            return None
+        rows = self._query("SELECT path FROM origin")
+        return Path(os.fsdecode(rows[0][0])) if rows else None
+
+    def set_origin(self, path: str) -> None:
+        """Note the sweep's file, as a path from the run's folder."""
+        with self._transaction() as sql:
+            # Not in the schema of new files: runs of before go on without it.
+            sql.execute("CREATE TABLE IF NOT EXISTS origin (path BLOB NOT NULL)")
+            sql.execute("DELETE FROM origin")
+            sql.execute("INSERT INTO origin VALUES (?)", [os.fsencode(path)])
+
+    def set_sweep(
+        self,
+        sweep: Mapping[str, str],
+        variants: Iterable[tuple[Any, ...]],
+        accuracies: Iterable[tuple[Any, ...]],
+        configs: Iterable[tuple[Any, ...]],
+    ) -> tuple[int, int]:
+        """Make this the run's sweep, in one transaction. Returns how many variants are new, how many left.
+
+        Nothing that was measured is touched: what the new file does not name stays in the run.
+        """
+        with self._transaction() as sql:
+            before = sql.execute("SELECT count(*) FROM variants").fetchone()[0]
+            sql.execute("UPDATE variants SET position = NULL")
+            sql.execute("UPDATE configs SET position = NULL")
+            sql.executemany(
+                "INSERT INTO variants (position, id, family, block, stage_channels, num_classes, divisor, "
+                "stem_stride, width, resolution, depth, params, macs, weight_bytes, peak_activation_bytes) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+                "ON CONFLICT (id) DO UPDATE SET position = excluded.position",
+                variants,
+            )
+            insert_accuracies(sql, accuracies)
+            sql.executemany("INSERT OR REPLACE INTO configs VALUES (?, ?, ?)", configs)
+            sql.execute(
+                "INSERT INTO sweeps (used_utc, name, title, description, text, accuracy_source) "
+                "VALUES (:used_utc, :name, :title, :description, :text, :accuracy_source)",
+                {"used_utc": now_utc(), "accuracy_source": None, **sweep},
+            )
+            after = sql.execute("SELECT count(*) FROM variants").fetchone()[0]
+            left = sql.execute("SELECT count(*) FROM variants WHERE position IS NULL").fetchone()[0]
+        return after - before, left
+
+    # What was measured
+
+    def begin_session(self, device: dict[str, Any], versions: dict[str, str]) -> int:
+        """Note on what machine and with which packages the following is measured."""
+        with self._transaction() as sql:
+            cursor = sql.execute(
+                "INSERT INTO sessions (started_utc, device, versions) VALUES (?, ?, ?)",
+                (now_utc(), json.dumps(device), json.dumps(versions)),
+            )
+        return int(cursor.lastrowid or 0)
+
+    def sessions(self) -> list[dict[str, Any]]:
+        """Every session that measured something: id, started_utc, device, versions."""
+        rows = self._query(
+            "SELECT id, started_utc, device, versions FROM sessions "
+            "WHERE id IN (SELECT session FROM visits UNION SELECT session FROM predictors "
+            "UNION SELECT session FROM trainings) ORDER BY id"
+        )
+        names = ("id", "started_utc", "device", "versions")
+        with explained(self.folder, reading=True):
+            return [
+                dict(zip(names, (*row[:2], json.loads(row[2]), json.loads(row[3])), strict=True))
+                for row in rows
+            ]
+
+    def add_visit(self, config: str, variant: str, round_: int, session: int, samples: bytes) -> None:
+        """Keep the samples of one visit. They are on the disk when this returns."""
+        with self._transaction() as sql:
+            row = (config, variant, round_, session, now_utc(), samples)
+            sql.execute("INSERT INTO visits VALUES (?, ?, ?, ?, ?, ?)", row)
+
+    def set_aside(self, config: str, variants: Iterable[str]) -> None:
+        """Let the visits to some variants enter no number any more.
+
+        Nor those to the yardsticks of sessions of which no other visit is left.
+        """
+        gone = "config = :config AND session NOT IN (SELECT session FROM visits WHERE config = :config)"
+        with self._transaction() as sql:
+            for table, name, condition, rows in (
+                ("visits", "variant", "config = :config AND variant = :variant", variants),
+                ("yardsticks", "yardstick", gone, [None]),
+            ):
+                for variant in rows:
+                    values = {"config": config, "variant": variant, "now": now_utc()}
+                    sql.execute(
+                        f"INSERT INTO old_visits SELECT config, {name}, round, session, ended_utc, samples, "  # noqa: S608
+                        f":now FROM {table} WHERE {condition}",
+                        values,
+                    )
+                    sql.execute(f"DELETE FROM {table} WHERE {condition}", values)  # noqa: S608
+            sql.execute(
+                "DELETE FROM summaries WHERE config = :config "
+                "AND variant NOT IN (SELECT variant FROM visits WHERE config = :config)",
+                {"config": config},
+            )
+
+    def visit_counts(self) -> dict[str, dict[str, int]]:
+        """config -> variant -> visits done."""
+        counts: dict[str, dict[str, int]] = {}
+        for config, variant, visits in self._query(
+            "SELECT config, variant, count(*) FROM visits GROUP BY 1, 2"
+        ):
+            counts.setdefault(config, {})[variant] = visits
+        return counts
+
+    def size(self) -> tuple[int, int, int, int]:
+        """How many variants, latency configurations, visits, and trainings that ended the run has."""
+        variants, configs, visits, trainings = (
+            self._query(f"SELECT count(*) FROM {table}")[0][0]  # noqa: S608  (not from outside)
+            for table in ("variants", "configs", "visits", "trainings")
+        )
+        return variants, configs, visits, trainings
+
+    def visits(self, config: str | None = None, variant: str | None = None) -> Iterator[VisitRow]:
+        """Every visit (of one configuration, of one variant), by configuration, variant and round."""
+        asked = {"config": config, "variant": variant}
+        values = [name for name in asked.values() if name is not None]
+        conditions = [f"{column} = ?" for column, name in asked.items() if name is not None]
+        where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+        sql = f"SELECT config, variant, round, session, samples FROM visits {where} ORDER BY 1, 2, 3"  # noqa: S608
+        with explained(self.folder, reading=True):
+            for row in self._connection.execute(sql, values):
+                check_whole(row[4], f"{row[1]} in {row[0]}")
+                yield VisitRow(*row)
+
+    def trained(self) -> list[dict[str, Any]]:
+        """The variants with an accuracy that was trained at fp32: their fields, `top1_pct` and `dataset`.
+
+        Of one source: the last that a sweep of this run named.
+        """
+        with explained(self.folder, reading=True):
+            cursor = self._connection.execute(
+                "WITH known AS (SELECT variant, source, top1_pct, dataset FROM accuracies "
+                "WHERE kind = 'trained' AND precision = 'fp32' AND top1_pct IS NOT NULL) "
+                "SELECT variants.*, top1_pct, dataset FROM known JOIN variants ON variants.id = variant "
+                "WHERE source = (SELECT accuracy_source FROM sweeps WHERE accuracy_source IN "
+                "(SELECT source FROM known) ORDER BY id DESC LIMIT 1) "
+                "ORDER BY position IS NULL, position, variants.rowid"
+            )
+            names = [column[0] for column in cursor.description]
+            return [dict(zip(names, row, strict=True)) for row in cursor]
+
+    def set_file_bytes(self, config: str, variant: str, file_bytes: int) -> None:
+        """Note the size on disk of what the runtime loads."""
+        with self._transaction() as sql:
+            sql.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?)", (config, variant, file_bytes))
+
+    def set_summaries(self, config: str, rows: Iterable[tuple[str, int, dict[str, Any]]]) -> None:
+        """Keep the statistics of (variant, visits, summary) rows."""
+        with self._transaction() as sql:
+            sql.executemany(
+                "INSERT OR REPLACE INTO summaries VALUES (?, ?, ?, ?)",
+                ((config, variant, visits, json.dumps(summary)) for variant, visits, summary in rows),
+            )
+
+    def summaries(self) -> dict[tuple[str, str], tuple[int, dict[str, Any]]]:
+        """(config, variant) -> (visits that it is of, summary)."""
+        rows = self._query("SELECT config, variant, visits, summary FROM summaries")
+        with explained(self.folder, reading=True):
+            return {(row[0], row[1]): (row[2], json.loads(row[3])) for row in rows}
+
+    def set_predictions(
+        self,
+        config: str,
+        session: int,
+        report: dict[str, Any],
+        rows: Iterable[tuple[str, float, float, float]],
+    ) -> None:
+        """Replace a configuration's predictions (variant, latency_ns, low_ns, high_ns) and their report."""
+        with self._transaction() as sql:
+            sql.execute("DELETE FROM predictions WHERE config = ?", [config])
+            sql.execute(
+                "INSERT OR REPLACE INTO predictors VALUES (?, ?, ?)", (config, session, json.dumps(report))
+            )
+            sql.executemany(
+                "INSERT INTO predictions VALUES (?, ?, ?, ?, ?)", ((config, *row) for row in rows)
+            )
+
+    def predicted(self) -> list[tuple[str, str]]:
+        """The (config, variant) that have a prediction."""
+        return [(row[0], row[1]) for row in self._query("SELECT config, variant FROM predictions")]
+
+    def predictors(self) -> dict[str, tuple[int, dict[str, Any]]]:
+        """config -> (session, report) of every predicted configuration."""
+        rows = self._query("SELECT config, session, report FROM predictors")
+        with explained(self.folder, reading=True):
+            return {row[0]: (row[1], json.loads(row[2])) for row in rows}
+
+    def add_failure(self, variant: str, config: str, reason: str) -> None:
+        """Note that a variant failed in a configuration; variant "": all of them, or that it was skipped."""
+        with self._transaction() as sql:
+            sql.execute(
+                "INSERT OR REPLACE INTO failures VALUES (?, ?, ?, ?)", (variant, config, reason, now_utc())
+            )
+
+    def failures(self) -> dict[tuple[str, str], str]:
+        """(variant, config) -> reason; (`""`, config) where the whole configuration failed or was skipped."""
+        return {
+            (row[0], row[1]): row[2] for row in self._query("SELECT variant, config, reason FROM failures")
+        }
+
+    def forget_failures(self) -> None:
+        """Let what failed be tried again."""
+        with self._transaction() as sql:
+            sql.execute("DELETE FROM failures")
+
+    def forget_skip(self, config: str) -> None:
+        """The configuration is not skipped any more."""
+        with self._transaction() as sql:
+            sql.execute("DELETE FROM failures WHERE variant = '' AND config = ?", [config])
+
+    def checked(self) -> set[str]:
+        """Variants whose built network had the counts of the closed form."""
+        return {row[0] for row in self._query("SELECT id FROM variants WHERE checked")}
+
+    def set_checked(self, variant: str) -> None:
+        """Note that a variant's counts were confirmed."""
+        with self._transaction() as sql:
+            sql.execute("UPDATE variants SET checked = 1 WHERE id = ?", [variant])
+
+    def rows(self, table: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """Names and rows of a table; variants and configurations in the sweep's order."""
+        order = {
+            "variants": "position IS NULL, position, rowid",
+            "configs": "position IS NULL, position, id",
+            "accuracies": "variant",
+            "files": "variant",
+            "predictions": "variant",
+        }[table]
+        with explained(self.folder, reading=True):
+            cursor = self._connection.execute(f"SELECT * FROM {table} ORDER BY {order}")  # noqa: S608
+            return [column[0] for column in cursor.description], cursor.fetchall()

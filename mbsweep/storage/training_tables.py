@@ -1,0 +1,162 @@
+"""What a run keeps of trainings: each epoch, and what a trained network does on the test part."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mbsweep.storage.database import Database, explained, now_utc
+
+TRAINING_SCHEMA = """
+-- the fields of Accuracy, in their order
+CREATE TABLE accuracies (variant TEXT NOT NULL, precision TEXT NOT NULL, top1_pct REAL, top5_pct REAL,
+                         kind TEXT NOT NULL, source TEXT NOT NULL, dataset TEXT NOT NULL, low_pct REAL,
+                         high_pct REAL, sd_pct REAL, seeds TEXT NOT NULL, epochs REAL, note TEXT NOT NULL,
+                         reason TEXT NOT NULL, PRIMARY KEY (variant, source, precision)) WITHOUT ROWID;
+-- in the order in which they ended. attempt: above 0 after a stall, from another beginning
+CREATE TABLE epochs (id INTEGER PRIMARY KEY, source TEXT NOT NULL, variant TEXT NOT NULL,
+                     seed INTEGER NOT NULL, attempt INTEGER NOT NULL, epoch INTEGER NOT NULL,
+                     learning_rate REAL NOT NULL, train_loss REAL NOT NULL, train_top1_pct REAL NOT NULL,
+                     validation_loss REAL NOT NULL, validation_top1_pct REAL NOT NULL, seconds REAL NOT NULL,
+                     UNIQUE (source, variant, seed, attempt, epoch));
+-- state: "done", "stalled", "stopped"; correct: a bit for each of so many images of the test part
+CREATE TABLE trainings (source TEXT NOT NULL, variant TEXT NOT NULL, seed INTEGER NOT NULL,
+                        attempt INTEGER NOT NULL, session INTEGER NOT NULL, threads INTEGER NOT NULL,
+                        state TEXT NOT NULL, epochs INTEGER NOT NULL, top5_pct REAL, images INTEGER NOT NULL,
+                        correct BLOB NOT NULL, ended_utc TEXT NOT NULL,
+                        PRIMARY KEY (source, variant, seed)) WITHOUT ROWID;
+-- report: how far a supernet can be trusted, JSON
+CREATE TABLE supernets (source TEXT PRIMARY KEY, report TEXT NOT NULL) WITHOUT ROWID;
+-- sizes: images of each part, JSON; notes: what is to be known of them, such as files left out, JSON
+CREATE TABLE datasets (id TEXT PRIMARY KEY, sizes TEXT NOT NULL, notes TEXT NOT NULL) WITHOUT ROWID;
+"""
+
+
+class TrainingRow(NamedTuple):
+    """One training that came to its end."""
+
+    variant: str
+    seed: int
+    attempt: int
+    session: int
+    threads: int
+    state: str
+    epochs: int
+    top5_pct: float | None  # None: unknown
+    images: int
+    correct: bytes
+
+    @property
+    def key(self) -> tuple[str, int, int]:
+        """Variant, seed, attempt."""
+        return self[:3]
+
+    @property
+    def top5(self) -> float:
+        """Top-5 accuracy in percent; NaN where it is unknown."""
+        return float("nan") if self.top5_pct is None else self.top5_pct
+
+    @property
+    def hits(self) -> NDArray[np.bool_]:
+        """(images,): which images of the test part it got right; none where it was not tested."""
+        return np.unpackbits(np.frombuffer(self.correct, np.uint8), count=self.images).astype(bool)
+
+
+class EpochRow(NamedTuple):
+    """One epoch of a training."""
+
+    variant: str
+    seed: int
+    attempt: int
+    epoch: int
+    learning_rate: float
+    train_loss: float
+    train_top1_pct: float
+    validation_loss: float
+    validation_top1_pct: float
+    seconds: float
+
+    @property
+    def key(self) -> tuple[str, int, int, int]:
+        """Variant, seed, attempt, epoch."""
+        return self[:4]
+
+
+class TrainingTables(Database):
+    """The part of a run's store that trainings write."""
+
+    def set_accuracies(self, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Keep accuracies: variant, precision and the fields of Accuracy. Others of the same source stay."""
+        with self._transaction() as sql:
+            insert_accuracies(sql, rows)
+
+    def set_dataset(self, id_: str, sizes: Mapping[str, int], notes: Sequence[str]) -> None:
+        """Keep how many images each part of a data set has, and what is to be known of them."""
+        with self._transaction() as sql:
+            row = (id_, json.dumps(sizes), json.dumps(notes))
+            sql.execute("INSERT OR REPLACE INTO datasets VALUES (?, ?, ?)", row)
+
+    def datasets(self) -> dict[str, tuple[dict[str, int], list[str]]]:
+        """Data set -> images of each part, and what is to be known of them."""
+        rows = self._query("SELECT id, sizes, notes FROM datasets")
+        with explained(self.folder, reading=True):
+            return {id_: (json.loads(sizes), json.loads(notes)) for id_, sizes, notes in rows}
+
+    def add_epoch(self, source: str, row: EpochRow) -> None:
+        """Keep what an epoch gave; a second time it changes nothing."""
+        with self._transaction() as sql:
+            sql.execute(
+                "INSERT INTO epochs (source, variant, seed, attempt, epoch, learning_rate, train_loss, "
+                "train_top1_pct, validation_loss, validation_top1_pct, seconds) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                (source, *row),
+            )
+
+    def epochs(self, source: str) -> list[EpochRow]:
+        """Every epoch of a source, in the order in which they ended."""
+        names = ", ".join(EpochRow._fields)
+        rows = self._query(f"SELECT {names} FROM epochs WHERE source = ? ORDER BY id", [source])  # noqa: S608
+        return [EpochRow(*row) for row in rows]
+
+    def add_training(self, source: str, row: TrainingRow) -> None:
+        """Keep the outcome of a training."""
+        with self._transaction() as sql:
+            values = (source, *row, now_utc())
+            sql.execute(
+                "INSERT OR REPLACE INTO trainings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values
+            )
+
+    def trainings(self, source: str) -> list[TrainingRow]:
+        """Every training of a source that came to its end."""
+        names = ", ".join(TrainingRow._fields)
+        rows = self._query(
+            f"SELECT {names} FROM trainings WHERE source = ? ORDER BY variant, seed",  # noqa: S608
+            [source],
+        )
+        return [TrainingRow(*row) for row in rows]
+
+    def set_supernet(self, source: str, report: str) -> None:
+        """Keep how far a supernet can be trusted, as JSON."""
+        with self._transaction() as sql:
+            sql.execute("INSERT OR REPLACE INTO supernets VALUES (?, ?)", (source, report))
+
+    def supernet(self, source: str) -> str | None:
+        """What was kept of a supernet; None where it has not come to its end."""
+        rows = self._query("SELECT report FROM supernets WHERE source = ?", [source])
+        return str(rows[0][0]) if rows else None
+
+    def supernets(self) -> dict[str, str]:
+        """Source -> what was kept of each supernet that has come to its end."""
+        return dict(self._query("SELECT source, report FROM supernets"))
+
+
+def insert_accuracies(sql: sqlite3.Connection, rows: Iterable[tuple[Any, ...]]) -> None:
+    """Within a transaction: see `TrainingTables.set_accuracies`."""
+    sql.executemany(
+        "INSERT OR REPLACE INTO accuracies VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows
+    )

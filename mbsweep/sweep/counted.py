@@ -1,0 +1,45 @@
+"""Sweep -> its variants, counted: after limits, and those that a sample draws."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+
+import numpy as np
+
+from mbsweep.space.counting import Grid, SpaceCounts, count_all
+from mbsweep.sweep.sweep import Axes, Sweep
+
+
+def count_space(sweep: Sweep) -> SpaceCounts:
+    """Every variant that a sweep asks for, with its counts, in the sweep's order and without repeats.
+
+    The explicit `variants` come first, then the space; `limits` hold for both, `sample` draws from the space.
+    Raises MbsweepError where the limits leave nothing, and where only the images tell `num_classes`.
+    """
+    if sweep.lacks_classes:
+        raise sweep.problem(
+            ("accuracy", "dataset"),
+            "says how many classes there are only once it is looked at: say `num_classes` to count without",
+        )
+    whole = count_all(sweep.explicit, (grid for axes in sweep.space for grid in _grids(axes)))
+    within = np.ones(len(whole), dtype=bool)
+    for name, limit in (("params", sweep.limits.params), ("macs", sweep.limits.macs)):
+        if limit is not None:
+            values = getattr(whole, name)
+            within &= (values >= limit.min) & (values <= limit.max)
+    if not within.any():
+        raise sweep.problem(
+            ("limits",),
+            f"leaves none of the {len(whole)} variants; their params run from {whole.params.min()} to "
+            f"{whole.params.max()}, their macs from {whole.macs.min()} to {whole.macs.max()}",
+        )
+    kept = np.flatnonzero(within)
+    explicit = kept[kept < len(set(sweep.explicit))]
+    return whole.select(np.concatenate([explicit, sweep.draw(kept[len(explicit) :])]))
+
+
+def _grids(axes: Axes) -> Iterator[Grid]:
+    fixed = (axes.family, axes.block, axes.stage_channels, axes.num_classes, axes.divisor, axes.stem_stride)
+    for body in product(*fixed):
+        yield body, axes.width, axes.resolution, axes.depth

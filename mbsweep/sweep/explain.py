@@ -1,0 +1,94 @@
+"""Validation errors of a sweep file in words that say where, what was given and what is allowed."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+from pydantic import BaseModel
+from pydantic_core import ErrorDetails
+
+from mbsweep.accuracy.settings import ACCURACY_CONFIGS, DATASET_CONFIGS
+from mbsweep.base.errors import MbsweepError
+from mbsweep.base.rules import did_you_mean, shown
+from mbsweep.base.strict import CHOSEN
+from mbsweep.sweep.document import Document, Keys
+
+
+class ItemError(ValueError):
+    """A refused item of an axis, with its place."""
+
+    def __init__(self, place: int, value: object, message: str) -> None:
+        super().__init__(message)
+        self.place, self.value = place, value
+
+
+def explain(error: ErrorDetails, doc: Document, model: type[BaseModel]) -> MbsweepError:
+    """Pydantic's error in our words: where, what was given, what is allowed. `model` is the whole file's."""
+    place: Keys = error["loc"]
+    keys = tuple(key for key in place if not str(key).startswith(CHOSEN))
+    if keys[:1] == ("space",) and isinstance(doc.data["space"], dict):
+        keys = ("space", *keys[2:])  # a single mapping was put into a list of one
+    given = error["input"]
+    cause = error.get("ctx", {}).get("error")
+    if error["type"] == "extra_forbidden":
+        allowed = _keys_at(model, place[:-1])
+        hint = did_you_mean(keys[-1], allowed)
+        return doc.problem(keys, f"is an unknown key; allowed here: {', '.join(allowed)}{hint}")
+    if error["type"] == "missing":
+        return doc.problem(keys[:-1], f"lacks the key {keys[-1]!r}")
+    if error["type"] == "union_tag_invalid":
+        return _no_such_mapping(given, keys, doc)
+    if isinstance(cause, ItemError):
+        keys, given = (*keys, cause.place), cause.value
+    if isinstance(cause, ValueError):
+        return doc.problem(keys, f"is {shown(given)}; {cause}")
+    if error["type"] in ("model_type", "model_attributes_type", "dict_type"):
+        allowed = _keys_at(model, place)
+        return doc.problem(
+            keys, f"is {shown(given)}; expected a mapping with keys out of {', '.join(allowed)}"
+        )
+    if keys == ("space",):
+        return doc.problem(
+            keys, f"is {shown(given)}; expected a mapping such as {{width: [0.5, 1.0]}}, or a list of them"
+        )
+    if error["type"] in ("tuple_type", "list_type"):
+        return doc.problem(keys, f"is {shown(given)}; expected a list")
+    return doc.problem(keys, f"is {shown(given)}; {error['msg']}")
+
+
+# where one of several mappings may stand -> the key that says which it is, and the mappings
+_SEVERAL = {"accuracy": ("source", ACCURACY_CONFIGS), "dataset": ("name", DATASET_CONFIGS)}
+
+
+def _no_such_mapping(given: Any, keys: Keys, doc: Document) -> MbsweepError:
+    """One of several mappings is expected, and the key that says which does not name one of them."""
+    key, models = _SEVERAL[str(keys[-1])]
+    names = ", ".join(models)
+    if not isinstance(given, dict):
+        return doc.problem(
+            keys, f"is {shown(given)}; expected a mapping such as {{{key}: {next(iter(models))}}}"
+        )
+    if key not in given:
+        return doc.problem(keys, f"lacks the key {key!r}: one of {names}")
+    hint = did_you_mean(given[key], models)
+    return doc.problem((*keys, key), f"is {shown(given[key])}; expected one of {names}{hint}")
+
+
+def _keys_at(model: type[BaseModel], place: Keys) -> list[str]:
+    """The keys allowed in the mapping at a place of a sweep file."""
+    for key in place:
+        if str(key).startswith(CHOSEN):
+            model = _MAPPINGS[str(key)[len(CHOSEN) :]]
+        elif isinstance(key, str) and key in model.model_fields:
+            model = _model_in(model.model_fields[key].annotation) or model
+    return list(model.model_fields)
+
+
+_MAPPINGS = DATASET_CONFIGS | ACCURACY_CONFIGS
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The model inside `Model`, `Model | None` or `tuple[Model, ...]`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((model for inner in get_args(annotation) if (model := _model_in(inner))), None)

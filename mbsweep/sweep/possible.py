@@ -1,0 +1,74 @@
+"""What a sweep's variants allow on no machine: known from their shapes and number. Loads no torch."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mbsweep.accuracy.settings import SupernetAccuracy
+from mbsweep.base.errors import MbsweepError
+from mbsweep.latency.predictor import MIN_FITTED, MIN_HELD_OUT, shared_out
+from mbsweep.profiler.config import LatencyConfig
+from mbsweep.space.architecture import architecture
+from mbsweep.space.blocks import Layer
+from mbsweep.space.counting import SpaceCounts
+from mbsweep.space.variant import Variant, largest_of
+from mbsweep.sweep.sweep import Sweep
+
+MAX_MEASURED = 10_000  # networks of one configuration are held in memory together
+
+
+def check_space(sweep: Sweep, space: SpaceCounts) -> None:
+    """MbsweepError where what a sweep asks for cannot be had of its variants."""
+    if isinstance(sweep.accuracy, SupernetAccuracy):
+        try:
+            largest_of(space.variants())
+        except MbsweepError as error:
+            raise sweep.problem(("accuracy", "source"), f"is supernet: {error}") from None
+    for place, config in enumerate(sweep.latency):
+        if config.kind == "measured" and len(space) > MAX_MEASURED:
+            raise sweep.problem(
+                ("latency",),
+                f"would measure {len(space)} variants; at most {MAX_MEASURED}: narrow it by limits or "
+                "sample, or predict them with `kind: predicted`",
+            )
+        fitted, held_out = shared_out(config.networks, len(space))
+        if config.kind == "predicted" and (fitted < MIN_FITTED or held_out < MIN_HELD_OUT):
+            raise sweep.problem(
+                ("latency", place, "kind"),
+                f"is 'predicted', and the sweep has {len(space)} variants; a prediction is learnt from at "
+                f"least {MIN_FITTED + MIN_HELD_OUT} that are measured: leave `kind` out to measure all",
+            )
+        if config.mode == "forward_backward":
+            _check_steps(sweep, place, config, space)
+
+
+def _check_steps(sweep: Sweep, place: int, config: LatencyConfig, space: SpaceCounts) -> None:
+    # Neither the width nor the depth changes a size.
+    pairs = np.stack([space.body, space.resolution], axis=1)
+    _, first, which = np.unique(pairs, axis=0, return_index=True, return_inverse=True)
+    lonely = [lonely_layer(space.variant(index), config.batch) for index in first.tolist()]
+    failing = np.array([layer is not None for layer in lonely])[which.reshape(-1)]
+    if failing.any():
+        example = space.variant(int(failing.argmax()))
+        layer = lonely_layer(example, config.batch)
+        assert layer is not None  # noqa: S101
+        others = f" and {failing.sum() - 1:,} more" if failing.sum() > 1 else ""
+        raise sweep.problem(
+            ("latency", place, "mode"),
+            f"is 'forward_backward' with batch 1; {no_step(layer)} in {example.id}{others}; "
+            "say `batch: 2`, or build variants of higher resolutions only",
+        )
+
+
+def lonely_layer(variant: Variant, batch: int) -> Layer | None:
+    """The first layer of which a batch gives one value per channel: no deviation to be normalised by.
+
+    A training step needs two: it fails there.
+    """
+    layers = architecture(variant).layers
+    return next((layer for layer in layers if layer.is_normalised and batch * layer.out_size**2 == 1), None)
+
+
+def no_step(layer: Layer) -> str:
+    """Why a network has no training step with one image."""
+    return f"batch normalisation needs more than one value per channel, and {layer.name} gives one"

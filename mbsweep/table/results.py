@@ -1,0 +1,240 @@
+"""Runs, opened for reading: their tables, fronts, and the published latencies beside them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence, Set
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import pandas as pd
+
+from mbsweep.base.errors import MbsweepError
+from mbsweep.base.files import as_text, expanded
+from mbsweep.base.rules import did_you_mean, shown
+from mbsweep.space.variant import Variant
+from mbsweep.statistics.pareto import front
+from mbsweep.statistics.summary import NS_PER_MS
+from mbsweep.storage.database import EmptyRunError
+from mbsweep.storage.folder import FILE_NAME, holds_run
+from mbsweep.storage.store import SKIPPED, Store
+from mbsweep.table.chances import front_chances
+from mbsweep.table.columns import COLUMNS, COMPARABLE, NUMBERS
+from mbsweep.table.tabulate import Undrifted, tabulate, tabulate_curves
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+# What is known of a variant, whatever its latencies.
+_NETWORK = list(COLUMNS)[list(COLUMNS).index("variant") : list(COLUMNS).index("latency_ms")]
+_ACCURACY = list(COLUMNS)[list(COLUMNS).index("top1_pct") : list(COLUMNS).index("on_front")]
+
+PublishedRows = Callable[[Sequence[Variant]], list[dict[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One folder of results."""
+
+    path: Path
+
+    def table(self) -> pd.DataFrame:
+        """One row per variant and latency configuration; columns as in COLUMNS. NaN means unknown."""
+        with Store.read(self.path) as store:
+            table = tabulate(store)
+            table["run"] = self.name
+            table["on_front"] = fronts(table)
+            table["front_pct"] = front_chances(table, Undrifted(store).resample)
+        return table
+
+    @property
+    def name(self) -> str:
+        """The folder's name, as text."""
+        return as_text(self.path.resolve().name)
+
+    def figure(self, value: str, cost: str, config: str | None = None) -> go.Figure:
+        """Two columns of numbers against each other as the report draws them: the cost along, the value up.
+
+        config: the latency configuration to draw alone. The published latencies of other devices, which are
+        on a report's page, too, are not part of a run. Raises MbsweepError for a column that is not of
+        numbers, for a configuration that the run has not, and where no row knows both numbers.
+        """
+        from mbsweep.reporter.figures import scatter
+
+        for name, column in (("value", value), ("cost", cost)):
+            if column not in NUMBERS:
+                hint = did_you_mean(column, NUMBERS)
+                raise MbsweepError(f"{name} is {shown(column)}; expected one of {', '.join(NUMBERS)}{hint}")
+        table = self.table()
+        if config is not None:
+            configs = list(table["config"].dropna().unique())
+            if config not in configs:
+                names = f"{', '.join(configs) or 'no latency configuration'}{did_you_mean(config, configs)}"
+                raise MbsweepError(f"config is {shown(config)}; {self.path} has {names}")
+            table = table[table["config"] == config]
+        figure = scatter(table, x=cost, y=value)
+        if figure is None:
+            raise MbsweepError(f"{self.path}: no row knows both {value} and {cost}")
+        return figure
+
+    def about(self) -> dict[str, Any]:
+        """The sweep (name, title, description, text, accuracy_source), the sessions that measured or trained,
+        and the data sets: id -> (images of each part, what is to be known of them).
+        """
+        with Store.read(self.path) as store:
+            sweep = store.last_sweep() or {}
+            return sweep | {"sessions": store.sessions(), "datasets": store.datasets()}
+
+    def settings(self) -> dict[str, dict[str, Any]]:
+        """Latency configuration -> all its settings, as in a sweep file."""
+        with Store.read(self.path) as store:
+            names, rows = store.rows("configs")
+        found = (dict(zip(names, row, strict=True)) for row in rows)
+        return {row["id"]: json.loads(row["settings"]) for row in found}
+
+    def remarks(self) -> dict[str, list[str]]:
+        """Latency configuration -> what a reader of all its latencies must know, of the machine's state."""
+        with Store.read(self.path) as store:
+            return store.remarks()
+
+    def spreads(self, wanted: Set[tuple[str, str]]) -> dict[tuple[str, str], list[tuple[float, ...]]]:
+        """(configuration, variant) -> the fastest, median and slowest call of each visit in ms, as timed."""
+        found: dict[tuple[str, str], list[tuple[float, ...]]] = {key: [] for key in wanted}
+        with Store.read(self.path) as store:
+            for visit in store.visits():
+                if (key := (visit.config, visit.variant)) in found:
+                    calls = np.frombuffer(visit.samples, dtype="<i8") / NS_PER_MS
+                    found[key].append((calls.min(), float(np.median(calls)), calls.max()))
+        return found
+
+    def curves(self) -> pd.DataFrame:
+        """One row per epoch of the trainings behind the run's accuracies; none where nothing was trained.
+
+        variant, width, resolution, seed, attempt (above 0 after a stall, from another beginning), epoch,
+        train_top1_pct, validation_top1_pct, train_loss, validation_loss, and state, how the attempt ended:
+        "done", "stalled", "stopped" (by halving), "begun anew", or "" where it has not come to its end.
+        """
+        with Store.read(self.path) as store:
+            return tabulate_curves(store)
+
+    def is_in(self, file: Path) -> bool:
+        """Whether a file is that in which the run is kept."""
+        return os.path.exists(file) and file.samefile(self.path / FILE_NAME)
+
+    def size(self) -> str:
+        """How much the run holds, in words."""
+        with Store.read(self.path) as store:
+            variants, configs, visits, trainings = store.size()
+        trained = f", {trainings:,} networks trained or tested" if trainings else ""
+        return f"{variants:,} variants, {configs} latency configurations, {visits:,} visits{trained}"
+
+    def failures(self) -> dict[tuple[str, str], str]:
+        """(variant, configuration) -> why it failed; the variant is "" where all are concerned."""
+        with Store.read(self.path) as store:
+            found = store.failures()
+        return {key: reason for key, reason in found.items() if not reason.startswith(SKIPPED)}
+
+    def skipped(self) -> dict[str, str]:
+        """Configuration -> what this machine lacks for it."""
+        with Store.read(self.path) as store:
+            found = store.failures()
+        return {config: reason for (_, config), reason in found.items() if reason.startswith(SKIPPED)}
+
+
+def open_run(path: str | Path) -> Run:
+    """The run in a folder. Raises MbsweepError where there is none, or it cannot be read."""
+    folder = expanded(path)
+    with Store.read(folder) as store:
+        if store.last_sweep() is None:
+            raise EmptyRunError(folder)
+        return Run(folder)
+
+
+def find_runs(folder: Path) -> tuple[list[Run], list[Path], list[str]]:
+    """The runs in a folder, by name; the folders of those that were stopped before they began; and a line for
+    each that is old, damaged or otherwise not to be read.
+
+    Raises MbsweepError where there is no run that can be read.
+    """
+    runs, empty, faults = [], [], []
+    for path in _entries(folder):
+        try:
+            if holds_run(path):
+                runs.append(open_run(path))
+        except EmptyRunError:
+            empty.append(path)
+        except MbsweepError as error:
+            faults.append(str(error))
+    if not runs:
+        raise MbsweepError(
+            f"no run under {folder}/{f' can be read: {faults[0]}' if faults else ''}; make one with "
+            "`mbsweep run SWEEP`, or name a run's folder"
+        )
+    return runs, empty, faults
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise MbsweepError(f"{folder}: cannot be read: {error.strerror}; name a run's folder") from None
+
+
+def combine(runs: Sequence[Run]) -> pd.DataFrame:
+    """The tables of several runs as one, below one another; fronts stay those of each run.
+
+    A run is called after its folder; where several folders have the same name, by its path. Raises
+    MbsweepError where a run is named twice.
+    """
+    places = [run.path.resolve() for run in runs]
+    for number, run in enumerate(runs):
+        if places[number] in places[:number]:
+            raise MbsweepError(f"{run.path} is named twice; name each run once")
+    names = [run.name for run in runs]
+    tables = [run.table() for run in runs]
+    for run, table in zip(runs, tables, strict=True):
+        if names.count(run.name) > 1:
+            table["run"] = as_text(str(run.path))
+    return (
+        tables[0]
+        if len(tables) == 1
+        else pd.concat([table.astype(object) for table in tables], ignore_index=True).infer_objects()
+    )
+
+
+def published_latencies(table: pd.DataFrame, published: PublishedRows) -> pd.DataFrame:
+    """Rows for the published latencies of a table's variants, each once; columns as in COLUMNS.
+
+    published: gives them, as `mbsweep.accuracy.published.latency_rows` does. Their accuracy is what the table
+    has for the variant at the same precision. They are of no run and no configuration, and have fronts of
+    their own.
+    """
+    networks = table[_NETWORK].drop_duplicates("variant")
+    records = cast("list[dict[str, Any]]", networks.to_dict("records"))
+    rows = pd.DataFrame(published([Variant.of_row(record) for record in records]))
+    if rows.empty:
+        return pd.DataFrame(columns=list(COLUMNS))
+    accuracies = table[["variant", "precision", *_ACCURACY]].fillna({"precision": "fp32"})  # only counted
+    accuracies = accuracies.sort_values("top1_pct", key=pd.isna, kind="stable")  # of several runs, who knows
+    accuracies = accuracies.drop_duplicates(["variant", "precision"])
+    rows = rows.merge(networks, on="variant").merge(accuracies, how="left", on=["variant", "precision"])
+    rows = rows.reindex(columns=list(COLUMNS))
+    rows["on_front"] = fronts(rows)
+    return rows
+
+
+def fronts(table: pd.DataFrame) -> pd.Series[bool]:
+    """Mask of the rows on the front of top-1 against latency, each among the rows it can be compared with.
+
+    Where no row has a latency, the cost is mult-adds.
+    """
+    cost = "latency_ms" if table["latency_ms"].notna().any() else "macs"
+    mask = pd.Series(False, index=table.index)
+    for _, rows in table.groupby(COMPARABLE, dropna=False):
+        mask[rows.index] = front(rows[cost], rows["top1_pct"])
+    return mask

@@ -1,0 +1,240 @@
+"""A run's store -> its table."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mbsweep.statistics.drift import Drift
+from mbsweep.statistics.summary import (
+    BUDGET_SPENT,
+    NS_PER_MS,
+    Visits,
+    fastest_ms,
+    noise_words,
+    resampled_headlines,
+    summarize,
+)
+from mbsweep.storage.database import explained
+from mbsweep.storage.store import Store, VisitRow
+from mbsweep.storage.training_tables import EpochRow, TrainingRow
+from mbsweep.table.columns import COLUMNS
+
+
+def tabulate(store: Store) -> pd.DataFrame:
+    """One row per variant and latency configuration, in the sweep's order; without run and fronts."""
+    variants = _frame(store, "variants").rename(columns={"id": "variant"})
+    latencies = _latencies(store)
+    configs = _configs(store)
+    # A configuration that the sweep no longer names stays in the table as far as it was measured.
+    configs = configs[configs["position"].notna() | configs["config"].isin(latencies["config"])]
+    if configs.empty:
+        table = variants.assign(config=None, rounds=0, precision="fp32")
+    else:
+        table = configs.merge(variants, how="cross", suffixes=("", "_of_variant"))
+    table = table.merge(latencies, how="left", on=["config", "variant"])
+    table = table.merge(_frame(store, "files"), how="left", on=["config", "variant"])
+    source = (store.last_sweep() or {}).get("accuracy_source")
+    accuracies = _frame(store, "accuracies").rename(columns=_ACCURACY_COLUMNS)
+    accuracies = accuracies[accuracies["top1_source"] == source]
+    words = ["top1_seeds", "top1_note", "top1_reason"]  # empty where there is nothing to say
+    accuracies[words] = accuracies[words].astype(object).replace("", None)
+    table = table.merge(accuracies, how="left", on=["variant", "precision"])
+    table["is_asked"] = table.filter(like="position").notna().all(axis=1)
+    table["error"] = _errors(table, store.failures())
+    if configs.empty:
+        table["precision"] = None
+    table = table.reindex(columns=list(COLUMNS))
+    accuracies_pct = [name for name in _ACCURACY_COLUMNS.values() if name.endswith("_pct")]
+    numbers = ["top1_pct", "top5_pct", *accuracies_pct, "top1_epochs"]
+    return table.astype(dict.fromkeys(numbers, float))  # also where none is known
+
+
+# columns of the accuracies' table -> those of the table
+_ACCURACY_COLUMNS = {
+    name: f"top1_{name}"
+    for name in ("low_pct", "high_pct", "sd_pct", "seeds", "epochs", "kind", "source", "note", "reason")
+}
+
+
+def _frame(store: Store, name: str) -> pd.DataFrame:
+    columns, rows = store.rows(name)
+    return pd.DataFrame(rows, columns=columns)
+
+
+# Fields of a latency configuration that the table needs.
+_SETTINGS = [
+    "backend",
+    "precision",
+    "mode",
+    "threads",
+    "batch",
+    "memory_format",
+    "kind",
+    "rounds",
+    "target_pct",
+]
+
+
+def _configs(store: Store) -> pd.DataFrame:
+    frame = _frame(store, "configs").rename(columns={"id": "config"})
+    with explained(store.folder, reading=True):
+        settings = pd.DataFrame([json.loads(text) for text in frame["settings"]], columns=_SETTINGS)
+    return pd.concat([frame.drop(columns="settings"), settings], axis=1)
+
+
+def _latencies(store: Store) -> pd.DataFrame:
+    """One row per configuration and variant that has a latency."""
+    devices = {session["id"]: session["device"] for session in store.sessions()}
+    rows = [*_measured(store), *_predicted(store)]
+    for row in rows:
+        device = devices.get(row["session"], {})
+        row |= {"device": device.get("description"), "device_id": device.get("id")}
+    names = ["config", "variant", "device", "device_id", "width_pct", "settled_pct"]
+    names += [name for name in COLUMNS if name.startswith("latency_")]
+    return pd.DataFrame(rows, columns=names)
+
+
+CURVE = (
+    *("variant", "width", "resolution", "seed", "attempt", "epoch", "train_top1_pct", "validation_top1_pct"),
+    *("train_loss", "validation_loss", "state"),
+)
+
+
+def tabulate_curves(store: Store) -> pd.DataFrame:
+    """One row per epoch of the trainings of the sweep's accuracy source, columns as in CURVE."""
+    source = (store.last_sweep() or {}).get("accuracy_source") or ""
+    rows = pd.DataFrame(store.epochs(source), columns=EpochRow._fields)
+    networks = _frame(store, "variants").rename(columns={"id": "variant"})[["variant", "width", "resolution"]]
+    ended = pd.DataFrame(store.trainings(source), columns=TrainingRow._fields)[["variant", "seed", "state"]]
+    # Without those of networks that are no variants: what is not asked for any more, and a supernet's largest
+    # where limits leave it out.
+    rows = rows.merge(networks, on="variant").merge(ended, how="left", on=["variant", "seed"])
+    last = rows.groupby(["variant", "seed"])["attempt"].transform("max")
+    rows["state"] = rows["state"].astype(object).fillna("").where(rows["attempt"] == last, "begun anew")
+    return rows.reindex(columns=list(CURVE))
+
+
+class Undrifted:
+    """Visits of a run, each beside the machine's drift at that moment."""
+
+    def __init__(self, store: Store) -> None:
+        variants = _frame(store, "variants")
+        self._sizes = dict(
+            zip(variants["id"], zip(variants["params"], variants["macs"], strict=True), strict=True)
+        )
+        self._drifts, self._store = store.drifts(), store
+
+    def of(self, visits: Sequence[VisitRow]) -> tuple[Visits, NDArray[np.float64], float]:
+        """The samples of a variant's visits in a configuration, the drift at each, and the drift's error."""
+        drift, size = self._drifts.get(visits[0].config, Drift({}, {})), self._sizes[visits[0].variant]
+        samples = [np.frombuffer(visit.samples, dtype="<i8") for visit in visits]
+        at = drift.at(size, [(visit.session, visit.round) for visit in visits])
+        return samples, at, drift.error(size)
+
+    def resample(self, config: str, variant: str) -> NDArray[np.float64]:
+        """(RESAMPLES,): what the headline of a variant in a configuration might have been, in ms."""
+        samples, drift, error = self.of(list(self._store.visits(config, variant)))
+        return resampled_headlines(fastest_ms(samples, drift), error)
+
+
+def _measured(store: Store) -> Iterator[dict[str, Any]]:
+    undrifted, configs = Undrifted(store), _configs(store)
+    asked = dict(
+        zip(configs["config"], zip(configs["rounds"], configs["target_pct"], strict=True), strict=True)
+    )
+    kept, remarks = store.summaries(), store.remarks()
+    for (config, variant), group in groupby(store.visits(), key=lambda visit: visit[:2]):
+        visits = list(group)
+        count, found = kept.get((config, variant), (0, {}))
+        if count != len(visits):  # the run was stopped, or goes on right now
+            found = summarize(*undrifted.of(visits))
+        row = {
+            "config": config,
+            "variant": variant,
+            "latency_kind": "measured",
+            "session": visits[-1].session,
+        }
+        rounds, target_pct = asked[config]
+        words = note(found, len(visits), rounds, target_pct, remarks.get(config, ()))
+        row |= found | {"latency_visits": len(visits), "latency_note": words}
+        yield row
+
+
+def note(
+    found: Mapping[str, float], visits: int, rounds: int, target_pct: float, remarks: Sequence[str] = ()
+) -> str | None:
+    """What a reader must know of a measured latency; None where it is as it should be.
+
+    remarks: what holds for all latencies of its configuration.
+    """
+    notes = []
+    is_settled = found.get("settled_pct", math.nan) <= target_pct
+    if (is_settled or visits >= rounds) and not found["width_pct"] <= target_pct:
+        wide = "unknown" if math.isnan(found["width_pct"]) else f"{found['width_pct']:.1f} % wide"
+        why = "later rounds made the drift less sure" if is_settled else BUDGET_SPENT
+        notes.append(f"95 % interval {wide}, {target_pct:g} % asked: {why}")
+    if noise := noise_words(found["latency_iqr_pct"]):
+        notes.append(noise)
+    return "; ".join([*notes, *remarks]) or None
+
+
+def _predicted(store: Store) -> Iterator[dict[str, Any]]:
+    predictors, remarks = store.predictors(), store.remarks()
+    for row in store.rows("predictions")[1]:
+        config, variant, latency_ns, low_ns, high_ns = row
+        session, report = predictors[config]
+        yield {
+            "config": config,
+            "variant": variant,
+            "session": session,
+            "latency_kind": "predicted",
+            "latency_ms": latency_ns / NS_PER_MS,
+            "latency_low_ms": low_ns / NS_PER_MS,
+            "latency_high_ms": high_ns / NS_PER_MS,
+            "latency_note": "; ".join([report["summary"], *remarks.get(config, ())]),
+        }
+
+
+def _errors(table: pd.DataFrame, failures: dict[tuple[str, str], str]) -> list[str | None]:
+    """Why a row has no latency, or less than was asked for; None where nothing is wrong."""
+    if "kind" not in table:
+        return [None] * len(table)
+    names = ["variant", "config", "kind", "rounds", "target_pct", "is_asked"]
+    names += ["latency_ms", "latency_visits", "width_pct", "settled_pct"]
+    return [_error(failures, *row) for row in table[names].itertuples(index=False)]
+
+
+def _error(
+    failures: dict[tuple[str, str], str],
+    variant: str,
+    config: str,
+    kind: str,
+    rounds: int,
+    target_pct: float,
+    is_asked: bool,
+    latency_ms: float,
+    latency_visits: float,
+    width_pct: float,
+    settled_pct: float,
+) -> str | None:
+    if reason := failures.get((variant, config)):
+        return reason
+    if math.isnan(latency_ms) and (skipped := failures.get(("", config))):
+        return skipped
+    if kind == "predicted":
+        return "not predicted yet; run the sweep again to go on" if math.isnan(latency_ms) else None
+    visits = 0 if math.isnan(latency_visits) else latency_visits
+    if visits >= rounds or min(width_pct, settled_pct) <= target_pct:
+        return None
+    so_far = f"measured in {visits:.0f} of {rounds} rounds"
+    if not is_asked:
+        return f"{so_far}; the sweep no longer asks for the rest"
+    return f"{so_far}; run the sweep again to go on"

@@ -1,0 +1,62 @@
+"""The bar on a terminal."""
+
+import io
+import re
+
+from rich.console import Console
+
+from mbsweep.base.pace import Standing
+from mbsweep.base.progress_bar import RichProgress
+
+
+def drawn(use):
+    """The last line of the terminal after some use of the bar, without colours."""
+    file = io.StringIO()
+    with RichProgress(Console(file=file, force_terminal=True, width=100, color_system=None)) as progress:
+        use(progress)
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", file.getvalue()).strip().splitlines()[-1].strip()
+
+
+def test_steps_are_counted():
+    """Five of ten."""
+
+    def use(progress):
+        progress.begin("measure", 10)
+        progress.advance("net", 5)
+
+    assert " 5/10 " in drawn(use)
+
+
+def test_what_was_done_before_says_nothing_of_the_time_left():
+    """A run that goes on after 900 of 1000 steps: of one step since then no speed can be told."""
+
+    def use(progress):
+        progress.begin("measure", 1000, 900)
+        progress.advance("net")
+
+    line = drawn(use)
+    assert " 901/1000 " in line
+    assert line.endswith("left -:--:--")
+
+
+def test_a_part_that_knows_how_far_it_is_says_so():
+    """Nine epochs of 72, a hundredth of the work, and 13 minutes 26 left: as soon as it says so."""
+
+    def use(progress):
+        progress.begin("train on digits", 72)
+        progress.reach(Standing(9, 72, 0.01, 806))
+
+    line = drawn(use)
+    assert line.startswith("train on digits ")
+    assert " 9/72 " in line
+    assert line.endswith("left 0:13:26")
+
+
+def test_no_bar_where_there_is_no_terminal():
+    """One line for each part."""
+    file = io.StringIO()
+    with RichProgress(Console(file=file, width=100)) as progress:
+        progress.begin("train on digits", 72)
+        progress.reach(Standing(9, 72, 0.01, 806))
+        progress.advance("net")
+    assert file.getvalue() == "train on digits (72)\n"

@@ -1,0 +1,280 @@
+"""`mbsweep pick`: what it prints of runs whose latencies are known beforehand."""
+
+import re
+
+import pytest
+from console import call, refusal
+from made_runs import made_run
+from reporter_runs import write_run
+
+from mbsweep import open_run
+from mbsweep.table.panels import panels
+
+TORCH, ONNX = "torch-fp32-b1-t1", "onnxruntime-fp32-b1-t1"
+SWEEP = """\
+space: {{width: [0.25], resolution: [160, 128, 32]}}
+latency: [{latency}]
+accuracy: {{source: published, table: tf-slim-2018-08-02}}
+"""  # which knows 45.5 %, 41.5 %, and nothing at 32 px
+W160, W128, W32 = (f"mobilenet_v1_w0.25_r{resolution}_d5" for resolution in (160, 128, 32))
+
+
+def a_run(folder, **latencies_ms):
+    """A run of runtimes: of each, the latency of the three variants; 0: never visited."""
+    sweep = SWEEP.format(latency=", ".join(f"{{backend: {name}, rounds: 12}}" for name in latencies_ms))
+    visits = {
+        f"{name}-fp32-b1-t1": [[[ms]] * 12 if ms else [] for ms in values]
+        for name, values in latencies_ms.items()
+    }
+    return made_run(folder, sweep, visits)
+
+
+def counted(folder):
+    return made_run(folder, "space: {width: [0.25, 0.5]}\n")
+
+
+def picked(*words, exit_code=0):
+    """What `mbsweep pick` prints, line by line."""
+    result = call("pick", *words)
+    assert (result.exit_code, result.stderr) == (exit_code, ""), result.output
+    return result.stdout.splitlines()
+
+
+def test_the_picks_of_a_run(tmp_path):
+    """For each configuration: the best with its reasons, what just misses and by how much, the counts."""
+    run = a_run(tmp_path / "run", torch=[5, 4, 2], onnxruntime=[3, 2, 0])
+    assert picked(run, "--max-latency-ms", "4.6") == [
+        f"{TORCH}: torch, fp32, batch 1, 1 thread; measured on Abacus, 2 cores, 4 GiB, Linux wood",
+        f"  1. {W128}",
+        "     top-1 accuracy 41.5 % (published, tf-slim-2018-08-02); "
+        "latency 4 ms (measured, 95 % interval 4 to 4 ms), 87.0 % of 4.6 ms",
+        "  just missed (better, and at most 10 % over):",
+        f"  -  {W160}",
+        "     top-1 accuracy 45.5 % (published, tf-slim-2018-08-02); "
+        "latency 5 ms (measured, 95 % interval 5 to 5 ms), exceeds 4.6 ms by 8.7 %",
+        "  1 of 3 fit, 1 do not; of 1 a needed number is unknown",
+        "",
+        f"{ONNX}: onnxruntime, fp32, batch 1, 1 thread; measured on Abacus, 2 cores, 4 GiB, Linux wood",
+        f"  1. {W160}",
+        "     top-1 accuracy 45.5 % (published, tf-slim-2018-08-02); "
+        "latency 3 ms (measured, 95 % interval 3 to 3 ms), 65.2 % of 4.6 ms",
+        f"  2. {W128}",
+        "     top-1 accuracy 41.5 % (published, tf-slim-2018-08-02); "
+        "latency 2 ms (measured, 95 % interval 2 to 2 ms), 43.5 % of 4.6 ms",
+        "  2 of 3 fit, 0 do not; of 1 a needed number is unknown, 1 of these with an error",
+    ]
+
+
+def test_one_configuration_and_the_best_alone(tmp_path):
+    """--config and --count; every budget is told with its share, sizes in full."""
+    run = a_run(tmp_path / "run", torch=[5, 4, 2], onnxruntime=[3, 2, 0])
+    words = ["--config", ONNX, "--count", "1", "--max-macs", "25e6", "--max-params", "5e5"]
+    words += ["--max-weight-bytes", "2e6", "--max-peak-activation-bytes", "7e5", "--min-top1", "40"]
+    assert picked(run, *words)[1:] == [
+        f"  1. {W160}",
+        "     top-1 accuracy 45.5 % (published, tf-slim-2018-08-02), at least 40 %; "
+        "latency 3 ms (measured, 95 % interval 3 to 3 ms); "
+        "mult-adds 21,059,200 (exact), 84.2 % of 25,000,000; "
+        "parameters 470,072 (exact), 94.0 % of 500,000; "
+        "weights at fp32 1,880,288 bytes (exact), 94.0 % of 2,000,000 bytes; "
+        "peak activations at fp32 614,400 bytes (exact), 87.8 % of 700,000 bytes",
+        "  2 of 3 fit, 0 do not; of 1 a needed number is unknown, 1 of these with an error",
+    ]
+
+
+def test_where_nothing_fits_the_nearest_is_named_and_the_exit_code_is_1(tmp_path):
+    """In no configuration, as grep; in one of two, whichever it is, it is 0."""
+    run = a_run(tmp_path / "run", torch=[5, 4, 2], onnxruntime=[3, 2, 0])
+    words = [run, "--max-latency-ms", "3", "--min-top1", "43"]
+    lines = picked(*words, "--config", TORCH, exit_code=1)
+    assert lines[1:] == [
+        "  nothing fits",
+        "  nearest:",
+        f"  -  {W128}",
+        "     top-1 accuracy 41.5 % (published, tf-slim-2018-08-02), below 43 %; "
+        "latency 4 ms (measured, 95 % interval 4 to 4 ms), exceeds 3 ms by 33.3 %",
+        "  0 of 3 fit, 2 do not; of 1 a needed number is unknown",
+    ]
+    both = picked(*words)
+    assert both[: len(lines)] == lines
+    assert f"  1. {W160}" in both
+    turned = a_run(tmp_path / "turned", onnxruntime=[3, 2, 0], torch=[5, 4, 2])
+    assert "  nothing fits" in picked(turned, *words[1:])
+
+
+def test_what_else_is_near_stands_below_the_nearest(tmp_path):
+    """Where nothing fits, each variant that just misses is named once."""
+    run = a_run(tmp_path / "run", torch=[5, 4.8, 2])
+    lines = picked(run, "--max-latency-ms", "4.7", exit_code=1)
+    assert [line for line in lines if "mobilenet" in line or line.endswith(":")] == [
+        "  nearest:",
+        f"  -  {W128}",
+        "  just missed (at most 10 % over):",
+        f"  -  {W160}",
+    ]
+
+
+def test_sizes_alone_need_no_latency(tmp_path):
+    """A run that only counted: the largest network of at most 60 million mult-adds."""
+    assert picked(counted(tmp_path / "run"), "--max-macs", "6e7", "--maximize", "macs") == [
+        "only counted: no latency",
+        "  1. mobilenet_v1_w0.25_r224_d5",
+        "     mult-adds 41,030,272 (exact), 68.4 % of 60,000,000",
+        "  1 of 2 fit, 1 do not",
+    ]
+    lines = picked(counted(tmp_path / "run"), "--maximize", "params")
+    assert lines[1:3] == ["  1. mobilenet_v1_w0.5_r224_d5", "     parameters 1,331,592 (exact)"]
+
+
+def test_a_latency_whose_interval_holds_the_limit_is_not_settled(tmp_path):
+    """Told of what fits and of what just misses; a prediction's interval is from 5 % below to 10 % above."""
+    text = SWEEP.format(latency="{backend: torch, kind: predicted}")
+    fixed = {160: 5.0, 128: 4.0, 32: 1.0}
+    run = write_run(tmp_path / "run", text, latency_ms=lambda config, variant: fixed[variant.resolution])
+    for limit, doubt in (("4.2", True), ("4.5", False)):
+        (line,) = [line for line in picked(run, "--max-latency-ms", limit) if "41.5" in line]
+        assert line.endswith(f" % of {limit} ms") is not doubt
+        assert line.endswith("not settled by the prediction: the interval reaches beyond") is doubt
+        assert "latency 4 ms (predicted, 95 % interval 3.8 to 4.4 ms)" in line
+    for limit, doubt in (("4.9", True), ("4.6", False)):
+        (line,) = [line for line in picked(run, "--max-latency-ms", limit) if "45.5" in line]
+        assert line.endswith("not settled by the prediction: the interval reaches within") is doubt
+        assert f"exceeds {limit} ms by" in line
+
+
+def test_a_measured_latency_between_its_ends_is_not_settled(tmp_path):
+    """The limit lies between the headline and the upper end of its interval."""
+    run = write_run(
+        tmp_path / "run",
+        SWEEP.format(latency="{backend: torch, rounds: 12}"),
+        rounds=lambda variant: 12,
+        spread=0.02,
+    )
+    row = open_run(run).table().iloc[0]
+    limit = (row["latency_ms"] + row["latency_high_ms"]) / 2
+    lines = picked(run, "--max-latency-ms", limit)
+    assert lines[1] == f"  1. {W160}"
+    assert lines[2].endswith("not settled by the measurement: the interval reaches beyond")
+
+
+def test_an_unknown_interval_is_told_as_unknown(tmp_path):
+    """Three visits make no interval."""
+    text = SWEEP.format(latency="{backend: torch, rounds: 3}")
+    lines = picked(write_run(tmp_path / "run", text), "--max-latency-ms", "50")
+    assert "(measured, 95 % interval unknown), " in lines[2]
+    assert "nan" not in "".join(lines)
+
+
+def test_a_tiny_excess_is_an_excess(tmp_path):
+    """0.01 % over is not "0.0 %"."""
+    run = a_run(tmp_path / "run", torch=[5, 4, 2])
+    lines = picked(run, "--max-latency-ms", "4.9995")
+    assert lines[5].endswith("exceeds 4.9995 ms by less than 0.1 %")
+
+
+def test_a_skipped_configuration_says_why(tmp_path):
+    """Its sizes and accuracies are known all the same."""
+    reason = "skipped: torch is not installed"
+    run = write_run(
+        tmp_path / "run",
+        SWEEP.format(latency="{backend: torch, rounds: 3}, {backend: onnxruntime, rounds: 3}"),
+        latency_ms=lambda config, variant: None if config.backend == "torch" else 1.0,
+        failures={("", TORCH): reason},
+    )
+    lines = picked(run, "--max-macs", "2e7")
+    assert lines[0] == f"{TORCH}: torch, fp32, batch 1, 1 thread; no latency, {reason}"
+    assert lines[1:3] == [
+        f"  1. {W128}",
+        "     top-1 accuracy 41.5 % (published, tf-slim-2018-08-02); "
+        "mult-adds 13,570,048 (exact), 67.9 % of 20,000,000",
+    ]
+    lines = picked(run, "--max-latency-ms", "2")
+    assert lines[1:3] == [
+        f"  nothing can be judged: latency is known of no variant ({reason})",
+        "  0 of 3 fit, 0 do not; of 3 a needed number is unknown, 3 of these with an error",
+    ]
+
+
+def test_text_of_a_run_is_text_not_markup(tmp_path):
+    """A device called "[red]:warning:" is printed as it is called."""
+    text = SWEEP.format(latency="{backend: torch, rounds: 3}")
+    lines = picked(write_run(tmp_path / "[red]run[/red]", text, device="[red]:warning:[/red]"))
+    assert lines[0].endswith("; measured on [red]:warning:[/red]")
+
+
+def test_what_has_no_latency_stands_with_every_device_of_its_configuration(tmp_path):
+    """Two devices in one configuration are two panels; the variant that failed is counted in both."""
+    table = open_run(a_run(tmp_path / "run", torch=[5, 4, 0])).table()
+    assert [rows.index.to_list() for rows in panels(table)] == [[0, 1, 2]]
+    table.loc[1, "device_id"] = "another"
+    assert [rows.index.to_list() for rows in panels(table)] == [[0, 2], [1, 2]]
+
+
+BAD = [
+    (["--max-latency-ms", "nan"], "--max-latency-ms is nan; expected a finite number above 0"),
+    (["--max-macs", "-2e6"], "--max-macs is -2000000.0; expected a finite number above 0"),
+    (["--max-params", "0"], "--max-params is 0.0; expected a finite number above 0"),
+    (["--max-weight-bytes", "inf"], "--max-weight-bytes is inf; expected a finite number above 0"),
+    (["--max-peak-activation-bytes", "0"], "--max-peak-activation-bytes is 0.0; expected a finite number"),
+    (["--min-top1", "100.5"], "--min-top1 is 100.5; expected a number in [0, 100], such as 60"),
+    (["--count", "0"], "--count is 0; expected a whole number from 1 to 1000000, such as 3"),
+    (["--maximize", "top1"], "--maximize is 'top1'; expected one of top1_pct, top5_pct"),
+]
+
+
+@pytest.mark.parametrize(("words", "message"), BAD)
+def test_what_no_budget_can_be_is_refused(words, message, tmp_path):
+    """Which option, what was given, what is allowed."""
+    run = a_run(tmp_path / "run", torch=[5, 4, 2])
+    assert refusal(call("pick", run, *words)).startswith(message)
+
+
+def test_an_unknown_configuration_is_refused(tmp_path):
+    """With those that there are, and the nearest; a run that only counted has none."""
+    run = a_run(tmp_path / "run", torch=[5, 4, 2], onnxruntime=[3, 2, 0])
+    assert refusal(call("pick", run, "--config", "torch-fp32-b1-t2")) == (
+        f"{run} has no latency configuration 'torch-fp32-b1-t2'; it has {TORCH}, {ONNX}; "
+        f"did you mean '{TORCH}'?"
+    )
+    run = counted(tmp_path / "counted")
+    assert refusal(call("pick", run, "--config", "x\ny")) == (
+        f"{run} has no latency configuration 'x\\ny'; it has none: its variants are only counted"
+    )
+
+
+def test_what_is_known_of_no_variant_cannot_be_asked_for(tmp_path):
+    """Latencies of what is only counted, accuracies without a source: what to do instead."""
+    run = counted(tmp_path / "counted")
+    assert refusal(call("pick", run, "--max-latency-ms", "5", "--maximize", "macs")) == (
+        f"{run} has no latency that --max-latency-ms could limit; leave it out, or limit --max-macs"
+    )
+    assert refusal(call("pick", run, "--max-macs", "2e8")) == (
+        f"{run}: top1_pct is known of no variant; --maximize macs picks the largest that fits"
+    )
+    assert refusal(call("pick", run, "--maximize", "macs", "--min-top1", "60")) == (
+        f"{run}: top1_pct is known of no variant; leave --min-top1 out"
+    )
+    run = a_run(tmp_path / "run", torch=[5, 4, 2], onnxruntime=[0, 0, 0])
+    assert refusal(call("pick", run, "--config", ONNX, "--max-latency-ms", "5")).startswith(
+        f"{run}, {ONNX} has no latency that --max-latency-ms could limit"
+    )
+
+
+def test_what_is_no_run_is_refused(tmp_path):
+    """The message names the file that is missing."""
+    for command in ("pick", "front"):
+        assert refusal(call(command, tmp_path)) == (
+            f"{tmp_path} is not an mbsweep run (it has no run.sqlite); `mbsweep run SWEEP` makes one"
+        )
+
+
+def test_the_help_names_every_budget():
+    """--max- for each column that can be limited."""
+    text = call("pick", "--help").stdout
+    assert set(re.findall(r"--max-[a-z-]+", text)) == {
+        "--max-latency-ms",
+        "--max-macs",
+        "--max-params",
+        "--max-weight-bytes",
+        "--max-peak-activation-bytes",
+    }

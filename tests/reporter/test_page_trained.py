@@ -1,0 +1,150 @@
+"""The page of runs whose accuracies are trained, predicted or of a supernet, in a browser."""
+
+import pytest
+from browsing import NARROW, WIDE, Pages, cells, settle
+from page_runs import written
+from reporter_runs import TRAINED, WIDTH_RES, trained_run
+
+from mbsweep.sweep.counted import count_space
+from mbsweep.sweep.sweep import parse_sweep
+from mbsweep.table.results import open_run
+
+HEAD = TRAINED[: TRAINED.index("accuracy:")]
+PLAIN = "accuracy: {source: predicted, table: tf-slim-2018-08-02, extrapolate: true}\n"
+SUPERNET = """\
+accuracy:
+  source: supernet
+  dataset: {name: digits, train: 100, validation: 100, test: 100}
+  recipe: {epochs: 2, learning_rate: 0.00001}
+  alone: {count: 2}
+"""
+MADE = {
+    "trained": {"trained": trained_run},
+    "supernet": {"supernet": written(HEAD + SUPERNET)},
+    "predicted": {"predicted": written(WIDTH_RES[: WIDTH_RES.index("accuracy:")] + PLAIN)},
+    "both": {
+        "trained": trained_run,
+        "published": written(TRAINED[: TRAINED.index("accuracy:")].replace("48, 32", "224, 128")),
+    },
+}
+PARTLY, STALLED = "mobilenet_v1_w0.5_r48_d5_n10", "mobilenet_v1_w0.5_r32_d5_n10"
+BEST = "mobilenet_v1_w1.0_r48_d5_n10"
+# Of a network that has an accuracy, and only of such a one.
+CANNOT = "The weights that were trained cannot be exported yet: the run has them in its folder weights."
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory):
+    """Name of a page -> its file."""
+    return Pages(tmp_path_factory.mktemp("pages"), MADE)
+
+
+@pytest.mark.parametrize("name", ["trained", "supernet", "predicted"])
+def test_the_sweep_in_the_details_asks_for_the_same_accuracy(open_page, pages, name):
+    """Data set, recipe and seeds, or the points of a model; the variant with its classes. What a run may
+    spend is not what a variant takes.
+    """
+    path = pages(name)
+    run = open_run(pages.folder / name / name)
+    whole = parse_sweep(run.about()["text"], "whole.yaml")
+    variant = run.table()["variant"].iloc[0]
+    with open_page(path, at=f"variant={variant}") as tab:
+        sweep = tab.locator("#details .snippet pre").first.inner_text()
+    asked = parse_sweep(sweep, "copied.yaml")
+    assert list(count_space(asked).ids()) == [variant]
+    assert asked.accuracy.model_dump(exclude={"budget"}) == whole.accuracy.model_dump(exclude={"budget"})
+    if name == "trained":
+        assert "dataset: {name: digits, train: 100, validation: 100, test: 100}" in sweep
+        assert asked.accuracy.recipe.weight_decay == 1e-7
+        assert asked.accuracy.budget.minutes is None
+    assert ("depends on all variants" in sweep) == (name == "supernet")
+
+
+def test_an_accuracy_is_told_with_its_interval(open_page, pages):
+    """In the answer, the details, and when a point is hovered over; its remark is a warning. So is that
+    the weights cannot be exported, where there are any.
+    """
+    path = pages("trained")
+    rows = open_run(pages.folder / "trained" / "trained").table().set_index("variant")
+    words = "{top1_pct:.1f} % 95 %: {top1_low_pct:.1f} to {top1_high_pct:.1f} % {top1_source}"
+    with open_page(path, at=f"variant={PARTLY}") as tab:
+        text = " ".join(tab.locator("#details").inner_text().split())
+        assert f"Top-1 accuracy {words.format(**rows.loc[PARTLY])}" in text
+        assert "Top-1 accuracy, 95 %" not in text
+        warnings = tab.locator("#details .warning").all_inner_texts()
+        assert any(text.startswith("Accuracy: seed 1 stalled at chance") for text in warnings)
+        card = " ".join(tab.locator("#answer article").first.inner_text().split())
+        best = "{top1_pct:.1f} %; 95 %: {top1_low_pct:.1f} to {top1_high_pct:.1f} %; {top1_source}"
+        assert best.format(**rows.loc[BEST]) in card
+        hovers = tab.evaluate("plot.data.flatMap(({ text }) => text ?? [])")
+        (said,) = [text for text in hovers if PARTLY in text]
+        ends = "95 &#37; interval: {top1_low_pct:.1f} to {top1_high_pct:.1f} &#37;"
+        assert ends.format(**rows.loc[PARTLY]) in said
+        assert "Seeds: 0" in said
+        assert "<br>Note: seed 1 stalled at chance" in said
+        assert any(CANNOT in text for text in warnings)
+        tab.evaluate("(variant) => change({ variant })", STALLED)
+        (warning,) = tab.locator("#details .warning").all_inner_texts()
+        assert "No accuracy: seed 0 stalled at chance" in warning
+
+
+def test_bars_reach_to_the_ends_of_the_interval(open_page, pages):
+    """Upright with accuracy on the y axis, level on the x axis, none for top-5."""
+    path = pages("trained")
+    rows = open_run(pages.folder / "trained" / "trained").table().set_index("variant")
+    drawn = """Object.fromEntries(plot.data.flatMap(({ customdata, error_x, error_y, x, y }) =>
+      (customdata ?? []).map((name, place) => [name, [[x, error_x], [y, error_y]].map(([at, bar]) =>
+        bar?.array ? [at[place] - bar.arrayminus[place], at[place] + bar.array[place]] : null)])))"""
+    with open_page(path, at="x=macs&y=top1_pct") as tab:
+        found = tab.evaluate(drawn)
+        assert set(found) == {BEST, PARTLY, "mobilenet_v1_w1.0_r32_d5_n10"}
+        for variant, (level, upright) in found.items():
+            assert level is None
+            ends = rows.loc[variant, ["top1_low_pct", "top1_high_pct"]].tolist()
+            assert upright == pytest.approx(ends, rel=1e-5)
+        tab.locator("#x").select_option("top1_pct")
+        tab.locator("#y").select_option("macs")
+        settle(tab)
+        assert all(level and not upright for level, upright in tab.evaluate(drawn).values())
+        tab.locator("#x").select_option("top5_pct")
+        settle(tab)
+        assert not any(level or upright for level, upright in tab.evaluate(drawn).values())
+
+
+def test_a_floor_that_the_interval_reaches_below_is_told(open_page, pages):
+    """The best is at 92 %; its interval goes on below 90 %."""
+    with open_page(pages("trained")) as tab:
+        tab.locator("#budget-top1_pct").fill("90")
+        assert "its interval reaches below what is asked" in tab.locator("#answer article").first.inner_text()
+        tab.locator("#budget-top1_pct").fill("40")
+        assert "its interval" not in tab.locator("#answer article").first.inner_text()
+
+
+def test_the_table_has_seeds_epochs_and_notes(open_page, pages):
+    """No ends of intervals, and no data set where there is but one; blank where nothing was trained."""
+    with open_page(pages("trained")) as tab:
+        heads = [text.rstrip(" ▲▼") for text in tab.locator("#table th").all_inner_texts()]
+        assert not [head for head in heads if head.startswith(("Top-1 accuracy, 95", "Data set"))]
+        assert cells(tab, "Seeds") == ["0, 1", "0, 1", "0", ""]
+        assert cells(tab, "Epochs trained") == ["4"] * 4
+        assert cells(tab, "About the accuracy")[0] == ""
+        assert cells(tab, "About the accuracy")[2].startswith("seed 1 stalled at chance")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", ["trained", "both"])
+def test_learning_curves_fit_and_a_chosen_variant_is_ringed_once_a_line(open_page, pages, name, scheme):
+    """Wide and narrow; each attempt of either seed is a line. No line is as dark as a dark page."""
+    ringed = "curves.layout.annotations?.filter(({ name }) => name === 'chosen').length ?? 0"
+    curves = "const curves = document.getElementById('curves');"
+    for width in (WIDE, NARROW):
+        with open_page(pages(name), width=width, color_scheme=scheme) as tab:
+            assert tab.evaluate("document.documentElement.scrollWidth") <= width
+            assert tab.locator("#curves .scatterlayer .js-line").count() >= 11
+            tab.evaluate("(variant) => change({ variant })", PARTLY)
+            settle(tab)
+            assert tab.evaluate(f"(() => {{ {curves} return {ringed}; }})()") == 4
+            colours = tab.evaluate(
+                f"(() => {{ {curves} return curves.data.map(({{ line }}) => line?.color ?? ''); }})()"
+            )
+            assert ("rgb(68, 1, 84)" in colours) == (scheme == "light")
