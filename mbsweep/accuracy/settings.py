@@ -305,5 +305,5 @@ def fingerprint(config: Strict, length: int, without: Collection[str] = ()) -> s
 
     without: settings that do not matter.
     """
-    settings = {name: value for name, value in config.settings.items() if name not in without}
+    settings = {name: value for name, value in config.identity.items() if name not in without}
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:length]

@@ -19,6 +19,7 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     rules: ClassVar[dict[str, Rule]] = {}
+    added: ClassVar[frozenset[str]] = frozenset()  # fields that what earlier versions wrote does not have
 
     @field_validator("*", mode="before")
     @classmethod
@@ -30,6 +31,18 @@ class Strict(BaseModel):
     def settings(self) -> dict[str, Any]:
         """All fields, for JSON; `model_validate` reads them back."""
         return self.model_dump(mode="json", exclude_none=True)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The same without added fields that have their default: equal to what earlier versions wrote."""
+        found = self.settings
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            if name in self.added and value == field.default:
+                found.pop(name, None)
+            elif isinstance(value, Strict):
+                found[name] = value.identity
+        return found
 
 
 def one_of(key: str, models: Mapping[str, type[Strict]]) -> Any:

@@ -113,8 +113,16 @@ def resumed(path: Path, about: dict[str, Any], origin: Origin = Origin()) -> Che
         found = open_checkpoint(path)
     except MbsweepError:
         found = Checkpoint({}, [], {})
-    # The same images may lie in another folder today.
-    return replace(found, origin=origin) if found.about == about else Checkpoint(about, [], {}, origin)
+    if not found.curve or not _is_told(found.about, about):
+        return Checkpoint(about, [], {}, origin)
+    return replace(found, origin=origin)  # the same images may lie in another folder today
+
+
+def _is_told(then: Any, now: Any) -> bool:
+    """Whether all that was told then is so now. What is told since, nothing of then depends on."""
+    if isinstance(then, dict) and isinstance(now, dict):
+        return all(name in now and _is_told(value, now[name]) for name, value in then.items())
+    return bool(then == now)
 
 
 def open_checkpoint(path: Path) -> Checkpoint:

@@ -61,12 +61,21 @@ def test_what_is_written_is_read_again(tmp_path):
 
 
 def test_a_checkpoint_of_another_training_is_not_gone_on_with(tmp_path):
-    """Where anything differs that the training depends on, it begins at the beginning."""
+    """Where anything that the file tells differs, it begins at the beginning."""
     write_checkpoint(tmp_path / "net", made())
     assert resumed(tmp_path / "net", ABOUT).curve == CURVE
-    for other in (ABOUT | {"seed": 8}, ABOUT | {"more": 1}):
+    wider = {"variant": ABOUT["variant"] | {"width": 0.5}}
+    less = {name: value for name, value in ABOUT.items() if name != "seed"}
+    for other in (ABOUT | {"seed": 8}, ABOUT | wider, less):
         begun = resumed(tmp_path / "net", other)
         assert (begun.about, begun.curve, begun.tensors) == (other, [], {})
+
+
+def test_a_checkpoint_of_an_earlier_version_is_gone_on_with(tmp_path):
+    """What is told only since the file was written, of the whole or of the variant, changes nothing."""
+    write_checkpoint(tmp_path / "net", made())
+    more = ABOUT | {"more": 1, "variant": ABOUT["variant"] | {"kernel": 3}}
+    assert resumed(tmp_path / "net", more).curve == CURVE
 
 
 def test_a_file_that_is_not_there_is_told_as_such(tmp_path):
