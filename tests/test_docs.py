@@ -4,6 +4,7 @@ import re
 import shlex
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from mbsweep.accuracy.settings import (
     Halving,
     Recipe,
 )
+from mbsweep.commands.app import COMMANDS
 from mbsweep.profiler.backends import BACKENDS
 from mbsweep.profiler.config import LatencyConfig
 from mbsweep.space.blocks import BLOCKS
@@ -65,6 +67,10 @@ def test_every_command_and_the_python_of_the_readme_run(workplace):
         "evaluate",
         "reproduce",
     }
+    examples = {import_module(f"mbsweep.commands.{name}").EXAMPLE for name in COMMANDS}
+    typed = {shlex.join(command) for command in commands}
+    # Those two need a second run and a supernet: they are run by the tests of `compare` and of supernets.
+    assert {example.split()[1] for example in examples - typed} == {"compare", "extract"}
     for command in commands:
         done = subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, f"{command}: {done.stderr}"

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from typing import Annotated
 
 import numpy as np
+import typer
 
 from mbsweep.base import rules
 from mbsweep.base.cores import usable_cores
 from mbsweep.base.errors import MbsweepError
+from mbsweep.base.printing import say
 from mbsweep.base.rules import Rule
+from mbsweep.commands.options import Backend, Network, Precision, takes_network
 from mbsweep.profiler.backends import BACKENDS, asked
 from mbsweep.profiler.bench import Bench
 from mbsweep.profiler.device import this_device
@@ -18,7 +22,28 @@ from mbsweep.profiler.subject import Subject
 from mbsweep.space.variant import Variant
 from mbsweep.sweep.possible import lonely_layer, no_step
 
+EXAMPLE = "mbsweep bench --width 0.25 --resolution 128 --batch 16"
 NS_PER_S = 1_000_000_000
+
+
+@takes_network()
+def bench(
+    network: Network,
+    batch: Annotated[int, typer.Option(help="Images per step.")] = 16,
+    backend: Backend = "torch",
+    precision: Precision = "fp32",
+    threads: Annotated[
+        int | None, typer.Option(help="Threads of one call.", show_default="all cores")
+    ] = None,
+    steps: Annotated[int, typer.Option(help="Timed steps.")] = 100,
+    burn_in: Annotated[int, typer.Option(help="Untimed steps before them.")] = 10,
+) -> None:
+    """Time a network as training codes do, in seconds per batch.
+
+    Mean and standard deviation over the steps.
+    """
+    for line in time_steps(Variant(**network), backend, precision, batch, threads, steps, burn_in):
+        say(line)
 
 
 def time_steps(

@@ -1,16 +1,19 @@
-"""`mbsweep front` in print: the Pareto front of any cost and value, and its hypervolume."""
+"""`mbsweep front`: the Pareto front of any cost and value, and its hypervolume."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Annotated
 
 import pandas as pd
+import typer
 
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.printing import Table, say
 from mbsweep.base.rules import choice, shown
-from mbsweep.statistics.pareto import front, hypervolume
+from mbsweep.commands.options import Config, RunFolder
+from mbsweep.statistics import pareto
 from mbsweep.table import trust
 from mbsweep.table.columns import COLUMNS, EXACT, INTERVALS, SOURCE
 from mbsweep.table.decide import checked
@@ -25,7 +28,28 @@ from mbsweep.table.panels import (
     print_cautions,
     where,
 )
-from mbsweep.table.results import Run
+from mbsweep.table.results import Run, open_run
+
+EXAMPLE = "mbsweep front runs/width_res --cost macs"
+
+
+def front(
+    run: RunFolder,
+    cost: Annotated[str, typer.Option(help="A column of which less is better.")] = "latency_ms",
+    value: Annotated[str, typer.Option(help="A column of which more is better.")] = "top1_pct",
+    config: Config = None,
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COST,VALUE",
+            help="Where the hypervolume ends.",
+            show_default="the largest cost and the smallest value",
+        ),
+    ] = None,
+) -> None:
+    """Print the Pareto front of a cost and a value; its hypervolume."""
+    point = None if reference is None else parse_reference(reference)
+    print_fronts(open_run(run), cost, value, config, point)
 
 
 def print_fronts(
@@ -89,7 +113,7 @@ def _groups(table: pd.DataFrame, cost: str) -> Iterator[tuple[str, pd.DataFrame]
 
 
 def _print_front(rows: pd.DataFrame, cost: str, value: str, reference: tuple[float, float] | None) -> None:
-    best = rows[front(rows[cost], rows[value])].sort_values(cost, kind="stable")
+    best = rows[pareto.front(rows[cost], rows[value])].sort_values(cost, kind="stable")
     with_interval = [
         name
         for name in (cost, value)
@@ -110,7 +134,7 @@ def _print_front(rows: pd.DataFrame, cost: str, value: str, reference: tuple[flo
         table.add(*cells)
     table.print()
     largest, smallest = reference or (float(rows[cost].max()), float(rows[value].min()))
-    area = plain_number(hypervolume(rows[cost], rows[value], (largest, smallest)))
+    area = plain_number(pareto.hypervolume(rows[cost], rows[value], (largest, smallest)))
     units = [COLUMNS[name].unit or label(name) for name in (cost, value)]
     at = f"{plain_number(largest, digits=6)} {units[0]}, {plain_number(smallest, digits=6)} {units[1]}"
     why = "" if reference else f" (the largest {label(cost)} and the smallest {label(value)} here)"

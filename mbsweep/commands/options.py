@@ -1,15 +1,49 @@
-"""The options that name a network, declared once: every command that takes a network has them."""
+"""Arguments and options that several commands have, declared once; a network's fields among them."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Collection
 from functools import wraps
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from mbsweep.base.files import expanded
 from mbsweep.space.variant import Variant
+
+
+def path(text: str) -> Path:
+    """A path as the user means it. Shells leave the `~` in `--out=~/runs` alone."""
+    return expanded(text)
+
+
+SweepFile = Annotated[
+    Path,
+    typer.Argument(metavar="SWEEP", parser=path, help="A sweep file, such as sweeps/width_res.yaml."),
+]
+RunFolder = Annotated[
+    Path, typer.Argument(metavar="RUN", parser=path, help="A run folder, such as runs/width_res.")
+]
+RunFolders = Annotated[
+    list[Path], typer.Argument(metavar="RUN...", parser=path, help="Run folders, such as runs/width_res.")
+]
+Out = Annotated[
+    Path | None, typer.Option(parser=path, help="The run's folder.", show_default="runs/NAME_OF_SWEEP")
+]
+NetworkFile = Annotated[
+    Path, typer.Option("-o", "--output", parser=path, help="The network's file: .safetensors.")
+]
+Config = Annotated[
+    str | None, typer.Option(help="One latency configuration.", show_default="every one of the run")
+]
+Backend = Annotated[str, typer.Option(help="Runtime, as in sweep files.")]
+Precision = Annotated[str, typer.Option(help="fp32, bf16 or int8, where the runtime has it.")]
+DATASET_HELP = "digits, a folder of images, a sweep file that trains, or NAME:PATH such as cifar10:FILE."
+OWN = "what the network was trained on"
+TrainedOn = Annotated[str | None, typer.Option("--dataset", help=DATASET_HELP, show_default=OWN)]
+Network = dict[str, Any]  # fields of Variant
 
 # Field of Variant -> what the option says of it, and more that typer is told.
 NETWORK: dict[str, tuple[str, dict[str, Any]]] = {

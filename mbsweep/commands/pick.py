@@ -1,20 +1,54 @@
-"""`mbsweep pick` in print: what fits a budget and why, and what just misses it."""
+"""`mbsweep pick`: what fits a budget and why, and what just misses it."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import pandas as pd
+import typer
 
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.printing import say
 from mbsweep.base.rules import integer
+from mbsweep.commands import exits
+from mbsweep.commands.options import Config, RunFolder
 from mbsweep.table import trust
 from mbsweep.table.columns import EXACT
 from mbsweep.table.decide import Budget, Decision, checked, decide
 from mbsweep.table.hover import accuracy_words
 from mbsweep.table.panels import heading, interval, label, of_config, panels, print_cautions, where, with_unit
-from mbsweep.table.results import Run
+from mbsweep.table.results import Run, open_run
+
+EXAMPLE = "mbsweep pick runs/width_res --max-latency-ms 5"
+Limit = Annotated[float | None, typer.Option(help="The most that a variant may have, such as 2e6.")]
+
+
+def pick(
+    run: RunFolder,
+    config: Config = None,
+    max_latency_ms: Limit = None,
+    max_macs: Limit = None,
+    max_params: Limit = None,
+    max_weight_bytes: Limit = None,
+    max_peak_activation_bytes: Limit = None,
+    min_top1: Annotated[float | None, typer.Option(help="The least top-1 accuracy in percent.")] = None,
+    maximize: Annotated[str, typer.Option(help="An accuracy; or macs or params.")] = "top1_pct",
+    count: Annotated[int, typer.Option(help="How many variants to name.")] = 3,
+) -> None:
+    """Say which variants fit a budget best, why, and which just miss.
+
+    Exit code 1 if nothing fits.
+    """
+    limits = {
+        "latency_ms": max_latency_ms,
+        "macs": max_macs,
+        "params": max_params,
+        "weight_bytes": max_weight_bytes,
+        "peak_activation_bytes": max_peak_activation_bytes,
+    }
+    given = {name: limit for name, limit in limits.items() if limit is not None}
+    if not print_picks(open_run(run), Budget(given, min_top1, maximize), config, count):
+        raise typer.Exit(exits.NOTHING_FITS)
 
 
 def print_picks(run: Run, budget: Budget, config: str | None, count: int) -> bool:

@@ -1,4 +1,4 @@
-"""The published tables beside exact counts, with every figure marked that does not follow from the shapes."""
+"""`mbsweep reproduce`: published tables beside exact counts, with a mark on what does not follow."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ TABLES = (
     ("paper", "Table 7", "Table 7. Resolution"),
     ("tf-slim-2018-08-02", "checkpoint table", "TF-Slim model zoo, 2018-08-02: the sixteen networks"),
 )
+EXAMPLE = "mbsweep reproduce"
 MILLION = 1_000_000
 FOLLOWS, ROUNDED, SLIP = "", "~", "!="
 
@@ -96,8 +97,11 @@ def printed_sizes(variants: Collection[str]) -> list[dict[str, Any]]:
     return found
 
 
-def print_tables() -> None:
-    """Print the tables, the legend of the marks and what is known about the marked figures."""
+def reproduce() -> None:
+    """Print published tables beside exact counts; mark what differs.
+
+    The paper's Tables 4 to 7 and the model zoo's.
+    """
     notes = []
     marked = {ROUNDED: 0, SLIP: 0, FOLLOWS: 0}
     for table, place, title in TABLES:

@@ -1,12 +1,19 @@
-"""One network in print: its layers as in the paper's Table 1, its resources as in Table 2."""
+"""`mbsweep show`: one network in print, its layers as in the paper's Table 1, its resources as in Table 2."""
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from mbsweep.base.printing import Table, say
+from mbsweep.commands.options import Backend, Network, Precision, takes_network
 from mbsweep.space.architecture import Architecture, architecture
 from mbsweep.space.blocks import KINDS, Layer, standard
 from mbsweep.space.counting import count
 from mbsweep.space.variant import Variant
+
+EXAMPLE = "mbsweep show --width 0.75 --resolution 192"
 
 # Table 2 of arXiv:1704.04861: percent of the mult-adds and of the parameters of MobileNet 1.0-224.
 PAPER_TABLE_2 = {
@@ -19,6 +26,30 @@ TABLE_2_NOTE = """\
 The paper's parameter shares count kernels and the classifier's matrix, without batch normalisation and bias:
 the column "weights" has that sum. Its mult-add shares add up to 99.29 %; with 1.91 % for Conv 3x3, which is
 what the shapes give, they add up to 100.01 %: the printed 1.19 % has two digits exchanged."""
+
+
+@takes_network()
+def show(
+    network: Network,
+    latency: Annotated[
+        bool, typer.Option("--latency", help="Measure each layer: time, GMAC/s, share of the peak.")
+    ] = False,
+    backend: Backend = "onnxruntime",
+    precision: Precision = "fp32",
+    threads: Annotated[int, typer.Option(help="Threads of one call.")] = 1,
+) -> None:
+    """Print a network's layers and what each kind of them costs.
+
+    As in the paper's Tables 1 and 2.
+    """
+    variant = Variant(**network)
+    if latency:
+        from mbsweep.commands._layer_times import print_layer_times
+        from mbsweep.profiler.backends import asked
+
+        print_layer_times(variant, asked(backend=backend, precision=precision, threads=threads))
+    else:
+        print_network(variant)
 
 
 def print_network(variant: Variant) -> None:

@@ -1,17 +1,54 @@
-"""DataFrame -> file."""
+"""`mbsweep table`: runs as CSV, JSON or Parquet."""
 
 from __future__ import annotations
 
 import importlib.util
 import sys
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Annotated
+
+import pandas as pd
+import typer
 
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.files import write_file
+from mbsweep.commands.options import RunFolders, path
+from mbsweep.table.results import combine, open_run
 
-if TYPE_CHECKING:
-    import pandas as pd
+EXAMPLE = "mbsweep table runs/width_res -o width_res.csv"
+
+
+class Format(StrEnum):
+    """File formats of a table."""
+
+    csv = "csv"
+    json = "json"
+    parquet = "parquet"
+
+
+def table(
+    runs: RunFolders,
+    format: Annotated[
+        Format | None, typer.Option(help="File format.", show_default="by the ending of -o, else csv")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", parser=path, help="Write to a file, not to stdout.")
+    ] = None,
+) -> None:
+    """Print runs: one row per variant and latency configuration.
+
+    Several runs stand below one another.
+    """
+    suffix = output.suffix[1:] if output else ""
+    if not format and suffix and suffix not in Format.__members__:
+        allowed = ", ".join(Format.__members__)
+        raise MbsweepError(f"{output}: the ending {suffix!r} is none of {allowed}; say which with --format")
+    chosen = format or (Format(suffix) if suffix else Format.csv)
+    opened = [open_run(run) for run in runs]
+    if output and any(run.is_in(output) for run in opened):
+        raise MbsweepError(f"{output} is the run that is read; name another file with -o")
+    write_table(combine(opened), chosen.value, output)
 
 
 def write_table(frame: pd.DataFrame, format_: str, output: Path | None) -> None:

@@ -8,7 +8,7 @@ from brightness import write_images
 from console import call, contents, copied, execute, query, refusal
 
 import mbsweep
-from mbsweep.commands.asked_images import dataset_config
+from mbsweep.commands._images import dataset_config
 
 
 def test_a_home_is_meant_by_a_tilde(tmp_path, monkeypatch):

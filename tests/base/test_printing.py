@@ -15,7 +15,7 @@ from page_runs import rich_run
 from reporter_runs import write_run
 
 from mbsweep.base.printing import Table, _wrapped
-from mbsweep.commands import show_latency
+from mbsweep.commands import _layer_times
 from mbsweep.space.architecture import architecture
 from mbsweep.space.variant import Variant
 
@@ -32,12 +32,12 @@ def runs(tmp_path_factory):
 @pytest.fixture
 def timed(monkeypatch):
     """`show --latency` without measuring: each layer takes 12,345.678 µs."""
-    names = [show_latency.child_name(layer) for layer in architecture(Variant()).layers]
+    names = [_layer_times.child_name(layer) for layer in architecture(Variant()).layers]
     monkeypatch.setattr(
-        show_latency, "_measure", lambda *_: (dict.fromkeys([*names, "(reorder)"], 12_345_678.0), 1e9)
+        _layer_times, "_measure", lambda *_: (dict.fromkeys([*names, "(reorder)"], 12_345_678.0), 1e9)
     )
-    monkeypatch.setattr(show_latency, "peak_macs_per_s", lambda: 123_456_789_012.0)
-    monkeypatch.setattr(show_latency, "bandwidth_bytes_per_s", lambda: 12_345_678_901.0)
+    monkeypatch.setattr(_layer_times, "peak_macs_per_s", lambda: 123_456_789_012.0)
+    monkeypatch.setattr(_layer_times, "bandwidth_bytes_per_s", lambda: 12_345_678_901.0)
 
 
 PRINTING = {

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 from console import call
-from typer.main import get_command
 
 from mbsweep.accuracy.settings import ACCURACY_CONFIGS, DATASET_CONFIGS, Alone, Budget, Halving, Recipe
 from mbsweep.base.suggest import command
-from mbsweep.commands.app import app
+from mbsweep.commands.app import COMMANDS, loaded
 from mbsweep.commands.options import NETWORK
 from mbsweep.profiler.backends import BACKENDS
 from mbsweep.profiler.config import LatencyConfig
@@ -29,9 +28,9 @@ TEXTS = [
     ROOT / "README.md",
     *(ROOT / "sweeps").glob("*.yaml"),
 ]
-COMMANDS = {
-    name: {option for parameter in one.params for option in parameter.opts} | {"--help"}
-    for name, one in get_command(app).commands.items()
+OPTIONS = {
+    name: {option for parameter in loaded(name).params for option in parameter.opts} | {"--help"}
+    for name in COMMANDS
 }
 MODELS = [Sweep, Axes, LatencyConfig, Recipe, Budget, Halving, Alone]
 KEYS = {
@@ -73,12 +72,12 @@ def test_every_suggested_command_has_its_verb_and_options():
         _, verb, *words = shlex.split(line.replace("'", ""), comments=True)
         assert verb in COMMANDS, f"{path}: {line}"
         options = {word.partition("=")[0].rstrip(".,;:") for word in words if re.match(r"-{1,2}[a-z]", word)}
-        assert options <= COMMANDS[verb], f"{path}: {line}"
+        assert options <= OPTIONS[verb], f"{path}: {line}"
 
 
 def test_every_option_that_is_named_exists():
     """`choose another --out`, `--cost macs needs no latency`: some command has it."""
-    known = set().union(*COMMANDS.values()) | {"--version"}
+    known = set().union(*OPTIONS.values()) | {"--version"}
     foreign = {"--no-sandbox"}  # the browser's
     for path in SOURCES:
         if path.suffix == ".py":
@@ -125,7 +124,7 @@ def test_a_command_that_takes_a_network_takes_all_of_it(name):
     what is not said from --start.
     """
     assert set(NETWORK) == set(RULES)
-    options = {option.name: option for option in get_command(app).commands[name].params}
+    options = {option.name: option for option in loaded(name).params}
     fields = set(RULES) - ({"num_classes"} if name == "train" else set())
     assert fields <= set(options)
     for field in fields:

@@ -2,10 +2,13 @@
 
 import json
 import os
+import re
 import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 from brightness import sweep_text, write_images
@@ -22,12 +25,12 @@ from console import (
     visits,
     with_files_up_to,
 )
-from typer.main import get_command
 
 import mbsweep
+import mbsweep.commands.app as app_module
 from mbsweep.accuracy.published import tables
 from mbsweep.accuracy.settings import Recipe
-from mbsweep.commands.app import app
+from mbsweep.commands.app import COMMANDS, loaded
 from mbsweep.profiler.backends import BACKENDS
 
 SPY = """
@@ -79,26 +82,42 @@ def test_torch_is_loaded_only_to_measure(words, tiny_run, tiny_sweep, tmp_path):
 
 
 def test_help_names_every_command():
-    """Eleven commands, each with its own help."""
-    text = call("--help").stdout
-    commands = (
-        "plan",
-        "run",
-        "table",
-        "compare",
-        "pick",
-        "front",
-        "show",
-        "bench",
-        "export",
-        "reproduce",
-        "report",
-    )
-    for command in commands:
-        assert f"  {command} " in text
-        result = call(command, "--help")
-        assert result.exit_code == 0
-        assert "Usage:" in result.stdout
+    """Each with the first line of its own help, whole in 80 columns."""
+    lines = call("--help").stdout.splitlines()
+    listed = [line.split(None, 1) for line in lines[lines.index("Commands:") + 1 :]]
+    assert listed == [[name, words] for name, words in COMMANDS.items()]
+    files = {path.stem for path in Path(app_module.__file__).parent.glob("*.py") if path.stem[0] != "_"}
+    assert set(COMMANDS) == files - {"app", "exits", "options"}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_help_says_what_the_list_says_and_ends_with_an_example(name):
+    """The first line is that of the list of commands, the last an example, whole in 80 columns."""
+    result = call(name, "--help")
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert re.match(rf"Usage: \w+ {name} \[OPTIONS\]", lines[0])
+    assert lines[2].strip() == COMMANDS[name]
+    assert lines[-1].startswith(f"  Example: mbsweep {name}")
+    assert lines[-1].removeprefix("  Example: ") == import_module(f"mbsweep.commands.{name}").EXAMPLE
+
+
+def test_a_shell_completes_commands_and_options():
+    """In bash, as `mbsweep --install-completion` sets it up; no command is loaded to name the commands."""
+
+    def completed(words):
+        environment = {"_MBSWEEP_COMPLETE": "complete_bash", "COMP_WORDS": words}
+        environment["COMP_CWORD"] = str(words.count(" "))
+        script = SPY.replace("app(sys.argv[1:])", "app([], prog_name='mbsweep')")
+        done = subprocess.run(
+            [sys.executable, "-c", script], env=os.environ | environment, capture_output=True, text=True
+        )
+        return done.stdout.split(), set(json.loads(done.stderr.splitlines()[-1]))
+
+    names, modules = completed("mbsweep ex")
+    assert names == ["export", "extract"]
+    assert "mbsweep.commands.export" not in modules
+    assert completed("mbsweep pick --max-p")[0] == ["--max-params", "--max-peak-activation-bytes"]
 
 
 def test_version_is_the_packages():
@@ -503,6 +522,6 @@ def test_a_run_that_is_named_twice_is_refused(tiny_run):
 
 def test_train_has_the_defaults_of_a_sweep():
     """So that one network is trained as a sweep would train it."""
-    options = {option.name: option.default for option in get_command(app).commands["train"].params}
+    options = {option.name: option.default for option in loaded("train").params}
     for name in ("epochs", "batch", "optimizer", "learning_rate", "flip"):
         assert (options[name] or 0) == getattr(Recipe(), name), name

@@ -162,7 +162,7 @@ def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
     mine = tmp_path / ".net.checkpoint.0123abcd"
     mine.write_bytes(b"mine")
     script = (
-        "import sys; from pathlib import Path; from mbsweep import files\n"
+        "import sys; from pathlib import Path; from mbsweep.base import files\n"
         "files._locked(Path(sys.argv[1]), 'other', files._new_file); print('ready', flush=True); input()"
     )
     with subprocess.Popen(

@@ -6,7 +6,7 @@ import pytest
 from console import call, refusal
 
 from mbsweep.base.errors import MbsweepError
-from mbsweep.commands.show_latency import Machine, child_name, pairs_sentence, print_layer_times
+from mbsweep.commands._layer_times import Machine, child_name, pairs_sentence, print_layer_times
 from mbsweep.profiler.backends import BACKENDS, TellsLayers
 from mbsweep.profiler.config import LatencyConfig
 from mbsweep.profiler.device import this_device

@@ -60,12 +60,12 @@ STOPPED = {  # command -> what is interrupted, and what is not lost
     "run SWEEP --out OUT": ("mbsweep.pipeline.run", "measured and trained"),
     "train -o OUT.safetensors": ("mbsweep.accuracy.datasets.digits.draw", "epochs that were finished"),
     "bench --steps 1": ("mbsweep.commands.bench.time_steps", ""),
-    "plan SWEEP": ("mbsweep.plan.plan", ""),
-    "table RUN": ("mbsweep.table.results.open_run", ""),
-    "report RUN --html OUT": ("mbsweep.table.results.open_run", ""),
-    "export -o OUT.onnx": ("mbsweep.commands.export.export_network", ""),
-    "evaluate OUT.safetensors": ("mbsweep.commands.train.evaluate_network", ""),
-    "show --latency": ("mbsweep.commands.show_latency.print_layer_times", ""),
+    "plan SWEEP": ("mbsweep.commands.plan.make_plan", ""),
+    "table RUN": ("mbsweep.commands.table.open_run", ""),
+    "report RUN --html OUT": ("mbsweep.commands.report.open_run", ""),
+    "export -o OUT.onnx": ("mbsweep.commands._exporting.export_network", ""),
+    "evaluate OUT.safetensors": ("mbsweep.commands._training.evaluate_network", ""),
+    "show --latency": ("mbsweep.commands._layer_times.print_layer_times", ""),
 }
 
 

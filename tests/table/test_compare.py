@@ -3,6 +3,7 @@
 import itertools
 import math
 import re
+import shlex
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from made_runs import made_run
 
 from mbsweep import MbsweepError, open_run
+from mbsweep.commands.compare import EXAMPLE
 from mbsweep.table.columns import COLUMNS
 from mbsweep.table.compare import GROUP, agreement, print_comparison, rank_agreement, ratio
 
@@ -287,6 +289,16 @@ def test_what_is_no_run_is_refused(tmp_path):
     run = a_run(tmp_path / "run", {TORCH: [5, 4, 1]})
     for words in ((run, tmp_path / "none"), (tmp_path / "none", run)):
         assert refusal(call("compare", *words)).startswith(f"{tmp_path / 'none'} is not an mbsweep run")
+
+
+def test_the_example_of_the_help_compares(tmp_path, monkeypatch):
+    """Typed where two such runs lie."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("width_res", "backends"):
+        a_run(tmp_path / "runs" / name, {TORCH: [5, 4, 1]})
+    result = call(*shlex.split(EXAMPLE)[1:])
+    assert result.exit_code == 0
+    assert "width_res" in result.stdout
 
 
 def test_names_are_text_not_markup(tmp_path):

@@ -3,6 +3,7 @@
 import json
 import math
 import random
+import shlex
 import sys
 from collections import Counter
 from dataclasses import replace
@@ -26,6 +27,7 @@ from mbsweep.accuracy.training.side_by_side import Batch, Lanes, gradients
 from mbsweep.accuracy.training.supernet import Supernet, extract, picked, shared_layers, train_supernet
 from mbsweep.accuracy.training.supernets import spread_evenly, trust
 from mbsweep.base.errors import MbsweepError
+from mbsweep.commands.extract import EXAMPLE
 from mbsweep.plan import plan
 from mbsweep.space.variant import Variant, largest_of
 from mbsweep.storage.store import Store
@@ -213,17 +215,18 @@ BODIES = [
 
 @pytest.mark.usefixtures("one_core")
 @pytest.mark.parametrize("body", BODIES, ids=str)
-def test_any_network_of_a_supernet_can_be_extracted_and_trained_further(body, tmp_path):
+def test_any_network_of_a_supernet_can_be_extracted_and_trained_further(body, tmp_path, monkeypatch):
     """Of a space with a divisor, stages, a block or a stem stride of its own, which no option names: the file
-    knows. What is not asked for is as in the largest.
+    knows. What is not asked for is as in the largest: so in the example of the help.
     """
+    monkeypatch.chdir(tmp_path)
     root = brightness.write_images(tmp_path / "images", train=20)
     dataset = open_dataset(ImageFolder(name="imagefolder", path=str(root)), [16, 24])
     large = replace(BODY, width=0.3, resolution=24, depth=1, **body)
     small = replace(large, width=0.1, resolution=16, depth=0)
-    file, images = tmp_path / "net", ("--dataset", root)
+    file, images = tmp_path / "supernet.safetensors", ("--dataset", root)
     list(train_supernet(config(epochs=1, middle=0), [large, small], dataset, file))
-    said = call("extract", file, *images, "-o", tmp_path / "large.safetensors")
+    said = call(*shlex.split(EXAMPLE)[1:])
     assert f": {large.id}, top-1 " in said.stdout
     narrow = ("--width", 0.1, "--resolution", 16, "--depth", 0)
     assert (

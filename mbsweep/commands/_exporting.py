@@ -1,0 +1,67 @@
+"""`mbsweep export`: a network as a file for another device, the same that a backend here would load."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mbsweep.base.errors import MbsweepError
+from mbsweep.base.files import write_file
+from mbsweep.base.rules import did_you_mean
+from mbsweep.formats.quantization import INT8
+from mbsweep.profiler.backends import asked
+from mbsweep.profiler.backends.executorch import pte_file
+from mbsweep.profiler.backends.onnx_runtime import OnnxRuntime
+from mbsweep.profiler.prepare import network
+from mbsweep.space.architecture import IMAGE_CHANNELS
+from mbsweep.space.counting import count
+from mbsweep.space.variant import Variant
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import nn
+
+# ending of a file -> the backend that loads it, and what makes its content at a precision
+FORMATS: dict[str, tuple[str, Callable[[nn.Module, NDArray[np.float32], str], bytes]]] = {
+    ".onnx": ("onnxruntime", OnnxRuntime().file),
+    ".pte": ("executorch", pte_file),
+}
+
+
+def export_network(variant: Variant, precision: str, output: Path) -> str:
+    """Write a network for one image, with the weights that all runs have; return in a line what was written.
+
+    Raises MbsweepError where no format has the file's ending, its backend lacks the precision or is not
+    installed, the network does not fit into memory, or the file cannot be written.
+    """
+    if output.suffix not in FORMATS:
+        allowed = ", ".join(FORMATS)
+        hint = did_you_mean(output.suffix, FORMATS)
+        raise MbsweepError(f"{output}: the ending {output.suffix!r} is none of {allowed}{hint}")
+    backend, make = FORMATS[output.suffix]
+    asked(backend=backend, precision=precision)
+    try:
+        net = network(variant)
+    except MemoryError as error:
+        raise MbsweepError(f"{variant.id}: {error}") from None
+    shape = (1, IMAGE_CHANNELS, variant.resolution, variant.resolution)
+    content = make(net, np.random.default_rng(0).standard_normal(shape, dtype=np.float32), precision)
+    write_file(output, content)
+    counts = count(variant)
+    return (
+        f"{output}: {variant.id} at {precision}, {len(content):,} bytes, {counts.params:,} parameters, "
+        f"{counts.macs:,} mult-adds; {_where_right(backend, precision)}"
+        "its weights are random: right for latency, not for accuracy"
+    )
+
+
+def _where_right(backend: str, precision: str) -> str:
+    """Of an int8 ONNX file: where it is calculated right. It is the one that this processor gets right."""
+    if (backend, precision) != ("onnxruntime", "int8"):
+        return ""
+    if (weights := OnnxRuntime().int8_weights()) != INT8:
+        return f"with {weights.name}, which every processor calculates right; "
+    return f"with {weights.name}, which x86 without VNNI calculates wrong: for such, export it there; "

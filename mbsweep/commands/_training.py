@@ -1,0 +1,258 @@
+"""`mbsweep train` and `mbsweep evaluate`: one network, trained and saved, or tested."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+from torch import nn
+
+from mbsweep.accuracy.datasets import Dataset
+from mbsweep.accuracy.guessing import Guessing
+from mbsweep.accuracy.packages import FILES, check_package
+from mbsweep.accuracy.settings import Recipe
+from mbsweep.accuracy.trained import what_helps
+from mbsweep.accuracy.training.checkpoint import WEIGHT, Checkpoint, open_checkpoint, write_checkpoint
+from mbsweep.accuracy.training.loop import (
+    DivergedError,
+    Job,
+    Outcome,
+    about,
+    evaluate,
+    finish,
+    train,
+    trained_network,
+    use_threads,
+)
+from mbsweep.accuracy.training.supernet import check_has, extract
+from mbsweep.accuracy.training.supernets import report_of
+from mbsweep.base.cores import threads_each
+from mbsweep.base.errors import MbsweepError
+from mbsweep.base.rules import shown
+from mbsweep.base.suggest import command
+from mbsweep.commands._images import asked_images, check_classes, check_fresh, judged
+from mbsweep.space.variant import Variant
+from mbsweep.statistics.seeds import SeedNoise, spread
+from mbsweep.table import trust
+
+RESOLUTION = 64  # of a network that is trained, unless it is said
+NO_SEED_NOISE = SeedNoise(variance=0.0, freedom=math.inf, total=1)  # the interval is that of the images alone
+
+
+def train_network(
+    fields: dict[str, Any],
+    dataset: str | None,
+    settings: dict[str, Any],
+    seed: int,
+    start: Path | None,
+    output: Path,
+) -> Iterator[str]:
+    """Train one network on all cores and save it; lines that say how it goes.
+
+    fields: those of Variant that were given; others are as `start` has them. settings: those of a recipe.
+    start: a network's file to begin with, or a supernet's that has the network. An interrupted training goes
+    on from `output` with the ending .checkpoint. Raises MbsweepError for what the user can put right.
+    """
+    try:
+        recipe = Recipe.model_validate(settings)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        words = str(fault["msg"]).removeprefix("Value error, ")
+        raise MbsweepError(
+            f"--{str(fault['loc'][0]).replace('_', '-')} is {shown(fault['input'])}; {words}"
+        ) from None
+    checkpoint = output.with_suffix(".checkpoint")
+    _check_output(output, start)
+    check_package(FILES)
+    found_before = _checkpoint_of(checkpoint)
+    state = None if start is None else open_checkpoint(start)
+    asked = asked_images(dataset, start, state)
+    variant = replace(_variant(state) if state else Variant(resolution=RESOLUTION), **fields)
+    variant = replace(variant, num_classes=asked.seen.class_count)
+    if start and state:
+        _check_begin(start, state, variant)
+    images = asked.open(variant.resolution)
+    recipe = recipe.complete(images.sizes["train"])
+    use_threads(threads_each())
+    begin = before = None
+    if start and state:
+        check_fresh(start, state, images)
+        begin, before = _begin(state, variant, images), state.origin
+    job = Job(variant, recipe, seed)
+    _check_same(checkpoint, found_before, job, images)
+    yield f"{variant.id} on {images.id}, {recipe.words}, seed {seed}"
+    yield from (f"{images.id}: {note}" for note in images.remarks)
+    if state:
+        yield from _cautions(variant, state)
+    curve = []
+    try:
+        for row in train(job, images, checkpoint, start=begin, before=before):
+            curve.append(row)
+            yield (
+                f"epoch {row.epoch}: {row.train_top1_pct:.1f} % while training, "
+                f"{row.validation_top1_pct:.1f} % on the validation part, {row.seconds:.1f} s"
+            )
+    except DivergedError as error:
+        raise MbsweepError(f"{variant.id}: {error}; try a lower --learning-rate") from None
+    found = finish(checkpoint, output, images)
+    with suppress(OSError):
+        checkpoint.unlink()
+    guessing = Guessing.of(images.labels("train"), images.labels("validation"), recipe.label_smoothing)
+    if guessing.is_all(curve):
+        helps = what_helps(variant, None if start else "--stem-stride 1")
+        yield f"{variant.id} stalled: no better than guessing; {helps}"
+    yield f"{output}: {told(found, images, 'test')}"
+
+
+def _check_output(output: Path, read: Path | None) -> None:
+    """MbsweepError where no network can be written to a file, or it is the one that is read."""
+    if output.suffix != ".safetensors" or not os.path.isdir(output.parent) or os.path.isdir(output):
+        raise MbsweepError(f"{output}: name a file with the ending .safetensors in a folder that exists")
+    if not os.access(output.parent, os.W_OK):
+        raise MbsweepError(f"{output}: cannot be written: no permission; name a file in another folder")
+    if read is not None and all(map(os.path.exists, (output, read))) and output.samefile(read):
+        raise MbsweepError(f"{output} is the file that is read; name another with -o")
+
+
+def _checkpoint_of(path: Path) -> dict[str, Any]:
+    """What a checkpoint says of its training; nothing where there is none.
+
+    Raises MbsweepError where something else has its place.
+    """
+    if not os.path.exists(path):
+        return {}
+    try:
+        return open_checkpoint(path).about
+    except MbsweepError:
+        raise _taken(path, "is no checkpoint of mbsweep, or is damaged") from None
+
+
+def _check_same(path: Path, found: dict[str, Any], job: Job, images: Dataset) -> None:
+    """MbsweepError where a checkpoint is of another training, or is a network that is trained."""
+    own = {name: value for name, value in about(job, images, ([], [])).items() if name not in ("mean", "std")}
+    other = [name for name in own if found.get(name) != own[name]]
+    if found and (other or "test_top1_pct" in found):
+        raise _taken(
+            path, f"is of another training (its {', '.join(other)})" if other else "is a trained network"
+        )
+
+
+def _taken(path: Path, what: str) -> MbsweepError:
+    return MbsweepError(
+        f"{path} {what}, and this training would write over it; move it, or choose another -o"
+    )
+
+
+def _check_begin(path: Path, state: Checkpoint, variant: Variant) -> None:
+    """MbsweepError where a file does not hold a network, to be trained further."""
+    if state.about.get("supernet"):
+        check_has(state, variant)
+    elif (other := _variant(state)) != variant:
+        named = [name for name, value in asdict(other).items() if value != getattr(variant, name)]
+        options = [f"--{name.replace('_', '-')}" for name in named if name != "num_classes"]
+        advice = (
+            f"leave {', '.join(options)} out"
+            if options
+            else f"name images of {other.num_classes} classes with --dataset"
+        )
+        raise MbsweepError(
+            f"{path} holds {other.id}, which cannot begin a training of {variant.id}; {advice}"
+        )
+
+
+def _begin(state: Checkpoint, variant: Variant, images: Dataset) -> nn.Module:
+    """The network in a file, to be trained further."""
+    if state.about.get("supernet"):
+        return extract(state, variant, images.part("train", variant.resolution))
+    return trained_network(state)
+
+
+def _variant(state: Checkpoint) -> Variant:
+    """The network of a file; of a supernet's, the largest."""
+    return Variant(**state.about["variant"])
+
+
+def extract_network(path: Path, fields: dict[str, Any], dataset: str | None, output: Path) -> str:
+    """Write one network of a supernet to a file of its own; return in a line what was written.
+
+    Below it, in lines of their own, what keeps the network from being relied on. fields: those of Variant in
+    which it may differ from the largest, and does.
+    Raises MbsweepError where the file is no supernet, or does not have the network.
+    """
+    _check_output(output, path)
+    check_package(FILES)
+    state = open_checkpoint(path)
+    variant = replace(_variant(state), **fields)
+    check_has(state, variant)
+    images = _images_for(path, state, dataset, variant)
+    use_threads(threads_each())
+    part, test = (judged(path, state, images, name, variant.resolution) for name in ("train", "test"))
+    net = extract(state, variant, part.part)
+    kept = {name: value for name, value in state.about.items() if name != "supernet"}
+    weights = {WEIGHT + name: tensor for name, tensor in net.state_dict().items()}
+    write_checkpoint(output, Checkpoint(kept | {"variant": asdict(variant)}, [], weights, state.origin))
+    found = evaluate(net, test.part, (kept["mean"], kept["std"]))
+    said = [f"{output}: {variant.id}, {told(found, images, 'test')}{test.words}", *_cautions(variant, state)]
+    if words := trust.of_supernet(report_of(path)):
+        said.append(f"caution: {words}")
+    return "\n".join(said)
+
+
+def _cautions(variant: Variant, state: Checkpoint) -> list[str]:
+    """What is to be known of a network that is taken from a file; nothing where all is well."""
+    space = state.about.get("supernet")
+    words = trust.of_extracted(variant, space["variants"]) if space else ""
+    return [f"caution: {words}"] if words else []
+
+
+def _images_for(path: Path, state: Checkpoint, dataset: str | None, variant: Variant) -> Dataset:
+    """The images to judge a network by. MbsweepError, before they are read, where it has other classes."""
+    asked = asked_images(dataset, path, state)
+    check_classes(path, state, asked.seen.classes, asked.seen.class_count, asked.config.name)
+    images = asked.open(variant.resolution)
+    check_classes(path, state, images.classes, len(images.classes), images.id)
+    return images
+
+
+def evaluate_network(path: Path, dataset: str | None, part: str) -> str:
+    """What a saved network does on a part of a data set, in a line.
+
+    Raises MbsweepError where the file is no network, or the data set has other classes than it knows.
+    """
+    check_package(FILES)
+    state = open_checkpoint(path)
+    if state.about.get("supernet"):
+        extraction = command("extract", path, "-o", "net.safetensors")
+        raise MbsweepError(
+            f"{path} is a supernet; `{extraction}` gives its largest network a file of its own"
+        )
+    variant = _variant(state)
+    images = _images_for(path, state, dataset, variant)
+    some = judged(path, state, images, part, variant.resolution)
+    use_threads(threads_each())
+    found = evaluate(trained_network(state), some.part, (state.about["mean"], state.about["std"]))
+    return f"{path}: {variant.id}, {told(found, images, part)}{some.words}{_read_otherwise(state, images)}"
+
+
+def _read_otherwise(state: Checkpoint, images: Dataset) -> str:
+    """What is said where images are not read as those that a network has learnt."""
+    own = state.origin.reading
+    differ = [f"{name} {own[name]}" for name in own if own[name] != images.reading.get(name)]
+    return f"; its images were read otherwise: {', '.join(differ)}" if differ else ""
+
+
+def told(found: Outcome, images: Dataset, part: str) -> str:
+    """Accuracy with the interval that the choice of the images leaves open."""
+    ends = spread([found.correct], NO_SEED_NOISE)
+    top5 = "" if np.isnan(found.top5_pct) else f", top-5 {found.top5_pct:.2f} %"
+    return (
+        f"top-1 {found.top1_pct:.2f} % (95 % interval {ends.low_pct:.2f} to {ends.high_pct:.2f}, of the "
+        f"choice of the {len(found.correct):,} images){top5} on the {part} part of {images.id}"
+    )

@@ -1,0 +1,18 @@
+"""`mbsweep plan`: what a run would do, before it is started."""
+
+from __future__ import annotations
+
+from mbsweep.base.printing import say
+from mbsweep.commands.options import Out, SweepFile
+from mbsweep.plan import plan as make_plan
+from mbsweep.sweep.sweep import load_sweep
+
+EXAMPLE = "mbsweep plan sweeps/width_res.yaml"
+
+
+def plan(sweep: SweepFile, out: Out = None) -> None:
+    """Say what a run would build and measure, how long, what is done.
+
+    Nothing is started: what no machine could do is refused, what this one lacks is told.
+    """
+    say(make_plan(load_sweep(sweep), out))
