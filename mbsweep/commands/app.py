@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from mbsweep.base.cores import forget_settings
@@ -45,27 +45,28 @@ KEPT = {
 class _Commands(TyperGroup):
     """Loads commands by name, and turns what the user can put right into one message and an exit code."""
 
-    def list_commands(self, ctx: Any) -> list[str]:
-        """The names, in the order of the help."""
-        return list(COMMANDS)
+    def __init__(self, **named: Any) -> None:
+        super().__init__(**named)
+        self.commands.update({name: TyperCommand(name, help=words) for name, words in COMMANDS.items()})
+        self._lists = False  # whether commands are only named
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """A command, loaded; None where there is none of this name."""
-        return loaded(cmd_name) if cmd_name in COMMANDS else None
+        """A command, loaded where it is to be called; None where there is none of this name."""
+        is_called = cmd_name in COMMANDS and not self._lists
+        return loaded(cmd_name) if is_called else super().get_command(ctx, cmd_name)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """The commands in the help, none of them loaded."""
+        """The commands in the help."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
     def shell_complete(self, ctx: Any, incomplete: str) -> Any:
-        """Names of commands and options, no command loaded."""
-        from typer._click.shell_completion import CompletionItem
-
-        named = [
-            CompletionItem(name, help=COMMANDS[name]) for name in COMMANDS if name.startswith(incomplete)
-        ]
-        return [*named, *super(TyperGroup, self).shell_complete(ctx, incomplete)]
+        """What a word may be: names of commands, and options."""
+        self._lists = True
+        try:
+            return super().shell_complete(ctx, incomplete)
+        finally:
+            self._lists = False
 
     def main(self, *args: Any, **named: Any) -> Any:
         """Run the program, with standard streams that take any text, or refuse at once."""

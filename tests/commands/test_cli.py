@@ -87,6 +87,7 @@ def test_help_names_every_command():
     listed = [line.split(None, 1) for line in lines[lines.index("Commands:") + 1 :]]
     assert listed == [[name, words] for name, words in COMMANDS.items()]
     files = {path.stem for path in Path(app_module.__file__).parent.glob("*.py") if path.stem[0] != "_"}
+    assert "Did you mean 'run'" in call("rnu").stderr
     assert set(COMMANDS) == files - {"app", "exits", "options"}
 
 
