@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from mbsweep.base.errors import MbsweepError
     from mbsweep.nets import build
     from mbsweep.pipeline import run
-    from mbsweep.space.architecture import Architecture, architecture
+    from mbsweep.space.architecture import Architecture
     from mbsweep.space.counting import Counts, SpaceCounts, count
+    from mbsweep.space.families import architecture
     from mbsweep.space.variant import Variant
     from mbsweep.statistics.pareto import pareto_front
     from mbsweep.sweep.counted import count_space
@@ -28,7 +29,7 @@ _API = {
     "SpaceCounts": "mbsweep.space.counting",
     "Sweep": "mbsweep.sweep.sweep",
     "Variant": "mbsweep.space.variant",
-    "architecture": "mbsweep.space.architecture",
+    "architecture": "mbsweep.space.families",
     "build": "mbsweep.nets",
     "count": "mbsweep.space.counting",
     "count_space": "mbsweep.sweep.counted",

@@ -170,7 +170,7 @@ def serve_spoiled(backend, spoils, wrong_network):
     BACKENDS[backend] = Spoiled(BACKENDS[backend], spoils)
     if wrong_network:
         from mbsweep.profiler import workbench
-        from mbsweep.space.architecture import architecture
+        from mbsweep.space.families import architecture
         from mbsweep.space.variant import Variant
 
         build = workbench.build

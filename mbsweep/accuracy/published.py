@@ -10,7 +10,7 @@ from importlib.resources import files
 
 from mbsweep.accuracy.settings import PublishedAccuracy
 from mbsweep.accuracy.value import IMAGENET, NAN, Accuracy
-from mbsweep.space.architecture import architecture
+from mbsweep.space.families import architecture
 from mbsweep.space.variant import Variant
 
 

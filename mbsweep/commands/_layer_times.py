@@ -19,8 +19,9 @@ from mbsweep.profiler.int8_probe import remark
 from mbsweep.profiler.peak import bandwidth_bytes_per_s, peak_macs_per_s
 from mbsweep.profiler.prepare import network, prepare
 from mbsweep.profiler.workbench import set_torch_up
-from mbsweep.space.architecture import IMAGE_CHANNELS, architecture
+from mbsweep.space.architecture import IMAGE_CHANNELS
 from mbsweep.space.blocks import KINDS, Layer
+from mbsweep.space.families import architecture
 from mbsweep.space.variant import Variant
 from mbsweep.statistics.summary import headline
 

@@ -8,9 +8,10 @@ import typer
 
 from mbsweep.base.printing import Table, say
 from mbsweep.commands.options import Backend, Network, Precision, takes_network
-from mbsweep.space.architecture import Architecture, architecture
+from mbsweep.space.architecture import Architecture
 from mbsweep.space.blocks import KINDS, Layer, standard
 from mbsweep.space.counting import count
+from mbsweep.space.families import architecture
 from mbsweep.space.variant import Variant
 
 EXAMPLE = "mbsweep show --width 0.75 --resolution 192"
@@ -153,7 +154,7 @@ def _pair_table(net: Architecture) -> Table:
     for first, second in zip(net.layers, net.layers[1:], strict=False):
         if (first.kind, second.kind) == ("conv_dw", "conv_pw"):
             channels = (first.in_channels, second.out_channels)
-            (full,) = standard("", channels, first.stride, first.in_size)
+            (full,) = standard(channels, first.stride, first.in_size).layers
             pair, n, k = first.macs + second.macs, second.out_channels, first.kernel
             table.add(
                 first.name.removesuffix(".dw"),

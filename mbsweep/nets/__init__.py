@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 import torch.nn.functional as F  # noqa: N812  (as everyone calls it)
 from torch import Tensor, nn
 
-from mbsweep.space.architecture import architecture
 from mbsweep.space.blocks import Layer
+from mbsweep.space.families import architecture
 from mbsweep.space.variant import Variant
 
 # TF-Slim's mobilenet_v1.py keeps 0.999 of the units before the classifier; the paper names no rate.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-from mbsweep.space.architecture import architecture
 from mbsweep.space.blocks import Layer
+from mbsweep.space.families import architecture
 from mbsweep.space.variant import Variant
 
 

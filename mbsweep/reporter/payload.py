@@ -14,8 +14,8 @@ from mbsweep.base.suggest import command
 from mbsweep.profiler.config import LatencyConfig
 from mbsweep.reporter.drawing import COLOURS, LOG_AXIS, SYMBOLS
 from mbsweep.reporter.facts import Part
-from mbsweep.space.architecture import architecture
 from mbsweep.space.blocks import Layer
+from mbsweep.space.families import architecture
 from mbsweep.space.variant import Variant
 from mbsweep.table import trust
 from mbsweep.table.columns import COLUMNS

@@ -1,99 +1,93 @@
-"""Variant -> Architecture: every rounding decision, and the papers' tables of layers."""
+"""A network in one description: stages of blocks. All that is counted, built and timed follows from it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
-from mbsweep.space.blocks import BLOCKS, Layer, conv
+import numpy as np
 
-if TYPE_CHECKING:  # Variant checks its family against FAMILIES below, so it imports this module
-    from mbsweep.space.variant import Variant
+from mbsweep.space.blocks import Block, Dim, Layer
 
 IMAGE_CHANNELS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Architecture:
-    """The ordered layers of one network, from the image to the logits."""
+class Stage:
+    """Blocks that follow one another: the first, then `rest` so many times more.
 
-    layers: tuple[Layer, ...]
-
-    @property
-    def params(self) -> int:
-        """Trainable scalars."""
-        return sum(layer.params for layer in self.layers)
-
-    @property
-    def macs(self) -> int:
-        """Multiply-adds of convolutional and linear layers for one image."""
-        return sum(layer.macs for layer in self.layers)
-
-
-def make_divisible(channels: float, divisor: int = 8) -> int:
-    """Nearest multiple of `divisor`, but never less than 90 % of `channels`.
-
-    The rounding of MobileNetV2's reference code. At the paper's four widths it changes nothing; 32
-    channels at alpha = 0.35 give 11.2 -> 16, not 8. A divisor of 1 rounds to the nearest whole number,
-    whatever that is in percent.
+    name: that of its blocks, numbered through where several blocks of the network have it; "" where the
+        layers' own names are enough.
     """
-    rounded = max(divisor, int(channels + divisor / 2) // divisor * divisor)
-    return rounded + divisor if divisor > 1 and rounded < 0.9 * channels else rounded
+
+    name: str
+    first: Block
+    rest: Block | None = None
+    more: Dim = 0
 
 
-# Table 1 (arXiv:1704.04861), body after the stem. The 14x14 block that the paper repeats five times is
-# written once, with REPEATED for its count. The paper prints stride 2 for the last depthwise layer, too;
-# its sizes (7x7 in, 7x7 out) and its mult-adds hold only with stride 1.
-REPEATED = -1
-_V1_STEM_CHANNELS = 32
-_V1_BODY = (
-    # s  stage  times     input at 224 px
-    (1, 0, 1),  #         112 x 112 x 32
-    (2, 1, 1),  #         112 x 112 x 64
-    (1, 1, 1),  #         56 x 56 x 128
-    (2, 2, 1),  #         56 x 56 x 128
-    (1, 2, 1),  #         28 x 28 x 256
-    (2, 3, 1),  #         28 x 28 x 256
-    (1, 3, REPEATED),  #  14 x 14 x 512
-    (2, 4, 1),  #         14 x 14 x 512
-    (1, 4, 1),  #         7 x 7 x 1024
-)
+class Place(NamedTuple):
+    """Where a layer stands. A network with fewer blocks has some of the places of one with more."""
+
+    stage: int
+    block: int  # in its stage
+    layer: int  # in its block
 
 
-def mobilenet_v1(variant: Variant) -> Architecture:
-    """MobileNet v1 (Table 1 of arXiv:1704.04861), at any width, resolution, depth, block and stage widths."""
-    block = BLOCKS[variant.block]
-    channels = make_divisible(_V1_STEM_CHANNELS * variant.width, variant.divisor)
-    layers = [conv("stem", "conv", 3, variant.stem_stride, (IMAGE_CHANNELS, channels), variant.resolution)]
-    number = 0
-    for stride, stage, times in _V1_BODY:
-        out_channels = make_divisible(variant.stage_channels[stage] * variant.width, variant.divisor)
-        for _ in range(variant.depth if times == REPEATED else times):
-            number += 1
-            layers += block(f"block{number}", (channels, out_channels), stride, layers[-1].out_size)
-            channels = out_channels
-    size = layers[-1].out_size
-    layers.append(Layer("pool", "avg_pool", size, 1, channels, channels, size, 1))
-    layers.append(Layer("classifier", "fc", 1, 1, channels, variant.num_classes, 1, 1))
-    return Architecture(tuple(layers))
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """A network, from the image to the logits; or those of a grid, where its numbers are arrays."""
 
+    stages: tuple[Stage, ...]
 
-def repeated_layers(variant: Variant) -> range:
-    """Places of the layers that networks of another depth do not have, or have more of."""
-    per_block = len(BLOCKS[variant.block]("", (1, 1), 1, 1))
-    before = [times for _, _, times in _V1_BODY].index(REPEATED)
-    start = 1 + per_block * sum(times for _, _, times in _V1_BODY[:before])
-    return range(start, start + per_block * variant.depth)
+    def total(self, price: Callable[[Block], Dim]) -> Dim:
+        """The sum over all blocks of what each costs."""
+        return sum(
+            price(stage.first) + (0 if stage.rest is None else stage.more * price(stage.rest))
+            for stage in self.stages
+        )
 
+    @property
+    def params(self) -> Dim:
+        """Trainable scalars."""
+        return self.total(lambda block: block.params)
 
-# The counting of whole spaces relies on three things: a layer's channels do not depend on the resolution, its
-# sizes do not depend on the width, and from depth 2 on one more block always adds the same layers.
-FAMILIES: dict[str, Callable[[Variant], Architecture]] = {
-    "mobilenet_v1": mobilenet_v1,
-}
+    @property
+    def macs(self) -> Dim:
+        """Multiply-adds of convolutional and linear layers for one image."""
+        return self.total(lambda block: block.macs)
 
+    @property
+    def peak(self) -> Dim:
+        """Scalars alive at once, at most, for one image."""
+        peak = self.stages[0].first.peak
+        for stage in self.stages:
+            peak = np.maximum(peak, stage.first.peak)
+            if stage.rest is not None:
+                peak = np.maximum(peak, np.minimum(stage.more, 1) * stage.rest.peak)
+        return peak
 
-def architecture(variant: Variant) -> Architecture:
-    """The ordered layers of a variant."""
-    return FAMILIES[variant.family](variant)
+    def blocks(self) -> Iterator[tuple[str, tuple[int, int], Block]]:
+        """The blocks of one network in order: name, stage and number in it, block."""
+        names = [stage.name for stage in self.stages for _ in range(1 + stage.more)]
+        numbers = dict.fromkeys(names, 0)
+        for place, stage in enumerate(self.stages):
+            for number in range(1 + stage.more):
+                block = stage.first if number == 0 or stage.rest is None else stage.rest
+                numbers[stage.name] += 1
+                is_alone = names.count(stage.name) == 1
+                yield stage.name if is_alone else f"{stage.name}{numbers[stage.name]}", (place, number), block
+
+    def placed(self) -> dict[Place, Layer]:
+        """The layers of one network in order, named within it: `block3.dw`."""
+        return {
+            Place(*at, number): replace(layer, name=".".join(filter(None, (name, layer.name))))
+            for name, at, block in self.blocks()
+            for number, layer in enumerate(block.layers)
+        }
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers of one network in order, named within it."""
+        return tuple(self.placed().values())

@@ -1,27 +1,39 @@
-"""Layers, and the blocks that bodies are made of: the only arithmetic on shapes in mbsweep."""
+"""Layers, and the blocks that bodies are made of: the only arithmetic on shapes in mbsweep.
+
+Every number may be an int, or an array with one element for each point of a grid: numpy adds and multiplies
+both alike, so that one description of a network counts it, and a space of a million of them.
+"""
+
+from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+Dim = Any  # int, or an NDArray[np.int64] of one network for each element
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
     """One layer: a convolution with its batch normalisation and ReLU, the pooling, or the classifier.
 
-    Sizes are the height and width in pixels (inputs are square).
+    Layers of the same shapes are equal, whatever their names. Sizes are the height and width in pixels
+    (inputs are square).
     """
 
-    name: str
+    name: str = field(compare=False)  # within its block; in `Architecture.layers`, within the network
     kind: str  # a key of KINDS
-    kernel: int
+    kernel: Dim
     stride: int
-    in_channels: int
-    out_channels: int
-    in_size: int
-    out_size: int
+    in_channels: Dim
+    out_channels: Dim
+    in_size: Dim
+    out_size: Dim
 
     @property
-    def weights(self) -> int:
+    def weights(self) -> Dim:
         """Scalars in the kernel or matrix, without bias and batch normalisation."""
         if self.kind == "avg_pool":
             return 0
@@ -34,21 +46,84 @@ class Layer:
         return self.kind not in ("avg_pool", "fc")
 
     @property
-    def params(self) -> int:
+    def params(self) -> Dim:
         """Trainable scalars: the weights, and scale and shift of batch normalisation or the bias."""
         if self.kind == "avg_pool":
             return 0
         return self.weights + self.out_channels * (2 if self.is_normalised else 1)
 
     @property
-    def macs(self) -> int:
+    def macs(self) -> Dim:
         """Multiply-adds for one image (equations 2 and 4 of arXiv:1704.04861): weights x output positions."""
         return self.weights * self.out_size**2
 
     @property
-    def activations(self) -> int:
+    def activations(self) -> Dim:
         """Scalars alive while this layer runs: its input and its output."""
         return self.in_channels * self.in_size**2 + self.out_channels * self.out_size**2
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Layers that follow one another and run as a unit: what a runtime fuses, and what is timed alone."""
+
+    layers: tuple[Layer, ...]
+
+    @property
+    def key(self) -> str:
+        """All that its cost depends on, as text that is stable over versions: for a cache.
+
+        Kind, kernel, stride, channels and sizes of each layer: `conv_dw:3:1:32-32:112-112+conv_pw:...`.
+        """
+        return "+".join(
+            f"{layer.kind}:{layer.kernel}:{layer.stride}:{layer.in_channels}-{layer.out_channels}"
+            f":{layer.in_size}-{layer.out_size}"
+            for layer in self.layers
+        )
+
+    @property
+    def macs(self) -> Dim:
+        """Multiply-adds for one image."""
+        return sum(layer.macs for layer in self.layers)
+
+    @property
+    def params(self) -> Dim:
+        """Trainable scalars."""
+        return sum(layer.params for layer in self.layers)
+
+    @property
+    def peak(self) -> Dim:
+        """Scalars alive at once, at most: the largest input and output of a layer, BN and ReLU in place."""
+        peak = self.layers[0].activations
+        for layer in self.layers[1:]:
+            peak = np.maximum(peak, layer.activations)
+        return peak
+
+    @property
+    def in_shape(self) -> tuple[Dim, Dim, Dim]:
+        """Channels, height and width of what it is given."""
+        first = self.layers[0]
+        return first.in_channels, first.in_size, first.in_size
+
+    @property
+    def out_channels(self) -> Dim:
+        """Channels of what it gives."""
+        return self.layers[-1].out_channels
+
+    @property
+    def out_size(self) -> Dim:
+        """Height and width of what it gives."""
+        return self.layers[-1].out_size
+
+    @property
+    def in_scalars(self) -> Dim:
+        """Scalars that it reads, for one image."""
+        return self.layers[0].in_channels * self.layers[0].in_size ** 2
+
+    @property
+    def out_scalars(self) -> Dim:
+        """Scalars that it writes, for one image."""
+        return self.out_channels * self.out_size**2
 
 
 # kind -> the name that Tables 1 and 2 of the paper give it
@@ -61,25 +136,25 @@ KINDS = {
 }
 
 
-def conv(name: str, kind: str, kernel: int, stride: int, channels: tuple[int, int], size: int) -> Layer:
+def conv(name: str, kind: str, kernel: int, stride: int, channels: tuple[Dim, Dim], size: Dim) -> Layer:
     """A convolution padded by kernel // 2: a stride of 2 turns n pixels into ceil(n / 2)."""
     out_size = (size + 2 * (kernel // 2) - kernel) // stride + 1
     return Layer(name, kind, kernel, stride, *channels, size, out_size)
 
 
-def separable(name: str, channels: tuple[int, int], stride: int, size: int) -> tuple[Layer, ...]:
+def separable(channels: tuple[Dim, Dim], stride: int, size: Dim) -> Block:
     """Depthwise separable convolution (section 3.1): 3x3 per channel, then 1x1 across the channels."""
-    depthwise = conv(f"{name}.dw", "conv_dw", 3, stride, (channels[0], channels[0]), size)
-    return depthwise, conv(f"{name}.pw", "conv_pw", 1, 1, channels, depthwise.out_size)
+    depthwise = conv("dw", "conv_dw", 3, stride, (channels[0], channels[0]), size)
+    return Block((depthwise, conv("pw", "conv_pw", 1, 1, channels, depthwise.out_size)))
 
 
-def standard(name: str, channels: tuple[int, int], stride: int, size: int) -> tuple[Layer, ...]:
+def standard(channels: tuple[Dim, Dim], stride: int, size: Dim) -> Block:
     """One full 3x3 convolution in place of a separable pair: the "Conv MobileNet" of Table 4."""
-    return (conv(f"{name}.conv", "conv", 3, stride, channels, size),)
+    return Block((conv("conv", "conv", 3, stride, channels, size),))
 
 
-# name -> (block name, (in, out) channels, stride, input size) -> its layers, which follow one another
-BLOCKS: dict[str, Callable[[str, tuple[int, int], int, int], tuple[Layer, ...]]] = {
+# name -> ((in, out) channels, stride, input size) -> the block
+BLOCKS: dict[str, Callable[[tuple[Dim, Dim], int, Dim], Block]] = {
     "separable": separable,
     "standard": standard,
 }

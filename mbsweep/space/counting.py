@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mbsweep.space.architecture import architecture
-from mbsweep.space.blocks import Layer
+from mbsweep.space.families import architecture
 from mbsweep.space.variant import Variant, body_suffix
 
 BYTES_PER_FP32 = 4
@@ -31,32 +31,44 @@ def count(variant: Variant) -> Counts:
     """Parameters, mult-adds and memory of one variant, from the shapes of its layers."""
     net = architecture(variant)
     return Counts(
-        params=net.params,
-        macs=net.macs,
-        weight_bytes=BYTES_PER_FP32 * net.params,
-        peak_activation_bytes=BYTES_PER_FP32 * max(layer.activations for layer in net.layers),
+        params=int(net.params),
+        macs=int(net.macs),
+        weight_bytes=BYTES_PER_FP32 * int(net.params),
+        peak_activation_bytes=BYTES_PER_FP32 * int(net.peak),
     )
 
 
 def count_macs(variants: Sequence[Variant]) -> NDArray[np.int64]:
-    """Mult-adds of each of many variants: quick where they share widths and resolutions."""
-    alike: dict[tuple[Body, int], list[int]] = {}
+    """Mult-adds of each of many variants."""
+    alike: dict[Body, list[int]] = {}
     for place, variant in enumerate(variants):
-        alike.setdefault((_body(variant), variant.depth), []).append(place)
+        alike.setdefault(_body(variant), []).append(place)
     macs = np.empty(len(variants), dtype=np.int64)
-    for (body, depth), places in alike.items():
-        widths, wide = np.unique([variants[place].width for place in places], return_inverse=True)
-        sizes, sized = np.unique([variants[place].resolution for place in places], return_inverse=True)
-        at = {
-            counted: _pair_macs(body, counted, widths.tolist(), sizes.tolist(), (wide, sized))
-            for counted in _counted_depths([depth])
-        }
-        macs[places] = at[depth] if depth in at else at[2] + (depth - 2) * (at[3] - at[2])
+    for body, places in alike.items():
+        of_body = [variants[place] for place in places]
+        columns = ([getattr(one, name) for one in of_body] for name in ("width", "resolution", "depth"))
+        macs[places] = architecture(Fields(*body, *map(np.array, columns))).macs
     return macs
 
 
 # family, block, stage_channels, num_classes, divisor, stem_stride
 Body = tuple[str, str, tuple[int, ...], int, int, int]
+
+
+class Fields(NamedTuple):
+    """Fields of Variant, of one body; arrays where many networks are meant."""
+
+    family: str
+    block: str
+    stage_channels: tuple[int, ...]
+    num_classes: int
+    divisor: int
+    stem_stride: int
+    width: Any
+    resolution: Any
+    depth: Any
+
+
 Grid = tuple[Body, Sequence[float], Sequence[int], Sequence[int]]  # a body, widths, resolutions, depths
 
 
@@ -149,92 +161,13 @@ def _count_grid(
 ) -> dict[str, NDArray[np.generic]]:
     """Counts of all width x resolution x depth of one body, the last axis fastest: depth.
 
-    A layer's channels depend on the width and its sizes on the resolution alone (see FAMILIES). So the
-    mult-adds of the whole grid are one matrix product: weights by width times positions by resolution.
+    Each field lies on an axis of its own. What depends on the width alone is an array of as many numbers as
+    there are widths until it meets something that depends on the resolution: numpy adds no more than it must.
     """
-    counted = {depth: _count_depth(body, widths, resolutions, depth) for depth in _counted_depths(depths)}
-    layers = np.empty((3, len(widths), len(resolutions), len(depths)), dtype=np.int64)
-    for place, depth in enumerate(depths):
-        if depth in counted:
-            layers[..., place] = counted[depth]
-        else:
-            layers[..., place] = counted[2] + (depth - 2) * (counted[3] - counted[2])
-            layers[PEAK, ..., place] = counted[3][PEAK]
-    grid = np.meshgrid(np.asarray(widths, float), np.asarray(resolutions), np.asarray(depths), indexing="ij")
-    named = dict(zip(("width", "resolution", "depth"), grid, strict=True))
-    named |= {"params": layers[PARAMS], "macs": layers[MACS], "weight_bytes": BYTES_PER_FP32 * layers[PARAMS]}
-    named |= {"peak_activation_bytes": BYTES_PER_FP32 * layers[PEAK]}
-    return {name: array.ravel() for name, array in named.items()}
-
-
-PARAMS, MACS, PEAK = range(3)
-
-
-def _counted_depths(depths: Sequence[int]) -> set[int]:
-    """The depths to count layer by layer; the others follow from depths 2 and 3 (see FAMILIES)."""
-    return {depth for depth in depths if depth <= 3} | ({2, 3} if max(depths) > 3 else set())
-
-
-def _count_depth(
-    body: Body, widths: Sequence[float], resolutions: Sequence[int], depth: int
-) -> NDArray[np.int64]:
-    """(3, widths, resolutions): params, macs and the scalars alive at the peak, at one depth."""
-    wide, sized = _layers(body, depth, widths, resolutions)
-    in_channels = _table(wide, lambda layer: layer.in_channels)
-    out_channels = _table(wide, lambda layer: layer.out_channels)
-    in_positions = _table(sized, lambda layer: layer.in_size**2)
-    out_positions = _table(sized, lambda layer: layer.out_size**2)
-    counts = np.empty((3, len(widths), len(resolutions)), dtype=np.int64)
-    counts[PARAMS] = _table(wide, lambda layer: layer.params).sum(axis=1)[:, None]
-    counts[MACS] = _table(wide, lambda layer: layer.weights) @ out_positions.T
-    counts[PEAK] = _largest_sum(in_channels, in_positions, out_channels, out_positions)
-    return counts
-
-
-def _pair_macs(
-    body: Body,
-    depth: int,
-    widths: Sequence[float],
-    resolutions: Sequence[int],
-    pairs: tuple[NDArray[np.intp], NDArray[np.intp]],
-) -> NDArray[np.int64]:
-    """(pairs,): the macs at some pairs of places in `widths` and `resolutions`, at one depth."""
-    wide, sized = _layers(body, depth, widths, resolutions)
-    weights = _table(wide, lambda layer: layer.weights)[pairs[0]]
-    positions = _table(sized, lambda layer: layer.out_size**2)[pairs[1]]
-    macs: NDArray[np.int64] = (weights * positions).sum(axis=1)
-    return macs
-
-
-Layers = list[tuple[Layer, ...]]
-
-
-def _layers(
-    body: Body, depth: int, widths: Sequence[float], resolutions: Sequence[int]
-) -> tuple[Layers, Layers]:
-    """The layers at each width, and at each resolution."""
-    family, block, stage_channels, num_classes, divisor, stem_stride = body
-    fixed = Variant(family, 1.0, 1, depth, block, stage_channels, num_classes, divisor, stem_stride)
-    wide = [architecture(replace(fixed, width=width)).layers for width in widths]
-    sized = [architecture(replace(fixed, resolution=resolution)).layers for resolution in resolutions]
-    return wide, sized
-
-
-def _table(nets: Layers, number: Callable[[Layer], int]) -> NDArray[np.int64]:
-    """(networks, layers): one number of each layer."""
-    return np.array([[number(layer) for layer in layers] for layers in nets], dtype=np.int64)
-
-
-def _largest_sum(
-    in_channels: NDArray[np.int64],
-    in_positions: NDArray[np.int64],
-    out_channels: NDArray[np.int64],
-    out_positions: NDArray[np.int64],
-) -> NDArray[np.int64]:
-    """(widths, resolutions): the largest input + output of any layer, one layer at a time to stay small."""
-    peak = np.zeros((len(in_channels), len(in_positions)), dtype=np.int64)
-    for layer in range(in_channels.shape[1]):
-        alive = np.outer(in_channels[:, layer], in_positions[:, layer])
-        alive += np.outer(out_channels[:, layer], out_positions[:, layer])
-        np.maximum(peak, alive, out=peak)
-    return peak
+    axes = np.array(widths, float), np.array(resolutions, np.int64), np.array(depths, np.int64)
+    width, resolution, depth = np.ix_(*axes)
+    net = architecture(Fields(*body, width, resolution, depth))
+    named = {"width": width, "resolution": resolution, "depth": depth, "params": net.params, "macs": net.macs}
+    named |= {"weight_bytes": BYTES_PER_FP32 * net.params, "peak_activation_bytes": BYTES_PER_FP32 * net.peak}
+    shape = tuple(map(len, axes))
+    return {name: np.broadcast_to(values, shape).ravel() for name, values in named.items()}

@@ -1,18 +1,19 @@
-"""The fused blocks of networks: what a runtime runs as a unit, and what can be built and timed alone."""
+"""The distinct blocks of a whole space, and how its networks are made of them: arrays, for prediction."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from itertools import groupby
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mbsweep.space.architecture import IMAGE_CHANNELS, architecture
-from mbsweep.space.blocks import Layer
-from mbsweep.space.counting import SpaceCounts
+from mbsweep.space.architecture import IMAGE_CHANNELS
+from mbsweep.space.blocks import KINDS, Block, Dim
+from mbsweep.space.counting import Fields, SpaceCounts
+from mbsweep.space.families import architecture
 from mbsweep.space.variant import Variant
 
 Number = TypeVar("Number", np.float64, np.int64)
@@ -21,79 +22,25 @@ Number = TypeVar("Number", np.float64, np.int64)
 BLOCK_KINDS = ("stem", "separable", "standard", "head")
 
 
-@dataclass(frozen=True, slots=True)
-class FusedBlock:
-    """Layers that follow one another and run as a unit: the stem, one block of the body, or the head.
-
-    Equal where the layers have the same shapes: the layers' names say only their kind and place.
-    """
-
-    layers: tuple[Layer, ...]
-
-    @property
-    def kind(self) -> str:
-        """One of BLOCK_KINDS."""
-        return _kind(self.layers[0].kind, self.layers[0].in_channels)
-
-    @property
-    def key(self) -> str:
-        """All that its cost depends on, as text that is stable over versions: for a cache.
-
-        Kind, kernel, stride, channels and sizes of each layer: `conv_dw:3:1:32-32:112-112+conv_pw:...`.
-        """
-        return "+".join(
-            f"{layer.kind}:{layer.kernel}:{layer.stride}:{layer.in_channels}-{layer.out_channels}"
-            f":{layer.in_size}-{layer.out_size}"
-            for layer in self.layers
-        )
-
-    @property
-    def macs(self) -> int:
-        """Multiply-adds for one image."""
-        return sum(layer.macs for layer in self.layers)
-
-    @property
-    def params(self) -> int:
-        """Trainable scalars."""
-        return sum(layer.params for layer in self.layers)
-
-    @property
-    def in_shape(self) -> tuple[int, int, int]:
-        """Channels, height and width of what it is given."""
-        first = self.layers[0]
-        return first.in_channels, first.in_size, first.in_size
-
-    @property
-    def in_scalars(self) -> int:
-        """Scalars that it reads, for one image."""
-        return self.layers[0].in_channels * self.layers[0].in_size ** 2
-
-    @property
-    def out_scalars(self) -> int:
-        """Scalars that it writes, for one image."""
-        return self.layers[-1].out_channels * self.layers[-1].out_size ** 2
+def kind_of(block: Block) -> str:
+    """One of BLOCK_KINDS."""
+    return BLOCK_KINDS[int(_kind(block))]
 
 
-def _kind(first_layer: str, in_channels: int) -> str:
-    """The kind of a block, from its first layer."""
-    if first_layer == "avg_pool":
-        return "head"
-    if first_layer == "conv_dw":
-        return "separable"
-    return "stem" if in_channels == IMAGE_CHANNELS else "standard"
+def _kind(block: Block) -> Dim:
+    """Its place there, of each network of a grid: what reads as many channels as an image has is a stem."""
+    first = block.layers[0]
+    if first.kind == "avg_pool":
+        return BLOCK_KINDS.index("head")
+    if first.kind == "conv_dw":
+        return BLOCK_KINDS.index("separable")
+    is_stem = np.equal(first.in_channels, IMAGE_CHANNELS)
+    return np.where(is_stem, BLOCK_KINDS.index("stem"), BLOCK_KINDS.index("standard"))
 
 
-def blocks_of(variant: Variant) -> tuple[FusedBlock, ...]:
+def blocks_of(variant: Variant) -> tuple[Block, ...]:
     """The blocks of one network, in order."""
-    groups = groupby(architecture(variant).layers, _owner)
-    return tuple(
-        FusedBlock(tuple(replace(layer, name=f"{layer.kind}{place}") for place, layer in enumerate(layers)))
-        for _, layers in groups
-    )
-
-
-def _owner(layer: Layer) -> str:
-    return "head" if layer.kind in ("avg_pool", "fc") else layer.name.partition(".")[0]
+    return tuple(block for _, _, block in architecture(variant).blocks())
 
 
 @dataclass(frozen=True)
@@ -105,7 +52,7 @@ class SpaceBlocks:
 
     space: SpaceCounts
     found_in: NDArray[np.int64]  # a variant that has the block
-    found_at: NDArray[np.int64]  # its place among that variant's blocks
+    found_at: NDArray[np.int64]  # its place there: twice its stage, and one more where it is the rest
     kind: NDArray[np.int64]  # a place in BLOCK_KINDS
     stride: NDArray[np.int64]
     in_channels: NDArray[np.int64]
@@ -120,10 +67,13 @@ class SpaceBlocks:
     def __len__(self) -> int:
         return len(self.kind)
 
-    def block(self, index: int) -> FusedBlock:
+    def block(self, index: int) -> Block:
         """A distinct block, ready to be built."""
-        variant = self.space.variant(int(self.found_in[index]))
-        return blocks_of(replace(variant, depth=_listed_depth(variant.depth)))[int(self.found_at[index])]
+        stages = architecture(self.space.variant(int(self.found_in[index]))).stages
+        stage, is_rest = divmod(int(self.found_at[index]), 2)
+        block = stages[stage].rest if is_rest else stages[stage].first
+        assert block is not None  # noqa: S101
+        return block
 
     @property
     def shapes(self) -> NDArray[np.int64]:
@@ -152,113 +102,86 @@ class SpaceBlocks:
 def space_blocks(space: SpaceCounts) -> SpaceBlocks:
     """The blocks of every variant of a space, without making the variants.
 
-    A block's channels depend on the width and its sizes on the resolution alone, and from depth 2 on one
-    more block always adds the same layers (see FAMILIES). So networks are listed once by width and once by
-    resolution, at depths 0, 1 and 3; any greater depth is depth 3 with one block more or less often.
+    The depth decides how often a block stands in a network, and nothing of the block itself: networks are
+    taken apart once for each body, width and resolution.
     """
-    listed = np.where(space.depth < 2, space.depth, _DEEP)
-    halves = _Halves({}, {})
-    parts = []
-    for body in np.unique(space.body):
-        for depth in np.unique(listed[space.body == body]):
-            chosen = np.flatnonzero((space.body == body) & (listed == depth))
-            parts.append((chosen, *_places(space.select(chosen), int(depth), halves)))
-    places = max(wide.shape[1] for _, wide, _, _ in parts)
-    code = np.full((len(space), places), -1, dtype=np.int64)  # a block: the numbers of its two halves
-    times = np.zeros((len(space), places), dtype=np.int32)
-    for chosen, wide, sized, repeats in parts:
-        here = slice(wide.shape[1])
-        code[chosen, here] = np.where(repeats > 0, wide * len(halves.sizes) + sized, -1)
-        times[chosen, here] = repeats
-    distinct, first, which = np.unique(code, return_index=True, return_inverse=True)
-    which = which.reshape(code.shape)
-    if distinct[0] == -1:
-        distinct, first, which = distinct[1:], first[1:], np.maximum(which - 1, 0)
-    found_in, found_at = np.divmod(first, places)
-    shapes = halves.shapes(*np.divmod(distinct, len(halves.sizes)))
-    return SpaceBlocks(space, found_in, found_at, **shapes, which=which.astype(np.int32), times=times)
+    parts = [part for body in np.unique(space.body) for part in _parts(space, int(body))]
+    numbers = np.concatenate([part.numbers for part in parts])
+    _, first, distinct = np.unique(numbers, axis=0, return_index=True, return_inverse=True)
+    ends = np.cumsum([len(part.numbers) for part in parts])
+    which = np.zeros((len(space), 1 + max(part.place for part in parts)), dtype=np.int32)
+    times = np.zeros_like(which)
+    for part, of_part in zip(parts, np.split(distinct.reshape(-1), ends[:-1]), strict=True):
+        which[part.variants, part.place] = of_part[part.which]
+        times[part.variants, part.place] = part.times
+    known = np.concatenate([part.known for part in parts])[first]
+    return SpaceBlocks(space, **dict(zip(_KNOWN, known.T, strict=True)), which=which, times=times)
 
 
-def _listed_depth(depth: int) -> int:
-    """The depth at which a network's blocks are listed."""
-    return depth if depth < 2 else _DEEP
+class _Part(NamedTuple):
+    """The blocks that stand at one place of the networks of one body."""
+
+    place: int  # twice the stage, and one more for its rest
+    variants: NDArray[np.int64]  # that have a block there
+    times: NDArray[np.int64]  # how often each has it
+    which: NDArray[np.int64]  # which of those below
+    numbers: NDArray[np.int64]  # (blocks, all that a block depends on), each once
+    known: NDArray[np.int64]  # (blocks, _KNOWN)
 
 
-_DEEP = 3
+_KNOWN = (
+    *("found_in", "found_at", "kind", "stride"),
+    *("in_channels", "out_channels", "in_size", "out_size", "macs", "params"),
+)
+_LAYERS = 2  # of a block, at most
+_KINDS = list(KINDS)
 
 
-def _places(
-    space: SpaceCounts, depth: int, halves: _Halves
+def _parts(space: SpaceCounts, body: int) -> Iterator[_Part]:
+    variants = np.flatnonzero(space.body == body)
+    sized = np.stack([space.width[variants], space.resolution[variants]], axis=1)
+    pairs, pair_of = np.unique(sized, axis=0, return_inverse=True)
+    pair_of = pair_of.reshape(-1)
+    width, resolution = pairs[:, 0], pairs[:, 1].astype(np.int64)
+    net = architecture(Fields(*space.bodies[body], width, resolution, space.depth[variants]))
+    for stage, blocks in enumerate(net.stages):
+        for place, block, often in ((2 * stage, blocks.first, 1), (2 * stage + 1, blocks.rest, blocks.more)):
+            times = np.broadcast_to(often, len(variants))
+            if block is None or not times.any():
+                continue
+            having = np.flatnonzero(times)
+            used, one_of, used_by = np.unique(pair_of[having], return_index=True, return_inverse=True)
+            numbers, first, which = _distinct(_numbers(block, len(pairs))[used])
+            found_in, at = variants[having[one_of[first]]], used[first]
+            stride = math.prod(layer.stride for layer in block.layers)
+            shape = block.in_shape[0], block.out_channels, block.in_shape[1], block.out_size
+            told = place, _kind(block), stride, *shape, block.macs, block.params
+            known = [np.broadcast_to(value, len(pairs))[at] for value in told]
+            columns = np.stack([found_in, *known], axis=1)
+            yield _Part(place, variants[having], times[having], which[used_by], numbers, columns)
+
+
+def _numbers(block: Block, count: int) -> NDArray[np.int64]:
+    """(count, numbers): all that a block of a grid depends on; 0 where it has fewer layers."""
+    found = np.zeros((count, 7 * _LAYERS), dtype=np.int64)
+    for place, layer in enumerate(block.layers):
+        shape = layer.in_channels, layer.out_channels, layer.in_size, layer.out_size
+        for column, value in enumerate((_KINDS.index(layer.kind) + 1, layer.kernel, layer.stride, *shape)):
+            found[:, 7 * place + column] = value
+    return found
+
+
+def _distinct(
+    rows: NDArray[np.int64],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """(variants, places): the two halves of the block at each place, and how often it stands there.
+    """Each row once; where it stands first; and which of them each row is.
 
-    For networks of one body, listed at `depth`.
+    As numpy's unique along an axis, which compares whole rows and takes ten times as long.
     """
-    widths, width = np.unique(space.width, return_inverse=True)
-    resolutions, resolution = np.unique(space.resolution, return_inverse=True)
-    fixed = replace(space.variant(0), width=1.0, resolution=1)
-
-    def listed(depth: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        wide = [blocks_of(replace(fixed, width=width, depth=depth)) for width in widths.tolist()]
-        sized = [blocks_of(replace(fixed, resolution=size, depth=depth)) for size in resolutions.tolist()]
-        return (
-            np.array([[halves.of_channels(block) for block in blocks] for blocks in wide]),
-            np.array([[halves.of_sizes(block) for block in blocks] for blocks in sized]),
-        )
-
-    wide, sized = listed(depth)
-    repeats = np.ones((len(space), wide.shape[1]), dtype=np.int64)
-    if depth == _DEEP:
-        shallower = listed(_DEEP - 1)
-        places = shallower[0].shape[1]
-        same = [
-            (deep[:, :places] == less).all(axis=0)
-            for deep, less in zip((wide, sized), shallower, strict=True)
-        ]
-        # The block that depth 3 has and depth 2 has not: where the two first differ, at any width or size.
-        added = int(np.logical_and(*same).argmin())
-        repeats[:, added] = space.depth - (_DEEP - 1)
-    return wide[width], sized[resolution], repeats
-
-
-class _Halves(NamedTuple):
-    """What of a block the width decides, and what the resolution decides; each half -> its number.
-
-    Per layer: (kind, stride, in_channels, out_channels, weights, params), and (kernel, in_size, out_size).
-    """
-
-    channels: dict[tuple[tuple[str, int, int, int, int, int], ...], int]
-    sizes: dict[tuple[tuple[int, int, int], ...], int]
-
-    def of_channels(self, block: FusedBlock) -> int:
-        half = tuple(
-            (layer.kind, layer.stride, layer.in_channels, layer.out_channels, layer.weights, layer.params)
-            for layer in block.layers
-        )
-        return self.channels.setdefault(half, len(self.channels))
-
-    def of_sizes(self, block: FusedBlock) -> int:
-        half = tuple((layer.kernel, layer.in_size, layer.out_size) for layer in block.layers)
-        return self.sizes.setdefault(half, len(self.sizes))
-
-    def shapes(self, wide: NDArray[np.int64], sized: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
-        """The fields of SpaceBlocks from kind to params, for pairs of halves."""
-        layers = max(len(half) for half in self.channels)
-        weights = np.zeros((len(self.channels), layers), dtype=np.int64)
-        positions = np.zeros((len(self.sizes), layers), dtype=np.int64)
-        from_channels, from_sizes = [], []
-        for number, half in enumerate(self.channels):
-            weights[number, : len(half)] = [layer[4] for layer in half]
-            kind = BLOCK_KINDS.index(_kind(half[0][0], half[0][2]))
-            stride = math.prod(layer[1] for layer in half)
-            from_channels.append((kind, stride, half[0][2], half[-1][3], sum(layer[5] for layer in half)))
-        for number, half_sizes in enumerate(self.sizes):
-            positions[number, : len(half_sizes)] = [layer[2] ** 2 for layer in half_sizes]
-            from_sizes.append((half_sizes[0][1], half_sizes[-1][2]))
-        fields = dict(zip(_FROM_CHANNELS, np.array(from_channels)[wide].T, strict=True))
-        fields |= dict(zip(_FROM_SIZES, np.array(from_sizes)[sized].T, strict=True))
-        return fields | {"macs": (weights[wide] * positions[sized]).sum(axis=1)}
-
-
-_FROM_CHANNELS = ("kind", "stride", "in_channels", "out_channels", "params")
-_FROM_SIZES = ("in_size", "out_size")
+    code = np.zeros(len(rows), dtype=np.int64)
+    for column in rows.T:
+        if (column != column[0]).any():
+            values, place = np.unique(column, return_inverse=True)
+            _, code = np.unique(code * len(values) + place, return_inverse=True)
+    _, first, which = np.unique(code, return_index=True, return_inverse=True)
+    return rows[first], first, which

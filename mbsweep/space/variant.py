@@ -9,8 +9,8 @@ from typing import Any
 
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.rules import Rule, choice, integer, integers, number, shown
-from mbsweep.space.architecture import FAMILIES
 from mbsweep.space.blocks import BLOCKS
+from mbsweep.space.families import FAMILIES
 
 # One rule for each field of Variant. The bounds are far outside what is of use; they keep a slip of the pen
 # (a resolution of 224000) from filling the machine, and the counts of any variant within 64 bits.

@@ -8,9 +8,9 @@ from mbsweep.accuracy.settings import SupernetAccuracy
 from mbsweep.base.errors import MbsweepError
 from mbsweep.latency.predictor import MIN_FITTED, MIN_HELD_OUT, shared_out
 from mbsweep.profiler.config import LatencyConfig
-from mbsweep.space.architecture import architecture
 from mbsweep.space.blocks import Layer
 from mbsweep.space.counting import SpaceCounts
+from mbsweep.space.families import architecture
 from mbsweep.space.variant import Variant, largest_of
 from mbsweep.sweep.sweep import Sweep
 

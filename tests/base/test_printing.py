@@ -16,7 +16,7 @@ from reporter_runs import write_run
 
 from mbsweep.base.printing import Table, _wrapped
 from mbsweep.commands import _layer_times
-from mbsweep.space.architecture import architecture
+from mbsweep.space.families import architecture
 from mbsweep.space.variant import Variant
 
 LONG = ["--width", "0.3333333333333333", "--resolution", "224", "--stage-channels", "48,96,192,384,768"]

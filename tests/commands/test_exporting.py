@@ -14,7 +14,7 @@ from mbsweep import Variant, count
 from mbsweep.profiler.backends import onnx_runtime
 from mbsweep.profiler.config import LatencyConfig
 from mbsweep.profiler.prepare import build
-from mbsweep.space.architecture import architecture
+from mbsweep.space.families import architecture
 
 SMALL = ["--width", "0.25", "--resolution", "64", "--depth", "0"]
 ODD = ["--width", 0.5, "--resolution", 65, "--block", "standard", "--stage-channels", "8,16,24,32,40"]

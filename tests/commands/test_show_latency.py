@@ -10,7 +10,7 @@ from mbsweep.commands._layer_times import Machine, child_name, pairs_sentence, p
 from mbsweep.profiler.backends import BACKENDS, TellsLayers
 from mbsweep.profiler.config import LatencyConfig
 from mbsweep.profiler.device import this_device
-from mbsweep.space.architecture import architecture
+from mbsweep.space.families import architecture
 from mbsweep.space.variant import Variant
 
 TYPES = "Conv 3x3|Conv DW 3x3|Conv 1x1|Avg Pool|Fully Connected"

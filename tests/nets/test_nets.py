@@ -12,8 +12,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from mbsweep import Variant, architecture, build, count
 from mbsweep.nets import LAYERS, for_training
 from mbsweep.profiler.crosscheck import measured_counts
-from mbsweep.space.architecture import FAMILIES
 from mbsweep.space.blocks import BLOCKS, KINDS
+from mbsweep.space.families import FAMILIES
 
 ODD = Variant(
     width=0.35, resolution=33, depth=0, block="standard", stage_channels=(64, 128, 256, 512, 512), divisor=1

@@ -10,8 +10,8 @@ from torch import nn
 
 from mbsweep import Variant, build, count
 from mbsweep.profiler.crosscheck import CountMismatchError, crosscheck, measured_counts
-from mbsweep.space.architecture import FAMILIES
 from mbsweep.space.blocks import BLOCKS
+from mbsweep.space.families import FAMILIES
 
 SMALL = Variant(width=0.25, resolution=33, depth=1, num_classes=10)
 

@@ -39,7 +39,7 @@ def config(**settings):
 def part():
     """A separable pair, 8 -> 16 channels at 10 pixels, with running statistics that matter."""
     torch.manual_seed(3)
-    net = assemble(separable("block", (8, 16), 1, 10)).eval()
+    net = assemble(separable((8, 16), 1, 10).layers).eval()
     for module in net.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.running_mean.uniform_(-0.5, 0.5)

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from strategies import any_variants
 
 from mbsweep import Variant, count, count_space
-from mbsweep.space.architecture import architecture
-from mbsweep.space.fused import BLOCK_KINDS, blocks_of, space_blocks
+from mbsweep.space.families import architecture
+from mbsweep.space.fused import BLOCK_KINDS, blocks_of, kind_of, space_blocks
 from mbsweep.sweep.sweep import parse_sweep
 
 
@@ -23,7 +23,7 @@ def space_of(**axes):
 def test_blocks_of_the_baseline():
     """MobileNet 1.0-224 is a stem, 13 separable pairs and a head (Table 1 of arXiv:1704.04861)."""
     blocks = blocks_of(Variant())
-    assert [block.kind for block in blocks] == ["stem"] + ["separable"] * 13 + ["head"]
+    assert [kind_of(block) for block in blocks] == ["stem"] + ["separable"] * 13 + ["head"]
     assert blocks[0].in_shape == (3, 224, 224)
     assert len(set(blocks)) == 11  # the five of 14x14x512 are one
     assert blocks[1].key == "conv_dw:3:1:32-32:112-112+conv_pw:1:1:32-64:112-112"
@@ -32,7 +32,7 @@ def test_blocks_of_the_baseline():
 
 def test_blocks_of_full_convolutions():
     """In Conv MobileNet (Table 4) every block of the body is one 3x3 convolution."""
-    kinds = [block.kind for block in blocks_of(Variant(block="standard", depth=0))]
+    kinds = [kind_of(block) for block in blocks_of(Variant(block="standard", depth=0))]
     assert kinds == ["stem"] + ["standard"] * 8 + ["head"]
 
 
@@ -94,7 +94,7 @@ def test_a_spaces_arrays_are_the_blocks(axes):
     blocks = space_blocks(space_of(**axes))
     for index in range(len(blocks)):
         block = blocks.block(index)
-        assert BLOCK_KINDS[blocks.kind[index]] == block.kind
+        assert BLOCK_KINDS[blocks.kind[index]] == kind_of(block)
         assert (blocks.macs[index], blocks.params[index]) == (block.macs, block.params)
         assert (blocks.in_scalars[index], blocks.out_scalars[index]) == (block.in_scalars, block.out_scalars)
     np.testing.assert_array_equal(blocks.total(blocks.macs), blocks.space.macs)

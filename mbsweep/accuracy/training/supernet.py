@@ -52,9 +52,9 @@ from mbsweep.accuracy.training.optimizer import clip_gradients, make_optimizer, 
 from mbsweep.accuracy.training.side_by_side import Batch, Lanes, gradients
 from mbsweep.base.errors import MbsweepError
 from mbsweep.nets import build
-from mbsweep.space.architecture import architecture, repeated_layers
 from mbsweep.space.blocks import Layer
 from mbsweep.space.counting import count
+from mbsweep.space.families import architecture
 from mbsweep.space.variant import Variant, largest_of
 
 CALIBRATION_BATCH = 128
@@ -161,12 +161,8 @@ def picked(picker: random.Random, variants: Sequence[Variant], count: int) -> li
 @cache
 def shared_layers(variant: Variant, largest: Variant) -> list[tuple[Layer, str]]:
     """A network's layers, each with the name of the child of the largest's that has its weights."""
-    own, all_ = architecture(variant).layers, architecture(largest).layers
-    stop, missing = repeated_layers(variant).stop, len(all_) - len(own)
-    return [
-        (layer, all_[place if place < stop else place + missing].name.replace(".", "_"))
-        for place, layer in enumerate(own)
-    ]
+    names = {place: layer.name.replace(".", "_") for place, layer in architecture(largest).placed().items()}
+    return [(layer, names[place]) for place, layer in architecture(variant).placed().items()]
 
 
 def sliced(weight: Tensor, layer: Layer) -> Tensor:
