@@ -220,7 +220,9 @@ def predict_space(
     known = np.concatenate([networks, held_out])
     final = Smooth.fit(features[known], np.log(np.concatenate([networks_ns, held_out_ns]) / sums[known]))
     log_factor, spread = final.predict(features)
-    half = student.ppf(0.975, len(held_out)) * wider * np.maximum(spread, LEAST_SPREAD)
+    # The final spread knows of the held-out errors, too: widened by them, it would count them twice.
+    spread = np.maximum(spread, wider * np.maximum(trial.predict(features)[1], LEAST_SPREAD))
+    half = student.ppf(0.975, len(held_out)) * spread
     ns = sums * np.exp(log_factor)
     return Prediction(ns, ns * np.exp(-half), ns * np.exp(half), Errors(100 * (predicted / held_out_ns - 1)))
 
