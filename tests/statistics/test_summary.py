@@ -15,6 +15,7 @@ from mbsweep.statistics.summary import (
     fastest_ms,
     headline_interval,
     is_noisy,
+    resampled_headlines,
     summarize,
     width_pct,
 )
@@ -322,6 +323,17 @@ def test_what_the_drift_leaves_uncertain_widens_each_interval():
     assert {name: unsure[name] for name in unsure if name not in ends} == pytest.approx(
         {name: sure[name] for name in sure if name not in ends}
     )
+
+
+def test_resampled_headlines_have_what_the_drift_leaves_uncertain():
+    """Of visits that are all alike nothing is left but that: 1,000 headlines whose logarithms have its
+    standard deviation, to 7 % (three of its own), around the headline; without it all are the headline.
+    """
+    fastest = np.full(20, 2.0)
+    assert (resampled_headlines(fastest, 0) == 2).all()
+    logs = np.log(resampled_headlines(fastest, 0.01) / 2)
+    assert logs.std() == pytest.approx(0.01, rel=0.07)
+    assert abs(logs.mean()) < 3 * 0.01 / math.sqrt(RESAMPLES)
 
 
 def test_without_enough_visits_an_uncertain_drift_gives_no_interval():

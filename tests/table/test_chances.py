@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from made_runs import made_run
 
 from mbsweep import open_run
+from mbsweep.statistics.drift import Drift
 from mbsweep.statistics.pareto import front
 from mbsweep.table.chances import _Accuracies, _is_beaten, _Latencies, front_chances
 from mbsweep.table.columns import COMPARABLE
@@ -204,3 +205,15 @@ def test_a_runs_table_has_them(tmp_path):
     assert 20 < chances[2] < 70
     few = {"torch-fp32-b1-t1": [[[9], [9], [9]], [[4]] * 12, [[8]] * 12, [[2]] * 12]}
     assert open_run(made_run(tmp_path / "few", SWEEP, few)).table()["front_pct"].isna().all()
+
+
+def test_an_uncertain_drift_is_in_what_a_measured_latency_might_have_been(tmp_path, monkeypatch):
+    """Visits that are all alike, at a drift known to 5 %: so is each latency, and the front is in doubt."""
+    visits = {"torch-fp32-b1-t1": [[[9]] * 12, [[4]] * 12, [[8.8]] * 12, [[2]] * 12]}
+    folder = made_run(tmp_path / "run", SWEEP, visits)
+    assert open_run(folder).table()["front_pct"].tolist() == [100] * 4
+    monkeypatch.setattr(Drift, "error", lambda self, size: 0.05)
+    chances = open_run(folder).table()["front_pct"]
+    assert chances[[0, 1, 3]].tolist() == [100, 100, 100]
+    # Both logarithms are normal: faster with the probability of ln(9 / 8.8) / (sqrt(2) x 0.05) deviations.
+    assert chances[2] == pytest.approx(100 * 0.6247, abs=4)

@@ -73,6 +73,39 @@ def test_the_table_has_the_promised_columns(table):
     assert list(table.columns) == list(COLUMNS)
 
 
+WORDS = {  # what a reader sees of a number, and which way is better
+    "width": ("Width multiplier", "", ""),
+    "resolution": ("Resolution", "px", ""),
+    "depth": ("Depth", "blocks", ""),
+    "params": ("Parameters", "", "lower"),
+    "macs": ("Mult-adds", "", "lower"),
+    "weight_bytes": ("Weights at fp32", "bytes", "lower"),
+    "peak_activation_bytes": ("Peak activations at fp32", "bytes", "lower"),
+    "latency_ms": ("Latency", "ms", "lower"),
+    "latency_p50_ms": ("Latency p50", "ms", "lower"),
+    "latency_p90_ms": ("Latency p90", "ms", "lower"),
+    "latency_low_ms": ("Latency, 95 % from", "ms", "lower"),
+    "latency_high_ms": ("Latency, 95 % to", "ms", "lower"),
+    "latency_mean_ms": ("Latency mean", "ms", "lower"),
+    "latency_sd_ms": ("Latency sd", "ms", "lower"),
+    "file_bytes": ("File that the runtime loads", "bytes", "lower"),
+    "threads": ("Threads", "", ""),
+    "batch": ("Batch", "images", ""),
+    "top1_pct": ("Top-1 accuracy", "%", "higher"),
+    "top5_pct": ("Top-5 accuracy", "%", "higher"),
+    "front_pct": ("Probability of being on the front", "%", ""),
+}
+
+
+def test_each_number_has_its_own_words():
+    """No two are exchanged, neither in what they are called nor in their order from left to right."""
+    found = {name: (it.label, it.unit, it.better) for name, it in COLUMNS.items() if name in WORDS}
+    assert found == WORDS
+    order = ["width", "resolution", "depth", "params", "macs", "weight_bytes", "peak_activation_bytes"]
+    order += ["latency_ms", "latency_low_ms", "latency_high_ms", "top1_pct", "top5_pct"]
+    assert [name for name in COLUMNS if name in order] == order
+
+
 def test_every_unit_in_a_name_is_the_unit_of_its_column():
     """A column that ends in _ms, _pct or _bytes says so in words, too; a percentage of what, where it could
     be of several things."""
