@@ -49,11 +49,14 @@ class _Commands(TyperGroup):
         super().__init__(**named)
         self.commands.update({name: TyperCommand(name, help=words) for name, words in COMMANDS.items()})
         self._lists = False  # whether commands are only named
+        self._called = ""  # the command that is loaded, or runs
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """A command, loaded where it is to be called; None where there is none of this name."""
-        is_called = cmd_name in COMMANDS and not self._lists
-        return loaded(cmd_name) if is_called else super().get_command(ctx, cmd_name)
+        if cmd_name not in COMMANDS or self._lists:
+            return super().get_command(ctx, cmd_name)
+        self._called = cmd_name
+        return loaded(cmd_name)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """The commands in the help."""
@@ -93,7 +96,7 @@ class _Commands(TyperGroup):
             print(f"error: {error}", file=sys.stderr)
             raise typer.Exit(exits.BAD_INPUT) from None
         except KeyboardInterrupt:
-            print(f"\nstopped{KEPT.get(ctx.invoked_subcommand, '')}", file=sys.stderr)
+            print(f"\nstopped{KEPT.get(self._called, '')}", file=sys.stderr)
             raise typer.Exit(exits.INTERRUPTED) from None
         return result
 
