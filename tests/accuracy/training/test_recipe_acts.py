@@ -21,7 +21,7 @@ from mbsweep.accuracy.training.loop import Job, Outcome, initialised, train
 from mbsweep.accuracy.training.side_by_side import gradients
 from mbsweep.accuracy.training.supernet import train_supernet
 from mbsweep.nets import build
-from mbsweep.space.architecture import architecture
+from mbsweep.space.families import architecture
 from mbsweep.space.variant import Variant
 
 pytestmark = pytest.mark.usefixtures("as_in_a_worker", "all_epochs_alike")
