@@ -5,8 +5,10 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
-from mbsweep.accuracy.predicted import Model, Points, numbers_of, predicted_accuracies
-from mbsweep.accuracy.settings import PredictedAccuracy
+from mbsweep.accuracy.model import Model, Points, numbers_of
+from mbsweep.accuracy.predicted import PredictedAccuracy
+from mbsweep.accuracy.value import Accuracies
+from mbsweep.space.counting import SpaceCounts, count_all
 from mbsweep.space.variant import Variant
 
 TABLE = "tf-slim-2018-08-02"
@@ -31,7 +33,7 @@ def main() -> None:
             f"points, worst {errors.max():.2f}; {covered.sum()} of {len(errors)} in their 95 % intervals"
         )
     config = PredictedAccuracy(source="predicted", table="paper", extrapolate=True)
-    (shallow,) = predicted_accuracies([Variant(depth=0)], config)
+    (shallow,) = predicted(config, count_all([Variant(depth=0)], []))
     print(f"extrapolated to the paper's shallow network: {shallow.top1_pct:.1f} %, published 65.3 %")
     print_time()
 
@@ -59,15 +61,17 @@ def left_out(
 
 def print_time() -> None:
     """Predict a large space."""
-    variants = [
-        Variant(width=0.25 + 0.0075 * width, resolution=128 + resolution % 96, depth=depth)
-        for width in range(100)
-        for resolution in range(100)
-        for depth in range(10)
-    ]
+    paper = (Variant().family, Variant().block, Variant().stage_channels, 1000, 8, 2)
+    widths = [0.25 + 0.0075 * width for width in range(100)]
+    space = count_all([], [(paper, widths, range(128, 228), range(10))])
     start = time.perf_counter()
-    predicted_accuracies(variants, PredictedAccuracy(source="predicted", table=TABLE, extrapolate=True))
-    print(f"{len(variants):,} variants predicted in {time.perf_counter() - start:.1f} s (at most 5)")
+    predicted(PredictedAccuracy(source="predicted", table=TABLE, extrapolate=True), space)
+    print(f"{len(space):,} variants predicted in {time.perf_counter() - start:.1f} s (at most 5)")
+
+
+def predicted(config: PredictedAccuracy, space: SpaceCounts) -> Accuracies:
+    """What a model gives the networks of a space."""
+    return config.open(space, print).known("fp32")
 
 
 if __name__ == "__main__":

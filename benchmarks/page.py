@@ -94,8 +94,9 @@ def make_run(count: int, folder: Path) -> None:
     chance = np.random.default_rng(0)
     ns = (space.macs / 100 + 5e4) * chance.lognormal(0, 0.05, count)
     top1 = 20 + 8 * np.log10(space.macs / 1e6) + chance.normal(0, 1, count)
+    opened = sweep.accuracy.open(space, print) if sweep.accuracy else None
     with Store.write(folder) as store:
-        enter_sweep(store, sweep, space, Silent())
+        enter_sweep(store, sweep, space, opened, Silent())
         session = store.begin_session({"description": "MADE UP, no device"}, {"mbsweep": "made up"})
         rows = zip(space.ids(), ns.tolist(), (0.97 * ns).tolist(), (1.03 * ns).tolist(), strict=True)
         store.set_predictions(sweep.latency[0].id, session, {"summary": "MADE UP"}, rows)

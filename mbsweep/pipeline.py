@@ -7,16 +7,10 @@ import os
 import shlex
 from collections.abc import Iterable, Iterator
 from contextlib import closing
-from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
-from mbsweep.accuracy import SOURCES
-from mbsweep.accuracy.datasets import Dataset, open_dataset
-from mbsweep.accuracy.packages import missing_packages
-from mbsweep.accuracy.predicted import Points
-from mbsweep.accuracy.published import tables
-from mbsweep.accuracy.settings import PredictedAccuracy, PublishedAccuracy, SupernetAccuracy, TrainedAccuracy
+from mbsweep.accuracy.source import Opened
 from mbsweep.base.cache import cache_dir
 from mbsweep.base.cores import usable_cores, usable_cpus, usable_words
 from mbsweep.base.errors import MbsweepError
@@ -51,14 +45,8 @@ def check(sweep: Sweep) -> None:
             what = f"is {given!r}; {config.backend} has {' and '.join(has)}"
             raise sweep.problem(("latency", place, name), what + did_you_mean(given, has))
     if sweep.accuracy:
-        _check_name(sweep, ("accuracy", "source"), sweep.accuracy.source, SOURCES)
-    if isinstance(sweep.accuracy, PublishedAccuracy | PredictedAccuracy) and sweep.accuracy.table is not None:
-        _check_name(sweep, ("accuracy", "table"), sweep.accuracy.table, tables())
-    elif isinstance(sweep.accuracy, PredictedAccuracy):
-        try:
-            Points.of(sweep.accuracy)
-        except MbsweepError as error:
-            raise sweep.problem(("accuracy", "run"), f"cannot be predicted from: {error}") from None
+        with sweep.blamed():
+            sweep.accuracy.check()
 
 
 def _check_name(sweep: Sweep, keys: tuple[str | int, ...], given: str, allowed: Iterable[str]) -> None:
@@ -100,14 +88,11 @@ def run(
     space = count_space(sweep)
     check_space(sweep, space)
     folder = default_out(sweep) if out is None else expanded(out)
-    if isinstance(sweep.accuracy, TrainedAccuracy | SupernetAccuracy):
-        dataset = _open_dataset(sweep.accuracy, space, progress)
+    opened = sweep.accuracy.open(space, progress.say) if sweep.accuracy else None
     with Store.write(folder) as store:
         check_same_device(store, sweep, folder)
         _note_origin(store, sweep, out is not None)
-        if isinstance(sweep.accuracy, TrainedAccuracy | SupernetAccuracy):
-            store.set_dataset(dataset.id, dataset.sizes, dataset.remarks)
-        enter_sweep(store, sweep, space, progress)
+        enter_sweep(store, sweep, space, opened, progress)
         if retry:
             store.forget_failures()
         for config in sweep.latency:
@@ -117,14 +102,8 @@ def run(
                 _measure(store, config, space, progress, noisy_only)
             else:
                 predict(store, config, space, progress, noisy_only)
-        if isinstance(sweep.accuracy, TrainedAccuracy):
-            from mbsweep.accuracy.training.trainings import Trainings  # loads torch
-
-            Trainings(store, sweep.accuracy, dataset, space.variants(), jobs, progress).run()
-        elif isinstance(sweep.accuracy, SupernetAccuracy):
-            from mbsweep.accuracy.training.supernets import run_supernet
-
-            run_supernet(store, sweep.accuracy, dataset, space.variants(), jobs, progress)
+        if opened:
+            opened.work(store, jobs, progress)
     return open_run(folder)
 
 
@@ -135,16 +114,6 @@ def _check_again(sweep: Sweep, again: str) -> None:
         raise MbsweepError(
             f"--again is {shown(again)}; expected {' or '.join(names)}{did_you_mean(again, names)}"
         )
-
-
-def _open_dataset(
-    config: TrainedAccuracy | SupernetAccuracy, space: SpaceCounts, progress: Progress
-) -> Dataset:
-    """The data set that a sweep trains on. MbsweepError where its images cannot be read."""
-    dataset = open_dataset(config.dataset, space.resolution.tolist(), progress.say)
-    for note in dataset.remarks:
-        progress.say(f"{dataset.id}: {note}")
-    return dataset
 
 
 def default_out(sweep: Sweep) -> Path:
@@ -198,7 +167,7 @@ def _check_machine(sweep: Sweep) -> None:
         raise lack
     if sweep.latency:
         cache_dir()  # which tells where it cannot be had
-    for message in missing_packages(sweep.accuracy):
+    for message in sweep.accuracy.missing() if sweep.accuracy else ():
         raise MbsweepError(message)
 
 
@@ -241,29 +210,25 @@ def check_same_device(store: Store, sweep: Sweep, folder: Path) -> None:
                 )
 
 
-def enter_sweep(store: Store, sweep: Sweep, space: SpaceCounts, progress: Progress) -> None:
-    """Make a sweep that of a run, with its variants, accuracies and configurations, and say what is new."""
+def enter_sweep(
+    store: Store, sweep: Sweep, space: SpaceCounts, opened: Opened | None, progress: Progress
+) -> None:
+    """Make a sweep that of a run, with its variants, accuracies and configurations, and say what is new.
+
+    opened: its accuracy source.
+    """
+    if opened:
+        opened.keep(store)
     last = store.last_sweep()
     is_same = last is not None and last["text"] == sweep.text
-    if is_same and (sweep.accuracy is None or sweep.accuracy.source == "published"):
-        return  # of others, what they are trained on or predicted from may have changed
-    accuracies: Iterator[tuple[Any, ...]] = iter(())
-    if sweep.accuracy:
-        variants = space.variants()
-        source = SOURCES[sweep.accuracy.source]
-        precisions = dict.fromkeys(["fp32", *(config.precision for config in sweep.latency)])
-        found = {precision: source(variants, sweep.accuracy, precision) for precision in precisions}
-        name = found["fp32"][0].source
-        if is_same and last and last["accuracy_source"] == name and sweep.accuracy.source != "predicted":
-            return  # what is trained is known already
-        accuracies = (
-            (variant.id, precision, *astuple(accuracy))
-            for precision, known in found.items()
-            for variant, accuracy in zip(variants, known, strict=True)
-        )
+    source = opened.name if opened else None
+    if is_same and last and last["accuracy_source"] == source and (opened is None or opened.is_lasting):
+        return  # what is known is entered already
+    precisions = dict.fromkeys(["fp32", *(config.precision for config in sweep.latency)])
+    accuracies = _accuracy_rows(space, opened, precisions) if opened else ()
     configs = ((config.id, place, json.dumps(config.settings)) for place, config in enumerate(sweep.latency))
     about = {"name": sweep.name, "title": sweep.title, "description": sweep.description, "text": sweep.text}
-    about |= {"accuracy_source": name} if sweep.accuracy else {}
+    about |= {"accuracy_source": source} if source is not None else {}
     added, left = store.set_sweep(about, _variant_rows(space), accuracies, configs)
     if last is not None and not is_same:
         kept = f"; {left} that it no longer names stay in the run" if left else ""
@@ -273,6 +238,14 @@ def enter_sweep(store: Store, sweep: Sweep, space: SpaceCounts, progress: Progre
             else f"this run was of the sweep {last['name']} and is of {sweep.name} from now on"
         )
         progress.say(f"{now}: {added} variants are new{kept}")
+
+
+def _accuracy_rows(
+    space: SpaceCounts, opened: Opened, precisions: Iterable[str]
+) -> Iterator[tuple[Any, ...]]:
+    for precision in precisions:
+        for id_, accuracy in zip(space.ids(), opened.known(precision), strict=True):
+            yield (id_, precision, *accuracy.row)
 
 
 def _variant_rows(space: SpaceCounts) -> Iterator[tuple[Any, ...]]:

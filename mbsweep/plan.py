@@ -8,10 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mbsweep.accuracy import SOURCES
 from mbsweep.latency.yardsticks import MOST, choose, yardstick
 from mbsweep.pipeline import check, check_same_device, default_out, machine_lacks
-from mbsweep.plan_training import plan_training
 from mbsweep.profiler.config import LatencyConfig
 from mbsweep.profiler.device import available_memory_bytes, needed_bytes
 from mbsweep.space.counting import SpaceCounts
@@ -39,7 +37,7 @@ def plan(sweep: Sweep, out: Path | None = None) -> str:
     Raises MbsweepError for what `run` would refuse in the file, or in the run that it would go on with.
     """
     check(sweep)
-    sweep, source = look_at(sweep)
+    sweep, images = look_at(sweep)
     space = count_space(sweep)
     check_space(sweep, space)
     folder = out or default_out(sweep)
@@ -49,12 +47,12 @@ def plan(sweep: Sweep, out: Path | None = None) -> str:
     lines.append(f"  variants   {len(space):,}{_narrowed(sweep, len(space), asked)}")
     lines.append(f"  params     {space.params.min():,} to {space.params.max():,}")
     lines.append(f"  mult-adds  {space.macs.min():,} to {space.macs.max():,}")
-    training = plan_training(sweep, source, space, folder) if source else None
-    if training:
-        lines.append(f"  accuracy   {training.words}")
-        lines += [f"  {'' if place else 'images':10} {line}" for place, line in enumerate(training.images)]
-    elif sweep.accuracy:
-        lines.append(_accuracy_line(sweep, space))
+    accuracy = None
+    if sweep.accuracy:
+        precisions = list(dict.fromkeys(config.precision for config in sweep.latency)) or ["fp32"]
+        accuracy = sweep.accuracy.estimate(space, precisions, folder, images)
+        lines.append(f"  accuracy   {accuracy.words}")
+        lines += [f"  {'' if place else 'images':10} {line}" for place, line in enumerate(accuracy.images)]
     finished = _done(sweep, folder)
     seconds = 0.0
     lacks = list(machine_lacks(sweep))
@@ -65,11 +63,11 @@ def plan(sweep: Sweep, out: Path | None = None) -> str:
         lines += [f"             {lack}" for at, lack in lacks if at == place]
         lines += [f"             {large}" for large in _too_large(space, config)]
         seconds += total_s * (1 - done / len(space))
-    training_s = training.left_s if training else 0.0
+    training_s = accuracy.left_s if accuracy else 0.0
     if seconds or training_s:
         total = _duration(seconds + training_s + _START_S)
         lines.append(f"  time       at most about {total} (estimated, not measured)")
-    elif training:
+    elif accuracy and accuracy.trains:
         lines.append(f"  time       nothing is left to {'measure or ' if sweep.latency else ''}train")
     elif sweep.latency:
         lines.append("  time       nothing is left to measure")
@@ -82,17 +80,6 @@ def plan(sweep: Sweep, out: Path | None = None) -> str:
 def _narrowed(sweep: Sweep, kept: int, asked: int) -> str:
     reasons = [name for name in ("limits", "sample") if name in sweep.model_fields_set]
     return f" of {asked:,}, after {' and '.join(reasons)}" if reasons and kept != asked else ""
-
-
-def _accuracy_line(sweep: Sweep, space: SpaceCounts) -> str:
-    assert sweep.accuracy is not None  # noqa: S101
-    variants, said = space.variants(), []
-    for precision in dict.fromkeys(config.precision for config in sweep.latency) or ["fp32"]:
-        found = SOURCES[sweep.accuracy.source](variants, sweep.accuracy, precision)
-        known = sum(not math.isnan(accuracy.top1_pct) for accuracy in found)
-        at = "" if precision == "fp32" else f"at {precision} "
-        said.append(f"{at}known for {known:,} of {len(space):,}{'' if known else f'; {found[0].reason}'}")
-    return f"  accuracy   {sweep.accuracy.source}, {found[0].source}: {', '.join(said)}"
 
 
 def _done(sweep: Sweep, folder: Path) -> dict[str, list[Finished]]:

@@ -29,8 +29,9 @@ def made_run(folder, sweep, visits_ms=(), yardsticks_ms=(), device=None, referen
     parsed = parse_sweep(sweep, "made.yaml")
     space = count_space(parsed)
     yardsticks = {name: yardstick(name) for name in choose(zip(space.params, space.macs, strict=True), 1)}
+    opened = parsed.accuracy.open(space, print) if parsed.accuracy else None
     with Store.write(folder) as store:
-        enter_sweep(store, parsed, space, Silent())
+        enter_sweep(store, parsed, space, opened, Silent())
         session = store.begin_session(device or DEVICE, {"torch": "2.0"})
         for config, variants in dict(visits_ms).items():
             for variant, visits in zip(space.ids(), variants, strict=False):

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy as np
 from mbsweep.accuracy.guessing import Guessing
 from mbsweep.accuracy.published import latency_rows
 from mbsweep.accuracy.settings import TrainedAccuracy
-from mbsweep.accuracy.trained import trained_accuracies
+from mbsweep.accuracy.training.outcomes import trained_accuracies
 from mbsweep.base.progress import Silent
 from mbsweep.commands.reproduce import printed_sizes
 from mbsweep.pipeline import enter_sweep
@@ -93,9 +92,10 @@ def write_run(
     """
     sweep = parse_sweep(text, name)
     space = count_space(sweep)
+    opened = sweep.accuracy.open(space, print) if sweep.accuracy else None
     with Store.write(folder) as store:
         store._connection.execute("PRAGMA synchronous = OFF")  # nobody mourns these runs
-        enter_sweep(store, sweep, space, Silent())
+        enter_sweep(store, sweep, space, opened, Silent())
         for (variant_id, config_id), reason in (failures or {}).items():
             store.add_failure(variant_id, config_id, reason)
         if not sweep.latency:
@@ -201,8 +201,7 @@ def trained_run(
             sweep.accuracy, source, dataset, variants, trainings, store.epochs(source), guessing, {}
         )
         store.set_accuracies(
-            (variant.id, "fp32", *astuple(accuracy))
-            for variant, accuracy in zip(variants, known, strict=True)
+            (variant.id, "fp32", *accuracy.row) for variant, accuracy in zip(variants, known, strict=True)
         )
     return folder
 

@@ -1,18 +1,22 @@
 """What a network is worth, and where that number comes from."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
-from mbsweep.accuracy.predicted import predicted_accuracies
-from mbsweep.accuracy.published import published_accuracies
-from mbsweep.accuracy.trained import not_yet_trained
-from mbsweep.accuracy.value import Accuracy
-from mbsweep.space.variant import Variant
+from mbsweep.accuracy.predicted import PredictedAccuracy
+from mbsweep.accuracy.published import PublishedAccuracy
+from mbsweep.accuracy.source import Source
+from mbsweep.accuracy.supernet import SupernetSource
+from mbsweep.accuracy.trained import TrainedSource
+from mbsweep.base.strict import one_of
 
-# source -> a function from variants, the sweep's `accuracy` and a precision to one Accuracy each
-SOURCES: dict[str, Callable[[Sequence[Variant], Any, str], list[Accuracy]]] = {
-    "published": published_accuracies,
-    "predicted": predicted_accuracies,
-    "supernet": not_yet_trained,  # until `mbsweep.accuracy.training.supernets` has trained them
-    "trained": not_yet_trained,  # until `mbsweep.accuracy.training.trainings` has trained them
+# the `source` of a sweep's `accuracy` -> its settings, and what they ask for
+SOURCES: dict[str, type[Source]] = {
+    "published": PublishedAccuracy,
+    "trained": TrainedSource,
+    "supernet": SupernetSource,
+    "predicted": PredictedAccuracy,
 }
+if TYPE_CHECKING:
+    AnySource = Source
+else:
+    AnySource = one_of("source", SOURCES)

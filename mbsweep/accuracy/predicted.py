@@ -1,276 +1,138 @@
-"""Accuracies predicted by a small model, fitted on the points of one published table or of one run.
-
-The logit of top-1 is linear in the logarithm of the mult-adds, with a bend over the width and one over the
-resolution, both in logarithms from the paper's network (1.0, 224); where the points differ in depth, also in
-log (depth + 1). Of the forms of as few terms this had the smallest leave-one-out error on the published
-networks among those in which more mult-adds never lower the accuracy: with log width and log resolution as
-terms of their own the mult-adds get a negative weight, and a width that is rounded up by a few channels loses
-20 points of top-1.
-"""
+"""Accuracies predicted from the points of one published table, or of one run, by a small model."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import cast
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit  # scipy.stats takes half a second to import
+from pydantic import model_validator
 
-from mbsweep.accuracy.published import accuracy_figures
-from mbsweep.accuracy.settings import EXTRAPOLATED, PredictedAccuracy
-from mbsweep.accuracy.value import IMAGENET, NAN, Accuracy
+from mbsweep.accuracy.model import BODY, Model, Points, body_of, falls
+from mbsweep.accuracy.published import check_table
+from mbsweep.accuracy.source import Opened, Say, SettingError, Source
+from mbsweep.accuracy.value import EXTRAPOLATED, NAN, Accuracies, Accuracy
 from mbsweep.base.errors import MbsweepError
-from mbsweep.base.files import as_text, expanded
-from mbsweep.space.counting import count_macs
-from mbsweep.space.variant import Variant
-from mbsweep.storage.store import Store
-
-Floats = NDArray[np.float64]
-
-SPARE = 2  # points beyond the model's terms, at least
-NEW_PCT = 1  # a term of which the terms before it explain all but so much tells nothing new
-ALONE = 0.99  # the leverage of a point on which a term hangs alone: no other point can check it
-LEVELS = 9  # values of a field, from the points' least to their most, at which a model must not fall
-SLACK_PCT = 0.1  # of top-1 that it may: channels are rounded
-EDGE_PCT = 0.05  # a top-1 of 0 or 100 % counts as so far from it, since its logit has no end
-BODY = (
-    "family",
-    "block",
-    "stage_channels",
-    "num_classes",
-    "divisor",
-    "stem_stride",
-)  # the same as the points'
-RANGES = ("width", "resolution", "depth", "macs")  # within those of the points
+from mbsweep.base.rules import Rule, choice, flag, text
+from mbsweep.space.counting import SpaceCounts
 
 
-@dataclass(frozen=True)
-class Points:
-    """Networks of known accuracy, on one data set."""
+class PredictedAccuracy(Source):
+    """A small model fitted on the points of one published table, or of one run."""
 
-    origin: str  # "tf-slim-2018-08-02", or a run's name
-    dataset: str
-    variants: tuple[Variant, ...]
-    top1_pct: Floats
+    rules: ClassVar[dict[str, Rule]] = {
+        "source": choice(["predicted"]),
+        "table": text(80),
+        "run": text(4096),
+        "extrapolate": flag(),
+    }
 
-    @classmethod
-    def of(cls, config: PredictedAccuracy) -> Points:
-        """Those that a sweep names. Raises MbsweepError where its run has none, or is none."""
-        return cls.of_table(config.table) if config.table is not None else cls.of_run(str(config.run))
+    source: Literal["predicted"]
+    table: str | None = None  # a published table; or
+    run: str | None = None  # the folder of a run whose sweep trained its variants
+    extrapolate: bool = False  # also beyond the widths, resolutions and depths of the points
 
-    @classmethod
-    def of_table(cls, table: str) -> Points:
-        """The fp32 networks of a published table, each as it stands there first."""
-        known: dict[Variant, float] = {}
-        for figure in accuracy_figures():
-            if figure.table == table and figure.precision == "fp32" and figure.variant:
-                known.setdefault(figure.variant, figure.top1_pct)
-        return cls(table, IMAGENET, tuple(known), np.array(list(known.values())))
+    @model_validator(mode="after")
+    def _one_origin(self) -> PredictedAccuracy:
+        if (self.table is None) == (self.run is None):
+            raise ValueError("expected either `table: NAME` or `run: FOLDER`, the points to fit the model on")
+        return self
 
-    @classmethod
-    def of_run(cls, folder: str) -> Points:
-        """What a run trained at fp32 for its sweep; or for an earlier one, where this trains nothing."""
-        path = expanded(folder)
-        with Store.read(path) as store:
-            rows = store.trained()
-        if not rows:
-            raise MbsweepError(f"{folder} has no trained accuracies to fit a model on")
-        variants = tuple(Variant.of_row(row) for row in rows)
-        top1_pct = np.array([row["top1_pct"] for row in rows], dtype=float)
-        return cls(as_text(path.resolve().name), rows[0]["dataset"], variants, top1_pct)
-
-
-def body_of(variant: Variant) -> tuple[object, ...]:
-    """What a model does not look at."""
-    return tuple(getattr(variant, name) for name in BODY)
-
-
-class Model:
-    """Least squares on the logit of top-1, for networks that differ in width, resolution and depth alone.
-
-    A point that alone decides a term (the only one of its depth, say) is left out with that term. Raises
-    MbsweepError where there are too few points.
-    """
-
-    def __init__(self, variants: Sequence[Variant], top1_pct: Floats) -> None:
-        numbers, known_pct = numbers_of(variants), top1_pct
-        while True:
-            self.terms = _telling(_candidates(numbers))
-            if len(known_pct) < len(self.terms) + SPARE:
-                raise MbsweepError(
-                    f"too few points: {len(known_pct)}, for a model of {len(self.terms)} terms that takes "
-                    f"{len(self.terms) + SPARE}"
-                )
-            design = _candidates(numbers)[:, self.terms]
-            orthogonal, self._triangle = np.linalg.qr(design)
-            leverage = (orthogonal**2).sum(axis=1)
-            if (leverage < ALONE).all():
-                break
-            numbers, known_pct = numbers[leverage < ALONE], known_pct[leverage < ALONE]
-        self.count = len(known_pct)
-        self.low, self.high = numbers.min(axis=0), numbers.max(axis=0)  # (RANGES,)
-        logits = _logit(known_pct)
-        self._weights = np.linalg.solve(self._triangle, orthogonal.T @ logits)
-        residuals = logits - design @ self._weights
-        freedom = self.count - len(self.terms)
-        self._sd = float(np.sqrt(residuals @ residuals / freedom))
-        self._reach = float(stdtrit(freedom, 0.975))
-        # What each point would have got from a model of all the others.
-        self.left_out_pct = _percent(logits - residuals / (1 - leverage)) - known_pct
-
-    def predict(self, numbers: Floats) -> tuple[Floats, Floats, Floats]:
-        """Top-1 of each network in percent, and its 95 % prediction interval. numbers: (networks, RANGES)."""
-        design = _candidates(numbers)[:, self.terms]
-        logits = design @ self._weights
-        leverage = (np.linalg.solve(self._triangle.T, design.T) ** 2).sum(axis=0)
-        half = self._reach * self._sd * np.sqrt(1 + leverage)
-        return _percent(logits), _percent(logits - half), _percent(logits + half)
-
-    @property
-    def note(self) -> str:
-        """How good it is, in words."""
-        errors = abs(self.left_out_pct)
-        return (
-            f"fitted on {self.count} points; each predicted from the others is {errors.mean():.2f} points of "
-            f"top-1 off on average, {errors.max():.2f} at worst"
-        )
-
-
-def falls(model: Model, like: Variant) -> str:
-    """Where a model gives more width or resolution less accuracy, within its points; empty where nowhere.
-
-    More depth may give less, as it does in short trainings, but not here less and there more. like: any
-    network of the points' body.
-    """
-    levels: list[list[float]] = []
-    for low, high, is_whole in zip(model.low, model.high, (False, True, True), strict=False):
-        between = np.linspace(low, high, LEVELS)
-        levels.append(np.unique(between.round() if is_whole else between).tolist())
-    variants = [
-        replace(like, width=width, resolution=int(resolution), depth=int(depth))
-        for width in levels[0]
-        for resolution in levels[1]
-        for depth in levels[2]
-    ]
-    numbers = numbers_of(variants)
-    top1_pct = model.predict(numbers)[0]
-    top1_pct[list(_beyond(model, numbers))] = NAN
-    shape = [len(values) for values in levels]
-    places = np.arange(len(variants)).reshape(shape)
-    for axis, name in enumerate(RANGES[:3]):
-        lines = np.moveaxis(top1_pct.reshape(shape), axis, 0).reshape(shape[axis], -1).T
-        for line, along in zip(lines, np.moveaxis(places, axis, 0).reshape(shape[axis], -1).T, strict=True):
-            fall = _fall(line)
-            if fall is None or (name == "depth" and _fall(-line) is None):
-                continue
-            before, after = (variants[along[place]] for place in fall)
-            given = [f"{top1_pct[along[place]]:.1f} %" for place in fall]
-            return (
-                f"the model of {model.count} points falls between them, from {given[0]} at {before.id} to "
-                f"{given[1]} at {after.id}; it needs more points"
-            )
-    return ""
-
-
-def _fall(line: Floats) -> tuple[int, int] | None:
-    """The places of a peak and of the value that is the farthest below it behind it; None where none is."""
-    known = np.flatnonzero(~np.isnan(line))
-    fallen = np.maximum.accumulate(line[known]) - line[known]
-    if not (fallen > SLACK_PCT).any():
-        return None
-    last = int(fallen.argmax())
-    return int(known[line[known][:last].argmax()]), int(known[last])
-
-
-def numbers_of(variants: Sequence[Variant]) -> Floats:
-    """(variants, RANGES)."""
-    rows = [(variant.width, variant.resolution, variant.depth) for variant in variants]
-    return np.column_stack([np.array(rows, dtype=float).reshape(-1, 3), count_macs(variants)])
-
-
-def _candidates(numbers: Floats) -> Floats:
-    """(networks, terms), before those that tell nothing are dropped."""
-    width, resolution, depth, macs = numbers.T
-    bends = np.log(width) ** 2, np.log(resolution / 224) ** 2
-    return np.column_stack([np.ones(len(numbers)), np.log(macs / 1e8), *bends, np.log1p(depth)])
-
-
-def _telling(candidates: Floats) -> list[int]:
-    """The terms that vary, and that those before them do not tell already: nothing is singular."""
-    chosen = [0]
-    for term in range(1, candidates.shape[1]):
-        values, known = candidates[:, term], candidates[:, chosen]
-        new = values - known @ np.linalg.lstsq(known, values, rcond=None)[0]
-        spread = np.linalg.norm(values - values.mean())
-        if spread > 1e-9 and np.linalg.norm(new) > NEW_PCT / 100 * spread:
-            chosen.append(term)
-    return chosen
-
-
-def _logit(top1_pct: Floats) -> Floats:
-    share = np.clip(top1_pct, EDGE_PCT, 100 - EDGE_PCT) / 100
-    return cast("Floats", np.log(share / (1 - share)))
-
-
-def _percent(logits: Floats) -> Floats:
-    return cast("Floats", 50 * (1 + np.tanh(logits / 2)))
-
-
-def predicted_accuracies(
-    variants: Sequence[Variant], config: PredictedAccuracy, precision: str = "fp32"
-) -> list[Accuracy]:
-    """What the model gives each network; NaN with a reason where it is not one of the points' kind.
-
-    Top-5 is not predicted, and beyond the points there is no interval. Raises MbsweepError where the sweep
-    names a run that has no points, or is none.
-    """
-    points = Points.of(config)
-    source = f"predicted from {points.origin}"
-
-    def unknown(reason: str) -> Accuracy:
-        return Accuracy(NAN, NAN, "predicted", source, points.dataset, reason=reason)
-
-    if precision != "fp32":
-        return [
-            unknown(f"the points of {points.origin} are fp32; nothing is predicted at {precision}")
-        ] * len(variants)
-    known = _by_body(points.variants)
-    found: dict[int, Accuracy] = {}
-    for body, places in _by_body(variants).items():
+    def check(self) -> None:
+        """Raises SettingError where there is no such table, or a run without points."""
+        if self.table is not None:
+            check_table(self.table)
+            return
         try:
-            if body not in known:
-                raise MbsweepError(_other_body(body, list(known)))
-            of_body = [points.variants[place] for place in known[body]]
-            model = Model(of_body, points.top1_pct[known[body]])
-            if words := falls(model, of_body[0]):
-                raise MbsweepError(words)
+            Points.of(None, self.run)
         except MbsweepError as error:
-            found |= dict.fromkeys(places, unknown(str(error)))
-            continue
-        numbers = numbers_of([variants[place] for place in places])
-        beyond, note = _beyond(model, numbers), model.note
-        for row, (place, *top1) in enumerate(zip(places, *model.predict(numbers), strict=True)):
-            top1_pct, low_pct, high_pct = map(float, top1)
-            accuracy = Accuracy(
-                top1_pct, NAN, "predicted", source, points.dataset, low_pct, high_pct, note=note
-            )
-            if row in beyond and config.extrapolate:  # how wrong it is there, the points cannot tell
-                note_there = f"{note}{EXTRAPOLATED}{beyond[row]}"
-                accuracy = replace(accuracy, top1_low_pct=NAN, top1_high_pct=NAN, note=note_there)
-            elif row in beyond:
-                accuracy = unknown(f"{beyond[row]}; `extrapolate: true` predicts it all the same")
-            found[place] = accuracy
-    return [found[place] for place in range(len(variants))]
+            raise SettingError("run", f"cannot be predicted from: {error}") from None
+
+    def open(self, space: SpaceCounts, say: Say) -> Opened:
+        """The points. Raises MbsweepError where the run has none, or is none."""
+        return _Predictions(Points.of(self.table, self.run), self.extrapolate, space)
 
 
-def _by_body(variants: Sequence[Variant]) -> dict[tuple[object, ...], list[int]]:
-    """Body -> places of the variants that have it."""
-    found: dict[tuple[object, ...], list[int]] = {}
-    for place, variant in enumerate(variants):
-        found.setdefault(body_of(variant), []).append(place)
-    return found
+class _Fit(NamedTuple):
+    """Of the networks of one body: their model, or why there is none."""
+
+    model: Model | None
+    words: str  # how good it is, or the reason
+
+
+class _Predictions(Opened):
+    """Of the networks of a space."""
+
+    is_lasting = False  # a run may have more points tomorrow
+
+    def __init__(self, points: Points, extrapolate: bool, space: SpaceCounts) -> None:
+        self._points, self._extrapolate, self._space = points, extrapolate, space
+        self._bodies = [body_of(variant) for variant in points.variants]
+        self.name = f"predicted from {points.origin}"
+
+    def _accuracy(self, **known: Any) -> Accuracy:
+        values = {"top1_pct": NAN, "top5_pct": NAN, "kind": "predicted", "source": self.name}
+        return Accuracy(**{**values, "dataset": self._points.dataset, **known})
+
+    def known(self, precision: str) -> Accuracies:
+        """What the model gives each network; NaN with a reason where it is not one of the points' kind.
+
+        Top-5 is not predicted, and beyond the points there is no interval.
+        """
+        count = len(self._space)
+        if precision != "fp32":
+            origin = self._points.origin
+            reason = f"the points of {origin} are fp32; nothing is predicted at {precision}"
+            return Accuracies.shared([self._accuracy(reason=reason)], np.zeros(count, np.int64))
+        space = self._space
+        numbers = np.column_stack([space.width, space.resolution, space.depth, space.macs]).astype(float)
+        top1 = np.full((3, count), NAN)  # predicted, and the ends of its interval
+        beyond = np.zeros(count, np.int64)
+        fits: list[_Fit] = []
+        which = np.zeros(count, np.int64)
+        for places in _by_body(space):
+            fit = self._fit(body_of(space.variant(int(places[0]))))
+            which[places] = len(fits)
+            fits.append(fit)
+            if fit.model is not None:
+                top1[:, places] = fit.model.predict(numbers[places])
+                beyond[places] = fit.model.beyond(numbers[places])
+        top1[1:, beyond > 0] = NAN  # how wrong it is there, the points cannot tell
+        if not self._extrapolate:
+            top1[0, beyond > 0] = NAN
+
+        def at(place: int) -> Accuracy:
+            model, words = fits[which[place]]
+            if model is None:
+                return self._accuracy(reason=words)
+            if how := int(beyond[place]):
+                why = model.beyond_words(how, numbers[place])
+                if not self._extrapolate:
+                    return self._accuracy(reason=f"{why}; `extrapolate: true` predicts it all the same")
+                words += f"{EXTRAPOLATED}{why}"
+            top1_pct, low_pct, high_pct = top1[:, place].tolist()
+            return self._accuracy(top1_pct=top1_pct, top1_low_pct=low_pct, top1_high_pct=high_pct, note=words)
+
+        return Accuracies(top1[0], at)
+
+    def _fit(self, body: tuple[object, ...]) -> _Fit:
+        """The model of the points of one body."""
+        places = [place for place, other in enumerate(self._bodies) if other == body]
+        if not places:
+            return _Fit(None, _other_body(body, self._bodies))
+        variants = [self._points.variants[place] for place in places]
+        try:
+            model = Model(variants, self._points.top1_pct[places])
+        except MbsweepError as error:
+            return _Fit(None, str(error))
+        words = falls(model, variants[0])
+        return _Fit(None, words) if words else _Fit(model, model.note)
+
+
+def _by_body(space: SpaceCounts) -> list[NDArray[np.int64]]:
+    """The places of the variants of each body."""
+    order = np.argsort(space.body, kind="stable")
+    return [some for some in np.split(order, np.flatnonzero(np.diff(space.body[order])) + 1) if len(some)]
 
 
 def _other_body(body: tuple[object, ...], known: list[tuple[object, ...]]) -> str:
@@ -284,23 +146,3 @@ def _other_body(body: tuple[object, ...], known: list[tuple[object, ...]]) -> st
 
 def _said(value: object) -> str:
     return str(list(value)) if isinstance(value, tuple) else str(value)
-
-
-def _beyond(model: Model, numbers: Floats) -> dict[int, str]:
-    """Row -> how a network is outside the points, in the first respect in which it is."""
-    found: dict[int, str] = {}
-    for column, name in enumerate(RANGES):
-        for word, end, is_beyond in (
-            ("below", model.low[column], numbers[:, column] < model.low[column]),
-            ("above", model.high[column], numbers[:, column] > model.high[column]),
-        ):
-            for row in np.flatnonzero(is_beyond).tolist():
-                given = _quantity(name, numbers[row, column])
-                found.setdefault(row, f"{given} is {word} the points' {_quantity(name, end, is_bare=True)}")
-    return found
-
-
-def _quantity(name: str, value: float, is_bare: bool = False) -> str:
-    if name == "macs":
-        return f"{value / 1e6:,.2f} M" if is_bare else f"mult-adds {value / 1e6:,.2f} M"
-    return f"{value:g}" if is_bare else f"{name} {value:g}"

@@ -7,9 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import ClassVar, Literal
 
-from mbsweep.accuracy.settings import PublishedAccuracy
-from mbsweep.accuracy.value import IMAGENET, NAN, Accuracy
+import numpy as np
+from numpy.typing import NDArray
+
+from mbsweep.accuracy.source import Opened, Say, SettingError, Source
+from mbsweep.accuracy.value import IMAGENET, NAN, Accuracies, Accuracy
+from mbsweep.base.rules import Rule, choice, did_you_mean, text
+from mbsweep.space.counting import SpaceCounts
 from mbsweep.space.families import architecture
 from mbsweep.space.variant import Variant
 
@@ -90,26 +96,60 @@ def tables() -> list[str]:
     return list(dict.fromkeys(figure.table for figure in accuracy_figures() if figure.variant))
 
 
-def published_accuracies(
-    variants: Sequence[Variant], config: PublishedAccuracy, precision: str = "fp32"
-) -> list[Accuracy]:
-    """The accuracy that one table gives for exactly this network at a precision; NaN with a reason else."""
-    figures: dict[Variant | None, AccuracyFigure] = {
-        figure.variant: figure
-        for figure in reversed(accuracy_figures())  # a network that stands in several tables: the first
-        if figure.table == config.table and figure.precision == precision and figure.variant
-    }
-    where = "this network" if precision == "fp32" else f"this network at {precision}"
-    reason = f"{config.table} has no figure for {where}"
-    unknown = Accuracy(NAN, NAN, "published", config.table, IMAGENET, reason=reason)
-    return [_look_up(variant, figures, config.table) or unknown for variant in variants]
+def check_table(name: str) -> None:
+    """Raises SettingError where no published table has this name."""
+    if name not in tables():
+        allowed = f"expected one of {', '.join(tables())}{did_you_mean(name, tables())}"
+        raise SettingError("table", f"is {name!r}; {allowed}")
 
 
-def _look_up(variant: Variant, figures: dict[Variant | None, AccuracyFigure], table: str) -> Accuracy | None:
-    figure = figures.get(as_published(variant))
-    if figure is None:
-        return None
-    return Accuracy(figure.top1_pct, figure.top5_pct, "published", table, IMAGENET)
+class PublishedAccuracy(Source):
+    """Figures from one table of the literature."""
+
+    rules: ClassVar[dict[str, Rule]] = {"source": choice(["published"]), "table": text(80)}
+
+    source: Literal["published"]
+    table: str
+
+    def check(self) -> None:
+        """Raises SettingError where there is no such table."""
+        check_table(self.table)
+
+    def open(self, space: SpaceCounts, say: Say) -> Opened:
+        """The table comes with mbsweep."""
+        return _Table(self.table, space)
+
+
+class _Table(Opened):
+    """One table, to be looked up in."""
+
+    def __init__(self, name: str, space: SpaceCounts) -> None:
+        self.name, self._space = name, space
+
+    def known(self, precision: str) -> Accuracies:
+        """What the table gives for exactly each network at a precision."""
+        where = "this network" if precision == "fp32" else f"this network at {precision}"
+        reason = f"{self.name} has no figure for {where}"
+        kinds = [Accuracy(NAN, NAN, "published", self.name, IMAGENET, reason=reason)]
+        which = np.zeros(len(self._space), np.int64)
+        # A network that stands there several times: the first.
+        for figure in reversed(accuracy_figures()):
+            if figure.table == self.name and figure.precision == precision and figure.variant:
+                places = _places(self._space, figure.variant)
+                which[places] = len(kinds)
+                kinds.append(Accuracy(figure.top1_pct, figure.top5_pct, "published", self.name, IMAGENET))
+        return Accuracies.shared(kinds, which)
+
+
+def _places(space: SpaceCounts, published: Variant) -> NDArray[np.int64]:
+    """Where in a space a published network is, under whatever name."""
+    alike = space.width == published.width
+    alike &= space.resolution == published.resolution
+    alike &= space.depth == published.depth
+    places = np.flatnonzero(alike)
+    is_it = [as_published(space.variant(place)) == published for place in places.tolist()]
+    found: NDArray[np.int64] = places[np.array(is_it, dtype=bool)]
+    return found
 
 
 def as_published(variant: Variant) -> Variant | None:

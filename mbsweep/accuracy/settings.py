@@ -1,16 +1,15 @@
-"""Where a sweep's accuracies come from: the `accuracy` of a sweep file."""
+"""How networks are trained, and on what: the settings of the accuracy sources that train."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Collection
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from mbsweep.base.rules import Rule, choice, flag, integer, integers, number, text
-from mbsweep.base.strict import Strict, one_of
+from mbsweep.base.strict import Strict, fingerprint, one_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,17 +20,6 @@ SEED = integer(0, 2**32 - 1, 0)
 # the rate for the first of them, in proportion to the batch, up to twice of it.
 BATCHES, LEAST_STEPS = (64, 32), 200
 SGD_RATE, ADAMW_RATE = 0.8, 0.01
-EXTRAPOLATED = "; extrapolated: "  # in a prediction's note: what follows is about its variant alone
-UNRELIABLE = "its ranking is not to be relied on"  # in the note of a supernet's accuracies
-
-
-class PublishedAccuracy(Strict):
-    """Figures from one table of the literature."""
-
-    rules: ClassVar[dict[str, Rule]] = {"source": choice(["published"]), "table": text(80)}
-
-    source: Literal["published"]
-    table: str
 
 
 class Digits(Strict):
@@ -152,6 +140,11 @@ class Recipe(Strict):
             said.append(f"{left} by the number of images")
         return ", ".join(said)
 
+    @property
+    def key(self) -> str:
+        """Six hexadecimal digits: two recipes have the same if they ask for the same."""
+        return fingerprint(self, 6)
+
     def complete(self, images: int) -> Recipe:
         """The same with what was left open, batch and learning rate, for so many training images."""
         steps = {size: images * self.epochs / size for size in BATCHES}
@@ -194,6 +187,13 @@ class TrainedAccuracy(Strict):
     recipe: Recipe = Recipe()
     seeds: tuple[int, ...] = Field(default=(0, 1), max_length=100)
     budget: Budget = Budget()
+
+    def name_on(self, dataset: str) -> str:
+        """What tells accuracies apart that must not be on one front: data set and recipe.
+
+        Of a complete recipe. dataset: its id. Seeds and a budget only say how much of it is done.
+        """
+        return f"trained on {dataset}, {self.recipe.words} (recipe {self.recipe.key})"
 
     def complete(self, images: int) -> TrainedAccuracy:
         """With a complete recipe, for so many training images."""
@@ -240,6 +240,18 @@ class SupernetAccuracy(Strict):
             source="trained", dataset=self.dataset, recipe=self.alone.recipe, seeds=self.alone.seeds
         )
 
+    def name_on(self, dataset: str, variants: Collection[str]) -> str:
+        """As that of `TrainedAccuracy`, of one training for all these variants, by their ids.
+
+        With others it were another training.
+        """
+        recipe = fingerprint(self, 6, without=("dataset", "alone", "min_tau"))
+        networks = hashlib.sha256(" ".join(sorted(variants)).encode()).hexdigest()[:6]
+        return (
+            f"one supernet trained on {dataset}, {self.recipe.words} (recipe {recipe}, {len(variants)} "
+            f"networks {networks})"
+        )
+
     def step_cost(self, costs: NDArray[np.float64], resolutions: NDArray[np.int64]) -> float:
         """What a step costs on average, given the cost and the resolution of each variant.
 
@@ -263,47 +275,3 @@ class SupernetAccuracy(Strict):
         if recipe.patience is not None:
             raise ValueError("a supernet has all of its epochs: leave `patience` out")
         return recipe
-
-
-class PredictedAccuracy(Strict):
-    """A small model fitted on the points of one published table, or of one run."""
-
-    rules: ClassVar[dict[str, Rule]] = {
-        "source": choice(["predicted"]),
-        "table": text(80),
-        "run": text(4096),
-        "extrapolate": flag(),
-    }
-
-    source: Literal["predicted"]
-    table: str | None = None  # a published table; or
-    run: str | None = None  # the folder of a run whose sweep trained its variants
-    extrapolate: bool = False  # also beyond the widths, resolutions and depths of the points
-
-    @model_validator(mode="after")
-    def _one_origin(self) -> PredictedAccuracy:
-        if (self.table is None) == (self.run is None):
-            raise ValueError("expected either `table: NAME` or `run: FOLDER`, the points to fit the model on")
-        return self
-
-
-# source -> accuracy
-ACCURACY_CONFIGS: dict[str, type[Strict]] = {
-    "published": PublishedAccuracy,
-    "trained": TrainedAccuracy,
-    "supernet": SupernetAccuracy,
-    "predicted": PredictedAccuracy,
-}
-if TYPE_CHECKING:
-    AccuracyConfig = PublishedAccuracy | TrainedAccuracy | SupernetAccuracy | PredictedAccuracy
-else:
-    AccuracyConfig = one_of("source", ACCURACY_CONFIGS)
-
-
-def fingerprint(config: Strict, length: int, without: Collection[str] = ()) -> str:
-    """A short hash of settings: two configurations have the same if they ask for the same.
-
-    without: settings that do not matter.
-    """
-    settings = {name: value for name, value in config.identity.items() if name not in without}
-    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:length]

@@ -1,175 +1,120 @@
-"""Trained accuracies: what the trainings of a run say of each variant."""
+"""Accuracies of networks that are each trained alone."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
-from mbsweep.accuracy.datasets import open_dataset
-from mbsweep.accuracy.guessing import Guessing
-from mbsweep.accuracy.settings import SupernetAccuracy, TrainedAccuracy, fingerprint
-from mbsweep.accuracy.value import NAN, Accuracy
-from mbsweep.space.variant import Variant
-from mbsweep.statistics.seeds import Hits, seed_noise, spread
-from mbsweep.storage.training_tables import EpochRow, TrainingRow
+import numpy as np
 
-Curves = dict[tuple[str, int, int], list[EpochRow]]  # variant, seed, attempt -> its epochs
+from mbsweep.accuracy.datasets.source import Source as ImageSource
+from mbsweep.accuracy.packages import HALVING, missing_packages
+from mbsweep.accuracy.settings import TrainedAccuracy
+from mbsweep.accuracy.source import Account, Estimate, Opened, Say
+from mbsweep.accuracy.training.cost import image_s
+from mbsweep.accuracy.training.learning import (
+    Done,
+    OpenedTraining,
+    TrainingSource,
+    images_words,
+    plan_images,
+    recipe_words,
+    remark_words,
+)
+from mbsweep.base.cores import usable_cores
+from mbsweep.base.progress import Progress
+from mbsweep.space.counting import SpaceCounts
+from mbsweep.storage.store import Store
 
-PENDING = "not trained yet; run the sweep again to go on"
-
-
-def source_name(config: TrainedAccuracy, dataset: str) -> str:
-    """What tells accuracies apart that must not be on one front: data set and recipe.
-
-    config: with a complete recipe. dataset: its id. Seeds and a budget only say how much of it is done.
-    """
-    return f"trained on {dataset}, {config.recipe.words} (recipe {fingerprint(config.recipe, 6)})"
-
-
-def supernet_name(config: SupernetAccuracy, dataset: str, variants: Sequence[Variant]) -> str:
-    """As `source_name`, of one training for all these variants: with others it were another training."""
-    recipe = fingerprint(config, 6, without=("dataset", "alone", "min_tau"))
-    networks = hashlib.sha256(" ".join(sorted(variant.id for variant in variants)).encode()).hexdigest()[:6]
-    return (
-        f"one supernet trained on {dataset}, {config.recipe.words} (recipe {recipe}, {len(variants)} "
-        f"networks {networks})"
-    )
-
-
-def not_yet_trained(
-    variants: Sequence[Variant], config: TrainedAccuracy | SupernetAccuracy, precision: str = "fp32"
-) -> list[Accuracy]:
-    """What is known of variants before they are trained; and at other precisions than they are trained at."""
-    images = open_dataset(config.dataset, [variant.resolution for variant in variants])
-    dataset, config = images.id, config.complete(images.sizes["train"])
-    if isinstance(config, SupernetAccuracy):
-        source = supernet_name(config, dataset, variants)
-    else:
-        source = source_name(config, dataset)
-    reason = PENDING if precision == "fp32" else f"trained and tested at fp32, not at {precision}"
-    return [Accuracy(NAN, NAN, config.source, source, dataset, reason=reason)] * len(variants)
+_RULES = (
+    "The choice of the epoch, early stopping and halving see the validation part only, and the detection of "
+    "stalls the training loss, too; the table reports the test part, on which each network is tested once, "
+    "at the end."
+)
+_INTERVAL = (
+    "Top-1 is the mean over the seeds. Its 95 % interval covers which images happen to be in the test part "
+    "and which seeds happened to be drawn, with what all variants say of their noise; not what another "
+    "recipe, or images of another kind, would give."
+)
+_NO_INTERVAL = "With one seed of each network, the noise of the seeds is unknown, and so is the interval."
 
 
-def trained_accuracies(
-    config: TrainedAccuracy,
-    source: str,
-    dataset: str,
-    variants: Sequence[Variant],
-    trainings: Sequence[TrainingRow],
-    epochs: Sequence[EpochRow],
-    guessing: Guessing,
-    pending: Mapping[str, str],
-) -> list[Accuracy]:
-    """The accuracy of each variant, from those of its trainings that came to their end.
+class TrainedSource(TrainedAccuracy, TrainingSource):
+    """Each variant trained alone."""
 
-    pending: variant -> why some of its trainings did not, where that is known.
-    """
-    of: dict[str, dict[int, TrainingRow]] = {}
-    for row in trainings:
-        if row.seed in config.seeds:
-            of.setdefault(row.variant, {})[row.seed] = row
-    curves: Curves = {}
-    for epoch in epochs:
-        curves.setdefault(epoch.key[:3], []).append(epoch)
-    noise = seed_noise({variant: _hits(rows) for variant, rows in of.items()})
+    def missing(self) -> Iterator[str]:
+        """For each package that it needs and that is not installed, what to do about it."""
+        yield from super().missing()
+        if self.budget.halving:
+            yield from missing_packages(HALVING)
 
-    def unknown(reason: str, epochs: float = NAN) -> Accuracy:
-        return Accuracy(NAN, NAN, "trained", source, dataset, epochs=epochs, reason=reason)
+    def open(self, space: SpaceCounts, say: Say) -> Opened:
+        """The images. MbsweepError where they cannot be read."""
+        dataset = self.open_images(space, say)
+        name = self.complete(dataset.sizes["train"]).name_on(dataset.id)
+        return _Trained(self, name, dataset, space)
 
-    found = []
-    for variant in variants:
-        rows = of.get(variant.id, {})
-        if hits := _hits(rows):
-            is_done = [row for row in rows.values() if row.state == "done"]
-            over_seeds = spread(hits, noise)
-            top5 = [row.top5 for row in is_done]
-            found.append(
-                Accuracy(
-                    over_seeds.mean_pct,
-                    sum(top5) / len(top5),
-                    "trained",
-                    source,
-                    dataset,
-                    over_seeds.low_pct,
-                    over_seeds.high_pct,
-                    over_seeds.sd_pct,
-                    ", ".join(str(row.seed) for row in is_done),
-                    max(row.epochs for row in is_done),
-                    "; ".join(
-                        _notes(config, variant, rows, curves, guessing, noise.total, pending.get(variant.id))
-                    ),
-                )
-            )
-        elif rows:
-            row = max(rows.values(), key=lambda row: row.epochs)
-            said = [_ended(row, curves) for row in rows.values()]
-            if any(row.state == "stalled" for row in rows.values()):
-                said.append(what_helps(variant))
-            found.append(unknown("; ".join(said), row.epochs))
-        else:
-            found.append(unknown(pending.get(variant.id, PENDING)))
-    return found
-
-
-def _hits(rows: Mapping[int, TrainingRow]) -> Hits:
-    return [row.hits for row in rows.values() if row.state == "done"]
-
-
-def _notes(
-    config: TrainedAccuracy,
-    variant: Variant,
-    rows: Mapping[int, TrainingRow],
-    curves: Curves,
-    guessing: Guessing,
-    freedom: int,
-    pending: str | None,
-) -> list[str]:
-    """What a reader must know of a known accuracy."""
-    notes = [_ended(row, curves) for row in rows.values() if row.state != "done"]
-    is_done = [row for row in rows.values() if row.state == "done"]
-    notes += [
-        f"seed {row.seed} stalled or diverged {_times(row.attempt)} and was begun anew"
-        for row in is_done
-        if row.attempt
-    ]
-    late = [words for row in is_done if (words := _late(row, curves.get(row.key, ()), guessing))]
-    notes += [*late, what_helps(variant)] if late else []
-    if missing := [seed for seed in config.seeds if seed not in rows]:
-        notes.append(
-            f"{pending or PENDING}: seed{'s' if len(missing) > 1 else ''} {', '.join(map(str, missing))}"
+    def estimate(
+        self, space: SpaceCounts, precisions: Sequence[str], folder: Path, images: ImageSource | None
+    ) -> Estimate:
+        """How many trainings are done, on which images, and how long the others take."""
+        assert images is not None  # noqa: S101  (it has a data set)
+        found = plan_images(images, space)
+        config = self.complete(found.train)
+        name = config.name_on(found.dataset) if found.dataset else None
+        done = Done.of(folder, name, self.seeds) if name else Done()
+        ids, seeds, epochs = list(space.ids()), self.seeds, config.recipe.epochs
+        known, total = set(ids), len(space) * len(seeds)
+        ended = sum(variant in known for variant, _ in done.ended)
+        begun = sum(key[0] in known and key not in done.ended for key in done.reached)
+        begun_words = f", {begun:,} begun" if begun else ""
+        words = (
+            f"trained on {self.dataset.name}: {total:,} trainings of {config.recipe.words} (seeds "
+            f"{', '.join(map(str, seeds))}); {ended:,} of {total:,} done{begun_words}"
         )
-    if not freedom:
-        notes.append("no network has two seeds: their noise is unknown, and so is the interval")
-    return notes
+        left = np.full(len(space), epochs * len(seeds))
+        if done.reached:
+            for place, variant in enumerate(ids):
+                trainings = [(variant, seed) for seed in seeds]
+                reached = (epochs if key in done.ended else done.reached.get(key, 0) for key in trainings)
+                left[place] -= sum(reached)
+        train_s = found.train * float((image_s(space.macs) * left).sum()) / usable_cores()
+        return Estimate(words, (*found.lines, *self.missing()), train_s + found.reading_s, trains=True)
+
+    def said(self) -> dict[str, Any]:
+        """With the seeds; without the budget, which only says how much is done."""
+        said = super().said()
+        said.pop("budget", None)
+        return said | {"seeds": list(self.seeds)}
+
+    def account(
+        self, dataset: str, sizes: dict[str, int], remarks: Sequence[str], has_interval: bool
+    ) -> Account:
+        """On what, how, and what the intervals cover."""
+        said, seeds = [], ", ".join(map(str, self.seeds))
+        on = f"on {dataset}{images_words(sizes)}"
+        plural = "s" if len(self.seeds) > 1 else ""
+        said.append(f"Each variant was trained by itself {on}, with seed{plural} {seeds}.")
+        if halving := self.budget.halving:
+            first, factor = halving.min_epochs, halving.factor
+            said.append(
+                f"Successive halving stopped weak variants: from epoch {first} on, one of {factor} went on."
+            )
+        if self.budget.minutes is not None:
+            said.append(f"Training was given {self.budget.minutes:g} minutes.")
+        said += [_RULES, *remark_words(remarks)]
+        said.append(_INTERVAL if has_interval else _NO_INTERVAL)
+        return Account(said, recipe_words(self.recipe, sizes))
 
 
-def _late(row: TrainingRow, curve: Sequence[EpochRow], guessing: Guessing) -> str:
-    """What is to be said of a network that has learnt late, or next to nothing."""
-    if not curve:
-        return ""
-    if max(epoch.validation_top1_pct for epoch in curve) < guessing.top1_pct:
-        return f"seed {row.seed} has learnt next to nothing: no better than guessing on the validation part"
-    if 2 * (guessed := guessing.epochs(curve)) >= row.epochs:
-        return f"seed {row.seed} started late: no better than guessing for {guessed} of {row.epochs} epochs"
-    return ""
+class _Trained(OpenedTraining):
+    def __init__(self, config: TrainedAccuracy, *opened: Any) -> None:
+        super().__init__(config.source, *opened)
+        self._config = config
 
+    def work(self, store: Store, jobs: int | None, progress: Progress) -> None:
+        """Train what is left. Raises MbsweepError where the disk is full."""
+        from mbsweep.accuracy.training.trainings import Trainings  # loads torch
 
-def what_helps(variant: Variant, stride: str | None = "stem_stride: 1") -> str:
-    """Against a stall and a late start. stride: how the user says it; None where the network is given."""
-    if stride is None:
-        return "what helps: more epochs"
-    finer = "" if variant.stem_stride == 1 else f"`{stride}`, "
-    return f"what helps: {finer}a higher resolution, more epochs"
-
-
-def _ended(row: TrainingRow, curves: Curves) -> str:
-    """How a training ended that is not worth a point."""
-    curve = curves.get(row.key)
-    at = f" with {curve[-1].validation_top1_pct:.1f} % on the validation part" if curve else ""
-    if row.state == "stalled":
-        return f"seed {row.seed} stalled at chance{at}, also when begun anew {_times(row.attempt)}"
-    return f"seed {row.seed} was stopped by halving after epoch {row.epochs}{at}"
-
-
-def _times(count: int) -> str:
-    return "once" if count == 1 else f"{count} times"
+        Trainings(store, self._config, self.dataset, self.space.variants(), jobs, progress).run()

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 NAN = math.nan
 IMAGENET = "ImageNet, validation part"
+EXTRAPOLATED = "; extrapolated: "  # in the note of a prediction: what follows is about its variant alone
+UNRELIABLE = "its ranking is not to be relied on"  # in the note of the accuracies of a supernet
 
 
 @dataclass(frozen=True)
@@ -25,3 +33,37 @@ class Accuracy:
     epochs: float = NAN  # that it was trained for
     note: str = ""  # what a reader must know of a known accuracy
     reason: str = ""  # why it is not known
+
+    @property
+    def row(self) -> tuple[Any, ...]:
+        """All fields, in their order, as a run keeps them."""
+        values: tuple[Any, ...] = _VALUES(self)
+        return values
+
+
+_VALUES = attrgetter(*(field.name for field in fields(Accuracy)))
+
+
+@dataclass(frozen=True)
+class Accuracies:
+    """What each variant of a space is worth at one precision, in the space's order."""
+
+    top1_pct: NDArray[np.float64]  # (variants,); NaN: unknown
+    at: Callable[[int], Accuracy]  # place in the space -> all that is known of that variant
+
+    @classmethod
+    def shared(cls, kinds: Sequence[Accuracy], which: NDArray[np.int64]) -> Accuracies:
+        """Of variants that share a few accuracies. which: (variants,), the place in `kinds` of each."""
+        top1_pct = np.array([accuracy.top1_pct for accuracy in kinds])
+        return cls(top1_pct[which], lambda place: kinds[which[place]])
+
+    def __len__(self) -> int:
+        return len(self.top1_pct)
+
+    def __iter__(self) -> Iterator[Accuracy]:
+        return map(self.at, range(len(self)))
+
+    @property
+    def known(self) -> int:
+        """Of how many variants it is known."""
+        return int((~np.isnan(self.top1_pct)).sum())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+import json
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, ClassVar, Union
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Tag, field_validator
@@ -43,6 +45,15 @@ class Strict(BaseModel):
             elif isinstance(value, Strict):
                 found[name] = value.identity
         return found
+
+
+def fingerprint(config: Strict, length: int, without: Collection[str] = ()) -> str:
+    """A short hash of settings: two configurations have the same if they ask for the same.
+
+    without: settings that do not matter.
+    """
+    settings = {name: value for name, value in config.identity.items() if name not in without}
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:length]
 
 
 def one_of(key: str, models: Mapping[str, type[Strict]]) -> Any:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from mbsweep.accuracy.datasets import DATASETS, Dataset, Part, open_dataset
 from mbsweep.accuracy.datasets.part_folders import PARTS
 from mbsweep.accuracy.datasets.source import Seen
-from mbsweep.accuracy.settings import DATASET_CONFIGS, Digits, SupernetAccuracy, TrainedAccuracy
+from mbsweep.accuracy.settings import DATASET_CONFIGS, Digits
 from mbsweep.accuracy.training.checkpoint import Checkpoint
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.files import expanded
@@ -29,11 +29,11 @@ def dataset_config(words: str) -> Any:
     """
     if words.lower().endswith((".yaml", ".yml")):
         accuracy = load_sweep(words).accuracy
-        if not isinstance(accuracy, TrainedAccuracy | SupernetAccuracy):
+        if accuracy is None or accuracy.images is None:
             raise MbsweepError(
                 f"--dataset is {shown(words)}; that sweep trains nothing: its accuracy has no data set"
             )
-        return accuracy.dataset
+        return accuracy.images
     name, _, path = words.partition(":")
     if name not in DATASET_CONFIGS and os.path.isdir(expanded(words)):
         name, path = "imagefolder", words

@@ -18,7 +18,6 @@ from mbsweep.accuracy.datasets import Dataset
 from mbsweep.accuracy.guessing import Guessing
 from mbsweep.accuracy.packages import FILES, check_package
 from mbsweep.accuracy.settings import Recipe
-from mbsweep.accuracy.trained import what_helps
 from mbsweep.accuracy.training.checkpoint import WEIGHT, Checkpoint, open_checkpoint, write_checkpoint
 from mbsweep.accuracy.training.loop import (
     DivergedError,
@@ -31,6 +30,7 @@ from mbsweep.accuracy.training.loop import (
     trained_network,
     use_threads,
 )
+from mbsweep.accuracy.training.outcomes import what_helps
 from mbsweep.accuracy.training.supernet import check_has, extract
 from mbsweep.accuracy.training.supernets import report_of
 from mbsweep.base.cores import threads_each

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from mbsweep.accuracy.settings import Recipe, SupernetAccuracy, TrainedAccuracy
-
 if TYPE_CHECKING:
     from mbsweep.reporter.facts import Part
 
-OPEN = ("batch", "learning_rate")  # settings of a recipe that may be left open
 MOST_REASONS = 4  # that are told in one sentence; the details of a variant have its own
 # Words of a reason or a note -> what it is called where these are counted.
 SHORT_REASONS = {
@@ -112,83 +109,13 @@ def how_obtained(parts: Sequence[Part], table: pd.DataFrame) -> list[dict[str, A
     """For each run that trained: its name, and in sentences on what, how, and what its intervals cover."""
     found = []
     for part in parts:
-        config, rows = part.accuracy, table[table["run"] == part.name]
+        rows = table[table["run"] == part.name]
         datasets = rows["dataset"].dropna().unique()
-        if isinstance(config, TrainedAccuracy | SupernetAccuracy) and len(datasets):
-            # Of a run whose sweep has changed, what the sweep says now is what the table shows.
-            said = list(_training(config, str(datasets[0]), part))
-            said.append(_interval(config, has_any=bool(rows["top1_low_pct"].notna().any())))
-            sizes, _ = part.about["datasets"].get(str(datasets[0]), ({}, []))
-            recipe = config.recipe.complete(sizes["train"]) if sizes else config.recipe
-            found.append({"run": part.name, "sentences": said, "recipe": recipe_words(recipe)})
+        if part.accuracy is None or not len(datasets):
+            continue
+        # Of a run whose sweep has changed, what the sweep says now is what the table shows.
+        sizes, remarks = part.about["datasets"].get(dataset := str(datasets[0]), ({}, []))
+        has_interval = bool(rows["top1_low_pct"].notna().any())
+        if account := part.accuracy.account(dataset, sizes, remarks, has_interval):
+            found.append({"run": part.name, "sentences": account.sentences, "recipe": account.recipe})
     return found
-
-
-_RULES = (
-    "The choice of the epoch, early stopping and halving see the validation part only, and the detection of "
-    "stalls the training loss, too; the table reports the test part, on which each network is tested once, "
-    "at the end."
-)
-
-
-def _training(config: TrainedAccuracy | SupernetAccuracy, dataset: str, part: Part) -> Iterator[str]:
-    sizes, notes = part.about["datasets"].get(dataset, ({}, []))
-    on = f"on {dataset}{_images(sizes)}"
-    if isinstance(config, SupernetAccuracy):
-        yield f"One network that holds all variants was trained {on}, with seed {config.seed}."
-        yield "Each variant was then tested with its part of the weights and batch normalisation of its own."
-        yield "The weights are those of the last epoch; the table reports the test part."
-        yield from _remarks(notes)
-        return
-    seeds = ", ".join(map(str, config.seeds))
-    yield f"Each variant was trained by itself {on}, with seed{'s' if len(config.seeds) > 1 else ''} {seeds}."
-    if config.budget.halving:
-        first, factor = config.budget.halving.min_epochs, config.budget.halving.factor
-        yield f"Successive halving stopped weak variants: from epoch {first} on, one of {factor} went on."
-    if config.budget.minutes is not None:
-        yield f"Training was given {config.budget.minutes:g} minutes."
-    yield _RULES
-    yield from _remarks(notes)
-
-
-def _images(sizes: Mapping[str, int]) -> str:
-    """` (8,000 images to train on, 1,000 for validation, 4,000 to test)`, as far as it is known."""
-    if not sizes:
-        return ""
-    parts = f"{sizes['train']:,} images to train on, {sizes['validation']:,} for validation"
-    return f" ({parts}, {sizes['test']:,} to test)"
-
-
-def _remarks(notes: Sequence[str]) -> Iterator[str]:
-    """What is to be known of the images, such as files that were left out."""
-    if notes:
-        yield f"Of the images: {'; '.join(notes)}."
-
-
-def _interval(config: TrainedAccuracy | SupernetAccuracy, has_any: bool) -> str:
-    if isinstance(config, SupernetAccuracy):
-        return "No interval is given: one training says nothing of how much another would differ."
-    if not has_any:
-        return "With one seed of each network, the noise of the seeds is unknown, and so is the interval."
-    return (
-        "Top-1 is the mean over the seeds. Its 95 % interval covers which images happen to be in the test "
-        "part and which seeds happened to be drawn, with what all variants say of their noise; not what "
-        "another recipe, or images of another kind, would give."
-    )
-
-
-def recipe_words(recipe: Recipe) -> str:
-    """`9 epochs, batch 64, optimizer sgd, ...`: every setting."""
-    settings = {name: value for name, value in recipe.settings.items() if value or name not in OPEN}
-    epochs = settings.pop("epochs")
-    words = []
-    for name, value in settings.items():
-        unit = " %" if name.endswith("_pct") else ""
-        words.append(f"{name.removesuffix('_pct').replace('_', ' ')} {_setting(value)}{unit}")
-    return ", ".join([f"{epochs} epoch{'s' if epochs > 1 else ''}", *words])
-
-
-def _setting(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:g}" if isinstance(value, float) else str(value).replace("_", " ")

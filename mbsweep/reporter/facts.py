@@ -10,7 +10,8 @@ from typing import Any, cast
 
 import pandas as pd
 
-from mbsweep.accuracy.settings import EXTRAPOLATED, AccuracyConfig, SupernetAccuracy, TrainedAccuracy
+from mbsweep.accuracy.source import Source
+from mbsweep.accuracy.value import EXTRAPOLATED
 from mbsweep.base.errors import MbsweepError
 from mbsweep.reporter.accuracies import accuracy_fact, accuracy_gaps
 from mbsweep.statistics.summary import BUDGET_SPENT, NOISY_IQR_PCT
@@ -39,7 +40,7 @@ class Part:
         return str(self.run.path)
 
     @cached_property
-    def accuracy(self) -> AccuracyConfig | None:
+    def accuracy(self) -> Source | None:
         """Where its sweep takes accuracies from; None also where another version wrote the sweep."""
         try:
             return parse_sweep(self.about["text"], self.name).accuracy
@@ -49,14 +50,7 @@ class Part:
     @property
     def accuracy_settings(self) -> dict[str, Any] | None:
         """The same as a sweep file says it, without what is as usual, and without its budget."""
-        if self.accuracy is None:
-            return None
-        said = self.accuracy.model_dump(mode="json", exclude_defaults=True, exclude={"budget"})
-        if isinstance(self.accuracy, TrainedAccuracy | SupernetAccuracy):
-            said["dataset"] = self.accuracy.dataset.model_dump(mode="json", exclude_defaults=True)
-        if isinstance(self.accuracy, TrainedAccuracy):
-            said["seeds"] = list(self.accuracy.seeds)
-        return said
+        return None if self.accuracy is None else self.accuracy.said()
 
 
 def open_parts(runs: Sequence[Run]) -> tuple[list[Part], pd.DataFrame]:

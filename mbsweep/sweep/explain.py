@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, get_args
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from mbsweep.accuracy.settings import ACCURACY_CONFIGS, DATASET_CONFIGS
+from mbsweep.accuracy import SOURCES
+from mbsweep.accuracy.settings import DATASET_CONFIGS
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.rules import did_you_mean, shown
 from mbsweep.base.strict import CHOSEN
@@ -57,7 +59,10 @@ def explain(error: ErrorDetails, doc: Document, model: type[BaseModel]) -> Mbswe
 
 
 # where one of several mappings may stand -> the key that says which it is, and the mappings
-_SEVERAL = {"accuracy": ("source", ACCURACY_CONFIGS), "dataset": ("name", DATASET_CONFIGS)}
+_SEVERAL: dict[str, tuple[str, Mapping[str, type[BaseModel]]]] = {
+    "accuracy": ("source", SOURCES),
+    "dataset": ("name", DATASET_CONFIGS),
+}
 
 
 def _no_such_mapping(given: Any, keys: Keys, doc: Document) -> MbsweepError:
@@ -84,7 +89,7 @@ def _keys_at(model: type[BaseModel], place: Keys) -> list[str]:
     return list(model.model_fields)
 
 
-_MAPPINGS = DATASET_CONFIGS | ACCURACY_CONFIGS
+_MAPPINGS: dict[str, type[BaseModel]] = {**DATASET_CONFIGS, **SOURCES}
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:

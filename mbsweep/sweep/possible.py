@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from mbsweep.accuracy.settings import SupernetAccuracy
-from mbsweep.base.errors import MbsweepError
 from mbsweep.latency.predictor import MIN_FITTED, MIN_HELD_OUT, shared_out
 from mbsweep.profiler.config import LatencyConfig
 from mbsweep.space.blocks import Layer
 from mbsweep.space.counting import SpaceCounts
 from mbsweep.space.families import architecture
-from mbsweep.space.variant import Variant, largest_of
+from mbsweep.space.variant import Variant
 from mbsweep.sweep.sweep import Sweep
 
 MAX_MEASURED = 10_000  # networks of one configuration are held in memory together
@@ -19,11 +17,9 @@ MAX_MEASURED = 10_000  # networks of one configuration are held in memory togeth
 
 def check_space(sweep: Sweep, space: SpaceCounts) -> None:
     """MbsweepError where what a sweep asks for cannot be had of its variants."""
-    if isinstance(sweep.accuracy, SupernetAccuracy):
-        try:
-            largest_of(space.variants())
-        except MbsweepError as error:
-            raise sweep.problem(("accuracy", "source"), f"is supernet: {error}") from None
+    if sweep.accuracy:
+        with sweep.blamed():
+            sweep.accuracy.check_space(space)
     for place, config in enumerate(sweep.latency):
         if config.kind == "measured" and len(space) > MAX_MEASURED:
             raise sweep.problem(

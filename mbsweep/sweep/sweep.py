@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,7 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PrivateAttr, ValidationError, field_validator
 
-from mbsweep.accuracy.settings import CLASS_COUNTS, AccuracyConfig, SupernetAccuracy, TrainedAccuracy
+from mbsweep.accuracy import AnySource
+from mbsweep.accuracy.settings import CLASS_COUNTS
+from mbsweep.accuracy.source import SettingError
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.files import expanded
 from mbsweep.base.rules import Rule, integer, number, text
@@ -154,7 +158,7 @@ class Sweep(Strict):
     limits: Limits = Limits()
     sample: Sample | None = None
     latency: tuple[LatencyConfig, ...] = Field(default=(), max_length=100)
-    accuracy: AccuracyConfig | None = None
+    accuracy: AnySource | None = None
     _document: Document = PrivateAttr()
 
     @field_validator("space", mode="before")
@@ -185,7 +189,7 @@ class Sweep(Strict):
     @property
     def lacks_classes(self) -> bool:
         """Whether a network is left without `num_classes`, which the data set that it learns is to say."""
-        is_trained = isinstance(self.accuracy, TrainedAccuracy | SupernetAccuracy)
+        is_trained = self.accuracy is not None and self.accuracy.images is not None
         return is_trained and any(
             "num_classes" not in given.model_fields_set for given in (*self.space, *self.variants)
         )
@@ -222,6 +226,14 @@ class Sweep(Strict):
         picked = random.Random(self.sample.seed).sample(range(len(places)), self.sample.count)  # noqa: S311
         return places[np.sort(np.array(picked, dtype=np.int64))]
 
+    @contextmanager
+    def blamed(self) -> Iterator[None]:
+        """Within, a SettingError of the accuracy source names file, line and key."""
+        try:
+            yield
+        except SettingError as error:
+            raise self.problem(("accuracy", error.key), str(error)) from None
+
     def problem(self, keys: Keys, message: str) -> MbsweepError:
         """An error about a value of this sweep, with file, line and key."""
         return self._document.problem(keys, message)
@@ -249,10 +261,9 @@ def _validated(doc: Document) -> Sweep:
         raise MbsweepError(f"{doc.name}: is nested too deeply for a sweep file") from None
     sweep._document = doc
     _check_whole(sweep)
-    if isinstance(sweep.accuracy, TrainedAccuracy | SupernetAccuracy):
-        name = sweep.accuracy.dataset.name
-        if name in CLASS_COUNTS:
-            return sweep.with_classes(CLASS_COUNTS[name], f"{name} has {CLASS_COUNTS[name]} classes")
+    images = sweep.accuracy.images if sweep.accuracy else None
+    if images is not None and (count := CLASS_COUNTS.get(images.name)):
+        return sweep.with_classes(count, f"{images.name} has {count} classes")
     return sweep
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from mbsweep.accuracy.datasets import DATASETS
 from mbsweep.accuracy.datasets.source import Source
-from mbsweep.accuracy.settings import SupernetAccuracy, TrainedAccuracy
 from mbsweep.base.errors import MbsweepError
 from mbsweep.sweep.sweep import Sweep
 
@@ -14,9 +13,9 @@ def look_at(sweep: Sweep) -> tuple[Sweep, Source | None]:
 
     Raises MbsweepError, with file and line, where there are no such images, or the sweep says other classes.
     """
-    if not isinstance(sweep.accuracy, TrainedAccuracy | SupernetAccuracy):
+    config = sweep.accuracy.images if sweep.accuracy else None
+    if config is None:
         return sweep, None
-    config = sweep.accuracy.dataset
     try:
         source = DATASETS[config.name](config)
         seen = source.seen()

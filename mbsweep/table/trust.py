@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pandas as pd
 
-from mbsweep.accuracy.settings import EXTRAPOLATED, UNRELIABLE
+from mbsweep.accuracy.value import EXTRAPOLATED, UNRELIABLE
 from mbsweep.space.variant import Variant
 from mbsweep.statistics.summary import noise_words, noisy_words
 

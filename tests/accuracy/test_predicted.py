@@ -15,13 +15,15 @@ from reporter_runs import merged, write_run
 from strategies import any_variants
 
 from mbsweep import MbsweepError, Variant, count, open_run
-from mbsweep.accuracy import SOURCES
-from mbsweep.accuracy.predicted import Model, Points, falls, numbers_of, predicted_accuracies
-from mbsweep.accuracy.settings import PredictedAccuracy
-from mbsweep.accuracy.value import Accuracy
+from mbsweep.accuracy.model import Model, Points, falls, numbers_of
+from mbsweep.accuracy.predicted import PredictedAccuracy
+from mbsweep.accuracy.published import PublishedAccuracy
+from mbsweep.accuracy.source import Opened
+from mbsweep.accuracy.value import Accuracies, Accuracy
 from mbsweep.pipeline import check
 from mbsweep.plan import plan
 from mbsweep.reporter.figures import FIGURES
+from mbsweep.space.counting import count_all
 from mbsweep.sweep.sweep import parse_sweep
 from mbsweep.table.results import combine
 
@@ -32,7 +34,7 @@ NOTE += "worst"
 
 def _predict(*variants, precision="fp32", **origin):
     config = PredictedAccuracy(source="predicted", **(origin or {"table": TF_SLIM}))
-    return predicted_accuracies(variants, config, precision)
+    return list(config.open(count_all(variants, []), print).known(precision))
 
 
 def _one(extrapolate=False, table=TF_SLIM, **fields):
@@ -271,15 +273,22 @@ PREDICTED = COUNTED.replace("0.25,", "0.1, 0.25, 0.6,") + "accuracy: {source: pr
 def trained(tmp_path, monkeypatch):
     """A run whose sixteen variants were trained, all but one, to the accuracies that are published."""
 
-    def train(variants, config, precision):
-        found = published(variants, config, precision)
-        found = [
-            replace(one, kind="trained", source="digits, 12 epochs", dataset="digits 1234") for one in found
-        ]
-        return [Accuracy(math.nan, math.nan, "trained", found[0].source, "", reason="stopped"), *found[1:]]
+    class Trained(Opened):
+        name = "digits, 12 epochs"
 
-    published = SOURCES["published"]
-    monkeypatch.setitem(SOURCES, "published", train)
+        def __init__(self, published):
+            self.published = published
+
+        def known(self, precision):
+            found = [
+                replace(one, kind="trained", source=self.name, dataset="digits 1234")
+                for one in self.published.known(precision)
+            ]
+            found[0] = Accuracy(math.nan, math.nan, "trained", self.name, "", reason="stopped")
+            return Accuracies.shared(found, np.arange(len(found)))
+
+    published = PublishedAccuracy.open
+    monkeypatch.setattr(PublishedAccuracy, "open", lambda *asked: Trained(published(*asked)))
     return made_run(tmp_path / "trained", PUBLISHED)
 
 

@@ -1,7 +1,6 @@
 """Published accuracies: found exactly, or not at all."""
 
 import math
-import sys
 from dataclasses import replace
 
 import pytest
@@ -9,16 +8,16 @@ from hypothesis import given
 from strategies import any_variants
 
 from mbsweep import Variant
-from mbsweep.accuracy import SOURCES
+from mbsweep.accuracy import SOURCES, published
 from mbsweep.accuracy.published import (
+    PublishedAccuracy,
     accuracy_figures,
     as_published,
     latency_figures,
     latency_rows,
-    published_accuracies,
     tables,
 )
-from mbsweep.accuracy.settings import ACCURACY_CONFIGS, PublishedAccuracy
+from mbsweep.space.counting import count_all
 
 TF_SLIM = "tf-slim-2018-08-02"
 
@@ -42,8 +41,9 @@ ZOO = [  # mobilenet_v1.md of the TF-Slim model zoo, checkpoints of 2018-08-02: 
 ]
 
 
-def _look_up(variants, table=TF_SLIM, **precision):
-    return published_accuracies(variants, PublishedAccuracy(source="published", table=table), **precision)
+def _look_up(variants, table=TF_SLIM, precision="fp32"):
+    config = PublishedAccuracy(source="published", table=table)
+    return list(config.open(count_all(variants, []), print).known(precision))
 
 
 def _one(table=TF_SLIM, **fields):
@@ -211,8 +211,7 @@ def test_int8_figures_belong_to_the_same_sixteen_networks(variant):
 def test_a_network_published_at_int8_alone_has_no_fp32_figure(monkeypatch):
     """Were the zoo's fp32 rows missing, the look-up would give NaN, not the quantised figures."""
     quantised = tuple(figure for figure in accuracy_figures() if figure.precision == "int8")
-    module = sys.modules["mbsweep.accuracy.published"]  # its package has a function of the same name
-    monkeypatch.setattr(module, "accuracy_figures", lambda: quantised)
+    monkeypatch.setattr(published, "accuracy_figures", lambda: quantised)
     assert math.isnan(_one().top1_pct)
 
 
@@ -273,15 +272,19 @@ def test_latencies_are_positive_and_named():
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_every_source_gives_one_accuracy_per_variant(name):
-    """Each registered source answers for each variant asked, in order, repeats included."""
-    variants = [Variant(width=0.5), Variant(width=0.123), Variant(width=0.5)]
+    """Each registered source answers for each variant of a space, in its order, under one name."""
+    variants = [Variant(width=0.5), Variant(width=0.123), Variant(width=0.75)]
     few = {"name": "digits", "train": 200, "validation": 100, "test": 100}
     asked = {"dataset": few} if name in ("trained", "supernet") else {"table": TF_SLIM}
-    config = ACCURACY_CONFIGS[name].model_validate({"source": name, **asked})
-    found = SOURCES[name](variants, config, "fp32")
-    assert {accuracy.kind for accuracy in found} == {name}
-    # tf-slim's figure; what the model of the sixteen gives it; nothing before it is trained
-    top1_pct = {"published": 63.3, "predicted": pytest.approx(62.8, abs=1)}
-    expected = top1_pct.get(name, pytest.approx(math.nan, nan_ok=True))
-    assert [accuracy.top1_pct for accuracy in found][::2] == [expected, expected]
-    assert math.isnan(found[1].top1_pct)
+    config = SOURCES[name].model_validate({"source": name, **asked})
+    opened = config.open(count_all(variants, []), print)
+    found = opened.known("fp32")
+    assert {(accuracy.kind, accuracy.source) for accuracy in found} == {(name, opened.name)}
+    # tf-slim's figures; what the model of the sixteen gives them; nothing before they are trained
+    near = (pytest.approx(62.8, abs=1), pytest.approx(68, abs=1))
+    top1_pct = {"published": (63.3, 68.4), "predicted": near}
+    unknown = pytest.approx(math.nan, nan_ok=True)
+    first, last = top1_pct.get(name, (unknown, unknown))
+    assert found.top1_pct.tolist() == [first, unknown, last]
+    assert [accuracy.top1_pct for accuracy in found] == [first, unknown, last]
+    assert found.known == (2 if name in top1_pct else 0)

@@ -5,10 +5,11 @@ import math
 import numpy as np
 import pytest
 
-from mbsweep.accuracy import SOURCES
 from mbsweep.accuracy.guessing import Guessing
-from mbsweep.accuracy.settings import Digits, Recipe, TrainedAccuracy
-from mbsweep.accuracy.trained import PENDING, source_name, trained_accuracies
+from mbsweep.accuracy.settings import Digits, Recipe
+from mbsweep.accuracy.trained import TrainedSource
+from mbsweep.accuracy.training.outcomes import PENDING, trained_accuracies
+from mbsweep.space.counting import count_all
 from mbsweep.space.variant import Variant
 from mbsweep.statistics.seeds import SeedNoise, seed_noise, spread
 from mbsweep.storage.training_tables import EpochRow, TrainingRow
@@ -22,7 +23,7 @@ SOURCE, DATASET = (
 
 def config(seeds=(0, 1), epochs=8):
     recipe = Recipe(epochs=epochs).complete(8000)
-    return TrainedAccuracy(source="trained", recipe=recipe, seeds=list(seeds))
+    return TrainedSource(source="trained", recipe=recipe, seeds=list(seeds))
 
 
 def done(variant, seed, right, attempt=0, epochs=8, images=100, top5=90.0):
@@ -194,14 +195,14 @@ def test_a_seed_that_was_begun_anew_says_so():
 
 def test_the_source_names_data_set_epochs_and_recipe():
     """Seeds do not matter to it; any setting of the recipe does."""
-    name = source_name(config(), DATASET)
+    name = config().name_on(DATASET)
     assert name.startswith("trained on digits-1234abcd, 8 epochs, batch 64, rate 0.8 (recipe ")
-    assert source_name(config(seeds=(5, 6, 7)), DATASET) == name
-    assert source_name(config(), "digits-ffffffff") != name
-    assert source_name(config(epochs=9), DATASET) != name
+    assert config(seeds=(5, 6, 7)).name_on(DATASET) == name
+    assert config().name_on("digits-ffffffff") != name
+    assert config(epochs=9).name_on(DATASET) != name
     changed = config().model_copy(update={"recipe": Recipe(epochs=8, momentum=0.8).complete(8000)})
-    assert source_name(changed, DATASET) != name
-    assert source_name(changed, DATASET)[:-7] == name[:-7]
+    assert changed.name_on(DATASET) != name
+    assert changed.name_on(DATASET)[:-7] == name[:-7]
 
 
 @pytest.mark.parametrize(
@@ -211,8 +212,8 @@ def test_the_source_names_data_set_epochs_and_recipe():
 def test_before_training_every_variant_has_its_reason(precision, reason):
     """Also at other precisions than networks are trained at; nothing is invented for them."""
     small = Digits(name="digits", train=60, validation=60, test=60)
-    asked = TrainedAccuracy(source="trained", dataset=small)
-    accuracies = SOURCES["trained"]([A, B], asked, precision)
+    asked = TrainedSource(source="trained", dataset=small)
+    accuracies = list(asked.open(count_all([A, B], []), print).known(precision))
     assert len(accuracies) == 2
     for accuracy in accuracies:
         assert math.isnan(accuracy.top1_pct)

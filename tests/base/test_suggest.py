@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from console import call
 
-from mbsweep.accuracy.settings import ACCURACY_CONFIGS, DATASET_CONFIGS, Alone, Budget, Halving, Recipe
+from mbsweep.accuracy import SOURCES as ACCURACY
+from mbsweep.accuracy.settings import DATASET_CONFIGS, Alone, Budget, Halving, Recipe
 from mbsweep.base.suggest import command
 from mbsweep.commands.app import COMMANDS, loaded
 from mbsweep.commands.options import NETWORK
@@ -34,9 +35,7 @@ OPTIONS = {
 }
 MODELS = [Sweep, Axes, LatencyConfig, Recipe, Budget, Halving, Alone]
 KEYS = {
-    key
-    for model in (*MODELS, *ACCURACY_CONFIGS.values(), *DATASET_CONFIGS.values())
-    for key in model.model_fields
+    key for model in (*MODELS, *ACCURACY.values(), *DATASET_CONFIGS.values()) for key in model.model_fields
 } | {*RULES, "from", "to", "step", "min", "max", "count", "seed"}
 
 

@@ -9,9 +9,8 @@ from console import call
 from reporter_runs import WIDTH_RES, report, write_run
 
 from mbsweep import Variant, open_run
-from mbsweep.accuracy.settings import UNRELIABLE
 from mbsweep.accuracy.training.supernets import trust
-from mbsweep.accuracy.value import NAN, Accuracy
+from mbsweep.accuracy.value import NAN, UNRELIABLE, Accuracy
 from mbsweep.storage.store import Store
 from mbsweep.table.panels import panels
 from mbsweep.table.trust import of_accuracies, of_extracted, of_supernet

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from mbsweep.accuracy.datasets.contents import LEVELS, content_hashes
 from mbsweep.accuracy.datasets.picture import printable
 from mbsweep.accuracy.datasets.source import Batch, Seen
-from mbsweep.accuracy.settings import Cifar, fingerprint
+from mbsweep.accuracy.settings import Cifar
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.files import expanded
+from mbsweep.base.strict import fingerprint
 
 VERSION = 1  # raised when the same archive gives other images or parts
 SIDE = 32  # pixels

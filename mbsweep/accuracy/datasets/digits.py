@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from mbsweep.accuracy.datasets.contents import LEVELS, content_hashes
 from mbsweep.accuracy.datasets.part_folders import PARTS
 from mbsweep.accuracy.datasets.source import Batch, Seen
-from mbsweep.accuracy.settings import Digits, fingerprint
+from mbsweep.accuracy.settings import Digits
 from mbsweep.base.errors import MbsweepError
+from mbsweep.base.strict import fingerprint
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -21,10 +21,11 @@ from mbsweep.accuracy.datasets.listing import NAMED, ImageFile, Listing, count_o
 from mbsweep.accuracy.datasets.part_folders import PARTS
 from mbsweep.accuracy.datasets.picture import Decoded, decode, printable
 from mbsweep.accuracy.datasets.source import Batch, Seen
-from mbsweep.accuracy.settings import ImageFolder, fingerprint
+from mbsweep.accuracy.settings import ImageFolder
 from mbsweep.base.cache import cache_dir
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.files import expanded
+from mbsweep.base.strict import fingerprint
 
 VERSION = 1  # raised when the same files give other images or parts
 BATCH = 256  # images

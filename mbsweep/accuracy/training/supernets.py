@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import astuple, replace
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,11 @@ import numpy as np
 from scipy.stats import kendalltau
 
 from mbsweep.accuracy.datasets import Dataset
-from mbsweep.accuracy.settings import UNRELIABLE, SupernetAccuracy
-from mbsweep.accuracy.trained import supernet_name
+from mbsweep.accuracy.settings import SupernetAccuracy
 from mbsweep.accuracy.training.cost import image_s
 from mbsweep.accuracy.training.trainings import Trainings, reraise_if_users, training_device, weights_folder
 from mbsweep.accuracy.training.worker import TrainingWorker
-from mbsweep.accuracy.value import NAN, Accuracy
+from mbsweep.accuracy.value import NAN, UNRELIABLE, Accuracy
 from mbsweep.base.child import AnswerError
 from mbsweep.base.cores import usable_cores
 from mbsweep.base.errors import MbsweepError
@@ -46,7 +45,7 @@ def run_supernet(
     Raises MbsweepError for what the user can put right.
     """
     config = config.complete(dataset.sizes["train"])
-    source = supernet_name(config, dataset.id, variants)
+    source = config.name_on(dataset.id, [variant.id for variant in variants])
     if failure := store.failures().get(("", source)):
         _enter(store, config, source, dataset, variants, {}, failure)
         return
@@ -220,23 +219,14 @@ def _enter(
     if failure:
         missing = Accuracy(NAN, NAN, "supernet", source, dataset.id, reason=f"the supernet failed: {failure}")
         store.set_accuracies(
-            (variant.id, "fp32", *astuple(missing)) for variant in variants if variant.id not in rows
+            (variant.id, "fp32", *missing.row) for variant in variants if variant.id not in rows
         )
     known = Accuracy(NAN, NAN, "supernet", source, dataset.id, seeds=str(config.seed), note=report["summary"])
+    found = {
+        row.variant: replace(known, top1_pct=values[row.variant], top5_pct=row.top5, epochs=row.epochs)
+        for row in rows.values()
+    }
     store.set_accuracies(
-        (
-            variant.id,
-            "fp32",
-            *astuple(
-                replace(
-                    known,
-                    top1_pct=values[variant.id],
-                    top5_pct=rows[variant.id].top5,
-                    epochs=rows[variant.id].epochs,
-                )
-            ),
-        )
-        for variant in variants
-        if variant.id in rows
+        (variant.id, "fp32", *found[variant.id].row) for variant in variants if variant.id in found
     )
     return str(report["summary"])

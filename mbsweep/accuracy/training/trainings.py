@@ -5,7 +5,7 @@ from __future__ import annotations
 import select
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import astuple, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,9 @@ import torch
 
 from mbsweep.accuracy.datasets import Dataset
 from mbsweep.accuracy.guessing import Guessing
-from mbsweep.accuracy.settings import Recipe, TrainedAccuracy, fingerprint
-from mbsweep.accuracy.trained import source_name, trained_accuracies
+from mbsweep.accuracy.settings import Recipe, TrainedAccuracy
 from mbsweep.accuracy.training.cost import image_s
+from mbsweep.accuracy.training.outcomes import trained_accuracies
 from mbsweep.accuracy.training.queue import Training, TrainingQueue
 from mbsweep.accuracy.training.worker import TOLD_EVERY_S, TrainingWorker
 from mbsweep.base.child import AnswerError, CrashError
@@ -51,7 +51,7 @@ class Trainings:
         config = config.complete(dataset.sizes["train"])
         self._store, self._config, self._dataset, self._progress = store, config, dataset, progress
         self._variants = variants
-        self._source = source_name(config, dataset.id)
+        self._source = config.name_on(dataset.id)
         self._folder = weights_folder(store.folder, config.recipe, dataset)
         self._macs = {variant.id: count(variant).macs for variant in variants}
         # Of all trainings, not of those that are left: the number of threads decides the last digits, and a
@@ -141,7 +141,7 @@ class Trainings:
             self._queue.reasons,
         )
         store.set_accuracies(
-            (variant.id, "fp32", *astuple(accuracy))
+            (variant.id, "fp32", *accuracy.row)
             for variant, accuracy in zip(self._variants, found, strict=True)
         )
 
@@ -296,7 +296,7 @@ def reraise_if_users(reason: str) -> None:
 
 def weights_folder(run: Path, recipe: Recipe, dataset: Dataset) -> Path:
     """Where a run keeps the networks of a recipe and a data set."""
-    return run / "weights" / f"{dataset.id}_{fingerprint(recipe, 6)}"
+    return run / "weights" / f"{dataset.id}_{recipe.key}"
 
 
 def _share_out(jobs: int | None, trainings: int) -> tuple[int, list[str]]:

@@ -18,7 +18,6 @@ from torch import nn
 import mbsweep
 from mbsweep.accuracy.datasets import Part, open_dataset
 from mbsweep.accuracy.settings import ImageFolder, Recipe, SupernetAccuracy
-from mbsweep.accuracy.trained import supernet_name
 from mbsweep.accuracy.training import supernet, worker
 from mbsweep.accuracy.training.batches import normalised
 from mbsweep.accuracy.training.checkpoint import open_checkpoint
@@ -174,9 +173,10 @@ def test_a_supernet_of_other_variants_is_another(tmp_path):
         list(train_supernet(config(epochs=1, middle=middle), variants, dataset, tmp_path / "net"))
         told = open_checkpoint(tmp_path / "net").about["supernet"]
         assert (len(told["variants"]), told["middle"]) == (len(variants), middle)
-    names = {supernet_name(config(), "digits-1234abcd", variants) for variants in (some, some[:2])}
+    ids = [variant.id for variant in some]
+    names = {config().name_on("digits-1234abcd", which) for which in (ids, ids[:2])}
     assert len(names) == 2
-    assert supernet_name(config(), "digits-1234abcd", some[::-1]) in names
+    assert config().name_on("digits-1234abcd", ids[::-1]) in names
 
 
 def test_an_interrupted_supernet_ends_as_one_that_was_left_alone(tmp_path):

@@ -1,0 +1,125 @@
+"""An accuracy source: the `accuracy` of a sweep, and all that a plan, a run and a page ask of it.
+
+A source is one class in a file of its own, and a line in `mbsweep.accuracy.SOURCES`. Its fields are its
+settings in a sweep file. What loads torch is imported within its methods.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mbsweep.accuracy.datasets.source import Source as ImageSource
+from mbsweep.accuracy.settings import DatasetConfig
+from mbsweep.accuracy.value import Accuracies
+from mbsweep.base.errors import MbsweepError
+from mbsweep.base.progress import Progress
+from mbsweep.base.strict import Strict
+from mbsweep.space.counting import SpaceCounts
+from mbsweep.storage.store import Store
+
+Say = Callable[[str], None]  # is told what takes time
+
+
+class SettingError(MbsweepError):
+    """A setting of a source that cannot be had. The message completes `accuracy.KEY ...`."""
+
+    def __init__(self, key: str, message: str) -> None:
+        super().__init__(message)
+        self.key = key
+
+
+class Estimate(NamedTuple):
+    """What a source would give, and take."""
+
+    words: str  # where accuracies come from; of how many variants they are known, or will be
+    images: tuple[str, ...] = ()  # lines about the images that networks learn
+    left_s: float = 0.0  # of training what is not trained yet, at most
+    trains: bool = False  # whether it trains at all
+
+
+class Account(NamedTuple):
+    """How the accuracies of a run were obtained, for its page."""
+
+    sentences: list[str]
+    recipe: str  # every setting of the training
+
+
+class Opened(ABC):
+    """A source with all that it reads, for the variants of one space."""
+
+    name: str  # tells accuracies apart that must not be on one front; as the table shows it
+    is_lasting: bool = True  # the same name always stands for the same accuracies
+
+    @abstractmethod
+    def known(self, precision: str) -> Accuracies:
+        """What is known before any work; NaN with a reason else."""
+
+    def keep(self, store: Store) -> None:  # noqa: B027  (nothing, unless a source has something)
+        """Keep in a run what is to be known of what was read."""
+
+    def work(  # noqa: B027  (nothing, unless a source trains)
+        self, store: Store, jobs: int | None, progress: Progress
+    ) -> None:
+        """Find out what is not known yet, and enter it; what was done is on the disk before the next begins.
+
+        jobs: networks that are trained at the same time; None: as many as there are GPUs, else cores.
+        Raises MbsweepError for what the user can put right.
+        """
+
+
+class Source(Strict, ABC):
+    """The `accuracy` of a sweep."""
+
+    source: str  # its name in SOURCES
+
+    @property
+    def images(self) -> DatasetConfig | None:
+        """The data set that the networks learn; None where none is trained."""
+        return None
+
+    def missing(self) -> Iterator[str]:
+        """For each package that it needs and that is not installed, what to do about it."""
+        yield from ()
+
+    def check(self) -> None:
+        """Raises SettingError where a setting names what is not there."""
+
+    def check_space(self, space: SpaceCounts) -> None:
+        """Raises SettingError where it cannot give accuracies of such variants together."""
+
+    @abstractmethod
+    def open(self, space: SpaceCounts, say: Say) -> Opened:
+        """Read what it needs, once for a run. Raises MbsweepError where that cannot be had."""
+
+    def estimate(
+        self, space: SpaceCounts, precisions: Sequence[str], folder: Path, images: ImageSource | None
+    ) -> Estimate:
+        """What it knows of a space at some precisions, or would still do for the run in a folder.
+
+        images: those of its data set, where it has one.
+        """
+        opened = self.open(space, lambda message: None)
+        said = []
+        for precision in precisions:
+            found = opened.known(precision)
+            at = "" if precision == "fp32" else f"at {precision} "
+            why = "" if found.known else f"; {found.at(0).reason}"
+            said.append(f"{at}known for {found.known:,} of {len(space):,}{why}")
+        return Estimate(f"{self.source}, {opened.name}: {', '.join(said)}")
+
+    def said(self) -> dict[str, Any]:
+        """Its settings as a sweep file says them, without what is as usual, and without what it may cost."""
+        return self.model_dump(mode="json", exclude_defaults=True)
+
+    def account(
+        self, dataset: str, sizes: dict[str, int], remarks: Sequence[str], has_interval: bool
+    ) -> Account | None:
+        """How a run obtained accuracies that are not from elsewhere; None where it did not obtain any.
+
+        dataset: its id. sizes: images of each part, where they are known. remarks: what is to be known of the
+        images. has_interval: whether any accuracy has one.
+        """
+        return None
