@@ -13,7 +13,8 @@ import torch.nn.functional as F  # noqa: N812  (as everyone calls it)
 
 from mbsweep import load_sweep, run
 from mbsweep.accuracy.datasets import open_dataset
-from mbsweep.accuracy.settings import Digits, Recipe
+from mbsweep.accuracy.datasets.digits import Digits
+from mbsweep.accuracy.settings import Recipe
 from mbsweep.accuracy.training.batches import channel_moments, normalised
 from mbsweep.accuracy.training.loop import Job, initialised
 from mbsweep.base.cores import usable_cores

@@ -15,7 +15,8 @@ from itertools import product
 from pathlib import Path
 
 from mbsweep.accuracy.datasets import open_dataset
-from mbsweep.accuracy.settings import Digits, Recipe, SupernetAccuracy
+from mbsweep.accuracy.datasets.digits import Digits
+from mbsweep.accuracy.settings import Recipe, SupernetAccuracy
 from mbsweep.accuracy.training import worker
 from mbsweep.accuracy.training.loop import Job
 from mbsweep.accuracy.training.worker import TrainingWorker

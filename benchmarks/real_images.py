@@ -12,7 +12,8 @@ from pathlib import Path
 
 from benchmarks.image_sets import SETS, write_sets
 from mbsweep.accuracy.datasets import Dataset, open_dataset
-from mbsweep.accuracy.settings import ImageFolder, Recipe
+from mbsweep.accuracy.datasets.imagefolder import ImageFolder
+from mbsweep.accuracy.settings import Recipe
 from mbsweep.accuracy.training.loop import DivergedError, Job, finish, train, use_threads
 from mbsweep.space.variant import Variant
 

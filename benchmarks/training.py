@@ -16,7 +16,8 @@ import torch.nn.functional as F  # noqa: N812  (as everyone calls it)
 
 from mbsweep import load_sweep, open_run, run
 from mbsweep.accuracy.datasets import Dataset, open_dataset
-from mbsweep.accuracy.settings import Digits, Recipe
+from mbsweep.accuracy.datasets.digits import Digits
+from mbsweep.accuracy.settings import Recipe
 from mbsweep.accuracy.training.loop import Job, initialised
 from mbsweep.accuracy.training.optimizer import clip_gradients
 from mbsweep.base.cores import usable_cores

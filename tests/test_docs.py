@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from mbsweep.accuracy import SOURCES as ACCURACY
+from mbsweep.accuracy.datasets import DATASETS
 from mbsweep.accuracy.published import tables
 from mbsweep.accuracy.settings import (
-    DATASET_CONFIGS,
     Alone,
     Budget,
     Halving,
@@ -25,7 +25,7 @@ from mbsweep.space.blocks import BLOCKS
 from mbsweep.sweep.sweep import Axes, Sweep, load_sweep, parse_sweep
 from mbsweep.table.columns import COLUMNS
 
-TRAINING_MODELS = [*ACCURACY.values(), *DATASET_CONFIGS.values(), Recipe, Budget, Halving, Alone]
+TRAINING_MODELS = [*ACCURACY.values(), *DATASETS.values(), Recipe, Budget, Halving, Alone]
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 SWEEP_FILES = (ROOT / "docs/sweep_files.md").read_text()
@@ -111,7 +111,7 @@ def test_every_key_of_a_sweep_file_is_documented():
         *LatencyConfig.model_fields,
         *(key for model in TRAINING_MODELS for key in model.model_fields),
         *ACCURACY,
-        *DATASET_CONFIGS,
+        *DATASETS,
         *BACKENDS,
         *BLOCKS,
         *tables(),

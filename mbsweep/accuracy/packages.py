@@ -4,29 +4,31 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from mbsweep.base.errors import MbsweepError
 
-FILES = "a network's file"
-HALVING = "a budget with halving"
-# who needs it -> the module, and what it is called
-NEEDS = {
-    "the data set digits": ("sklearn", "scikit-learn"),
-    "the data set imagefolder": ("PIL", "Pillow"),
-    FILES: ("safetensors", "safetensors"),
-    HALVING: ("optuna", "Optuna"),
-}
+
+class Need(NamedTuple):
+    """A package that somebody needs."""
+
+    who: str  # begins the message
+    module: str
+    package: str
 
 
-def missing_packages(*needing: str) -> Iterator[str]:
-    """For each package that somebody needs and that is not installed, what to do about it."""
-    for who in needing:
-        module, package = NEEDS.get(who, ("", ""))
-        if module and importlib.util.find_spec(module) is None:
+FILES = Need("a network's file", "safetensors", "safetensors")
+HALVING = Need("a budget with halving", "optuna", "Optuna")
+
+
+def missing_packages(*needs: Need) -> Iterator[str]:
+    """For each package that is needed and not installed, what to do about it."""
+    for who, module, package in needs:
+        if importlib.util.find_spec(module) is None:
             yield f"{who} needs {package}, which is not installed; run: pip install 'mbsweep[train]'"
 
 
-def check_package(who: str) -> None:
-    """MbsweepError where what somebody needs is not installed."""
-    for message in missing_packages(who):
+def check_package(*needs: Need) -> None:
+    """MbsweepError where a package that is needed is not installed."""
+    for message in missing_packages(*needs):
         raise MbsweepError(message)

@@ -8,83 +8,19 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from mbsweep.base.rules import Rule, choice, flag, integer, integers, number, text
-from mbsweep.base.strict import Strict, fingerprint, one_of
+from mbsweep.accuracy.datasets import AnyDataset
+from mbsweep.accuracy.datasets.digits import Digits
+from mbsweep.base.rules import SEED, Rule, choice, flag, integer, integers, number
+from mbsweep.base.strict import Strict, fingerprint
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-SEED = integer(0, 2**32 - 1, 0)
 # What a recipe has that does not say them: the first batch of these with which there are so many steps, and
 # the rate for the first of them, in proportion to the batch, up to twice of it.
 BATCHES, LEAST_STEPS = (64, 32), 200
 SGD_RATE, ADAMW_RATE = 0.8, 0.01
-
-
-class Digits(Strict):
-    """The embedded data set: handwritten digits on cluttered canvases."""
-
-    rules: ClassVar[dict[str, Rule]] = {
-        "seed": SEED,
-        "train": integer(10, 1_000_000, 8000),
-        "validation": integer(10, 1_000_000, 1000),
-        "test": integer(10, 1_000_000, 4000),
-    }
-
-    name: Literal["digits"]
-    seed: int = 0
-    train: int = 8000
-    validation: int = 1000
-    test: int = 4000
-
-
-class ImageFolder(Strict):
-    """A folder of images, one folder per class; or folders train, validation and test of such folders."""
-
-    rules: ClassVar[dict[str, Rule]] = {
-        "path": text(4096),
-        "validation_pct": number(0, 90, 15),
-        "test_pct": number(0, 90, 15),
-        "split_seed": SEED,
-        "broken": choice(["refuse", "leave_out"]),
-    }
-
-    name: Literal["imagefolder"]
-    path: str  # from the folder in which the command is called
-    validation_pct: float = 15  # of the images, where the folder does not say which are for validation
-    test_pct: float = 15
-    split_seed: int = 0
-    broken: Literal["refuse", "leave_out"] = "refuse"  # what to do with files that cannot be read
-
-
-class Cifar(Strict):
-    """CIFAR-10 or CIFAR-100, from the published archive (binary version)."""
-
-    rules: ClassVar[dict[str, Rule]] = {
-        "path": text(4096),
-        "validation_pct": number(0, 90, 10),
-        "split_seed": SEED,
-    }
-
-    name: Literal["cifar10", "cifar100"]
-    path: str  # the archive
-    validation_pct: float = 10  # of the training images
-    split_seed: int = 0
-
-
-# name -> data set
-DATASET_CONFIGS: dict[str, type[Strict]] = {
-    "digits": Digits,
-    "imagefolder": ImageFolder,
-    "cifar10": Cifar,
-    "cifar100": Cifar,
-}
-CLASS_COUNTS = {"digits": 10, "cifar10": 10, "cifar100": 100}  # of those that always have as many
-if TYPE_CHECKING:
-    DatasetConfig = Digits | ImageFolder | Cifar
-else:
-    DatasetConfig = one_of("name", DATASET_CONFIGS)
 
 
 class Recipe(Strict):
@@ -183,7 +119,7 @@ class TrainedAccuracy(Strict):
     }
 
     source: Literal["trained"]
-    dataset: DatasetConfig = Digits(name="digits")
+    dataset: AnyDataset = Digits(name="digits")
     recipe: Recipe = Recipe()
     seeds: tuple[int, ...] = Field(default=(0, 1), max_length=100)
     budget: Budget = Budget()
@@ -225,7 +161,7 @@ class SupernetAccuracy(Strict):
     }
 
     source: Literal["supernet"]
-    dataset: DatasetConfig = Digits(name="digits")
+    dataset: AnyDataset = Digits(name="digits")
     recipe: Recipe = Recipe()
     seed: int = 0
     alone: Alone = Alone()

@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mbsweep.accuracy.datasets.source import Source as ImageSource
-from mbsweep.accuracy.settings import DatasetConfig
+from mbsweep.accuracy.datasets.source import DatasetSettings, ImageSource
 from mbsweep.accuracy.value import Accuracies
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.progress import Progress
@@ -76,7 +75,7 @@ class Source(Strict, ABC):
     source: str  # its name in SOURCES
 
     @property
-    def images(self) -> DatasetConfig | None:
+    def images(self) -> DatasetSettings | None:
         """The data set that the networks learn; None where none is trained."""
         return None
 

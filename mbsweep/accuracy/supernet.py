@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mbsweep.accuracy.datasets.source import Source as ImageSource
+from mbsweep.accuracy.datasets.source import ImageSource
 from mbsweep.accuracy.settings import SupernetAccuracy
 from mbsweep.accuracy.source import Account, Estimate, Opened, Say, SettingError
 from mbsweep.accuracy.training.cost import image_s

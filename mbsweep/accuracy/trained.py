@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mbsweep.accuracy.datasets.source import Source as ImageSource
+from mbsweep.accuracy.datasets.source import ImageSource
 from mbsweep.accuracy.packages import HALVING, missing_packages
 from mbsweep.accuracy.settings import TrainedAccuracy
 from mbsweep.accuracy.source import Account, Estimate, Opened, Say

@@ -120,6 +120,9 @@ def integers(count: int | None, low: int, high: int, example: tuple[int, ...], o
     return Rule(f"a list of {counted} whole numbers from {low} to {high}, such as {list(example)}", parse)
 
 
+SEED = integer(0, 2**32 - 1, 0)
+
+
 def text(longest: int) -> Rule:
     """Free text, up to `longest` characters."""
 

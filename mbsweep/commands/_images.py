@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from mbsweep.accuracy.datasets import DATASETS, Dataset, Part, open_dataset
+from mbsweep.accuracy.datasets.digits import Digits
 from mbsweep.accuracy.datasets.part_folders import PARTS
-from mbsweep.accuracy.datasets.source import Seen
-from mbsweep.accuracy.settings import DATASET_CONFIGS, Digits
+from mbsweep.accuracy.datasets.source import DatasetSettings, Seen
 from mbsweep.accuracy.training.checkpoint import Checkpoint
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.files import expanded
@@ -22,7 +22,7 @@ from mbsweep.base.rules import did_you_mean, shown
 from mbsweep.sweep.sweep import load_sweep
 
 
-def dataset_config(words: str) -> Any:
+def dataset_config(words: str) -> DatasetSettings:
     """`digits`, a folder of images, a sweep file or `NAME:PATH` -> the `dataset` of a sweep file.
 
     Raises MbsweepError for a name that no data set has, and for a sweep that trains nothing.
@@ -35,16 +35,16 @@ def dataset_config(words: str) -> Any:
             )
         return accuracy.images
     name, _, path = words.partition(":")
-    if name not in DATASET_CONFIGS and os.path.isdir(expanded(words)):
+    if name not in DATASETS and os.path.isdir(expanded(words)):
         name, path = "imagefolder", words
-    if name not in DATASET_CONFIGS:
-        allowed = ", ".join(DATASET_CONFIGS)
+    if name not in DATASETS:
+        allowed = ", ".join(DATASETS)
         raise MbsweepError(
             f"--dataset is {shown(words)}; expected digits, a folder of images, a sweep file, or NAME:PATH "
-            f"with NAME one of {allowed}{did_you_mean(name, DATASET_CONFIGS)}"
+            f"with NAME one of {allowed}{did_you_mean(name, DATASETS)}"
         )
     try:
-        return DATASET_CONFIGS[name].model_validate({"name": name} | ({"path": path} if path else {}))
+        return DATASETS[name].model_validate({"name": name} | ({"path": path} if path else {}))
     except ValidationError as error:
         needs_path = error.errors()[0]["type"] == "missing"
         wrong = "needs a path: NAME:PATH" if needs_path else f"has no path: say {name}"
@@ -54,7 +54,7 @@ def dataset_config(words: str) -> Any:
 class Asked(NamedTuple):
     """A data set before its images are read."""
 
-    config: Any
+    config: DatasetSettings
     seen: Seen
 
     def open(self, resolution: int) -> Dataset:
@@ -85,16 +85,16 @@ def asked_images(words: str | None, path: Path | None, state: Checkpoint | None)
             "are; name them with --dataset"
         )
     try:
-        return Asked(config, DATASETS[config.name](config).seen())
+        return Asked(config, config.source().seen())
     except MbsweepError as error:
         hint = "" if words or not own else "; if they lie elsewhere now, name them with --dataset"
         raise MbsweepError(f"{error}{hint}") from None
 
 
-def _own(settings: dict[str, Any], path: Path | None) -> Any:
+def _own(settings: dict[str, Any], path: Path | None) -> DatasetSettings:
     """The data set of a network's file."""
     try:
-        return DATASET_CONFIGS[settings["name"]].model_validate(settings)
+        return DATASETS[settings["name"]].model_validate(settings)
     except (KeyError, ValidationError):
         raise MbsweepError(
             f"{path}: is damaged, or of another mbsweep: it says of its images {shown(settings)}"

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from mbsweep.accuracy import SOURCES
-from mbsweep.accuracy.settings import DATASET_CONFIGS
+from mbsweep.accuracy.datasets import DATASETS
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.rules import did_you_mean, shown
 from mbsweep.base.strict import CHOSEN
@@ -61,7 +61,7 @@ def explain(error: ErrorDetails, doc: Document, model: type[BaseModel]) -> Mbswe
 # where one of several mappings may stand -> the key that says which it is, and the mappings
 _SEVERAL: dict[str, tuple[str, Mapping[str, type[BaseModel]]]] = {
     "accuracy": ("source", SOURCES),
-    "dataset": ("name", DATASET_CONFIGS),
+    "dataset": ("name", DATASETS),
 }
 
 
@@ -89,7 +89,7 @@ def _keys_at(model: type[BaseModel], place: Keys) -> list[str]:
     return list(model.model_fields)
 
 
-_MAPPINGS: dict[str, type[BaseModel]] = {**DATASET_CONFIGS, **SOURCES}
+_MAPPINGS: dict[str, type[BaseModel]] = {**DATASETS, **SOURCES}
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from pydantic import Field, PrivateAttr, ValidationError, field_validator
 
 from mbsweep.accuracy import AnySource
-from mbsweep.accuracy.settings import CLASS_COUNTS
 from mbsweep.accuracy.source import SettingError
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.files import expanded
@@ -262,7 +261,7 @@ def _validated(doc: Document) -> Sweep:
     sweep._document = doc
     _check_whole(sweep)
     images = sweep.accuracy.images if sweep.accuracy else None
-    if images is not None and (count := CLASS_COUNTS.get(images.name)):
+    if images is not None and (count := images.class_count):
         return sweep.with_classes(count, f"{images.name} has {count} classes")
     return sweep
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from mbsweep.accuracy.datasets import DATASETS
-from mbsweep.accuracy.datasets.source import Source
+from mbsweep.accuracy.datasets.source import ImageSource
 from mbsweep.base.errors import MbsweepError
 from mbsweep.sweep.sweep import Sweep
 
 
-def look_at(sweep: Sweep) -> tuple[Sweep, Source | None]:
+def look_at(sweep: Sweep) -> tuple[Sweep, ImageSource | None]:
     """What a sweep trains on, if it does; and the sweep with as many `num_classes` as that has.
 
     Raises MbsweepError, with file and line, where there are no such images, or the sweep says other classes.
@@ -17,7 +16,7 @@ def look_at(sweep: Sweep) -> tuple[Sweep, Source | None]:
     if config is None:
         return sweep, None
     try:
-        source = DATASETS[config.name](config)
+        source = config.source()
         seen = source.seen()
     except MbsweepError as error:
         raise sweep.problem(("accuracy", "dataset"), f"cannot be had: {error}") from None

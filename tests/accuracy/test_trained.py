@@ -5,8 +5,9 @@ import math
 import numpy as np
 import pytest
 
+from mbsweep.accuracy.datasets.digits import Digits
 from mbsweep.accuracy.guessing import Guessing
-from mbsweep.accuracy.settings import Digits, Recipe
+from mbsweep.accuracy.settings import Recipe
 from mbsweep.accuracy.trained import TrainedSource
 from mbsweep.accuracy.training.outcomes import PENDING, trained_accuracies
 from mbsweep.space.counting import count_all

@@ -10,7 +10,8 @@ import pytest
 from console import call
 
 from mbsweep.accuracy import SOURCES as ACCURACY
-from mbsweep.accuracy.settings import DATASET_CONFIGS, Alone, Budget, Halving, Recipe
+from mbsweep.accuracy.datasets import DATASETS
+from mbsweep.accuracy.settings import Alone, Budget, Halving, Recipe
 from mbsweep.base.suggest import command
 from mbsweep.commands.app import COMMANDS, loaded
 from mbsweep.commands.options import NETWORK
@@ -34,9 +35,16 @@ OPTIONS = {
     for name in COMMANDS
 }
 MODELS = [Sweep, Axes, LatencyConfig, Recipe, Budget, Halving, Alone]
-KEYS = {
-    key for model in (*MODELS, *ACCURACY.values(), *DATASET_CONFIGS.values()) for key in model.model_fields
-} | {*RULES, "from", "to", "step", "min", "max", "count", "seed"}
+KEYS = {key for model in (*MODELS, *ACCURACY.values(), *DATASETS.values()) for key in model.model_fields} | {
+    *RULES,
+    "from",
+    "to",
+    "step",
+    "min",
+    "max",
+    "count",
+    "seed",
+}
 
 
 def strings(path):

@@ -11,10 +11,11 @@ from console import call, refusal
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from mbsweep.accuracy import datasets
-from mbsweep.accuracy.datasets import DATASETS, digits, open_dataset
+from mbsweep.accuracy.datasets import digits, open_dataset, opening
 from mbsweep.accuracy.datasets.contents import content_hash, content_hashes
-from mbsweep.accuracy.settings import Digits, ImageFolder, SupernetAccuracy
+from mbsweep.accuracy.datasets.digits import Digits
+from mbsweep.accuracy.datasets.imagefolder import ImageFolder
+from mbsweep.accuracy.settings import SupernetAccuracy
 from mbsweep.accuracy.training.supernet import train_supernet
 from mbsweep.space.variant import Variant
 
@@ -167,7 +168,7 @@ def test_a_network_is_not_tested_on_what_it_began_with(place, tmp_path):
 @pytest.fixture
 def unread(monkeypatch):
     """Reading images, and drawing digits, fails the test."""
-    monkeypatch.setattr(datasets, "_write_images", lambda *given: pytest.fail("images are read"))
+    monkeypatch.setattr(opening, "_write_images", lambda *given: pytest.fail("images are read"))
     monkeypatch.setattr(digits, "draw", lambda *given: pytest.fail("digits are drawn"))
 
 
@@ -234,7 +235,7 @@ def test_a_network_of_a_supernet_keeps_the_supernets_images(place, supernet, tmp
         assert "of the choice of the 36 images" in told[-1]
     said = evaluated(tmp_path, net="0.safetensors")
     assert said.partition(", top-1 ")[2] == told[0]
-    monkeypatch.setattr(datasets, "_write_images", lambda *given: pytest.fail("images are read"))
+    monkeypatch.setattr(opening, "_write_images", lambda *given: pytest.fail("images are read"))
     message = refusal(
         call("extract", supernet, "-o", tmp_path / "x.safetensors", *NET, "--dataset", "digits")
     )
@@ -313,7 +314,7 @@ def test_a_handwritten_digit_is_the_same_wherever_it_is_drawn(monkeypatch):
     found = []
     for seed in (0, 1):
         parts = {"train": [], "validation": [], "test": []}
-        for batch in DATASETS["digits"](Digits(name="digits", seed=seed)).batches([8]):
+        for batch in Digits(name="digits", seed=seed).source().batches([8]):
             parts[batch.part] += batch.contents.tolist()
         found.append(parts)
     first, second = found

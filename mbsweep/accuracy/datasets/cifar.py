@@ -9,17 +9,17 @@ import tarfile
 import zlib
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mbsweep.accuracy.datasets.contents import LEVELS, content_hashes
 from mbsweep.accuracy.datasets.picture import printable
-from mbsweep.accuracy.datasets.source import Batch, Seen
-from mbsweep.accuracy.settings import Cifar
+from mbsweep.accuracy.datasets.source import Batch, DatasetSettings, Seen
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.files import expanded
+from mbsweep.base.rules import SEED, Rule, number, text
 from mbsweep.base.strict import fingerprint
 
 VERSION = 1  # raised when the same archive gives other images or parts
@@ -73,6 +73,30 @@ class Images(NamedTuple):
     def some(self, which: slice | NDArray[np.bool_]) -> Images:
         """Those, in the same order."""
         return Images(self.planes[which], self.labels[which])
+
+
+class Cifar(DatasetSettings):
+    """CIFAR-10 or CIFAR-100, from the published archive (binary version)."""
+
+    rules: ClassVar[dict[str, Rule]] = {
+        "path": text(4096),
+        "validation_pct": number(0, 90, 10),
+        "split_seed": SEED,
+    }
+
+    name: Literal["cifar10", "cifar100"]
+    path: str  # the archive
+    validation_pct: float = 10  # of the training images
+    split_seed: int = 0
+
+    @property
+    def class_count(self) -> int:
+        """As many as its name says."""
+        return ARCHIVES[self.name].class_count
+
+    def source(self) -> CifarSource:
+        """The archive. Raises MbsweepError where it is not there."""
+        return CifarSource(self)
 
 
 class CifarSource:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mbsweep.accuracy.datasets.contents import LEVELS, content_hashes
 from mbsweep.accuracy.datasets.part_folders import PARTS
-from mbsweep.accuracy.datasets.source import Batch, Seen
-from mbsweep.accuracy.settings import Digits
+from mbsweep.accuracy.datasets.source import Batch, DatasetSettings, Seen
+from mbsweep.accuracy.packages import Need
 from mbsweep.base.errors import MbsweepError
+from mbsweep.base.rules import SEED, Rule, integer
 from mbsweep.base.strict import fingerprint
 
 if TYPE_CHECKING:
@@ -30,6 +31,34 @@ NOISE = 0.06  # standard deviation of a pixel, of full scale
 SURE = 200  # images among which each digit is: one is missing in 7 of 1,000,000,000
 CHUNK = 500  # images made at once
 SHARES = {"train": 0.6, "validation": 0.15, "test": 0.25}  # of the 1797 handwritten digits
+
+
+class Digits(DatasetSettings):
+    """The embedded data set: handwritten digits on cluttered canvases."""
+
+    rules: ClassVar[dict[str, Rule]] = {
+        "seed": SEED,
+        "train": integer(10, 1_000_000, 8000),
+        "validation": integer(10, 1_000_000, 1000),
+        "test": integer(10, 1_000_000, 4000),
+    }
+
+    needs: ClassVar[tuple[Need, ...]] = (Need("the data set digits", "sklearn", "scikit-learn"),)
+
+    name: Literal["digits"]
+    seed: int = 0
+    train: int = 8000
+    validation: int = 1000
+    test: int = 4000
+
+    @property
+    def class_count(self) -> int:
+        """The ten digits."""
+        return 10
+
+    def source(self) -> DigitsSource:
+        """The images, drawn when they are read."""
+        return DigitsSource(self)
 
 
 class DigitsSource:

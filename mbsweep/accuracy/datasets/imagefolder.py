@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -20,16 +20,42 @@ from mbsweep.accuracy.datasets.contents import LEVELS, from_sha256
 from mbsweep.accuracy.datasets.listing import NAMED, ImageFile, Listing, count_of, some_of
 from mbsweep.accuracy.datasets.part_folders import PARTS
 from mbsweep.accuracy.datasets.picture import Decoded, decode, printable
-from mbsweep.accuracy.datasets.source import Batch, Seen
-from mbsweep.accuracy.settings import ImageFolder
+from mbsweep.accuracy.datasets.source import Batch, DatasetSettings, Seen
+from mbsweep.accuracy.packages import Need
 from mbsweep.base.cache import cache_dir
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.files import expanded
+from mbsweep.base.rules import SEED, Rule, choice, number, text
 from mbsweep.base.strict import fingerprint
 
 VERSION = 1  # raised when the same files give other images or parts
 BATCH = 256  # images
 THREADS = 2  # Pillow lets go of the interpreter while it decodes
+
+
+class ImageFolder(DatasetSettings):
+    """A folder of images, one folder per class; or folders train, validation and test of such folders."""
+
+    rules: ClassVar[dict[str, Rule]] = {
+        "path": text(4096),
+        "validation_pct": number(0, 90, 15),
+        "test_pct": number(0, 90, 15),
+        "split_seed": SEED,
+        "broken": choice(["refuse", "leave_out"]),
+    }
+
+    needs: ClassVar[tuple[Need, ...]] = (Need("the data set imagefolder", "PIL", "Pillow"),)
+
+    name: Literal["imagefolder"]
+    path: str  # from the folder in which the command is called
+    validation_pct: float = 15  # of the images, where the folder does not say which are for validation
+    test_pct: float = 15
+    split_seed: int = 0
+    broken: Literal["refuse", "leave_out"] = "refuse"  # what to do with files that cannot be read
+
+    def source(self) -> ImageFolderSource:
+        """The files. Raises MbsweepError where they are not there, or are no data set."""
+        return ImageFolderSource(self)
 
 
 class ImageFolderSource:

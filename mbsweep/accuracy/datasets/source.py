@@ -1,14 +1,21 @@
-"""Where the images of a data set come from: what is known of them before they are read, and reading them."""
+"""A data set: its settings, what is known of its images before they are read, and reading them.
+
+A data set is settings and a source of images in a file of its own, and a line in
+`mbsweep.accuracy.datasets.DATASETS`. What loads torch is imported within methods.
+"""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mbsweep.accuracy.datasets.listing import class_words
+from mbsweep.accuracy.packages import Need
+from mbsweep.base.strict import Strict
 
 
 class Seen(NamedTuple):
@@ -36,7 +43,7 @@ class Batch(NamedTuple):
     images: Mapping[int, NDArray[np.uint8]]  # resolution -> (images, resolution, resolution, 3)
 
 
-class Source(Protocol):
+class ImageSource(Protocol):
     """Where images come from. Made for one reading."""
 
     name: str  # "digits"
@@ -61,3 +68,20 @@ class Source(Protocol):
 
     def notes(self) -> tuple[str, ...]:
         """What a reader must know, such as files that were left out. Known once all batches were read."""
+
+
+class DatasetSettings(Strict, ABC):
+    """The `dataset` of a sweep."""
+
+    needs: ClassVar[tuple[Need, ...]] = ()  # packages that do not come with mbsweep itself
+
+    name: str  # in DATASETS
+
+    @property
+    def class_count(self) -> int | None:
+        """How many classes it has, where it always has as many."""
+        return None
+
+    @abstractmethod
+    def source(self) -> ImageSource:
+        """Its images, seen from outside. Raises MbsweepError where they are not there."""

@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mbsweep.accuracy.datasets import Dataset, in_bytes, lacking, open_dataset, room
+from mbsweep.accuracy.datasets import AnyDataset, Dataset, open_dataset
+from mbsweep.accuracy.datasets.opening import in_bytes, lacking, room
 from mbsweep.accuracy.datasets.part_folders import PARTS
-from mbsweep.accuracy.datasets.source import Source as ImageSource
+from mbsweep.accuracy.datasets.source import ImageSource
 from mbsweep.accuracy.packages import FILES, missing_packages
-from mbsweep.accuracy.settings import DatasetConfig, Recipe
+from mbsweep.accuracy.settings import Recipe
 from mbsweep.accuracy.source import Opened, Say, Source
 from mbsweep.accuracy.training.outcomes import PENDING
 from mbsweep.accuracy.value import NAN, Accuracies, Accuracy
@@ -31,16 +32,16 @@ _OPEN = ("batch", "learning_rate")  # settings of a recipe that may be left open
 class TrainingSource(Source):
     """A source that trains on a data set."""
 
-    dataset: DatasetConfig
+    dataset: AnyDataset
 
     @property
-    def images(self) -> DatasetConfig:
+    def images(self) -> AnyDataset:
         """The data set that the networks learn."""
         return self.dataset
 
     def missing(self) -> Iterator[str]:
         """For each package that it needs and that is not installed, what to do about it."""
-        yield from missing_packages(f"the data set {self.dataset.name}", FILES)
+        yield from missing_packages(*self.dataset.needs, FILES)
 
     def open_images(self, space: SpaceCounts, say: Say) -> Dataset:
         """The images at the resolutions of a space. MbsweepError where they cannot be read."""

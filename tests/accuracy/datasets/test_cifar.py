@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from mbsweep.accuracy.datasets import PARTS, open_dataset
-from mbsweep.accuracy.datasets.cifar import CifarSource
-from mbsweep.accuracy.settings import Cifar
+from mbsweep.accuracy.datasets.cifar import Cifar, CifarSource
 from mbsweep.base.errors import MbsweepError
 
 TEN = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]

@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mbsweep.accuracy.datasets import PARTS, imagefolder, open_dataset
-from mbsweep.accuracy.datasets.imagefolder import ImageFolderSource, split
-from mbsweep.accuracy.settings import ImageFolder
+from mbsweep.accuracy.datasets.imagefolder import ImageFolder, ImageFolderSource, split
 from mbsweep.base.errors import MbsweepError
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)

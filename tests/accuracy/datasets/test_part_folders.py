@@ -3,9 +3,8 @@
 import pytest
 from PIL import Image
 
-from mbsweep.accuracy.datasets.imagefolder import ImageFolderSource
+from mbsweep.accuracy.datasets.imagefolder import ImageFolder, ImageFolderSource
 from mbsweep.accuracy.datasets.part_folders import PARTS, part_of
-from mbsweep.accuracy.settings import ImageFolder
 
 SPELLINGS = {
     "train": [

@@ -17,7 +17,8 @@ from torch import nn
 
 import mbsweep
 from mbsweep.accuracy.datasets import Part, open_dataset
-from mbsweep.accuracy.settings import ImageFolder, Recipe, SupernetAccuracy
+from mbsweep.accuracy.datasets.imagefolder import ImageFolder
+from mbsweep.accuracy.settings import Recipe, SupernetAccuracy
 from mbsweep.accuracy.training import supernet, worker
 from mbsweep.accuracy.training.batches import normalised
 from mbsweep.accuracy.training.checkpoint import open_checkpoint

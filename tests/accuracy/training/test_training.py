@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from mbsweep.accuracy.datasets import Part, open_dataset
-from mbsweep.accuracy.settings import ImageFolder, Recipe
+from mbsweep.accuracy.datasets.imagefolder import ImageFolder
+from mbsweep.accuracy.settings import Recipe
 from mbsweep.accuracy.training import loop as training
 from mbsweep.accuracy.training.checkpoint import BEST, OPTIMIZER, WEIGHT, open_checkpoint
 from mbsweep.accuracy.training.loop import (
