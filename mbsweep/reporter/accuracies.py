@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
-if TYPE_CHECKING:
-    from mbsweep.reporter.facts import Part
+from mbsweep.reporter.parts import Part
 
 MOST_REASONS = 4  # that are told in one sentence; the details of a variant have its own
 # Words of a reason or a note -> what it is called where these are counted.

@@ -4,67 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, cast
 
 import pandas as pd
 
-from mbsweep.accuracy.source import Source
 from mbsweep.accuracy.value import EXTRAPOLATED
-from mbsweep.base.errors import MbsweepError
 from mbsweep.reporter.accuracies import accuracy_fact, accuracy_gaps
+from mbsweep.reporter.parts import Part
 from mbsweep.statistics.summary import BUDGET_SPENT, NOISY_IQR_PCT
-from mbsweep.sweep.sweep import parse_sweep
 from mbsweep.table.columns import PANEL
 from mbsweep.table.hover import ORIGIN, setting
-from mbsweep.table.results import Run, combine
 
 MAX_REASONS = 200
-
-
-@dataclass(frozen=True)
-class Part:
-    """One of a page's runs."""
-
-    run: Run
-    name: str  # as in the table
-    about: dict[str, Any]
-    skipped: dict[str, str]  # configuration -> why this machine could not measure it
-    settings: dict[str, dict[str, Any]]  # configuration -> its settings, as in a sweep file
-    remarks: dict[str, list[str]]  # configuration -> what is to be known of all its latencies
-
-    @property
-    def path(self) -> str:
-        """Its folder."""
-        return str(self.run.path)
-
-    @cached_property
-    def accuracy(self) -> Source | None:
-        """Where its sweep takes accuracies from; None also where another version wrote the sweep."""
-        try:
-            return parse_sweep(self.about["text"], self.name).accuracy
-        except MbsweepError:
-            return None
-
-    @property
-    def accuracy_settings(self) -> dict[str, Any] | None:
-        """The same as a sweep file says it, without what is as usual, and without its budget."""
-        return None if self.accuracy is None else self.accuracy.said()
-
-
-def open_parts(runs: Sequence[Run]) -> tuple[list[Part], pd.DataFrame]:
-    """The runs of a page, and the table of all."""
-    table = combine(runs)
-    names = list(table["run"].unique())
-    if len(names) != len(runs):  # one has no rows
-        names = [run.name for run in runs]
-    parts = []
-    for run, name in zip(runs, names, strict=True):
-        known = set(table.loc[table["run"] == name, "config"])
-        skipped = {config: reason for config, reason in run.skipped().items() if config in known}
-        parts.append(Part(run, str(name), run.about(), skipped, run.settings(), run.remarks()))
-    return parts, table
 
 
 def facts(parts: Sequence[Part], table: pd.DataFrame) -> list[tuple[str, str]]:

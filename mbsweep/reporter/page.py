@@ -25,8 +25,8 @@ from mbsweep.base.suggest import command
 from mbsweep.reporter import facts
 from mbsweep.reporter.accuracies import accuracy_doubts, how_obtained
 from mbsweep.reporter.curves import combined, learning_curves, thinned_words
-from mbsweep.reporter.facts import Part
 from mbsweep.reporter.figures import FIGURES
+from mbsweep.reporter.parts import Part, open_parts
 from mbsweep.reporter.payload import payload
 from mbsweep.statistics.pareto import front
 from mbsweep.statistics.summary import MIN_VISITS
@@ -74,7 +74,7 @@ def write_report(
     pictures = []
     for runs, name in zip(pages, names, strict=True):
         try:
-            parts, table = facts.open_parts(runs)
+            parts, table = open_parts(runs)
             page, said = render(parts, table, published, sizes), facts.facts(parts, table)
         except Exception as error:  # a file that is damaged can say anything
             if on_fault is None:

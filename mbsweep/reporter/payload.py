@@ -13,7 +13,7 @@ import pandas as pd
 from mbsweep.base.suggest import command
 from mbsweep.profiler.config import LatencyConfig
 from mbsweep.reporter.drawing import COLOURS, LOG_AXIS, SYMBOLS
-from mbsweep.reporter.facts import Part
+from mbsweep.reporter.parts import Part
 from mbsweep.space.blocks import Layer
 from mbsweep.space.families import architecture
 from mbsweep.space.variant import Variant

@@ -18,9 +18,9 @@ from plotly.offline import get_plotlyjs
 
 from mbsweep.base.errors import MbsweepError
 from mbsweep.reporter.curves import learning_curves
-from mbsweep.reporter.facts import Part
 from mbsweep.reporter.figures import FIGURES
 from mbsweep.reporter.page import curves_of, thinned, with_published
+from mbsweep.reporter.parts import Part
 from mbsweep.table.results import PublishedRows
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def draw_pictures(
 ) -> dict[str, bytes]:
     """The figures of the page of some runs: name in FIGURES, or curves -> PNG.
 
-    tab: from `canvas`. parts, table: as `mbsweep.reporter.facts.open_parts` gives them. published: as in
+    tab: from `canvas`. parts, table: as `mbsweep.reporter.parts.open_parts` gives them. published: as in
     `write_report`.
     """
     rows = thinned(with_published(table, published))

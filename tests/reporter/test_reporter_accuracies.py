@@ -12,6 +12,7 @@ from mbsweep.reporter import facts
 from mbsweep.reporter.accuracies import accuracy_doubts, how_obtained
 from mbsweep.reporter.curves import MAX_LINES, combined, learning_curves, thinned_words
 from mbsweep.reporter.figures import scatter
+from mbsweep.reporter.parts import open_parts
 from mbsweep.table.hover import accuracy_words
 
 SOURCE = r"trained on digits-[0-9a-f]{8}, 4 epochs, batch 32, rate 0\.4 \(recipe [0-9a-f]{6}\)"
@@ -31,7 +32,7 @@ def untrained(tmp_path_factory):
 
 
 def parts_of(run):
-    return facts.open_parts([run])
+    return open_parts([run])
 
 
 def traces(figure):
@@ -75,7 +76,7 @@ def test_what_is_not_trained_is_told_with_the_reason(trained, untrained):
 
 def test_beside_another_run_only_its_own_accuracy_is_not_shown(trained, untrained):
     """The figures show that of the other run."""
-    said = facts.gaps(*facts.open_parts([trained, untrained]), {"measured"})
+    said = facts.gaps(*open_parts([trained, untrained]), {"measured"})
     (lacking,) = [sentence for sentence in said if "known of no variant" in sentence]
     assert lacking.endswith(", so no figure shows its accuracy.")
     assert not any("shows accuracy" in sentence for sentence in said)

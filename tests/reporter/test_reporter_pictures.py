@@ -15,9 +15,9 @@ from reporter_runs import HOSTILE, WIDTH_RES, hostile_run, many_run, write_run
 from mbsweep import MbsweepError, open_run
 from mbsweep.accuracy.published import latency_rows
 from mbsweep.commands.reproduce import printed_sizes
-from mbsweep.reporter.facts import open_parts
 from mbsweep.reporter.figures import FIGURES
 from mbsweep.reporter.page import write_report
+from mbsweep.reporter.parts import open_parts
 from mbsweep.reporter.pictures import BROWSERS, canvas, draw_pictures, picture
 
 pytest.importorskip("playwright")
