@@ -20,11 +20,21 @@ from mbsweep.base import cores
 
 
 class AnswerError(Exception):
-    """What was asked for could not be done; the process goes on."""
+    """What was asked for could not be done; the process goes on.
+
+    kind: the name of the exception there; empty where the process ended. words: what it said.
+    """
+
+    def __init__(self, kind: str, words: str) -> None:
+        super().__init__(f"{kind}: {words}" if kind else words)
+        self.kind, self.words = kind, words
 
 
 class CrashError(AnswerError):
     """The process ended under it."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__("", words)
 
 
 class Child:
@@ -89,7 +99,7 @@ class Child:
             raise CrashError(self._how_it_ended())
         found = json.loads(line)
         if "error" in found:
-            raise AnswerError(found["error"])
+            raise AnswerError(*found["error"])
         return found["value"]
 
     def kill(self) -> None:
@@ -132,6 +142,6 @@ def serve(answer: Callable[[str, Any], Any]) -> None:
         try:
             found: dict[str, Any] = {"value": answer(*json.loads(line))}
         except Exception as error:
-            found = {"error": f"{type(error).__name__}: {error}"}
+            found = {"error": [type(error).__name__, str(error)]}
         answers.write(json.dumps(found) + "\n")
         answers.flush()

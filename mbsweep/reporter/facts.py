@@ -14,6 +14,7 @@ from mbsweep.reporter.parts import Part
 from mbsweep.statistics.summary import BUDGET_SPENT, NOISY_IQR_PCT
 from mbsweep.table.columns import PANEL
 from mbsweep.table.hover import ORIGIN, setting
+from mbsweep.table.trust import is_extrapolated
 
 MAX_REASONS = 200
 
@@ -126,8 +127,8 @@ def predictions(parts: Sequence[Part], table: pd.DataFrame) -> list[str]:
     ]
     rows = table[(table["top1_kind"] == "predicted") & table["top1_pct"].notna()]
     rows = rows.drop_duplicates(["run", "variant"])
-    notes = [str(note).partition(EXTRAPOLATED) for note in rows["top1_note"]]
-    rows = rows.assign(model=[note[0] for note in notes], is_beyond=[bool(note[1]) for note in notes])
+    notes = [str(note).partition(EXTRAPOLATED)[0] for note in rows["top1_note"]]
+    rows = rows.assign(model=notes, is_beyond=is_extrapolated(rows))
     for (run, source, model), group in rows.groupby(["run", "top1_source", "model"], sort=False):
         words = f"accuracy {source}: {model}"
         if beyond := int(group["is_beyond"].sum()):

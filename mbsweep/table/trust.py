@@ -32,32 +32,37 @@ def of_accuracies(rows: pd.DataFrame) -> list[str]:
     known = rows[rows["top1_pct"].notna()].drop_duplicates("variant")
     of_supernet = known.loc[known["top1_kind"] == "supernet", "top1_note"].dropna().unique()
     found = [f"accuracies of a supernet, {note}" for note in of_supernet if UNRELIABLE in note]
-    beyond = sum(EXTRAPOLATED in note for note in known["top1_note"].dropna())
-    if beyond:
+    if beyond := int(is_extrapolated(known).sum()):
         found.append(
             f"{beyond:,} of {len(known):,} accuracies are extrapolated: how wrong they are is unknown"
         )
     return found
 
 
+def is_extrapolated(rows: pd.DataFrame) -> pd.Series[bool]:
+    """Which accuracies are predicted beyond the points of their model: there they have no interval."""
+    is_known = (rows["top1_kind"] == "predicted") & rows["top1_pct"].notna()
+    return is_known & rows["top1_low_pct"].isna()
+
+
 def of_each(rows: pd.DataFrame) -> dict[str, list[str | None]]:
     """Column -> for each row what is to be known of that number alone; None where all is well."""
     latencies = zip(rows["latency_kind"], rows["latency_iqr_pct"], strict=True)
-    accuracies = zip(rows["top1_kind"], rows["top1_note"], strict=True)
+    accuracies = zip(rows["top1_kind"], rows["top1_note"], is_extrapolated(rows), strict=True)
     return {
         "latency_ms": [
             (noise_words(iqr_pct) or None) if kind == "measured" else None for kind, iqr_pct in latencies
         ],
-        "top1_pct": [_of_accuracy(kind, note) for kind, note in accuracies],
+        "top1_pct": [_of_accuracy(*of_one) for of_one in accuracies],
     }
 
 
-def _of_accuracy(kind: Any, note: Any) -> str | None:
+def _of_accuracy(kind: Any, note: Any, is_extrapolated: bool) -> str | None:
     """What is said of all predictions, or of a supernet, is said once."""
     if not isinstance(note, str):
         return None
-    if kind == "predicted" and EXTRAPOLATED in note:
-        return (EXTRAPOLATED + note.partition(EXTRAPOLATED)[2]).removeprefix("; ")
+    if is_extrapolated:
+        return "".join(note.partition(EXTRAPOLATED)[1:]).removeprefix("; ") or note
     return note if kind == "trained" else None
 
 
@@ -80,4 +85,5 @@ def of_supernet(report: Mapping[str, Any] | None) -> str:
     """What is to be known of a supernet's ranking, of its report in the run; empty where all is well."""
     if report is None:
         return f"its run is not beside it, so {UNRELIABLE} (tau unknown)"
-    return f"the supernet: {report['summary']}" if UNRELIABLE in report["summary"] else ""
+    is_reliable = report.get("is_reliable", UNRELIABLE not in report["summary"])  # not said before
+    return "" if is_reliable else f"the supernet: {report['summary']}"

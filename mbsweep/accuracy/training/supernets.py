@@ -55,7 +55,7 @@ def run_supernet(
         try:
             _train(store, config, source, dataset, variants, missing, progress)
         except AnswerError as error:
-            reraise_if_users(str(error))
+            reraise_if_users(error)
             reason = " ".join(str(error).split())[:500]
             store.add_failure("", source, reason)
             progress.say(f"the supernet failed: {reason}")
@@ -172,7 +172,7 @@ def trust(supernet: dict[str, float], alone: dict[str, float], min_tau: float) -
     both = [variant for variant in alone if variant in supernet]
     if not both:
         words = f"not compared with networks that were trained alone; {UNRELIABLE} (tau unknown)"
-        return {"networks": 0, "summary": words}
+        return {"networks": 0, "is_reliable": False, "summary": words}
     gaps = np.array([supernet[variant] - alone[variant] for variant in both])
     pairs = [(alone[a] - alone[b], supernet[a] - supernet[b]) for a, b in combinations(both, 2)]
     exchanged = [abs(apart) for apart, other in pairs if apart * other < 0]

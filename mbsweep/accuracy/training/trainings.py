@@ -16,6 +16,7 @@ from mbsweep.accuracy.datasets import Dataset
 from mbsweep.accuracy.guessing import Guessing
 from mbsweep.accuracy.settings import Recipe, TrainedAccuracy
 from mbsweep.accuracy.training.cost import image_s
+from mbsweep.accuracy.training.loop import DivergedError
 from mbsweep.accuracy.training.outcomes import trained_accuracies
 from mbsweep.accuracy.training.queue import Training, TrainingQueue
 from mbsweep.accuracy.training.worker import TOLD_EVERY_S, TrainingWorker
@@ -178,7 +179,7 @@ class Trainings:
         except CrashError:
             raise
         except AnswerError as error:
-            return self._went_wrong(worker, training, str(error))
+            return self._went_wrong(worker, training, error)
         if training.asked == "finish":
             self._finished(training, answer)
             return False
@@ -186,7 +187,7 @@ class Trainings:
             if answer is None:
                 # Not before: networks may start when the rate falls, at the end of the schedule.
                 if self._guessing.is_all(training.curve):
-                    return self._begin_anew(worker, training, "stalled")
+                    return self._begin_anew(worker, training, "stalled", "stalled")
                 training.asked = "finish"
                 worker.finish()
                 return True
@@ -213,29 +214,29 @@ class Trainings:
         worker.epoch()
         return True
 
-    def _begin_anew(self, worker: TrainingWorker, training: Training, why: str) -> bool:
+    def _begin_anew(self, worker: TrainingWorker, training: Training, state: str, words: str) -> bool:
         """Train from another beginning at a lower rate; give up after ATTEMPTS of them.
 
-        why: "stalled", or how it diverged.
+        state: "stalled" or "diverged". words: how.
         """
         variant, seed = training.key
-        attempts = ATTEMPTS["stalled" if why == "stalled" else "diverged"]
+        attempts = ATTEMPTS[state]
         if training.job.attempt + 1 < attempts:
-            self._progress.say(f"{variant}, seed {seed}: {why}; begun anew at a lower learning rate")
+            self._progress.say(f"{variant}, seed {seed}: {words}; begun anew at a lower learning rate")
             training.job = replace(training.job, attempt=training.job.attempt + 1)
             self._begin(worker, training)
             return True
-        if why == "stalled":
-            self._end(training, why)
+        if state == "stalled":
+            self._end(training, state)
         else:
-            self._fail(training, f"{why}, also when begun anew {attempts - 1} times")
+            self._fail(training, f"{words}, also when begun anew {attempts - 1} times")
         return False
 
-    def _went_wrong(self, worker: TrainingWorker, training: Training, reason: str) -> bool:
-        if reason.startswith("DivergedError: "):
-            return self._begin_anew(worker, training, reason.partition(": ")[2])
-        reraise_if_users(reason)
-        self._fail(training, " ".join(reason.split())[:500])
+    def _went_wrong(self, worker: TrainingWorker, training: Training, error: AnswerError) -> bool:
+        if error.kind == DivergedError.__name__:
+            return self._begin_anew(worker, training, "diverged", error.words)
+        reraise_if_users(error)
+        self._fail(training, " ".join(str(error).split())[:500])
         return False
 
     def _crashed(self, training: Training, reason: str) -> None:
@@ -288,10 +289,10 @@ class Trainings:
         self.enter()
 
 
-def reraise_if_users(reason: str) -> None:
+def reraise_if_users(error: AnswerError) -> None:
     """MbsweepError where a worker's answer is one: a full disk is no fault of the network."""
-    if reason.startswith("MbsweepError: "):
-        raise MbsweepError(f"{reason.partition(': ')[2]}; then run the same command again")
+    if error.kind == MbsweepError.__name__:
+        raise MbsweepError(f"{error.words}; then run the same command again")
 
 
 def weights_folder(run: Path, recipe: Recipe, dataset: Dataset) -> Path:
