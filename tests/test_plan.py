@@ -15,6 +15,7 @@ from made_runs import made_run
 from mbsweep import count_space, load_sweep
 from mbsweep.profiler.backends import BACKENDS
 from mbsweep.profiler.device import this_device, versions
+from mbsweep.space.counting import SpaceCounts
 from mbsweep.storage.store import Store
 
 SWEEPS = Path(__file__).parents[1] / "sweeps"
@@ -125,6 +126,26 @@ def test_predicted_variants_are_done_once(tmp_path):
         line
         == f"latency    {config}: 12 variants predicted from at most 400 blocks and 24 networks; 2 of 12 done"
     )
+
+
+MILLION = (SWEEPS / "space_1m.yaml").read_text(encoding="utf-8")
+# The zoo's sixteen are in the space, its widths 0.25 to 1.0 at 128 to 224 px and depth 5: 151 x 97 variants.
+KNOWN = [
+    ("published", "tf-slim-2018-08-02", "16"),
+    ("predicted", "predicted from tf-slim-2018-08-02", "14,647"),
+]
+
+
+@pytest.mark.parametrize(("source", "name", "known"), KNOWN)
+def test_what_is_known_of_a_million_variants_takes_no_million_variants(
+    source, name, known, tmp_path, monkeypatch
+):
+    """Their arrays are looked at: making each variant would take half a minute."""
+    monkeypatch.setattr(SpaceCounts, "variants", lambda space: pytest.fail("variants are made"))
+    sweep = tmp_path / "million.yaml"
+    sweep.write_text(f"{MILLION}accuracy: {{source: {source}, table: tf-slim-2018-08-02}}\n")
+    (line,) = [line for line in plan(sweep, "--out", tmp_path / "run") if line.startswith("accuracy")]
+    assert line == f"accuracy   {source}, {name}: known for {known} of 1,028,700"
 
 
 def test_visits_of_so_many_calls_are_told(tmp_path):
