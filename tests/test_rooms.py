@@ -1,6 +1,9 @@
 """The tests lie as the package does."""
 
+from graphlib import TopologicalSorter
 from pathlib import Path
+
+import grimp
 
 ROOT = Path(__file__).parents[1]
 
@@ -12,3 +15,11 @@ def test_tests_mirror_the_rooms():
     assert folders <= rooms
     assert {room for room in rooms if len(room.parts) == 1} <= folders
     assert len(folders) > 12
+
+
+def test_no_modules_import_each_other():
+    """Not in a circle of any length; types, and what is imported within a function, included."""
+    graph = grimp.build_graph("mbsweep", cache_dir=None)
+    TopologicalSorter(
+        {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    ).prepare()  # CycleError, which names the circle
