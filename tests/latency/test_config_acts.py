@@ -24,7 +24,7 @@ from mbsweep.space.fused import space_blocks
 from mbsweep.storage.store import Store
 from mbsweep.sweep.sweep import parse_sweep
 
-PART = Subject("part", tuple(separable("block", (4, 4), 1, 6)))
+PART = Subject("part", separable((4, 4), 1, 6).layers)
 NETWORKS = [Subject.of(Variant(width=0.25, resolution=size)) for size in (32, 33)]
 SPACE = "space: {width: [0.1, 0.25, 0.5], resolution: [32, 48, 64, 80], depth: [0, 1, 2]}\n"
 

@@ -21,7 +21,6 @@ from mbsweep.accuracy.training.loop import Job, Outcome, initialised, train
 from mbsweep.accuracy.training.side_by_side import gradients
 from mbsweep.accuracy.training.supernet import train_supernet
 from mbsweep.nets import build
-from mbsweep.space.families import architecture
 from mbsweep.space.variant import Variant
 
 pytestmark = pytest.mark.usefixtures("as_in_a_worker", "all_epochs_alike")
@@ -323,29 +322,34 @@ def trained_together(recipe, folder, monkeypatch):
     return begun, weights(folder / "net"), steps
 
 
+# Table 1 of the paper at depth 1: the stem, and what each block gives, the seventh being the repeated one.
+STRIDES = (2, 1, 2, 1, 2, 1, 2, 1, 2, 1)
+CHANNELS = {
+    0.25: (8, 16, 32, 32, 64, 64, 128, 128, 256, 256),
+    0.1: (8, 8, 16, 16, 24, 24, 48, 48, 104, 104),  # multiples of 8, the nearest
+}
+
+
 def answers(params, seen):
     """Logits of a network of the supernet: the first channels of the largest, and the first of its blocks."""
-    x, own_norm = seen.x, seen.variant.resolution != LARGEST.resolution
-    for layer in architecture(seen.variant).layers:
-        name = layer.name.replace(".", "_")
-        if not seen.variant.depth:  # the seventh block is the repeated one, which it does not have
-            name = name.replace("block8", "block9").replace("block7", "block8")
-        inputs, outputs = layer.in_channels, layer.out_channels
-        if layer.kind == "avg_pool":
-            x = x.mean((2, 3))
-        elif layer.kind == "fc":
-            weight, bias = (params[f"net.{name}.linear.{part}"] for part in ("weight", "bias"))
-            x = (x * seen.kept) @ weight[:, :inputs].T + bias
-        else:
-            is_depthwise = layer.kind == "conv_dw"
-            kernel = params[f"net.{name}.conv.weight"][:outputs, : 1 if is_depthwise else inputs]
-            groups = inputs if is_depthwise else 1
-            x = functional.conv2d(x, kernel, stride=layer.stride, padding=layer.kernel // 2, groups=groups)
-            norm = f"norms.{seen.variant.resolution}.{name}" if own_norm else f"net.{name}.bn"
-            mean, variance = x.mean((0, 2, 3), keepdim=True), x.var((0, 2, 3), keepdim=True, correction=0)
-            scale, shift = (params[f"{norm}.{part}"][:outputs, None, None] for part in ("weight", "bias"))
-            x = ((x - mean) / (variance + 1e-5).sqrt() * scale + shift).relu()
-    return x
+    size, channels = seen.variant.resolution, CHANNELS[seen.variant.width]
+    norms = "net.{}.bn" if size == LARGEST.resolution else f"norms.{size}.{{}}"
+
+    def layer(x, name, outputs, stride=1, groups=1):
+        kernel = params[f"net.{name}.conv.weight"][:outputs, : x.shape[1] // groups]
+        x = functional.conv2d(x, kernel, stride=stride, padding=kernel.shape[2] // 2, groups=groups)
+        mean, variance = x.mean((0, 2, 3), keepdim=True), x.var((0, 2, 3), keepdim=True, correction=0)
+        norm = norms.format(name)
+        scale, shift = (params[f"{norm}.{part}"][:outputs, None, None] for part in ("weight", "bias"))
+        return ((x - mean) / (variance + 1e-5).sqrt() * scale + shift).relu()
+
+    x = layer(seen.x, "stem", channels[0], STRIDES[0])
+    for number in range(1, len(channels)):
+        if number != 7 or seen.variant.depth:
+            x = layer(x, f"block{number}_dw", x.shape[1], STRIDES[number], groups=x.shape[1])
+            x = layer(x, f"block{number}_pw", channels[number])
+    weight, bias = (params[f"net.classifier.linear.{part}"] for part in ("weight", "bias"))
+    return (x.mean((2, 3)) * seen.kept) @ weight[:, : x.shape[1]].T + bias
 
 
 def loss_together(recipe, params, step):
