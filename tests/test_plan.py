@@ -97,6 +97,29 @@ latency:
 """
 
 
+SHORT = "{width: [0.25], resolution: [160, 128, 32]}"
+MANY = "{width: [0.25, 0.5, 1], resolution: {from: 32, to: 384, step: 32}}"
+TIMED = [  # The plan guesses 5 s once, 0.2 s to prepare a network, 3 ms around a visit, and 20 GMAC/s.
+    # 3 variants and 4 yardsticks, each of at most 40 million mult-adds, which are 2 ms:
+    # 5 + 7 x 0.2 + 12 rounds x 7 x (30 + 3 ms) = 9.2 s, and at most 12 x 7 x 2 ms = 0.2 s of untimed calls.
+    (SHORT, "rounds: 12", "9 s"),
+    # 64 images of 568,740,352 mult-adds are 1.82 s, 1,001 calls of them in 10 rounds 18,218 s. Of at most 8
+    # yardsticks, which are no larger, a round makes two calls: at most 291 s.
+    ("{}", "batch: 64, rounds: 10, visit_calls: 1000", "5.1 h"),
+    # 100 blocks, 12 networks and 8 yardsticks, 12 rounds of 8 + 3 ms: 15.84 s; 20 networks x 0.2 and 100
+    # blocks x 0.06 s to prepare: 10 s; 5 s once.
+    (MANY, "kind: predicted, rounds: 12, max_blocks: 100, networks: 12", "31 s"),
+]
+
+
+@pytest.mark.parametrize(("space", "settings", "expected"), TIMED, ids=["short", "long", "predicted"])
+def test_the_estimated_time_by_hand(space, settings, expected, tmp_path):
+    """From the mult-adds, the rounds and what each visit has around its calls."""
+    path = tmp_path / "s.yaml"
+    path.write_text(f"space: {space}\nlatency: [{{backend: torch, {settings}}}]\n", encoding="utf-8")
+    assert f"time       at most about {expected} (estimated, not measured)" in plan(path)
+
+
 def test_settled_variants_are_done_before_their_budget(tmp_path):
     """Ten of twelve rounds are there: done where the kept interval is narrow enough, and of them all."""
     run = made_here(tmp_path / "run", ASKED, {"torch-fp32-b1-t1": [[[5]] * 10, [[4]] * 10, [[3]] * 10]})

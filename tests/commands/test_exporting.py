@@ -11,6 +11,7 @@ import torch
 from console import as_a_plain_user, call, contents, finish, refusal, start
 
 from mbsweep import Variant, count
+from mbsweep.formats.exact import off_by
 from mbsweep.profiler.backends import onnx_runtime
 from mbsweep.profiler.config import LatencyConfig
 from mbsweep.profiler.prepare import build
@@ -71,7 +72,9 @@ def test_an_onnx_file_is_the_built_network(words, variant, tmp_path):
 
 
 def test_an_int8_file_is_a_quarter_of_the_size(tmp_path):
-    """Near the built network, and no more than near."""
+    """As near the built network as its rounding lets it be: with nothing fused ONNX Runtime calculates in
+    floats what the file says, which is 3.5 % (7-bit weights) or 4.4 % of the largest logit away from it.
+    """
     words, variant = NETWORKS[0]
     files = {precision: tmp_path / f"{precision}.onnx" for precision in ("fp32", "int8")}
     said = {}
@@ -87,8 +90,16 @@ def test_an_int8_file_is_a_quarter_of_the_size(tmp_path):
     }
     assert f"mult-adds; {told[onnx_runtime.OnnxRuntime().int8_weights().name]}; its weights" in said["int8"]
     assert files["int8"].stat().st_size < files["fp32"].stat().st_size / 3
-    session = onnxruntime.InferenceSession(files["int8"], providers=["CPUExecutionProvider"])
-    assert 1e-3 < difference(session.run(None, {"image": images(variant)})[0], variant) < 0.2
+    as_it_is, plain = onnxruntime.SessionOptions(), onnxruntime.SessionOptions()
+    plain.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    fused, floats = (
+        onnxruntime.InferenceSession(files["int8"], options, providers=["CPUExecutionProvider"]).run(
+            None, {"image": images(variant)}
+        )[0]
+        for options in (as_it_is, plain)
+    )
+    assert off_by(fused, floats) < 0.04  # a value between two steps may go to either, see formats/exact.py
+    assert 0.03 < difference(floats, variant) < 0.05
 
 
 def test_the_file_is_the_one_that_is_measured(tmp_path, monkeypatch):

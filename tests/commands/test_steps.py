@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from mbsweep import MbsweepError, Variant
 from mbsweep.base.cores import usable_cores, usable_words
 from mbsweep.commands.bench import spread, time_steps
+from mbsweep.profiler import timing
 from mbsweep.profiler.backends import BACKENDS
+from mbsweep.profiler.prepared import Prepared
 
 TINY = ["--width", 0.25, "--resolution", 32, "--batch", 2, "--threads", 1, "--burn-in", 2]
 SEC_PER_BATCH = r"{} across {} steps, \d+\.\d{{3,}} \+/- \d+\.\d{{3,}} sec/batch"
@@ -119,6 +121,39 @@ def test_a_network_that_fails_is_one_line():
     assert text.startswith("mobilenet_v1_w0.25_r32_d5: RuntimeError: out of memory xxx")
     assert len(text) < 600
     assert "\n" not in text
+
+
+def test_seconds_per_batch_are_those_of_the_steps(monkeypatch):
+    """By a clock that says 0.3, 0.4 and 0.5 s a step forward, and three times as much with backward: mean 0.4
+    and 1.2, deviation 0.1 and 0.3, of whole batches, after the burn-in, in the order in which they are told.
+    """
+    told = []
+
+    class Clocked:
+        def __init__(self, config, on_failure):
+            told.append((config.mode, config.batch, config.threads, config.warmup_calls, config.visit_calls))
+            step_ns = iter(range(300_000_000, 600_000_000, 100_000_000))
+            factor = {"forward": 1, "forward_backward": 3}[config.mode]
+            self.made = Prepared(lambda: None, 1, lambda: factor * next(step_ns))
+            self.config = config
+
+        def prepare(self, subjects, on_prepared):
+            self.names = [subject.name for subject in subjects]
+
+        def visit(self, name):
+            assert self.names == [name] == ["mobilenet_v1_w0.25_r32_d5"]
+            return timing.visit(self.made, self.config.visit_ms, self.config.visit_calls)
+
+        def close(self):
+            self.made = None
+
+    monkeypatch.setattr("mbsweep.commands.bench.Bench", Clocked)
+    _, *lines = bench(*TINY, "--steps", 3)
+    assert lines == [
+        "forward across 3 steps, 0.400 +/- 0.100 sec/batch",
+        "forward_backward across 3 steps, 1.200 +/- 0.300 sec/batch",
+    ]
+    assert told == [("forward", 2, 1, 2, 3), ("forward_backward", 2, 1, 2, 3)]
 
 
 SPREADS = [  # seconds; as printed

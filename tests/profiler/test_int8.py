@@ -14,10 +14,11 @@ import pytest
 import torch
 
 from mbsweep.base.errors import MbsweepError
+from mbsweep.formats import quantization
 from mbsweep.formats.exact import calculate, off_by
 from mbsweep.formats.quantization import WEIGHTS, write
 from mbsweep.profiler import int8_probe
-from mbsweep.profiler.backends import BACKENDS
+from mbsweep.profiler.backends import BACKENDS, onnx_file
 from mbsweep.profiler.config import LatencyConfig
 from mbsweep.profiler.prepare import network, prepare
 from mbsweep.space.variant import Variant
@@ -190,3 +191,28 @@ def test_files_of_other_weights_are_kept_apart(tmp_path, monkeypatch):
         assert files.setdefault(name, found := BACKENDS["onnxruntime"].file(net, image, "int8")) == found
     assert files[INT8] != files[INT7]
     assert len(list((tmp_path / "cache" / "files").glob("*.onnx"))) == 2
+
+
+def test_a_network_is_not_calibrated_on_the_image_that_is_measured(monkeypatch):
+    """What the activations' ranges are taken from is none of the images that are checked and timed, and does
+    not depend on them.
+    """
+    given, calibrated = [], []
+    real_prepare, real_ranges = onnx_file.LoadsOnnx.prepare, quantization._ranges
+
+    def told(self, module, image, config):
+        given.extend(image)
+        return real_prepare(self, module, image, config)
+
+    def ranges(found, image):
+        first = found[0].modules[0]
+        first.register_forward_pre_hook(lambda _, args: calibrated.extend(args[0].numpy().copy()))
+        return real_ranges(found, image)
+
+    net = network(Variant(width=0.25, resolution=32, depth=0))
+    monkeypatch.setattr(onnx_file.LoadsOnnx, "prepare", told)
+    monkeypatch.setattr(quantization, "_ranges", ranges)
+    prepare(net, (3, 32, 32), CONFIG.model_copy(update={"batch": 3}))
+    assert (len(given), len(calibrated)) == (3, 4 * 16)  # 4 batches of 3 x 128 x 128 values
+    assert not any(np.array_equal(one, other) for one in given for other in calibrated)
+    assert write(net, np.stack(given)) == write(net, np.stack(given) * 2)

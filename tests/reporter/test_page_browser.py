@@ -70,8 +70,10 @@ def groups_of(pages, name):
 
 
 def fill(tab, column, value):
-    """Type into a number box."""
-    tab.locator(f"#budget-{column}").fill(repr(value / SCALES.get(column, 1)))
+    """Type into a number box; the number that was typed, in the column's own unit."""
+    scale = SCALES.get(column, 1)
+    tab.locator(f"#budget-{column}").fill(repr(float(value / scale)))
+    return float(value / scale) * scale
 
 
 def limits_in(tab):
@@ -114,13 +116,19 @@ def test_the_page_answers_as_pick_does(open_page, pages, name):
             tab.locator("#group").select_option(str(number))
             tab.locator("#by").select_option(chance.choice(objectives))
             tab.locator("#reset").click()
+            wish = {"limits": {}, "floor": None, "by": tab.locator("#by").input_value(), "group": number}
             for column in BUDGETED:
                 known = list(rows[column].dropna())
                 if known and chance.random() < 0.5:
-                    fill(tab, column, chance.uniform(0.8, 1.1) * chance.choice(known))
+                    exact = chance.choice(known)  # what costs just what may be spent fits
+                    limit = chance.choice([exact, chance.uniform(0.8, 1.1) * exact])
+                    wish["limits"][column] = fill(tab, column, limit)
             if tab.locator("#budget-top1_pct").is_enabled() and chance.random() < 0.4:
-                fill(tab, "top1_pct", round(chance.uniform(40, 65), 1))
-            named, counts, missed = ask_python(groups, limits_in(tab))
+                known = list(rows["top1_pct"].dropna())
+                floor = chance.choice([*known, *(round(chance.uniform(40, 65), 1) for _ in known)])
+                wish["floor"] = fill(tab, "top1_pct", floor)
+            assert limits_in(tab) == wish
+            named, counts, missed = ask_python(groups, wish)
             nothing += not named
             assert ask_page(tab) == (named, counts, missed)
             shown = tab.locator("#counts").inner_text()

@@ -1,0 +1,65 @@
+"""Every file in sweeps/: it is read, and its plan is that of what it says."""
+
+import re
+from itertools import product
+from pathlib import Path
+
+import brightness
+import pytest
+import yaml
+from console import call, refusal
+
+FILES = sorted(Path(__file__).parents[2].glob("sweeps/*.yaml"))
+
+
+def values(axis):
+    """The values of one axis, written out: of a list, of one value, or of a range with both of its ends."""
+    if isinstance(axis, dict):
+        steps = round((axis["to"] - axis["from"]) / axis["step"])
+        return [round(axis["from"] + step * axis["step"], 9) for step in range(steps + 1)]
+    return axis if isinstance(axis, list) else [axis]
+
+
+def asked(text):
+    """How many different variants a file asks for."""
+    told = yaml.safe_load(text)
+    spaces = told.get("space", [])
+    found = {tuple(sorted(variant.items())) for variant in told.get("variants", [])}
+    for space in spaces if isinstance(spaces, list) else [spaces]:
+        found |= {
+            tuple(zip(sorted(space), combination, strict=True))
+            for combination in product(*(values(space[name]) for name in sorted(space)))
+        }
+    return len(found)
+
+
+@pytest.mark.parametrize("path", FILES, ids=[path.stem for path in FILES])
+def test_a_sweep_file_is_planned(path, tmp_path, monkeypatch):
+    """As many variants as its axes have combinations, a line for each of its latencies, the time, and what is
+    done, which is nothing. It begins with its question, its command and its measured time.
+    """
+    monkeypatch.chdir(tmp_path)
+    text = path.read_text(encoding="utf-8")
+    words = rf"# Question: .+\n# Command:  mbsweep (run|plan) sweeps/{path.name}.*\n# Time:     .+\n"
+    assert re.match(words, text)
+    told = yaml.safe_load(text)
+    if "path: images" in text:
+        assert "images: there is no such folder; set the data set" in refusal(call("plan", path))
+        brightness.write_images(Path("images"))
+    result = call("plan", path)
+    assert (result.exit_code, result.stderr) == (0, "")
+    title, *lines = result.stdout.splitlines()
+    assert title == told["title"]
+    heads = [line.split()[0] for line in lines]
+    variants = lines[heads.index("variants")].split()[1]
+    assert variants == f"{asked(text):,}"
+    latencies = [line for line in lines if line.split()[0] == "latency"]
+    assert len(latencies) == len(told.get("latency", []))
+    assert all(line.endswith(f"; 0 of {variants} done") for line in latencies)
+    assert [line.split()[1].split("-")[0] for line in latencies] == [
+        config["backend"] for config in told.get("latency", [])
+    ]
+    assert ("accuracy" in heads) == ("accuracy" in told)
+    assert ("at most about" in lines[heads.index("time")]) == bool(latencies)
+    assert lines[-1].split() == ["run", f"runs/{path.stem}", "(new)"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == (["images"] if "path: images" in text else [])
