@@ -89,38 +89,41 @@ def hover(
     is_brief: only these are, since the data of very many points make a page heavy.
     """
     formats = ({} if is_brief else _HOVER) | {name: _HOVER.get(name, ":,.4~g") for name in axes}
-    columns = [name for name in formats if name in rows and rows[name].notna().any()]
-    data = rows[["variant", *columns]].astype(object)
+    columns = [name for name in formats if name in rows and rows[name].notna().to_numpy().any()]
+    sources = _count_sources(rows) if "top1_pct" in columns else 0
+    data: list[Any] = [rows[name].to_numpy(object) for name in ("variant", *columns)]
     lines = ["<b>%{customdata[0]}</b>"]
     for place, name in enumerate(columns, start=1):
         unit = f" {COLUMNS[name].unit}" if COLUMNS[name].unit else ""
-        lines.append(
-            f"{COLUMNS[name].label}: %{{customdata[{place}]{formats[name]}}}{unit}{_source(rows, name)}"
-        )
+        number = f"%{{customdata[{place}]{formats[name]}}}{unit}"
+        lines.append(f"{COLUMNS[name].label}: {number}{_source(rows, name, sources)}")
         more: list[tuple[str, list[str]]] = []
-        if name == "top1_pct" and _count_sources(rows) > 1:  # of several runs
+        if name == "top1_pct" and sources > 1:  # of several runs
             more.append(("Source: ", [wrapped(words, lines=4) for words in _sources(rows)]))
         if has_interval(rows, name):
             more.append(("95 % interval: ", _intervals(rows, name)))
         if name == "top1_pct" and not is_brief and "top1_seeds" in rows and rows["top1_seeds"].notna().any():
             more.append(("Seeds: ", _seeds(rows)))
         for begin, texts in more:
-            data[f"{name} {begin}"] = texts
-            lines.append(f"{begin}%{{customdata[{data.shape[1] - 1}]}}")
+            data.append(texts)
+            lines.append(f"{begin}%{{customdata[{len(data) - 1}]}}")
     if "latency_ms" in columns:
-        lines.append(wrapped(f"Device: {rows.iloc[0]['device']}", lines=9))
+        lines.append(wrapped(f"Device: {rows['device'].iloc[0]}", lines=9))
     template = "<br>".join(lines)
-    for of, notes in (("latency", _latency_notes(rows)), ("top1", _accuracy_notes(rows, columns))):
+    for notes in (_latency_notes(rows), _accuracy_notes(rows, columns)):
         if any(notes):
-            data[f"{of} note"] = notes
-            template += f"%{{customdata[{data.shape[1] - 1}]}}"
-    return data.to_numpy(), template + "<extra></extra>"
+            data.append(notes)
+            template += f"%{{customdata[{len(data) - 1}]}}"
+    table = np.empty((len(rows), len(data)), dtype=object)
+    for place, column in enumerate(data):
+        table[:, place] = column
+    return table, template + "<extra></extra>"
 
 
 def has_interval(rows: pd.DataFrame, column: str) -> bool:
     """Whether the 95 % interval of a column is known in any of some rows."""
     low, _ = INTERVALS.get(column, ("", ""))
-    return low in rows and bool(rows[low].notna().any())
+    return low in rows and bool(rows[low].notna().to_numpy().any())
 
 
 def _intervals(rows: pd.DataFrame, column: str) -> list[str]:
@@ -167,7 +170,10 @@ def accuracy_words(kind: str, source: str) -> str:
 
 
 def _count_sources(rows: pd.DataFrame) -> int:
-    return len(rows.loc[rows["top1_pct"].notna(), SOURCE].drop_duplicates())
+    is_known = rows["top1_pct"].notna().to_numpy()
+    found = set(zip(*(rows[name].to_numpy(object)[is_known] for name in SOURCE), strict=True))
+    # One NaN does not equal another.
+    return len({tuple(words if isinstance(words, str) else None for words in source) for source in found})
 
 
 def _sources(rows: pd.DataFrame) -> list[str]:
@@ -181,15 +187,18 @@ def _sources(rows: pd.DataFrame) -> list[str]:
     ]
 
 
-def _source(rows: pd.DataFrame, column: str) -> str:
-    """Where a number comes from, for the numbers that have more than one possible origin."""
-    first = rows.iloc[0]
+def _source(rows: pd.DataFrame, column: str, sources: int) -> str:
+    """Where a number comes from, for the numbers that have more than one possible origin.
+
+    sources: how many the accuracies have.
+    """
     if column in ("params", "macs", "weight_bytes", "peak_activation_bytes"):
         return " (exact)"
     if column == "latency_ms":
-        return plain(f" ({first['latency_kind']}, {first['backend']})")
-    if column == "top1_pct" and _count_sources(rows) == 1:
-        known = rows[rows["top1_pct"].notna()].iloc[0]
-        words = accuracy_words(known["top1_kind"], known["top1_source"])
+        return plain(f" ({rows['latency_kind'].iloc[0]}, {rows['backend'].iloc[0]})")
+    if column == "top1_pct" and sources == 1:
+        known = int(rows["top1_pct"].notna().to_numpy().argmax())
+        kind, source = (rows[name].iloc[known] for name in ("top1_kind", "top1_source"))
+        words = accuracy_words(kind, source)
         return f"<br>{wrapped(words, lines=3)}" if len(words) > LINE - 20 else plain(f" ({words})")
     return ""
