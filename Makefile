@@ -14,7 +14,7 @@ test: $(VENV)/.test browser qemu
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/pytest --numprocesses 2 --dist worksteal
+	$(BIN)/pytest --numprocesses 2 --dist worksteal --durations 10
 
 bench: $(VENV)/.test
 	$(BIN)/python -m benchmarks
@@ -31,11 +31,16 @@ $(VENV)/.test: pyproject.toml constraints.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'
 	touch $@ $(VENV)/.run
 
-# The report's tests drive a real browser. Where there is none and this may install it, it does.
+# The report's tests drive a real browser: Debian's headless Chromium, which is the lightest, or any other. Where
+# this may install them, it does.
+INSTALL := apt-get -qq install -y --no-install-recommends fonts-dejavu-core
+
 browser:
-	@command -v chromium chromium-browser google-chrome >/dev/null 2>&1 || \
-	{ command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && \
-	  apt-get -qq update && apt-get -qq install -y --no-install-recommends chromium fonts-dejavu-core >/dev/null; } || \
+	@command -v chromium-headless-shell >/dev/null || \
+	{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get -qq update && \
+	  $(INSTALL) chromium-headless-shell >/dev/null 2>&1; } || \
+	command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
+	{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && $(INSTALL) chromium >/dev/null; } || \
 	echo "no Chromium found and none could be installed: the tests of the page in a browser will say so"
 
 # int8 is tested on an x86 processor of another kind, too, one with AVX2 alone: by emulation.

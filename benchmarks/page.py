@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from mbsweep.base.progress import Silent
 from mbsweep.pipeline import enter_sweep
+from mbsweep.reporter.pictures import BROWSERS
 from mbsweep.storage.store import Store
 from mbsweep.sweep.counted import count_space
 from mbsweep.sweep.sweep import parse_sweep
@@ -56,7 +57,7 @@ SLIDE = """async () => {
 
 def main() -> None:
     """Print a line for each size."""
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
+    path = next(filter(None, map(shutil.which, BROWSERS)))
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         for count in LIMITS:

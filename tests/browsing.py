@@ -3,14 +3,17 @@
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, sync_playwright
 from playwright.sync_api import Page as Tab
 from reporter_runs import merged
+
+from mbsweep.reporter.pictures import BROWSERS
 
 WIDE, MIDDLING, NARROW = 1280, 1000, 390
 TIMEOUT_MS = 120_000  # on a busy machine
@@ -19,10 +22,9 @@ TIMEOUT_MS = 120_000  # on a busy machine
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """The browser on the PATH; without one the tests are skipped, in CI they fail."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    path = next(filter(None, map(shutil.which, names)), None)
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
     if path is None:
-        message = f"no browser to test the pages in: none of {', '.join(names)} is on the PATH"
+        message = f"no browser to test the pages in: none of {', '.join(BROWSERS)} is on the PATH"
         if os.environ.get("CI"):
             pytest.fail(message)
         pytest.skip(message)
@@ -48,36 +50,107 @@ class Pages:
         return self.written[name]
 
 
-@contextmanager
-def opened(
+@dataclass
+class Opened:
+    """A page in a tab, and what it has said and asked for since it was opened."""
+
+    context: BrowserContext
+    tab: Tab
+    troubles: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+    def check(self) -> None:
+        """The page has raised, asked and loaded nothing."""
+        assert self.troubles == []
+        assert [url for url in self.requests if not url.startswith(("file:", "data:", "blob:"))] == []
+        files = [url for url in self.requests if url.startswith("file:")]
+        assert len(files) == 1 or all(url.split("#")[0].endswith(".html") for url in files)
+
+
+def _open(
     browser: Browser, path: Path, width: int = WIDE, script: str = "", at: str = "", **options
-) -> Iterator[Tab]:
+) -> Opened:
+    context = browser.new_context(viewport={"width": width, "height": 900}, **options)
+    context.set_offline(True)
+    context.set_default_timeout(TIMEOUT_MS)
+    page = Opened(context, tab := context.new_page())
+    if script:
+        tab.add_init_script(script)
+    tab.on("request", lambda request: page.requests.append(request.url))
+    tab.on("pageerror", lambda error: page.troubles.append(str(error)))
+    tab.on("console", lambda said: page.troubles.append(said.text) if is_trouble(said) else None)
+    tab.on("dialog", lambda dialog: (page.troubles.append(dialog.message), dialog.dismiss()))
+    tab.goto(f"{path.as_uri()}#{at}" if at else path.as_uri())
+    return page
+
+
+@contextmanager
+def opened(browser: Browser, path: Path, *, figures: bool = False, at: str = "", **how) -> Iterator[Tab]:
     """`with opened(browser, path) as tab`: in the end, the page has raised, asked and loaded nothing.
 
-    at: what stands in the address behind `#`. options: of the browser's context.
+    figures: whether those that come drawn are waited for; as for a reader, none is drawn that is far away.
+    at: what stands in the address behind `#`. how: width of the window, script to run before those of the
+    page, and options of the browser's context.
     """
-    context = browser.new_context(viewport={"width": width, "height": 900}, **options)
+    page = _open(browser, path, at=at, **how)
     try:
-        context.set_offline(True)
-        context.set_default_timeout(TIMEOUT_MS)
-        tab = context.new_page()
-        if script:
-            tab.add_init_script(script)
-        requests, troubles = [], []
-        tab.on("request", lambda request: requests.append(request.url))
-        tab.on("pageerror", lambda error: troubles.append(str(error)))
-        tab.on("console", lambda said: troubles.append(said.text) if is_trouble(said) else None)
-        tab.on("dialog", lambda dialog: (troubles.append(dialog.message), dialog.dismiss()))
-        tab.goto(f"{path.as_uri()}#{at}" if at else path.as_uri())
-        settle(tab)
-        yield tab
-        settle(tab)
-        assert troubles == []
-        assert [url for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
-        files = [url for url in requests if url.startswith("file:")]
-        assert len(files) == 1 or all(url.split("#")[0].endswith(".html") for url in files)
+        ready = settle if figures else rest
+        ready(page.tab)
+        yield page.tab
+        ready(page.tab)
+        page.check()
     finally:
-        context.close()
+        page.context.close()
+
+
+class Views:
+    """Pages that stay open from test to test; each test finds the choices of its address, and no others.
+
+    That an address which is set in an open page gives the same view as one that it is opened with is a claim
+    of its own, of test_page_edges.
+    """
+
+    def __init__(self, browser: Browser) -> None:
+        self.browser = browser
+        self.open: dict[Path, Opened] = {}
+
+    @contextmanager
+    def __call__(
+        self, path: Path, *, figures: bool = False, at: str = "", width: int = WIDE
+    ) -> Iterator[Tab]:
+        """As `opened`."""
+        if path in self.open:
+            page = self.open.pop(path)
+            page.tab.set_viewport_size({"width": width, "height": 900})
+            page.tab.evaluate(
+                """(at) => {
+                  scrollTo(0, 0);
+                  document.activeElement?.blur();
+                  history.replaceState(null, "", `#${at}`);
+                  change(readAddress());
+                }""",
+                at,
+            )
+        else:
+            while len(self.open) > 1:  # they are large
+                self.open.pop(next(iter(self.open))).context.close()
+            page = _open(self.browser, path, width=width, at=at)
+        ready = settle if figures else rest
+        try:
+            ready(page.tab)
+            yield page.tab
+            ready(page.tab)
+            page.check()
+        except BaseException:
+            page.context.close()
+            raise
+        self.open[path] = page
+
+    def close(self) -> None:
+        """Close all tabs."""
+        for page in self.open.values():
+            with suppress(Error):
+                page.context.close()
 
 
 def is_trouble(said) -> bool:
@@ -100,6 +173,12 @@ def settle(tab: Tab) -> None:
     tab.wait_for_function(
         "[...document.querySelectorAll('.figure')].every((f) => f.querySelector('.main-svg, .no-webgl'))"
     )
+    rest(tab)
+
+
+def rest(tab: Tab) -> None:
+    """Wait until what the page draws at once is there: the explorer, or words in its place."""
+    tab.wait_for_function("document.getElementById('explorer-remark')?.textContent !== ''")
     tab.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 

@@ -18,7 +18,11 @@ CACHE = Path(tempfile.mkdtemp(prefix="mbsweep-tests-"))
 os.environ["MBSWEEP_CACHE"] = str(CACHE)
 atexit.register(shutil.rmtree, CACHE, ignore_errors=True)
 
+from brightness import on_cores, sweep_text, write_images  # noqa: E402
+from sharing import copy_of, made_once  # noqa: E402
+
 import mbsweep  # noqa: E402
+from mbsweep.sweep.sweep import parse_sweep  # noqa: E402
 
 # A shell starts its background jobs with SIGINT ignored, and so would start what is interrupted in a test.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -39,6 +43,15 @@ latency:
   - {backend: torch, rounds: 3, visit_ms: 1}
 accuracy: {source: published, table: tf-slim-2018-08-02}
 """
+
+
+# Begun first: at the end the other workers would wait for them.
+LONGEST = ("test_docs.py", "test_kill.py")
+
+
+def pytest_collection_modifyitems(items):
+    """The longest first; the others stay in their order."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 SLOW_TO_MAKE = ("files", "inductor")  # kept by content, so whoever made them does not matter
@@ -92,10 +105,31 @@ def tiny_sweep(tmp_path_factory):
 @pytest.fixture(scope="session")
 def tiny_run(tiny_sweep, tmp_path_factory):
     """The folder of a finished, measured run of `tiny_sweep`. Not to be changed: copy it first."""
-    folder = tmp_path_factory.mktemp("runs") / "tiny"
-    done = mbsweep.run(mbsweep.load_sweep(tiny_sweep), folder)
-    assert done.failures() == {}
-    return folder
+
+    def measure(folder):
+        done = mbsweep.run(mbsweep.load_sweep(tiny_sweep), folder)
+        assert done.failures() == {}
+
+    return copy_of(tmp_path_factory, "tiny", measure)
+
+
+@pytest.fixture(scope="session")
+def images(tmp_path_factory):
+    """A folder of images that are learnt at once. Not to be changed."""
+    return made_once(tmp_path_factory, "brightness", write_images)
+
+
+@pytest.fixture(scope="session")
+def undisturbed(images, tmp_path_factory):
+    """The folder of a finished run of two networks with two seeds, trained on them by two processes of one
+    thread. Not to be changed.
+    """
+
+    def train(folder):
+        with on_cores(2):
+            mbsweep.run(parse_sweep(sweep_text(images), "trained"), folder, jobs=2)
+
+    return copy_of(tmp_path_factory, "undisturbed", train)
 
 
 @pytest.fixture(scope="module")
@@ -113,3 +147,13 @@ def open_page(browser):
     from browsing import opened
 
     return partial(opened, browser)
+
+
+@pytest.fixture(scope="module")
+def view(browser):
+    """The same in a tab that stays open for the next test of the page, where opening it is not the claim."""
+    from browsing import Views
+
+    views = Views(browser)
+    yield views
+    views.close()

@@ -10,6 +10,7 @@ import json
 import os
 import random
 import resource
+import select
 import signal
 import subprocess
 import sys
@@ -49,6 +50,39 @@ def start(worker_command, *words, **options):
     """Start an mbsweep command as a process of its own, which uses this worker."""
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options
     return subprocess.Popen([*_command("mbsweep", worker_command), *map(str, words)], **pipes)
+
+
+class Loaded:
+    """A process that has loaded mbsweep, and forks for each command: it begins at once with the command."""
+
+    def __init__(self, worker_command):
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        self._parent = subprocess.Popen(_command("loaded", worker_command), **pipes)
+
+    def start(self, *words):
+        """A process that runs an mbsweep command."""
+        self._parent.stdin.write(json.dumps([str(word) for word in words]) + "\n")
+        self._parent.stdin.flush()
+        return Forked(int(self._parent.stdout.readline()), self._parent.stdout)
+
+    def close(self):
+        """End it."""
+        self._parent.communicate(timeout=60)
+
+
+class Forked:
+    """A process that a `Loaded` has forked. It is there until it is waited for."""
+
+    def __init__(self, pid, told):
+        self.pid, self._told = pid, told
+
+    def poll(self):
+        """Its code, once it has ended; None before."""
+        return None if not select.select([self._told], [], [], 0)[0] else self.wait()
+
+    def wait(self):
+        """Its code as subprocess has it: below 0 for a signal."""
+        return int(self._told.readline())
 
 
 def _command(program, argument):
@@ -227,6 +261,23 @@ def serve_toy(spec):
     worker.serve()
 
 
+def be_loaded():
+    """Fork for each line of words on stdin: tell the child's number, run the command there, tell its code."""
+    from mbsweep.commands.app import app, loaded
+
+    loaded("run")
+    for line in sys.stdin:
+        if not (pid := os.fork()):
+            silence = os.open(os.devnull, os.O_RDWR)
+            for stream in (0, 1, 2):
+                os.dup2(silence, stream)
+            sys.argv = ["mbsweep", *json.loads(line)]
+            app()
+        print(pid, flush=True)
+        _, status = os.waitpid(pid, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
+
+
 def main(program, argument, *words):
     """Be one of the programs."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash leaves no file behind
@@ -235,6 +286,9 @@ def main(program, argument, *words):
         serve_spoiled(**spec)
     elif program == "toy":
         serve_toy(spec)
+    elif program == "loaded":
+        worker.COMMAND = spec
+        be_loaded()
     else:
         from mbsweep.commands.app import app
 

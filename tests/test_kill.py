@@ -10,10 +10,10 @@ from contextlib import closing
 
 import pytest
 import stand_in
-from brightness import LARGE, SMALL, sweep_text, write_images
+from brightness import LARGE, SMALL, on_cores, sweep_text
 from console import contents, finish, query, start, visit_count, visits, wait_until
 
-from mbsweep import MbsweepError, load_sweep, open_run, run
+from mbsweep import MbsweepError, open_run
 
 SWEEP = """\
 space: {width: [0.25], resolution: [32, 33]}
@@ -54,16 +54,20 @@ def test_a_run_killed_at_twenty_random_moments_measures_everything_once(tmp_path
     # In each of 17 equal parts of the visits, but the last, one kill at a random place.
     places = (len(EVERY_VISIT) * (place + rng.random()) / 17 for place in range(LATE_KILLS))
     kept, states, unreadable = {}, [], []
+    loaded = stand_in.Loaded(TOY)
     for kill, moment in enumerate(moments):
-        process = stand_in.start(*command)
         if moment == "early":
+            process = stand_in.start(*command)
             time.sleep(rng.uniform(0.1, 0.7))
+            process.send_signal(signal.SIGKILL)
+            assert finish(process)[0] == -signal.SIGKILL
         else:
+            process = loaded.start(*command[1:])
             target = max(next(places), len(kept) + 1)
             wait_until(lambda target=target: visit_count(folder) >= target, process)
             time.sleep(rng.uniform(0, 0.02))
-        process.send_signal(signal.SIGKILL)
-        assert finish(process)[0] == -signal.SIGKILL
+            os.kill(process.pid, signal.SIGKILL)
+            assert process.wait() == -signal.SIGKILL
         if not (folder / "run.sqlite").exists():
             continue
         # A copy is looked at: to open a file may put it right.
@@ -79,6 +83,8 @@ def test_a_run_killed_at_twenty_random_moments_measures_everything_once(tmp_path
         found = visits(copy)
         assert found.items() >= kept.items()
         kept = found
+
+    loaded.close()
 
     assert set(kept) < EVERY_VISIT
     code, _, err = finish(stand_in.start(*command))
@@ -140,15 +146,8 @@ def epochs_kept(folder):
     return {row[:4]: row[4:] for row in rows}
 
 
-def test_a_sweep_killed_while_it_trains_ends_with_the_same_accuracies(tmp_path):
-    """SIGKILL, five times: while packages are loaded, when the run has just been made, then after the first,
-    fifth and tenth of twelve epochs. What was kept stays; the end is that of a run that was left alone, but
-    for the seconds.
-    """
-    images = write_images(tmp_path / "images")
-    sweep, folder = tmp_path / "trained.yaml", tmp_path / "run"
-    sweep.write_text(sweep_text(images), encoding="utf-8")
-    command = ["run", sweep, "--out", folder, "--jobs", "2"]
+def killed_five_times(command, folder):
+    """Start a training and kill it, again and again; what the run has kept in the end."""
     rng, kept = random.Random(5), {}
     for moment in ("loading", "made", 1, 5, 10):
         process = start(*command)
@@ -168,11 +167,21 @@ def test_a_sweep_killed_while_it_trains_ends_with_the_same_accuracies(tmp_path):
         assert found.items() >= kept.items()
         kept = found
     assert 10 <= len(kept) <= 12
-    code, _, err = finish(start(*command))
-    assert code == 0, err
+    return kept
 
-    undisturbed = tmp_path / "undisturbed"
-    run(load_sweep(sweep), undisturbed, jobs=2)
+
+def test_a_sweep_killed_while_it_trains_ends_with_the_same_accuracies(images, undisturbed, tmp_path):
+    """SIGKILL, five times: while packages are loaded, when the run has just been made, then after the first,
+    fifth and tenth of twelve epochs. What was kept stays; the end is that of a run that was left alone, but
+    for the seconds.
+    """
+    sweep, folder = tmp_path / "trained.yaml", tmp_path / "run"
+    sweep.write_text(sweep_text(images), encoding="utf-8")
+    command = ["run", sweep, "--out", folder, "--jobs", "2"]
+    with on_cores(2):  # as the other
+        kept = killed_five_times(command, folder)
+        code, _, err = finish(start(*command))
+    assert code == 0, err
     assert epochs_kept(folder) == epochs_kept(undisturbed)
     assert {(variant, seed) for variant, seed, _, _ in kept} == {
         (v, s) for v in (SMALL, LARGE) for s in (0, 1)

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import sqlite3
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+import stand_in
 from brightness import sweep_text, write_images
 from console import (
     as_a_plain_user,
@@ -23,7 +25,6 @@ from console import (
     rewritten,
     start,
     visits,
-    with_files_up_to,
 )
 
 import mbsweep
@@ -41,44 +42,57 @@ try:
 finally:
     print(json.dumps(sorted(sys.modules)), file=sys.stderr)
 """
+# The same of several commands, one after another: each with its exit code and what is loaded after it.
+SPY_ON_ALL = """
+import json, sys
+from mbsweep.commands.app import app
+for words in json.loads(sys.argv[1]):
+    try:
+        app(words)
+    except SystemExit as ended:
+        print(json.dumps([ended.code, sorted(sys.modules)]), file=sys.stderr)
+"""
 
 
 @pytest.mark.parametrize(
-    "words",
+    "commands",
     [
-        ["--help"],
-        ["--version"],
-        ["plan", "SWEEP", "--out", "RUN"],
-        ["plan", "IMAGES"],
-        ["table", "RUN", "--format", "json"],
-        ["table", "RUN", "OTHER"],
-        ["compare", "RUN", "OTHER"],
-        ["pick", "RUN", "--max-latency-ms", "1e6"],
-        ["front", "RUN"],
-        ["report", "RUN", "--html", "HTML"],
-        ["run", "SWEEP", "--out", "RUN"],  # nothing is left to measure
-        ["show"],
-        ["reproduce"],
+        [["--help"], ["--version"]],
+        [
+            ["show"],
+            ["reproduce"],
+            ["plan", "IMAGES"],
+            ["plan", "SWEEP", "--out", "RUN"],
+            ["table", "RUN", "--format", "json"],
+            ["table", "RUN", "OTHER"],
+            ["compare", "RUN", "OTHER"],
+            ["pick", "RUN", "--max-latency-ms", "1e6"],
+            ["front", "RUN"],
+        ],
+        [
+            ["run", "SWEEP", "--out", "RUN"],  # nothing is left to measure
+            ["report", "RUN", "--html", "HTML"],
+        ],
     ],
+    ids=["help", "what prints", "what writes"],
 )
-def test_torch_is_loaded_only_to_measure(words, tiny_run, tiny_sweep, tmp_path):
+def test_torch_is_loaded_only_to_measure(commands, tiny_run, tiny_sweep, tmp_path):
     """Neither torch nor a runtime nor fvcore is imported where nothing is built or timed."""
     given = {"SWEEP": tiny_sweep, "RUN": copied(tiny_run, tmp_path), "HTML": tmp_path / "html"}
-    given["OTHER"] = tiny_run
-    if "IMAGES" in words:
-        given["IMAGES"] = tmp_path / "images.yaml"
-        given["IMAGES"].write_text(sweep_text(write_images(tmp_path / "images", train=1)), encoding="utf-8")
+    given |= {"OTHER": tiny_run, "IMAGES": tmp_path / "images.yaml"}
+    given["IMAGES"].write_text(sweep_text(write_images(tmp_path / "images", train=1)), encoding="utf-8")
+    typed = [[str(given.get(word, word)) for word in words] for words in commands]
     done = subprocess.run(
-        [sys.executable, "-c", SPY, *(str(given.get(word, word)) for word in words)],
-        capture_output=True,
-        text=True,
-        check=True,
+        [sys.executable, "-c", SPY_ON_ALL, json.dumps(typed)], capture_output=True, text=True, check=True
     )
-    loaded = set(json.loads(done.stderr.splitlines()[-1]))
-    assert "mbsweep.commands.app" in loaded
-    assert not loaded & {"torch", "onnxruntime", "onnx", "fvcore"}
-    if words == ["--help"]:
-        assert not loaded & {"numpy", "pandas", "pydantic", "plotly", "yaml"}
+    told = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("[")]
+    assert len(told) == len(commands)
+    for words, (code, modules) in zip(commands, told, strict=True):
+        assert not code, words
+        assert "mbsweep.commands.app" in modules
+        assert not {"torch", "onnxruntime", "onnx", "fvcore"} & set(modules), words
+        if words[0] in ("--help", "--version"):
+            assert not {"numpy", "pandas", "pydantic", "plotly", "yaml"} & set(modules)
 
 
 def test_help_names_every_command():
@@ -454,16 +468,24 @@ def test_a_report_into_a_file_is_refused(tiny_run, tmp_path):
 
 
 def test_a_disk_that_fills_up_while_measuring_loses_nothing(tiny_run, tiny_sweep, tmp_path):
-    """The kernel lets the file not grow: one message, every visit stays; with room it goes on."""
+    """The kernel lets the file not grow: one message, every visit stays; with room it goes on.
+
+    What is kept and how does not depend on the runtime, so none is loaded.
+    """
     folder = copied(tiny_run, tmp_path)
     longer = (
         ("[160, 128, 32]", "[32]"),
-        ("rounds: 3, visit_ms: 1}", "rounds: 60, visit_ms: 5, target_pct: 1e-6}"),
+        ("rounds: 3, visit_ms: 1}", "rounds: 60, visit_ms: 1, target_pct: 1e-6}"),
     )
     sweep = rewritten(tiny_sweep, tmp_path, *longer)
     limit = (folder / "run.sqlite").stat().st_size + 20_000
-    process = start("run", sweep, "--out", folder, before=with_files_up_to(limit))
-    code, out, err = finish(process)
+
+    def full():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+
+    toy = stand_in.toy(spread_pct={"mobilenet_v1_w0.25_r32_d5": 8})
+    command = [toy, "run", sweep, "--out", folder]
+    code, out, err = finish(stand_in.start(*command, preexec_fn=full))
     assert (code, out) == (2, "")
     assert "Traceback" not in err
     (message,) = [line for line in err.splitlines() if line.startswith("error: ")]
@@ -474,7 +496,7 @@ def test_a_disk_that_fills_up_while_measuring_loses_nothing(tiny_run, tiny_sweep
     stopped = visits(folder)
     assert len(stopped) > 18
     assert stopped.items() >= visits(tiny_run).items()
-    assert call("run", sweep, "--out", folder).exit_code == 0
+    assert finish(stand_in.start(*command))[0] == 0
     assert visits(folder).items() >= stopped.items()
     assert len(visits(folder)) == 2 * 60 + 4 * 3
 

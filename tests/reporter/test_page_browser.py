@@ -102,13 +102,13 @@ def ask_page(tab):
 
 
 @pytest.mark.parametrize("name", ["many", "gaps"])
-def test_the_page_answers_as_pick_does(open_page, pages, name):
+def test_the_page_answers_as_pick_does(view, pages, name):
     """25 random budgets on each of two pages: same best, runner-up, just missed, and counts, in any group and
     for any objective; also where nothing fits and where numbers are unknown.
     """
     groups, chance = groups_of(pages, name), random.Random(name)
     nothing = 0
-    with open_page(pages(name)) as tab:
+    with view(pages(name)) as tab:
         objectives = tab.locator("#by option").evaluate_all("all => all.map((one) => one.value)")
         assert objectives == ["top1_pct", "top5_pct", "macs", "params"]
         for _ in range(25):
@@ -138,12 +138,12 @@ def test_the_page_answers_as_pick_does(open_page, pages, name):
     assert 0 < nothing < 20
 
 
-def test_a_slider_sets_its_box_and_the_answer(open_page, pages):
+def test_a_slider_sets_its_box_and_the_answer(view, pages):
     """Every slider, moved by the keyboard: the box shows a limit, the answer is Python's for it; its open end
     takes the limit away.
     """
     groups = groups_of(pages, "spread")
-    with open_page(pages("spread")) as tab:
+    with view(pages("spread")) as tab:
         for column in [*BUDGETED, "top1_pct"]:
             slider, box = tab.locator(f"#slider-{column}"), tab.locator(f"#budget-{column}")
             slider.focus()
@@ -158,11 +158,11 @@ def test_a_slider_sets_its_box_and_the_answer(open_page, pages):
         assert limits_in(tab) == {"limits": {}, "floor": None, "by": "top1_pct", "group": 0}
 
 
-def test_what_ten_percent_more_would_buy(open_page, pages):
+def test_what_ten_percent_more_would_buy(view, pages):
     """0.75-224 takes 0.1 + 18 x 0.3254 = 5.957 ms and is the best below 6; 1.0-192, 7.626 ms, is 27 % over:
     nothing is bought. Below 7 ms, 10 % more brings it.
     """
-    with open_page(pages("many")) as tab:
+    with view(pages("many")) as tab:
         fill(tab, "latency_ms", 6.0)
         assert ask_page(tab)[0][0] == "mobilenet_v1_w0.75_r224_d5"
         assert "Nothing better." in tab.locator("#answer").inner_text()
@@ -231,7 +231,7 @@ def test_the_keyboard_reaches_everything(open_page, pages):
     """Tab alone comes to every control; Enter on a name opens the details, Escape closes them, and the focus
     is where it was.
     """
-    with open_page(pages("spread")) as tab:
+    with open_page(pages("spread"), figures=True) as tab:
         wanted = "a[href], button, input, select, [tabindex='0'], summary"
         visible = tab.evaluate(
             """(wanted) => [...document.querySelectorAll(wanted)].map((element, number) => {
@@ -260,7 +260,7 @@ def test_the_keyboard_reaches_everything(open_page, pages):
 def test_axe_finds_no_serious_violation(open_page, pages, scheme, width):
     """axe-core on the whole page, wide and narrow, with the details of a variant open and closed."""
     at = "max_latency_ms=5&max_params=3e6"
-    with open_page(pages("gaps"), width=width, at=at, color_scheme=scheme) as tab:
+    with open_page(pages("gaps"), width=width, at=at, color_scheme=scheme, figures=True) as tab:
         for details in ("", "mobilenet_v1_w0.5_r160_d5"):
             tab.evaluate("variant => change({ variant: variant || null })", details)
             found = Axe().run(tab, options={"resultTypes": ["violations"]}).response["violations"]
@@ -294,12 +294,12 @@ def test_hostile_names_are_text_in_the_details_too(open_page, tmp_path):
         assert tab.locator("img, b b").count() == 0
 
 
-def test_the_details_hold_all_that_is_known(open_page, pages):
+def test_the_details_hold_all_that_is_known(view, pages):
     """Every number of the row; layers that add up to it; each visit's calls; a sweep and a command that give
     this very network. A click on its point opens them, and marks it in the table and in the figures.
     """
     variant = "mobilenet_v1_w0.5_r160_d5"
-    with open_page(pages("spread")) as tab:
+    with view(pages("spread")) as tab:
         place = tab.evaluate(
             """(variant) => {
               const { row } = ordered.find(({ row }) => row.variant === variant);
@@ -355,10 +355,10 @@ def test_the_details_hold_all_that_is_known(open_page, pages):
 @pytest.mark.parametrize(
     ("x", "y"), [("latency_ms", "top1_pct"), ("macs", "top5_pct"), ("params", "top1_pct")]
 )
-def test_the_drawn_front_is_that_of_what_fits(open_page, pages, x, y):
+def test_the_drawn_front_is_that_of_what_fits(view, pages, x, y):
     """Under ten random budgets, the front on the page is that of the rows that fit; the others fade."""
     chance, rows = random.Random(x), groups_of(pages, "spread")[0]
-    with open_page(pages("spread"), at=f"x={x}&y={y}") as tab:
+    with view(pages("spread"), at=f"x={x}&y={y}") as tab:
         for _ in range(10):
             column = chance.choice(BUDGETED)
             limit = chance.uniform(0.9, 1.1) * chance.choice(list(rows[column]))
@@ -379,12 +379,12 @@ def test_the_drawn_front_is_that_of_what_fits(open_page, pages, x, y):
             assert faint == len(rows) - len(fits)
 
 
-def test_what_the_measurements_do_not_settle_is_ringed(open_page, pages):
+def test_what_the_measurements_do_not_settle_is_ringed(view, pages):
     """A ring for each point that is on the front with 5 to 95 %, and bars of its interval for every point."""
     rows = groups_of(pages, "spread")[0]
     unsettled = rows[(rows["front_pct"] > 5) & (rows["front_pct"] < 95)]
     assert 0 < len(unsettled) < 16
-    with open_page(pages("spread")) as tab:
+    with view(pages("spread")) as tab:
         assert tab.locator("#explorer-overlay circle").count() == len(unsettled)
         assert tab.locator("#explorer-plot .errorbar").count() == 16
         assert "settle" in tab.locator("#explorer-remark").inner_text()
@@ -393,12 +393,12 @@ def test_what_the_measurements_do_not_settle_is_ringed(open_page, pages):
         assert tab.locator("#explorer-overlay circle").count() == 0
 
 
-def test_latency_against_mult_adds_has_its_power_law(open_page, pages):
+def test_latency_against_mult_adds_has_its_power_law(view, pages):
     """The exponent of least squares on the logarithms, and who is off the line by more than 20 %."""
     rows = groups_of(pages, "spread")[1]  # eager PyTorch's made-up floor of 3 ms bends the line
     power, level = np.polyfit(np.log(rows["macs"] / 1e6), np.log(rows["latency_ms"]), 1)
     off = rows["latency_ms"] / np.exp(level + power * np.log(rows["macs"] / 1e6)) - 1
-    with open_page(pages("spread"), at="latency=torch, fp32, batch 1, 1 thread") as tab:
+    with view(pages("spread"), at="latency=torch, fp32, batch 1, 1 thread") as tab:
         tab.locator("#presets button", has_text="Latency against mult-adds").click()
         tab.wait_for_function("marks.fit !== null")
         text = tab.locator("#explorer-remark").inner_text()
@@ -408,11 +408,11 @@ def test_latency_against_mult_adds_has_its_power_law(open_page, pages):
         assert tab.locator("#explorer-overlay path[stroke-dasharray]").count() == 1
 
 
-def test_one_device_is_drawn_against_another(open_page, pages):
+def test_one_device_is_drawn_against_another(view, pages):
     """Latency here against that of the Pixel 3: 16 points where the two tables say."""
     groups = groups_of(pages, "spread")
     pixel = groups[2].set_index("variant")["latency_ms"]
-    with open_page(pages("spread")) as tab:
+    with view(pages("spread")) as tab:
         keys = tab.locator("#y option").evaluate_all("all => all.map((one) => one.value)")
         (key,) = [key for key in keys if key.startswith("latency_ms@TensorFlow Lite, CPU")]
         tab.locator("#y").select_option(key)
@@ -420,10 +420,10 @@ def test_one_device_is_drawn_against_another(open_page, pages):
         assert found == {variant: pytest.approx(value) for variant, value in pixel.items()}
 
 
-def test_what_is_saved_is_what_is_shown(open_page, pages):
+def test_what_is_saved_is_what_is_shown(view, pages):
     """The filtered table as CSV has the rows and numbers of `mbsweep table`; figures are pictures."""
     table = open_run(pages.folder / "spread" / "spread").table()
-    with open_page(pages("spread")) as tab:
+    with view(pages("spread")) as tab:
         tab.locator("#filter").fill("onnxruntime")
         with tab.expect_download() as caught:
             tab.locator("#csv").click()
@@ -450,7 +450,7 @@ def test_what_is_saved_is_what_is_shown(open_page, pages):
 
 def test_every_view_can_be_drawn(open_page, pages):
     """All presets, all pairs of theme and group, colour by each field: no error, and points or a word."""
-    with open_page(pages("gaps")) as tab:
+    with open_page(pages("gaps"), figures=True) as tab:
         for preset in tab.locator("#presets button").all():
             preset.click()
             assert tab.locator("#explorer-remark").inner_text()

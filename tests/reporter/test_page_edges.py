@@ -84,7 +84,7 @@ def test_a_page_that_lacks_something_says_so(open_page, pages, name):
     or empty axes; nothing is wider than the window, wide or narrow.
     """
     points, answer, words = SAYS[name]
-    with open_page(pages(name)) as tab:
+    with open_page(pages(name), figures=True) as tab:
         assert tab.locator("#explorer-plot .points path").count() == points
         assert tab.locator("#answer h3").first.inner_text() == answer
         warnings = " ".join(tab.locator(".warning").all_text_contents())
@@ -177,9 +177,9 @@ def test_an_address_tells_all_choices(open_page, pages):
             assert seen(tab) == view
 
 
-def test_what_is_no_budget_does_not_stay_in_its_box(open_page, pages):
+def test_what_is_no_budget_does_not_stay_in_its_box(view, pages):
     """-5 and 0 change nothing; when the box is left, it shows the budget that is in force, or nothing."""
-    with open_page(pages("rich")) as tab:
+    with view(pages("rich")) as tab:
         box = tab.locator("#budget-latency_ms")
         for typed, before in (("-5", ""), ("0", ""), ("-5", "4"), ("0", "4")):
             box.fill(before)
@@ -191,11 +191,11 @@ def test_what_is_no_budget_does_not_stay_in_its_box(open_page, pages):
         assert tab.evaluate("state.limits") == {"latency_ms": 4.5}
 
 
-def test_parallel_coordinates_of_nothing(open_page, pages):
+def test_parallel_coordinates_of_nothing(view, pages):
     """Where nothing fits, words stand there, nothing of the figure before, and no picture can be saved; a
     wider budget brings the lines back, another preset the points; also in quick succession.
     """
-    with open_page(pages("rich"), at=f"variant={FAILED}") as tab:
+    with view(pages("rich"), at=f"variant={FAILED}") as tab:
         tab.locator("#budget-macs").fill("1")
         tab.locator("#presets button", has_text="Parallel").click()
         remark = tab.locator("#explorer-remark")
@@ -244,13 +244,13 @@ def test_the_keyboard_reaches_all_of_the_details(open_page, pages):
         assert tab.locator("#filter").input_value() == command
 
 
-def test_the_details_hold_every_number(open_page, pages):
+def test_the_details_hold_every_number(view, pages):
     """Each known number of a row, of every group: its label, its value to four digits in its unit, its kind;
     of the failed row the reason.
     """
     ends = re.compile(r"_(low|high)_(ms|pct)$")
     table = table_of(pages, "rich")
-    with open_page(pages("rich")) as tab:
+    with view(pages("rich")) as tab:
         for number, rows in enumerate(panels(table)):
             tab.locator("#group").select_option(str(number))
             for _, row in rows.sample(2, random_state=number).iterrows():
@@ -282,7 +282,7 @@ def test_the_details_hold_every_number(open_page, pages):
         assert "RuntimeError: out of paper" in tab.locator("#details .warning").first.inner_text()
 
 
-def test_an_unusual_variant_can_be_had_again(open_page, pages):
+def test_an_unusual_variant_can_be_had_again(view, pages):
     """Depth, stage channels, classes and divisor of its own; a training step of 16 images on two cores, then
     a prediction, which one variant alone is not: the sweep in the details gives this variant in this
     configuration, the last as a measurement; the command shows it.
@@ -290,7 +290,7 @@ def test_an_unusual_variant_can_be_had_again(open_page, pages):
     table = table_of(pages, "rich")
     (variant,) = {name for name in table["variant"] if name.startswith(UNUSUAL)}
     groups = panels(table)
-    with open_page(pages("rich"), at=f"variant={variant}") as tab:
+    with view(pages("rich"), at=f"variant={variant}") as tab:
         for number in range(3):
             tab.locator("#group").select_option(str(number))
             sweep, show, _ = tab.locator("#details .snippet pre").all_inner_texts()
@@ -310,14 +310,14 @@ def test_an_unusual_variant_can_be_had_again(open_page, pages):
         assert sums == [row["params"], row["macs"]]
 
 
-def test_a_variant_is_marked_wherever_it_is_drawn(open_page, pages):
+def test_a_variant_is_marked_wherever_it_is_drawn(view, pages):
     """Chosen in the table, in the answer, or on a point of a figure: ringed in the explorer and once in each
     panel of each figure, its rows marked; closed, nothing is marked.
     """
     marked = """Object.fromEntries([...document.querySelectorAll(".figure")].map((figure) => [figure.id,
       figure.layout.annotations?.filter(({ name }) => name === "chosen").length ?? 0]))"""
     variant = "mobilenet_v1_w0.5_r192_d5"
-    with open_page(pages("rich")) as tab:
+    with view(pages("rich"), figures=True) as tab:
         tab.locator("#filter").fill("w0.5_r192")
         tab.locator("#table button.variant").first.click()
         assert tab.locator("#details-title").inner_text() == variant
@@ -348,7 +348,7 @@ def test_hostile_names_are_text_wherever_they_are_shown(open_page, pages):
     def bare(text):
         return "".join(text.split())
 
-    with open_page(pages("hostile")) as tab:
+    with open_page(pages("hostile"), figures=True) as tab:
         elements = tab.evaluate("document.querySelectorAll('img, script, iframe, object').length")
         assert tab.locator("#group option").first.inner_text().startswith(f"{HOSTILE_FOLDER}: ")
         assert tab.locator("#group-device").inner_text() == f"measured on {HOSTILE}"
@@ -373,12 +373,12 @@ def test_hostile_names_are_text_wherever_they_are_shown(open_page, pages):
         assert tab.evaluate("document.querySelectorAll('img, script, iframe, object').length") == elements
 
 
-def test_the_csv_has_what_the_command_prints(open_page, pages):
+def test_the_csv_has_what_the_command_prints(view, pages):
     """All columns of the filtered rows, sorted as on the page, as `mbsweep table` has them, to 7 digits."""
     pages("rich")
     printed = call("table", pages.folder / "rich" / "rich").stdout
     wanted = [row for row in csv.DictReader(io.StringIO(printed)) if row["backend"] == "torch"]
-    with open_page(pages("rich"), at="filter=torch&sort=-variant") as tab:
+    with view(pages("rich"), at="filter=torch&sort=-variant") as tab:
         with tab.expect_download() as caught:
             tab.locator("#csv").click()
         saved = list(csv.DictReader(io.StringIO(Path(caught.value.path()).read_text(encoding="utf-8"))))
@@ -400,14 +400,14 @@ def test_the_csv_has_what_the_command_prints(open_page, pages):
     ("x", "y"),
     [("latency_ms", "macs"), ("top1_pct", "params"), ("top1_pct", "latency_ms"), ("macs", "params")],
 )
-def test_a_front_points_to_the_better_ends(open_page, pages, x, y):
+def test_a_front_points_to_the_better_ends(view, pages, x, y):
     """On any two axes, of which less or more is better: the drawn front is that of all pairs compared, under
     random budgets; on axes without a better end there is none.
     """
     rows = panels(table_of(pages, "rich"))[0]
     chance = random.Random(f"{x} {y}")
     sign = {"lower": 1, "higher": -1}
-    with open_page(pages("rich"), at=f"x={x}&y={y}&logX=false") as tab:
+    with view(pages("rich"), at=f"x={x}&y={y}&logX=false") as tab:
         for _ in range(6):
             limit = chance.choice(sorted(rows["macs"])) * chance.uniform(0.9, 1.3)
             tab.locator("#budget-macs").fill(repr(limit / 1e6))
@@ -444,11 +444,11 @@ def test_thousands_of_points_fade_too(open_page, pages):
 
 
 @pytest.mark.parametrize("width", [WIDE, NARROW])
-def test_the_explorer_can_be_read(open_page, pages, width):
+def test_the_explorer_can_be_read(view, pages, width):
     """The names of best and runner-up are whole, within the figure; the legend is below the axis' title and
     hides nothing; the plot has at least half of a figure's height.
     """
-    with open_page(pages("rich"), width=width) as tab:
+    with view(pages("rich"), width=width) as tab:
         box = tab.locator(".explorer").bounding_box()
         for name in tab.locator("#explorer-overlay text").all():
             inner = name.bounding_box()
@@ -463,9 +463,9 @@ def test_the_explorer_can_be_read(open_page, pages, width):
         assert tab.evaluate("plot._fullLayout.yaxis._length") > 250
 
 
-def test_a_saved_figure_fades_as_the_page_does(open_page, pages):
+def test_a_saved_figure_fades_as_the_page_does(view, pages):
     """Under a budget of 100 million mult-adds, its points are as faint as those on the page."""
-    with open_page(pages("rich"), at="max_macs=1e8") as tab:
+    with view(pages("rich"), at="max_macs=1e8") as tab:
         with tab.expect_download() as caught:
             tab.locator("#explorer-svg").click()
         drawing = Path(caught.value.path()).read_text(encoding="utf-8")
@@ -480,7 +480,9 @@ def test_paper_is_white(open_page, pages):
     """Printed from a dark page with open details: dark ink, no dark ground, no details; then the page is dark
     again.
     """
-    with open_page(pages("rich"), at=f"theme=dark&variant={FAILED}", color_scheme="dark") as tab:
+    with open_page(
+        pages("rich"), at=f"theme=dark&variant={FAILED}", color_scheme="dark", figures=True
+    ) as tab:
         printed = tab.pdf()
         streams = re.findall(rb"stream\r?\n(.*?)endstream", printed, re.S)
         colours = set()

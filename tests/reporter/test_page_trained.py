@@ -1,7 +1,7 @@
 """The page of runs whose accuracies are trained, predicted or of a supernet, in a browser."""
 
 import pytest
-from browsing import NARROW, WIDE, Pages, cells, settle
+from browsing import NARROW, WIDE, Pages, cells, rest, settle
 from page_runs import written
 from reporter_runs import TRAINED, WIDTH_RES, trained_run
 
@@ -40,7 +40,7 @@ def pages(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", ["trained", "supernet", "predicted"])
-def test_the_sweep_in_the_details_asks_for_the_same_accuracy(open_page, pages, name):
+def test_the_sweep_in_the_details_asks_for_the_same_accuracy(view, pages, name):
     """Data set, recipe and seeds, or the points of a model; the variant with its classes. What a run may
     spend is not what a variant takes.
     """
@@ -48,7 +48,7 @@ def test_the_sweep_in_the_details_asks_for_the_same_accuracy(open_page, pages, n
     run = open_run(pages.folder / name / name)
     whole = parse_sweep(run.about()["text"], "whole.yaml")
     variant = run.table()["variant"].iloc[0]
-    with open_page(path, at=f"variant={variant}") as tab:
+    with view(path, at=f"variant={variant}") as tab:
         sweep = tab.locator("#details .snippet pre").first.inner_text()
     asked = parse_sweep(sweep, "copied.yaml")
     assert list(count_space(asked).ids()) == [variant]
@@ -60,14 +60,14 @@ def test_the_sweep_in_the_details_asks_for_the_same_accuracy(open_page, pages, n
     assert ("depends on all variants" in sweep) == (name == "supernet")
 
 
-def test_an_accuracy_is_told_with_its_interval(open_page, pages):
+def test_an_accuracy_is_told_with_its_interval(view, pages):
     """In the answer, the details, and when a point is hovered over; its remark is a warning. So is that
     the weights cannot be exported, where there are any.
     """
     path = pages("trained")
     rows = open_run(pages.folder / "trained" / "trained").table().set_index("variant")
     words = "{top1_pct:.1f} % 95 %: {top1_low_pct:.1f} to {top1_high_pct:.1f} % {top1_source}"
-    with open_page(path, at=f"variant={PARTLY}") as tab:
+    with view(path, at=f"variant={PARTLY}") as tab:
         text = " ".join(tab.locator("#details").inner_text().split())
         assert f"Top-1 accuracy {words.format(**rows.loc[PARTLY])}" in text
         assert "Top-1 accuracy, 95 %" not in text
@@ -88,14 +88,14 @@ def test_an_accuracy_is_told_with_its_interval(open_page, pages):
         assert "No accuracy: seed 0 stalled at chance" in warning
 
 
-def test_bars_reach_to_the_ends_of_the_interval(open_page, pages):
+def test_bars_reach_to_the_ends_of_the_interval(view, pages):
     """Upright with accuracy on the y axis, level on the x axis, none for top-5."""
     path = pages("trained")
     rows = open_run(pages.folder / "trained" / "trained").table().set_index("variant")
     drawn = """Object.fromEntries(plot.data.flatMap(({ customdata, error_x, error_y, x, y }) =>
       (customdata ?? []).map((name, place) => [name, [[x, error_x], [y, error_y]].map(([at, bar]) =>
         bar?.array ? [at[place] - bar.arrayminus[place], at[place] + bar.array[place]] : null)])))"""
-    with open_page(path, at="x=macs&y=top1_pct") as tab:
+    with view(path, at="x=macs&y=top1_pct") as tab:
         found = tab.evaluate(drawn)
         assert set(found) == {BEST, PARTLY, "mobilenet_v1_w1.0_r32_d5_n10"}
         for variant, (level, upright) in found.items():
@@ -104,25 +104,25 @@ def test_bars_reach_to_the_ends_of_the_interval(open_page, pages):
             assert upright == pytest.approx(ends, rel=1e-5)
         tab.locator("#x").select_option("top1_pct")
         tab.locator("#y").select_option("macs")
-        settle(tab)
+        rest(tab)
         assert all(level and not upright for level, upright in tab.evaluate(drawn).values())
         tab.locator("#x").select_option("top5_pct")
-        settle(tab)
+        rest(tab)
         assert not any(level or upright for level, upright in tab.evaluate(drawn).values())
 
 
-def test_a_floor_that_the_interval_reaches_below_is_told(open_page, pages):
+def test_a_floor_that_the_interval_reaches_below_is_told(view, pages):
     """The best is at 92 %; its interval goes on below 90 %."""
-    with open_page(pages("trained")) as tab:
+    with view(pages("trained")) as tab:
         tab.locator("#budget-top1_pct").fill("90")
         assert "its interval reaches below what is asked" in tab.locator("#answer article").first.inner_text()
         tab.locator("#budget-top1_pct").fill("40")
         assert "its interval" not in tab.locator("#answer article").first.inner_text()
 
 
-def test_the_table_has_seeds_epochs_and_notes(open_page, pages):
+def test_the_table_has_seeds_epochs_and_notes(view, pages):
     """No ends of intervals, and no data set where there is but one; blank where nothing was trained."""
-    with open_page(pages("trained")) as tab:
+    with view(pages("trained")) as tab:
         heads = [text.rstrip(" ▲▼") for text in tab.locator("#table th").all_inner_texts()]
         assert not [head for head in heads if head.startswith(("Top-1 accuracy, 95", "Data set"))]
         assert cells(tab, "Seeds") == ["0, 1", "0, 1", "0", ""]
@@ -137,8 +137,12 @@ def test_learning_curves_fit_and_a_chosen_variant_is_ringed_once_a_line(open_pag
     """Wide and narrow; each attempt of either seed is a line. No line is as dark as a dark page."""
     ringed = "curves.layout.annotations?.filter(({ name }) => name === 'chosen').length ?? 0"
     curves = "const curves = document.getElementById('curves');"
-    for width in (WIDE, NARROW):
-        with open_page(pages(name), width=width, color_scheme=scheme) as tab:
+    with open_page(pages(name), color_scheme=scheme, figures=True) as tab:
+        for width, margin in ((WIDE, 60), (NARROW, 45)):
+            tab.set_viewport_size({"width": width, "height": 900})
+            tab.evaluate("change({ variant: null })")
+            tab.wait_for_function(f"document.getElementById('curves')._fullLayout.margin.l === {margin}")
+            settle(tab)
             assert tab.evaluate("document.documentElement.scrollWidth") <= width
             assert tab.locator("#curves .scatterlayer .js-line").count() >= 11
             tab.evaluate("(variant) => change({ variant })", PARTLY)

@@ -95,9 +95,9 @@ def as_numbers(texts: list[str]) -> list[float]:
     return [math.nan if text == "unknown" else float(text.replace(",", "")) for text in texts]
 
 
-def test_page_of_the_papers_grid_draws_every_point(open_page, pages):
+def test_page_of_the_papers_grid_draws_every_point(view, pages):
     """16 variants x (2 measured configurations + 3 of the Pixel 3), or once where no latency is drawn."""
-    with open_page(pages("normal")) as tab:
+    with view(pages("normal"), figures=True) as tab:
         assert drawn_points(tab) == {
             "accuracy_latency": [16] * 5,
             "accuracy_macs": [16],
@@ -131,7 +131,7 @@ def hover(tab: Tab, figure: str, panel: str, variant: str) -> str:
     return "\n".join(lines.all_text_contents())
 
 
-def test_hovering_names_the_variant_and_every_number(open_page, pages):
+def test_hovering_names_the_variant_and_every_number(view, pages):
     """With the mouse on a point: its id, its sizes, its accuracy, each with unit, kind and source."""
     always = [
         "Width multiplier: 1\n",
@@ -145,7 +145,7 @@ def test_hovering_names_the_variant_and_every_number(open_page, pages):
     measured = ["Latency: 10.34 ms (measured, onnxruntime)", "Latency p90: 12.4 ms", "Timed calls: 15"]
     measured += ["Precision: fp32", "Note: 95 % interval unknown, 2 % asked"]
     published = ["Latency: 24 ms (published, TensorFlow Lite, CPU)", "Pixel 3, Android 10 (tflite-hosted)"]
-    with open_page(pages("normal")) as tab:
+    with view(pages("normal"), figures=True) as tab:
         for figure, panel, lines in (
             ("accuracy_latency", "xy", [*measured, "Device: Intel(R) Xeon(R) Platinum 8481C"]),
             ("latency_macs", "x3y3", published),
@@ -158,10 +158,10 @@ def test_hovering_names_the_variant_and_every_number(open_page, pages):
             assert ("Latency" in text) == bool(lines)
 
 
-def test_hovering_tells_the_interval_and_the_note(open_page, pages):
+def test_hovering_tells_the_interval_and_the_note(view, pages):
     """The 95 % interval in words; what is wrong with a noisy row; of a prediction nothing more."""
     name = "mobilenet_v1_w1.0_r224_d5"
-    with open_page(pages("many")) as tab:
+    with view(pages("many"), figures=True) as tab:
         fp32, int8, predicted = (
             hover(tab, "accuracy_latency", panel, name) for panel in ("xy", "x2y2", "x3y3")
         )
@@ -174,9 +174,9 @@ def test_hovering_tells_the_interval_and_the_note(open_page, pages):
         assert "Note" not in predicted
 
 
-def test_predicted_points_are_drawn_hollow(open_page, pages):
+def test_predicted_points_are_drawn_hollow(view, pages):
     """Of the nine panels, the third is drawn without filling, all others with it."""
-    with open_page(pages("many")) as tab:
+    with view(pages("many"), figures=True) as tab:
         fillings = tab.evaluate(
             """[...document.querySelectorAll('#accuracy_latency .subplot')]
               .map((panel) => [...panel.querySelectorAll('.points path')].map((p) => getComputedStyle(p)))
@@ -196,7 +196,7 @@ def test_every_panel_is_drawn_and_readable(open_page, pages, name):
     In a wide window with two or three panels in a row, then with two, then in a narrow one with the panels
     one under the other.
     """
-    with open_page(pages(name)) as tab:
+    with open_page(pages(name), figures=True) as tab:
         first = "document.querySelector('.figure')._fullLayout"
         for width, margin in ((WIDE, 60), (MIDDLING, 60), (NARROW, 45)):
             tab.set_viewport_size({"width": width, "height": 900})
@@ -239,9 +239,9 @@ def check_titles(tab: Tab, width: int) -> None:
             assert apart, (text, other)
 
 
-def test_zooming_keeps_the_labels_of_a_log_axis(open_page, pages):
+def test_zooming_keeps_the_labels_of_a_log_axis(view, pages):
     """Zoomed to 2.1 to 4.6 ms, between two of the written-out ticks, the axis still tells its numbers."""
-    with open_page(pages("normal")) as tab:
+    with view(pages("normal"), figures=True) as tab:
         zoom = "document.getElementById('accuracy_latency')"
         tab.evaluate(f"Plotly.relayout({zoom}, {{'xaxis.range': [Math.log10(2.1), Math.log10(4.6)]}})")
         tab.wait_for_function(f"{zoom}._fullLayout.xaxis.tickmode === 'auto'")
@@ -253,9 +253,9 @@ def test_zooming_keeps_the_labels_of_a_log_axis(open_page, pages):
         assert as_numbers(tick_labels(tab)["accuracy_latency xaxis"]) == [0.5, 1, 2, 5, 10]
 
 
-def test_table_sorts_by_number_with_the_unknown_last(open_page, pages):
+def test_table_sorts_by_number_with_the_unknown_last(view, pages):
     """Clicking a header sorts up, again down; NaN stays at the end in both; aria-sort says which it is."""
-    with open_page(pages("normal")) as tab:
+    with view(pages("normal")) as tab:
         assert tab.locator("#table tbody tr").count() == 80
         p90 = header(tab, "Latency p90 (ms)")
         assert p90.get_attribute("aria-sort") == "none"
@@ -278,9 +278,9 @@ def test_table_sorts_by_number_with_the_unknown_last(open_page, pages):
         assert (values[0], values[-1]) == (13_570_048, 568_740_352)
 
 
-def test_table_filters(open_page, pages):
+def test_table_filters(view, pages):
     """The filter keeps the rows with the words in a text; the order stays as it was sorted."""
-    with open_page(pages("normal")) as tab:
+    with view(pages("normal")) as tab:
         header(tab, "Latency (ms)").get_by_role("button").click()
         tab.fill("#filter", "TENSORFLOW lite, gpu")
         assert set(cells(tab, "Backend")) == {"TensorFlow Lite, GPU"}
@@ -330,7 +330,7 @@ def test_table_marks_the_front_and_writes_numbers_in_full(open_page, pages):
 def test_hostile_text_is_shown_and_never_run(open_page, tmp_path):
     """Markup in title, description, device, reason and sweep file is text, also in the figures."""
     index, _ = report(tmp_path / "pages", hostile_run(tmp_path / "run"))
-    with open_page(index) as tab:
+    with open_page(index, figures=True) as tab:
         assert tab.inner_text("h2") == HOSTILE
         tab.click("h2 a")
         settle(tab)
@@ -380,7 +380,7 @@ def coloured_pixels(tab: Tab, figure: str) -> int:
 
 def test_thousands_of_points_are_drawn_by_webgl(open_page, pages):
     """3,000 points in each of two figures: on canvases, and really there."""
-    with open_page(pages("webgl")) as tab:
+    with open_page(pages("webgl"), figures=True) as tab:
         assert tab.locator(".no-webgl").count() == 0
         assert tab.locator(".figure canvas.gl-canvas").count() > 0
         assert coloured_pixels(tab, "params_macs") > 10_000
@@ -391,7 +391,7 @@ def test_a_browser_without_webgl_draws_them_too(open_page, pages):
     without = """const original = HTMLCanvasElement.prototype.getContext;
       HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {
         return kind.includes("webgl") ? null : original.call(this, kind, ...rest); };"""
-    with open_page(pages("webgl"), script=without) as tab:
+    with open_page(pages("webgl"), script=without, figures=True) as tab:
         assert tab.locator(".no-webgl").count() == 0
         # One of the variants is published, too, on three processors.
         assert drawn_points(tab) == {"latency_macs": [3000, 1, 1, 1], "params_macs": [3000]}
@@ -400,7 +400,7 @@ def test_a_browser_without_webgl_draws_them_too(open_page, pages):
 def test_page_of_25_000_variants_opens(open_page, pages):
     """Thinned to 20,000, which the page says, and drawn."""
     assert pages("thinned").stat().st_size < 15e6
-    with open_page(pages("thinned")) as tab:
+    with open_page(pages("thinned"), figures=True) as tab:
         assert "20,000 of 25,000" in tab.inner_text(".warning >> nth=0")
         assert coloured_pixels(tab, "params_macs") > 10_000
         header(tab, "Variant").get_by_role("button").click()
@@ -413,7 +413,7 @@ def test_index_leads_to_every_page_and_back(open_page, tmp_path):
     text = "title: Run {}\nspace: {{width: [0.5]}}\n"
     runs = [write_run(tmp_path / name, text.format(i)) for i, name in enumerate(names)]
     index = report(tmp_path / "pages", *runs)[0]
-    with open_page(index) as tab:
+    with open_page(index, figures=True) as tab:
         assert tab.locator("h2 a").all_inner_texts() == [f"Run {i}" for i in range(3)]
         for i in range(3):
             tab.get_by_role("link", name=f"Run {i}").click()
@@ -427,7 +427,7 @@ def test_names_without_a_place_to_break_do_not_overflow(open_page, tmp_path):
     """A title and a folder's name of 200 letters widen neither the index nor the page."""
     text = f"title: {'y' * 200}\nspace: {{width: [0.5]}}\n"
     for page in report(tmp_path / "pages", write_run(tmp_path / ("x" * 200), text)):
-        with open_page(page) as tab:
+        with open_page(page, figures=True) as tab:
             for width in (WIDE, NARROW):
                 tab.set_viewport_size({"width": width, "height": 900})
                 settle(tab)
@@ -436,7 +436,7 @@ def test_names_without_a_place_to_break_do_not_overflow(open_page, tmp_path):
 
 def test_page_of_a_real_run_opens(open_page, tiny_run, tmp_path):
     """A measured run: three networks in two runtimes on this machine, two of them with a known accuracy."""
-    with open_page(report(tmp_path, tiny_run)[1]) as tab:
+    with open_page(report(tmp_path, tiny_run)[1], figures=True) as tab:
         drawn = drawn_points(tab)
         assert drawn["latency_macs"][:2] == [3, 3]
         assert drawn["accuracy_macs"] == [2]

@@ -31,6 +31,12 @@ def many(tmp_path_factory):
     return open_run(many_run(tmp_path_factory.mktemp("many") / "run"))
 
 
+@pytest.fixture(scope="module")
+def many_table(many):
+    """The rows of `many`. Not to be changed."""
+    return many.table()
+
+
 def points(figure):
     """x axis -> array (points, 2) of what is drawn on it."""
     found = {}
@@ -52,18 +58,18 @@ def fronts(figure):
         ("top1_pct", "params", "accuracy_params"),
     ],
 )
-def test_a_runs_figure_is_that_of_the_page(many, value, cost, name):
+def test_a_runs_figure_is_that_of_the_page(many, many_table, value, cost, name):
     """Trace by trace and axis by axis, from the same rows; the published panels are the page's alone."""
     figure = many.figure(value, cost)
-    assert figure.to_json() == FIGURES[name](many.table()).to_json()
+    assert figure.to_json() == FIGURES[name](many_table).to_json()
 
 
-def test_latencies_have_a_panel_for_each_configuration(many):
+def test_latencies_have_a_panel_for_each_configuration(many, many_table):
     """Six of the eight, in the sweep's order: one was skipped, and at bf16 no accuracy is known. Each point
     has its interval for a bar.
     """
     figure = many.figure("top1_pct", "latency_ms")
-    table = many.table()
+    table = many_table
     titles = [re.sub("<.*", "", title.text) for title in figure.layout.annotations]
     assert titles[:2] == ["onnxruntime, fp32, batch 1, 1 thread", "onnxruntime, int8, batch 1, 1 thread"]
     assert len(titles) == 6
@@ -165,9 +171,9 @@ def test_hovering_names_both_numbers(normal):
 
 
 @pytest.mark.parametrize("column", NUMBERS)
-def test_every_column_of_numbers_can_be_either_axis(many, column):
+def test_every_column_of_numbers_can_be_either_axis(many_table, column):
     """Those that hold a number in some row; the point of each such row is drawn."""
-    table = many.table()
+    table = many_table
     known = table[column].notna() & table["latency_ms"].notna()
     for x, y in ((column, "latency_ms"), ("latency_ms", column)):
         figure = scatter(table, x, y)
@@ -176,9 +182,9 @@ def test_every_column_of_numbers_can_be_either_axis(many, column):
             assert sum(map(len, points(figure).values())) == known.sum()
 
 
-def test_numbers_are_the_columns_of_numbers(many):
+def test_numbers_are_the_columns_of_numbers(many_table):
     """No other column of a run has numbers, and all of these have, or nothing."""
-    table = many.table()
+    table = many_table
     for name in COLUMNS:
         values = table[name].dropna()
         numeric = all(
@@ -280,9 +286,9 @@ def test_a_device_that_knows_fewer_variants_hides_none(tmp_path):
     assert len(drawn_ranks(figure)) == 8
 
 
-def test_names_of_configurations_say_what_is_unusual(many):
+def test_names_of_configurations_say_what_is_unusual(many_table):
     """Not fp32, nor batch 1; what is predicted is said to be, and drawn hollow."""
-    figure = ranks(many.table())
+    figure = ranks(many_table)
     assert heads(figure) == [
         "onnxruntime",
         "onnxruntime, int8",

@@ -15,10 +15,11 @@ from reporter_runs import HOSTILE, WIDTH_RES, hostile_run, many_run, write_run
 from mbsweep import MbsweepError, open_run
 from mbsweep.accuracy.published import latency_rows
 from mbsweep.commands.reproduce import printed_sizes
-from mbsweep.reporter.figures import FIGURES
-from mbsweep.reporter.page import write_report
+from mbsweep.reporter.figures import FIGURES, accuracy_latency
+from mbsweep.reporter.page import with_published, write_report
 from mbsweep.reporter.parts import open_parts
 from mbsweep.reporter.pictures import BROWSERS, canvas, draw_pictures, picture
+from mbsweep.table.results import combine
 
 pytest.importorskip("playwright")
 
@@ -116,7 +117,15 @@ def test_several_runs_have_the_pictures_of_their_page(tmp_path):
     runs = [write_run(tmp_path / name) for name in ("a", "b")]
     result = call("report", *runs, "--html", tmp_path / "pages", "--png")
     assert result.exit_code == 0, result.output
-    one, both = (size(pictures_of(*group)["accuracy_latency"])[1] for group in (runs[:1], runs))
+    with canvas() as tab:
+        one, both = (
+            size(
+                picture(
+                    tab, accuracy_latency(with_published(combine(list(map(open_run, group))), latency_rows))
+                )
+            )[1]
+            for group in (runs[:1], runs)
+        )
     assert size((tmp_path / "pages" / "a+b.accuracy_latency.png").read_bytes())[1] == both > one
 
 
@@ -168,8 +177,8 @@ def test_without_a_browser_nothing_is_written(tmp_path, monkeypatch):
     """What was looked for, and what to do; exit code 2, and no page either."""
     monkeypatch.setenv("PATH", "")
     assert refused(tmp_path) == (
-        "no browser to draw the pictures with: none of chromium, chromium-browser, google-chrome is on the "
-        "PATH; install Debian's chromium or put one on the PATH"
+        "no browser to draw the pictures with: none of chromium-headless-shell, chromium, chromium-browser, "
+        "google-chrome is on the PATH; install Debian's chromium or put one on the PATH"
     )
 
 
@@ -183,7 +192,7 @@ def test_without_playwright_the_way_to_get_it_is_told(tmp_path, monkeypatch):
 
 def test_a_browser_that_does_not_start_is_reported(tmp_path, monkeypatch):
     """A program of that name that ends at once: one line, and no page."""
-    program = tmp_path / "bin" / "chromium"
+    program = tmp_path / "bin" / BROWSERS[0]
     program.parent.mkdir()
     program.write_text("#!/bin/sh\nexit 3\n")
     program.chmod(0o755)

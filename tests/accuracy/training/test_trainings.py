@@ -4,14 +4,13 @@ import importlib.util
 import os
 import shutil
 import signal
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import stand_in_training
-from brightness import LARGE, RECIPE, SMALL, SPACE, sweep_text, write_images
+from brightness import LARGE, RECIPE, SMALL, SPACE, on_cores, sweep_text, write_images
 from console import call, contents, copied, execute, query, refusal
 from PIL import Image
 
@@ -82,34 +81,6 @@ def begun(log):
     """Each beginning of a toy: width, seed, attempt, epochs so far."""
     lines = log.read_text().splitlines() if log.exists() else []
     return [(float(width), *map(int, rest)) for width, *rest in map(str.split, lines)]
-
-
-@contextmanager
-def on_cores(count):
-    """This process and those that it starts may use so many cores only."""
-    cores = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, sorted(cores)[:count])
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, cores)
-
-
-@pytest.fixture(scope="module")
-def images(tmp_path_factory):
-    """A folder of images that are learnt at once. Not to be changed."""
-    return write_images(tmp_path_factory.mktemp("images") / "brightness")
-
-
-@pytest.fixture(scope="module")
-def undisturbed(images, tmp_path_factory):
-    """The folder of a finished run of two networks with two seeds, by two processes of one thread. Not to be
-    changed.
-    """
-    folder = tmp_path_factory.mktemp("runs") / "undisturbed"
-    with on_cores(2):
-        go_on(sweep_text(images), folder, jobs=2)
-    return folder
 
 
 @pytest.fixture
