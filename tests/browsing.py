@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, sync_playwright
 from playwright.sync_api import Page as Tab
 from reporter_runs import merged
+from sharing import made_once, shared_folder
 
 from mbsweep.reporter.pictures import BROWSERS
 
@@ -35,19 +36,23 @@ def chromium() -> Iterator[Browser]:
 
 
 class Pages:
-    """Name of a page -> its file, written when it is first asked for."""
+    """Name of a page -> its file, written when it is first asked for, by whichever worker that is."""
 
-    def __init__(self, folder: Path, made: Mapping) -> None:
-        """made: page -> run -> what writes that run into a folder."""
-        self.folder, self.made = folder, made
-        self.written: dict[str, Path] = {}
+    def __init__(self, tmp_path_factory, label: str, made: Mapping) -> None:
+        """label: of these pages, unlike others. made: page -> run -> what writes that run into a folder."""
+        self._factory, self.label, self.made = tmp_path_factory, label, made
+        self.folder = shared_folder(tmp_path_factory) / label  # of the runs: page / run
 
     def __call__(self, name: str) -> Path:
         """The page of a name."""
-        if name not in self.written:
-            runs = [make(self.folder / name / run) for run, make in self.made[name].items()]
-            self.written[name] = merged(self.folder / "pages" / name, *runs)
-        return self.written[name]
+
+        def write(folder: Path) -> None:
+            runs = [make(folder / run) for run, make in self.made[name].items()]
+            merged(folder / "pages of these", *runs)
+
+        folder = made_once(self._factory, f"{self.label}/{name}", write) / "pages of these"
+        (page,) = (path for path in folder.glob("*.html") if path.name != "index.html")
+        return page
 
 
 @dataclass

@@ -67,6 +67,13 @@ def own_denormals():
         sys.modules["torch"].set_flush_denormal(False)
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Each core has a worker: torch in a test's own process has one thread, unless the test asks for more."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
+
+
 @pytest.fixture
 def one_core():
     """Other tests are busy on the other cores: two threads of one call would wait for each other there."""

@@ -6,14 +6,20 @@ import shutil
 from pathlib import Path
 
 
+def shared_folder(tmp_path_factory):
+    """One for all workers."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "made_once"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
 def made_once(tmp_path_factory, name, make):
     """The folder that `make(folder)` has filled; the other workers wait for it. `make` makes the folder."""
-    base = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        base = base.parent
-    folder, done = base / "made_once" / name, base / "made_once" / f"{name}.done"
+    folder = shared_folder(tmp_path_factory) / name
+    done = folder.with_name(f"{folder.name}.done")
     folder.parent.mkdir(exist_ok=True)
-    with (folder.parent / f"{name}.lock").open("w") as lock:
+    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not done.exists():
             shutil.rmtree(folder, ignore_errors=True)

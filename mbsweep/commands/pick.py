@@ -19,7 +19,7 @@ from mbsweep.table.hover import accuracy_words
 from mbsweep.table.panels import heading, interval, label, of_config, panels, print_cautions, where, with_unit
 from mbsweep.table.results import Run, open_run
 
-EXAMPLE = "mbsweep pick runs/width_res --max-latency-ms 5"
+EXAMPLE = "mbsweep pick runs/width_res --max-latency-ms 5 --max-params 3e6"
 Limit = Annotated[float | None, typer.Option(help="The most that a variant may have, such as 2e6.")]
 
 

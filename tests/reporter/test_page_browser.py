@@ -59,7 +59,7 @@ MADE = {
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
     """Name of a page -> its file."""
-    return Pages(tmp_path_factory.mktemp("pages"), MADE)
+    return Pages(tmp_path_factory, "page_browser", MADE)
 
 
 def groups_of(pages, name):

@@ -36,7 +36,7 @@ RANDOM = "The file is right for latency, not for accuracy."
 @pytest.fixture(scope="module")
 def suggestions(tmp_path_factory, browser):
     """Page -> variant -> what the details suggest in each configuration, and what is said of the export."""
-    pages = Pages(tmp_path_factory.mktemp("pages"), MADE)
+    pages = Pages(tmp_path_factory, "page_commands", MADE)
     found = {}
     for name in MADE:
         with opened(browser, pages(name)) as tab:

@@ -36,7 +36,7 @@ FRAME = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
     """Name of a page -> its file."""
-    return Pages(tmp_path_factory.mktemp("pages"), MADE)
+    return Pages(tmp_path_factory, "page_edges", MADE)
 
 
 def table_of(pages, name):

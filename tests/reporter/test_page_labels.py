@@ -35,7 +35,7 @@ def spans(folder):
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
     """Name of a page -> its file."""
-    return Pages(tmp_path_factory.mktemp("pages"), {"spans": {"spans": spans}})
+    return Pages(tmp_path_factory, "page_labels", {"spans": {"spans": spans}})
 
 
 VIEWS = [  # across and up, each with whether it is log
@@ -71,10 +71,10 @@ def test_every_label_of_the_explorer_is_the_number_of_its_place(open_page, pages
 
 def test_every_label_of_the_figures_is_the_number_of_its_place(open_page, pages):
     """All panels of the page; and each of them as `Run.figure` gives it, drawn without a script of ours."""
-    run = open_run(pages("spans").parents[2] / "spans" / "spans")
-    with open_page(pages("spans")) as tab:
+    with open_page(pages("spans"), figures=True) as tab:
         for figure in ("accuracy_latency", "latency_macs", "accuracy_macs", "accuracy_params"):
             assert check_labels(tab, f"#{figure}") > 0
+        run = open_run(pages.folder / "spans" / "spans")
         tab.evaluate("document.querySelector('main').prepend(make('div', { id: 'alone' }))")
         for config in run.table()["config"].unique():
             figure = run.figure("top1_pct", "latency_ms", config).to_json()

@@ -36,7 +36,7 @@ CANNOT = "The weights that were trained cannot be exported yet: the run has them
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
     """Name of a page -> its file."""
-    return Pages(tmp_path_factory.mktemp("pages"), MADE)
+    return Pages(tmp_path_factory, "page_trained", MADE)
 
 
 @pytest.mark.parametrize("name", ["trained", "supernet", "predicted"])

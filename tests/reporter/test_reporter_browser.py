@@ -5,7 +5,7 @@ import math
 import os
 
 import pytest
-from browsing import MIDDLING, NARROW, WIDE, Pages, cells, settle
+from browsing import MIDDLING, NARROW, WIDE, Pages, cells, rest, settle
 from playwright.sync_api import Page as Tab
 from reporter_runs import HOSTILE, WIDTH_RES, hostile_run, made_up_ms, many_run, report, write_run
 
@@ -65,7 +65,9 @@ MADE = {
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
     """Name of a page, or of a run that has a page of its own -> its file."""
-    return Pages(tmp_path_factory.mktemp("reports"), {name: {name: normal_run(name)} for name in RUNS} | MADE)
+    return Pages(
+        tmp_path_factory, "reporter_browser", {name: {name: normal_run(name)} for name in RUNS} | MADE
+    )
 
 
 def drawn_points(tab: Tab) -> dict[str, list[int]]:
@@ -413,11 +415,11 @@ def test_index_leads_to_every_page_and_back(open_page, tmp_path):
     text = "title: Run {}\nspace: {{width: [0.5]}}\n"
     runs = [write_run(tmp_path / name, text.format(i)) for i, name in enumerate(names)]
     index = report(tmp_path / "pages", *runs)[0]
-    with open_page(index, figures=True) as tab:
+    with open_page(index) as tab:
         assert tab.locator("h2 a").all_inner_texts() == [f"Run {i}" for i in range(3)]
         for i in range(3):
             tab.get_by_role("link", name=f"Run {i}").click()
-            settle(tab)
+            rest(tab)
             assert tab.inner_text("h1") == f"Run {i}"
             tab.get_by_role("link", name="All runs").click()
             assert tab.title() == "mbsweep runs"

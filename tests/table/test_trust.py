@@ -72,7 +72,7 @@ BEYOND = "caution: 8 of 24 accuracies are extrapolated: how wrong they are is un
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
     """The page of all these runs."""
-    return Pages(tmp_path_factory.mktemp("trust"), {"all": MADE})
+    return Pages(tmp_path_factory, "trust", {"all": MADE})
 
 
 @pytest.fixture(scope="module")
