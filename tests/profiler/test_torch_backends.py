@@ -320,7 +320,7 @@ def test_a_kept_network_needs_no_compiler(compiled_pair, cache):
 
 
 def test_other_settings_are_other_files(compiled_pair, cache):
-    """The code has precision and threads in it: fp32 and bf16 were not mistaken for one another."""
+    """fp32 and bf16 were not mistaken for one another. test_backends_act.py tells what else is in the key."""
     if compiled_pair[0] == "bf16":
         assert len(list((cache / "files").glob("*.pt2"))) == 2
 

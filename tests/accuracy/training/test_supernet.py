@@ -411,7 +411,7 @@ def test_a_sweep_with_a_supernet_end_to_end(tmp_path):
     table = mbsweep.run(sweep, tmp_path / "run").table()
     assert set(table["variant"]) == {brightness.SMALL, brightness.LARGE}
     assert set(table["top1_kind"]) == {"supernet"}
-    assert (table["top1_pct"] > 60).all()  # of three classes
+    assert (table["top1_pct"] > 90).all()  # of three classes that a glance tells apart; both are 100 here
     assert table["top1_low_pct"].isna().all()
     assert table["top1_note"].str.startswith("against 2 networks that were trained alone").all()
     with Store.read(tmp_path / "run") as store:
