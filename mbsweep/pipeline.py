@@ -81,14 +81,14 @@ def run(
     """
     progress = progress or Silent()
     check(sweep)
-    sweep, _ = look_at(sweep)
+    sweep, images = look_at(sweep)
     _check_machine(sweep)
     if again is not None:
         _check_again(sweep, again)
     space = count_space(sweep)
     check_space(sweep, space)
     folder = default_out(sweep) if out is None else expanded(out)
-    opened = sweep.accuracy.open(space, progress.say) if sweep.accuracy else None
+    opened = sweep.accuracy.open(space, progress.say, images) if sweep.accuracy else None
     with Store.write(folder) as store:
         check_same_device(store, sweep, folder)
         _note_origin(store, sweep, out is not None)

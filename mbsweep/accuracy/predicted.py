@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import model_validator
 
+from mbsweep.accuracy.datasets.source import ImageSource
 from mbsweep.accuracy.model import BODY, Model, Points, body_of, falls
 from mbsweep.accuracy.published import check_table
 from mbsweep.accuracy.source import Opened, Say, SettingError, Source
@@ -48,7 +49,7 @@ class PredictedAccuracy(Source):
         except MbsweepError as error:
             raise SettingError("run", f"cannot be predicted from: {error}") from None
 
-    def open(self, space: SpaceCounts, say: Say) -> Opened:
+    def open(self, space: SpaceCounts, say: Say, images: ImageSource | None = None) -> Opened:
         """The points. Raises MbsweepError where the run has none, or is none."""
         return _Predictions(Points.of(self.table, self.run), self.extrapolate, space)
 

@@ -12,6 +12,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mbsweep.accuracy.datasets.source import ImageSource
 from mbsweep.accuracy.source import Opened, Say, SettingError, Source
 from mbsweep.accuracy.value import IMAGENET, NAN, Accuracies, Accuracy
 from mbsweep.base.rules import Rule, choice, did_you_mean, text
@@ -115,7 +116,7 @@ class PublishedAccuracy(Source):
         """Raises SettingError where there is no such table."""
         check_table(self.table)
 
-    def open(self, space: SpaceCounts, say: Say) -> Opened:
+    def open(self, space: SpaceCounts, say: Say, images: ImageSource | None = None) -> Opened:
         """The table comes with mbsweep."""
         return _Table(self.table, space)
 

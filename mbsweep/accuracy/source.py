@@ -90,8 +90,11 @@ class Source(Strict, ABC):
         """Raises SettingError where it cannot give accuracies of such variants together."""
 
     @abstractmethod
-    def open(self, space: SpaceCounts, say: Say) -> Opened:
-        """Read what it needs, once for a run. Raises MbsweepError where that cannot be had."""
+    def open(self, space: SpaceCounts, say: Say, images: ImageSource | None = None) -> Opened:
+        """Read what it needs, once for a run. Raises MbsweepError where that cannot be had.
+
+        images: those of its data set, where they were looked at already.
+        """
 
     def estimate(
         self, space: SpaceCounts, precisions: Sequence[str], folder: Path, images: ImageSource | None
@@ -100,7 +103,7 @@ class Source(Strict, ABC):
 
         images: those of its data set, where it has one.
         """
-        opened = self.open(space, lambda message: None)
+        opened = self.open(space, lambda message: None, images)
         said = []
         for precision in precisions:
             found = opened.known(precision)

@@ -37,9 +37,9 @@ class SupernetSource(SupernetAccuracy, TrainingSource):
         except MbsweepError as error:
             raise SettingError("source", f"is supernet: {error}") from None
 
-    def open(self, space: SpaceCounts, say: Say) -> Opened:
+    def open(self, space: SpaceCounts, say: Say, images: ImageSource | None = None) -> Opened:
         """The images. MbsweepError where they cannot be read."""
-        dataset = self.open_images(space, say)
+        dataset = self.open_images(space, say, images)
         name = self.complete(dataset.sizes["train"]).name_on(dataset.id, list(space.ids()))
         return _Supernet(self, name, dataset, space)
 

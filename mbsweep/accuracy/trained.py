@@ -49,9 +49,9 @@ class TrainedSource(TrainedAccuracy, TrainingSource):
         if self.budget.halving:
             yield from missing_packages(HALVING)
 
-    def open(self, space: SpaceCounts, say: Say) -> Opened:
+    def open(self, space: SpaceCounts, say: Say, images: ImageSource | None = None) -> Opened:
         """The images. MbsweepError where they cannot be read."""
-        dataset = self.open_images(space, say)
+        dataset = self.open_images(space, say, images)
         name = self.complete(dataset.sizes["train"]).name_on(dataset.id)
         return _Trained(self, name, dataset, space)
 

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from mbsweep.accuracy.datasets import DATASETS, Dataset, Part, open_dataset
 from mbsweep.accuracy.datasets.digits import Digits
 from mbsweep.accuracy.datasets.part_folders import PARTS
-from mbsweep.accuracy.datasets.source import DatasetSettings, Seen
+from mbsweep.accuracy.datasets.source import DatasetSettings, ImageSource, Seen
 from mbsweep.accuracy.training.checkpoint import Checkpoint
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.files import expanded
@@ -55,11 +55,12 @@ class Asked(NamedTuple):
     """A data set before its images are read."""
 
     config: DatasetSettings
+    source: ImageSource
     seen: Seen
 
     def open(self, resolution: int) -> Dataset:
         """The images, at one resolution."""
-        return open_dataset(self.config, [resolution])
+        return open_dataset(self.config, [resolution], source=self.source)
 
 
 def asked_images(words: str | None, path: Path | None, state: Checkpoint | None) -> Asked:
@@ -85,7 +86,8 @@ def asked_images(words: str | None, path: Path | None, state: Checkpoint | None)
             "are; name them with --dataset"
         )
     try:
-        return Asked(config, config.source().seen())
+        source = config.source()
+        return Asked(config, source, source.seen())
     except MbsweepError as error:
         hint = "" if words or not own else "; if they lie elsewhere now, name them with --dataset"
         raise MbsweepError(f"{error}{hint}") from None

@@ -27,15 +27,19 @@ _ABOUT = "about.json"
 
 
 def open_dataset(
-    config: DatasetSettings, resolutions: Sequence[int], say: Callable[[str], None] = lambda message: None
+    config: DatasetSettings,
+    resolutions: Sequence[int],
+    say: Callable[[str], None] = lambda message: None,
+    source: ImageSource | None = None,
 ) -> Dataset:
     """A data set at some resolutions; what the cache lacks is read, resized and kept there.
 
-    config: the `dataset` of a sweep. say: told what takes time, and what was found damaged.
+    config: the `dataset` of a sweep. say: told what takes time, and what was found damaged. source: of the
+    configuration, where it was looked at already.
     Raises MbsweepError for what the user can put right: images that are missing or broken, a full disk.
     """
     check_package(*config.needs)
-    source = config.source()
+    source = source or config.source()
     dataset, wanted = _kept(source, config), sorted(set(resolutions))
     missing = [size for size in wanted if dataset is None or not _is_whole(dataset, size, say)]
     if missing or dataset is None:

@@ -43,9 +43,9 @@ class TrainingSource(Source):
         """For each package that it needs and that is not installed, what to do about it."""
         yield from missing_packages(*self.dataset.needs, FILES)
 
-    def open_images(self, space: SpaceCounts, say: Say) -> Dataset:
+    def open_images(self, space: SpaceCounts, say: Say, images: ImageSource | None) -> Dataset:
         """The images at the resolutions of a space. MbsweepError where they cannot be read."""
-        dataset = open_dataset(self.dataset, space.resolution.tolist(), say)
+        dataset = open_dataset(self.dataset, space.resolution.tolist(), say, images)
         for note in dataset.remarks:
             say(f"{dataset.id}: {note}")
         return dataset

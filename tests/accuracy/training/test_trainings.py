@@ -15,7 +15,7 @@ from console import call, contents, copied, execute, query, refusal
 from PIL import Image
 
 import mbsweep
-from mbsweep.accuracy.datasets import opening
+from mbsweep.accuracy.datasets import imagefolder, opening
 from mbsweep.accuracy.training import worker
 from mbsweep.accuracy.training.checkpoint import open_checkpoint
 from mbsweep.base.errors import MbsweepError
@@ -138,12 +138,17 @@ def test_a_second_run_trains_nothing(images, undisturbed, tmp_path, monkeypatch)
     assert trainings(folder) == trainings(undisturbed)
 
 
-def test_the_images_are_hashed_once_in_a_run(images, undisturbed, tmp_path, monkeypatch):
-    """Both before the trainings and for what is known at each precision the same opened data set is asked."""
+def test_the_images_are_listed_and_hashed_once_in_a_run(images, undisturbed, tmp_path, monkeypatch):
+    """Before the networks are counted, before the trainings, and for what is known at each precision the same
+    data set is asked.
+    """
+    listed, listing = [], imagefolder.Listing
+    monkeypatch.setattr(imagefolder, "Listing", lambda *given: listed.append(given) or listing(*given))
     hashed, sha256 = [], opening._sha256
     monkeypatch.setattr(opening, "_sha256", lambda path: hashed.append(path.name) or sha256(path))
     go_on(sweep_text(images), copied(undisturbed, tmp_path))
     assert sorted(hashed) == ["about.json", "contents.i8", "images_16.u8", "labels.i8"]
+    assert len(listed) == 1
 
 
 def test_one_process_or_two_train_the_same_networks(images, undisturbed, tmp_path):
