@@ -11,7 +11,7 @@ from mbsweep.accuracy.published import latency_rows
 from mbsweep.accuracy.settings import TrainedAccuracy
 from mbsweep.accuracy.training.outcomes import trained_accuracies
 from mbsweep.base.progress import Silent
-from mbsweep.commands.reproduce import printed_sizes
+from mbsweep.commands._published import printed_sizes
 from mbsweep.pipeline import enter_sweep
 from mbsweep.profiler.config import LatencyConfig
 from mbsweep.reporter.page import write_report

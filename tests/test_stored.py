@@ -120,6 +120,14 @@ class _Later(Recipe):
     weight_averaging: float = 0
 
 
+class _LaterByNone(Recipe):
+    """A recipe with one more field, whose default is no None."""
+
+    added: ClassVar[frozenset[str]] = frozenset({"warm_restarts"})
+
+    warm_restarts: int | None = 5
+
+
 class _LaterSupernet(SupernetAccuracy):
     """A supernet whose recipe has one more field."""
 
@@ -130,6 +138,8 @@ def test_a_field_added_later_orphans_no_accuracy():
     """The hash of settings in names of accuracies and folders stays, until the field is used."""
     assert fingerprint(Recipe(epochs=4), 6) == fingerprint(_Later(epochs=4), 6)
     assert fingerprint(Recipe(epochs=4), 6) != fingerprint(_Later(epochs=4, weight_averaging=0.9), 6)
+    assert fingerprint(Recipe(epochs=4), 6) == fingerprint(_LaterByNone(epochs=4), 6)
+    assert fingerprint(Recipe(epochs=4), 6) != fingerprint(_LaterByNone(epochs=4, warm_restarts=None), 6)
     nested = SupernetAccuracy(source="supernet"), _LaterSupernet(source="supernet")
     assert fingerprint(nested[0], 6) == fingerprint(nested[1], 6)
     changed = _LaterSupernet(source="supernet", recipe=_Later(weight_averaging=0.5))

@@ -42,6 +42,8 @@ class Strict(BaseModel):
             value = getattr(self, name)
             if name in self.added and value == field.default:
                 found.pop(name, None)
+            elif name in self.added and value is None:
+                found[name] = None
             elif isinstance(value, Strict):
                 found[name] = value.identity
         return found

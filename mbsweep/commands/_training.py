@@ -1,4 +1,4 @@
-"""`mbsweep train` and `mbsweep evaluate`: one network, trained and saved, or tested."""
+"""`mbsweep train`, `extract` and `evaluate`: one network, trained, taken from a supernet, or tested."""
 
 from __future__ import annotations
 
@@ -18,7 +18,13 @@ from mbsweep.accuracy.datasets import Dataset
 from mbsweep.accuracy.guessing import Guessing
 from mbsweep.accuracy.packages import FILES, check_package
 from mbsweep.accuracy.settings import Recipe
-from mbsweep.accuracy.training.checkpoint import WEIGHT, Checkpoint, open_checkpoint, write_checkpoint
+from mbsweep.accuracy.training.checkpoint import (
+    WEIGHT,
+    Checkpoint,
+    differing,
+    open_checkpoint,
+    write_checkpoint,
+)
 from mbsweep.accuracy.training.loop import (
     DivergedError,
     Job,
@@ -136,8 +142,8 @@ def _checkpoint_of(path: Path) -> dict[str, Any]:
 
 def _check_same(path: Path, found: dict[str, Any], job: Job, images: Dataset) -> None:
     """MbsweepError where a checkpoint is of another training, or is a network that is trained."""
-    own = {name: value for name, value in about(job, images, ([], [])).items() if name not in ("mean", "std")}
-    other = [name for name in own if found.get(name) != own[name]]
+    now = about(job, images, ([], []))
+    other = [name for name in differing(found, now) if name in now and name not in ("mean", "std")]
     if found and (other or "test_top1_pct" in found):
         raise _taken(
             path, f"is of another training (its {', '.join(other)})" if other else "is a trained network"

@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing
 from typing import Annotated
 
-import numpy as np
 import typer
 
-from mbsweep.base import rules
-from mbsweep.base.cores import usable_cores
-from mbsweep.base.errors import MbsweepError
-from mbsweep.base.printing import say
-from mbsweep.base.rules import Rule
 from mbsweep.commands.options import Backend, Network, Precision, takes_network
-from mbsweep.profiler.backends import BACKENDS, asked
-from mbsweep.profiler.bench import Bench
-from mbsweep.profiler.device import this_device
-from mbsweep.profiler.subject import Subject
-from mbsweep.space.variant import Variant
-from mbsweep.sweep.possible import lonely_layer, no_step
 
 EXAMPLE = "mbsweep bench --width 0.25 --resolution 128 --batch 16"
-NS_PER_S = 1_000_000_000
 
 
 @takes_network()
@@ -42,61 +27,9 @@ def bench(
 
     Mean and standard deviation over the steps.
     """
+    from mbsweep.base.printing import say
+    from mbsweep.commands._steps import time_steps
+    from mbsweep.space.variant import Variant
+
     for line in time_steps(Variant(**network), backend, precision, batch, threads, steps, burn_in):
         say(line)
-
-
-def time_steps(
-    variant: Variant,
-    backend: str,
-    precision: str,
-    batch: int,
-    threads: int | None,
-    steps: int,
-    burn_in: int,
-) -> Iterator[str]:
-    """Lines that say what is timed, then one for each mode that the backend has, as it is done.
-
-    Raises MbsweepError where something asked for is not allowed or not to be had, or the network fails.
-    """
-    subject = Subject.of(variant, is_checked=False)
-    _check("steps", steps, rules.integer(1, 100_000, 100))
-    _check("burn-in", burn_in, rules.integer(0, 10_000, 10))
-    first = asked(
-        backend=backend,
-        precision=precision,
-        batch=batch,
-        threads=usable_cores() if threads is None else threads,
-        visit_calls=steps,
-        warmup_calls=burn_in,
-    )
-    yield f"{variant.id}, {first.id}, {burn_in} burn-in steps, on {this_device()}"
-    modes = BACKENDS[backend].options.get("mode", (first.mode,))
-    if "forward_backward" in modes and (layer := lonely_layer(variant, batch)):
-        yield f"forward_backward is left out: {no_step(layer)}; with --batch 2 it has two"
-        modes = tuple(mode for mode in modes if mode != "forward_backward")
-    for mode in modes:
-        config = first.model_copy(update={"mode": mode})
-        with closing(Bench(config, _fail)) as bench:
-            bench.prepare([subject], lambda subject, file_bytes: None)
-            samples_s = np.array(bench.visit(subject.name)) / NS_PER_S
-        yield f"{mode} across {steps} steps, {spread(samples_s)} sec/batch"
-
-
-def _check(name: str, value: int, rule: Rule) -> None:
-    try:
-        rule(value)
-    except ValueError as error:
-        raise MbsweepError(f"{name} is {value}; {error}") from None
-
-
-def _fail(name: str, reason: str) -> None:
-    raise MbsweepError(f"{name}: {' '.join(reason.split())[:500]}")
-
-
-def spread(samples_s: np.ndarray[tuple[int], np.dtype[np.float64]]) -> str:
-    """`0.123 +/- 0.004`: mean and standard deviation, to the deviation's first digit but at least to 1 ms."""
-    mean = float(samples_s.mean())
-    sd = float(samples_s.std(ddof=1)) if len(samples_s) > 1 else float("nan")
-    digits = 3 if not sd > 0 else max(3, int(np.ceil(-np.log10(sd))))
-    return f"{mean:.{digits}f} +/- {sd:.{digits}f}"

@@ -7,10 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mbsweep.accuracy.published import latency_rows
 from mbsweep.commands.options import path
-from mbsweep.table.compare import print_comparison
-from mbsweep.table.results import combine, open_run, published_latencies
 
 EXAMPLE = "mbsweep compare runs/width_res runs/backends"
 
@@ -23,6 +20,10 @@ def compare(
 
     And how alike the two devices rank the variants.
     """
+    from mbsweep.accuracy.published import latency_rows
+    from mbsweep.table.compare import print_comparison
+    from mbsweep.table.results import combine, open_run, published_latencies
+
     runs = open_run(run_a), open_run(run_b)
     both = combine(runs)
     first, second = (both[both["run"] == run] for run in dict.fromkeys(both["run"]))

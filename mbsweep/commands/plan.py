@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from mbsweep.base.printing import say
 from mbsweep.commands.options import Out, SweepFile
-from mbsweep.plan import plan as make_plan
-from mbsweep.sweep.sweep import load_sweep
 
 EXAMPLE = "mbsweep plan sweeps/width_res.yaml"
 
@@ -15,4 +12,8 @@ def plan(sweep: SweepFile, out: Out = None) -> None:
 
     Nothing is started: what no machine could do is refused, what this one lacks is told.
     """
+    from mbsweep.base.printing import say
+    from mbsweep.plan import plan as make_plan
+    from mbsweep.sweep.sweep import load_sweep
+
     say(make_plan(load_sweep(sweep), out))

@@ -10,13 +10,8 @@ from typing import Annotated
 
 import typer
 
-from mbsweep.accuracy.published import latency_rows
 from mbsweep.commands import exits
 from mbsweep.commands.options import path
-from mbsweep.commands.reproduce import printed_sizes
-from mbsweep.reporter.page import write_report
-from mbsweep.reporter.pictures import canvas, draw_pictures
-from mbsweep.table.results import find_runs, open_run
 
 EXAMPLE = "mbsweep report --html reports/"
 
@@ -35,6 +30,12 @@ def report(
 
     One page shows the named runs side by side; without names there is an index, too.
     """
+    from mbsweep.accuracy.published import latency_rows
+    from mbsweep.commands._published import printed_sizes
+    from mbsweep.reporter.page import write_report
+    from mbsweep.reporter.pictures import canvas, draw_pictures
+    from mbsweep.table.results import find_runs, open_run
+
     opened, empty, faults = ([open_run(path) for path in runs], [], []) if runs else find_runs(Path("runs"))
     for folder in empty:
         print(f"{folder} was stopped before it began and is left out", file=sys.stderr)

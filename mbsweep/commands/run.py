@@ -8,13 +8,9 @@ from typing import Annotated
 
 import typer
 
-from mbsweep import pipeline
-from mbsweep.base.progress_bar import RichProgress
 from mbsweep.base.suggest import command
 from mbsweep.commands import exits
 from mbsweep.commands.options import Out, SweepFile
-from mbsweep.storage.store import fails_again
-from mbsweep.sweep.sweep import load_sweep
 
 EXAMPLE = "mbsweep run sweeps/width_res.yaml"
 FAILURES_TOLD = 20
@@ -36,6 +32,10 @@ def run(
     ] = None,
 ) -> None:
     """Measure a sweep and train its networks; go on where it stopped."""
+    from mbsweep import pipeline
+    from mbsweep.base.progress_bar import RichProgress
+    from mbsweep.sweep.sweep import load_sweep
+
     loaded = load_sweep(sweep)
     with RichProgress() as progress:
         done = pipeline.run(loaded, out, retry, progress, jobs, again)
@@ -50,6 +50,8 @@ def run(
 
 def _tell_failures(failures: dict[tuple[str, str], str], again: str, folder: Path) -> None:
     """Say on stderr what failed, why, and where trying again can help."""
+    from mbsweep.storage.store import fails_again
+
     lasting = {key: reason for key, reason in failures.items() if fails_again(reason)}
     passing = {key: reason for key, reason in failures.items() if key not in lasting}
     told = 0

@@ -6,15 +6,16 @@ import importlib.util
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import pandas as pd
 import typer
 
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.files import write_file
 from mbsweep.commands.options import RunFolders, path
-from mbsweep.table.results import combine, open_run
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 EXAMPLE = "mbsweep table runs/width_res -o width_res.csv"
 
@@ -40,6 +41,8 @@ def table(
 
     Several runs stand below one another.
     """
+    from mbsweep.table.results import combine, open_run
+
     suffix = output.suffix[1:] if output else ""
     if not format and suffix and suffix not in Format.__members__:
         allowed = ", ".join(Format.__members__)

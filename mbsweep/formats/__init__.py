@@ -1,1 +1,1 @@
-"""Networks as files: ONNX, int8. Loads no torch."""
+"""Networks as files: ONNX, int8. Importing it loads no torch."""

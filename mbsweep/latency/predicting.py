@@ -82,7 +82,7 @@ def predict(
 
 
 def _fingerprint(config: LatencyConfig, space: SpaceCounts) -> str:
-    digest = hashlib.sha256(json.dumps(config.settings, sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps(config.identity, sort_keys=True).encode())
     for id_ in space.ids():
         digest.update(id_.encode())
     return digest.hexdigest()

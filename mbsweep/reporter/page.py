@@ -58,7 +58,7 @@ def write_report(
 
     pages: the runs of each page; their rows stand side by side.
     published: gives published latencies of variants, as rows of the table; they appear as further devices.
-    sizes: gives the sizes printed for some variants' ids, as `mbsweep.commands.reproduce.printed_sizes` does.
+    sizes: gives the sizes printed for some variants' ids, as `commands._published.printed_sizes` does.
     draw: gives the pictures of a page, by their names, from its runs and their table.
     on_fault: told, in a line, of a page whose runs cannot be shown; without it that is raised at once.
     Raises MbsweepError where the folder cannot be written, or the only page.

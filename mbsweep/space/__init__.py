@@ -1,1 +1,1 @@
-"""What to build: sweep files, variants, architectures and their exact counts. Plain data, no torch."""
+"""What to build: fields, layers, blocks, families, and their exact counts. Plain data."""

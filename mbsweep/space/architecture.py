@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -70,19 +71,21 @@ class Architecture:
 
     def blocks(self) -> Iterator[tuple[str, tuple[int, int], Block]]:
         """The blocks of one network in order: name, stage and number in it, block."""
-        names = [stage.name for stage in self.stages for _ in range(1 + stage.more)]
-        numbers = dict.fromkeys(names, 0)
+        blocks = Counter[str]()
+        for stage in self.stages:
+            blocks[stage.name] += 1 + stage.more
+        numbers = Counter[str]()
         for place, stage in enumerate(self.stages):
             for number in range(1 + stage.more):
                 block = stage.first if number == 0 or stage.rest is None else stage.rest
                 numbers[stage.name] += 1
-                is_alone = names.count(stage.name) == 1
-                yield stage.name if is_alone else f"{stage.name}{numbers[stage.name]}", (place, number), block
+                name = stage.name if blocks[stage.name] == 1 else f"{stage.name}{numbers[stage.name]}"
+                yield name, (place, number), block
 
     def placed(self) -> dict[Place, Layer]:
         """The layers of one network in order, named within it: `block3.dw`."""
         return {
-            Place(*at, number): replace(layer, name=".".join(filter(None, (name, layer.name))))
+            Place(*at, number): layer.named(".".join(filter(None, (name, layer.name))))
             for name, at, block in self.blocks()
             for number, layer in enumerate(block.layers)
         }

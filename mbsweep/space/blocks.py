@@ -32,6 +32,11 @@ class Layer:
     in_size: Dim
     out_size: Dim
 
+    def named(self, name: str) -> Layer:
+        """The same under another name. (`dataclasses.replace` takes three times as long.)"""
+        channels, sizes = (self.in_channels, self.out_channels), (self.in_size, self.out_size)
+        return Layer(name, self.kind, self.kernel, self.stride, *channels, *sizes)
+
     @property
     def weights(self) -> Dim:
         """Scalars in the kernel or matrix, without bias and batch normalisation."""

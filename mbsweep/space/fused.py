@@ -106,7 +106,8 @@ def space_blocks(space: SpaceCounts) -> SpaceBlocks:
     taken apart once for each body, width and resolution.
     """
     parts = [part for body in np.unique(space.body) for part in _parts(space, int(body))]
-    numbers = np.concatenate([part.numbers for part in parts])
+    wide = max(part.numbers.shape[1] for part in parts)
+    numbers = np.concatenate([np.pad(p.numbers, ((0, 0), (0, wide - p.numbers.shape[1]))) for p in parts])
     _, first, distinct = np.unique(numbers, axis=0, return_index=True, return_inverse=True)
     ends = np.cumsum([len(part.numbers) for part in parts])
     which = np.zeros((len(space), 1 + max(part.place for part in parts)), dtype=np.int32)
@@ -133,7 +134,6 @@ _KNOWN = (
     *("found_in", "found_at", "kind", "stride"),
     *("in_channels", "out_channels", "in_size", "out_size", "macs", "params"),
 )
-_LAYERS = 2  # of a block, at most
 _KINDS = list(KINDS)
 
 
@@ -162,8 +162,8 @@ def _parts(space: SpaceCounts, body: int) -> Iterator[_Part]:
 
 
 def _numbers(block: Block, count: int) -> NDArray[np.int64]:
-    """(count, numbers): all that a block of a grid depends on; 0 where it has fewer layers."""
-    found = np.zeros((count, 7 * _LAYERS), dtype=np.int64)
+    """(count, numbers): all that a block of a grid depends on, seven for each of its layers."""
+    found = np.zeros((count, 7 * len(block.layers)), dtype=np.int64)
     for place, layer in enumerate(block.layers):
         shape = layer.in_channels, layer.out_channels, layer.in_size, layer.out_size
         for column, value in enumerate((_KINDS.index(layer.kind) + 1, layer.kernel, layer.stride, *shape)):

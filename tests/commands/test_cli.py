@@ -57,7 +57,7 @@ for words in json.loads(sys.argv[1]):
 @pytest.mark.parametrize(
     "commands",
     [
-        [["--help"], ["--version"]],
+        [["--help"], ["--version"], *([name, "--help"] for name in COMMANDS)],
         [
             ["show"],
             ["reproduce"],
@@ -91,6 +91,8 @@ def test_torch_is_loaded_only_to_measure(commands, tiny_run, tiny_sweep, tmp_pat
         assert not code, words
         assert "mbsweep.commands.app" in modules
         assert not {"torch", "onnxruntime", "onnx", "fvcore"} & set(modules), words
+        if words[-1] == "--help":
+            assert not {"pandas", "plotly", "scipy", "yaml"} & set(modules), words
         if words[0] in ("--help", "--version"):
             assert not {"numpy", "pandas", "pydantic", "plotly", "yaml"} & set(modules)
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from console import call
 
-from mbsweep.commands.reproduce import FOLLOWS, ROUNDED, SLIP, verdict
+from mbsweep.commands._published import FOLLOWS, ROUNDED, SLIP, verdict
 
 
 def sizes(width, resolution, depth=5, is_standard=False):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mbsweep import MbsweepError, Variant
 from mbsweep.base.cores import usable_cores, usable_words
-from mbsweep.commands.bench import spread, time_steps
+from mbsweep.commands._steps import spread, time_steps
 from mbsweep.profiler import timing
 from mbsweep.profiler.backends import BACKENDS
 from mbsweep.profiler.prepared import Prepared
@@ -112,7 +112,7 @@ def test_a_network_that_fails_is_one_line():
         def close(self):
             pass
 
-    with patch("mbsweep.commands.bench.Bench", Broken):
+    with patch("mbsweep.commands._steps.Bench", Broken):
         lines = time_steps(Variant(width=0.25, resolution=32), "torch", "fp32", 2, 1, 5, 0)
         next(lines)
         with pytest.raises(MbsweepError) as refused:
@@ -147,7 +147,7 @@ def test_seconds_per_batch_are_those_of_the_steps(monkeypatch):
         def close(self):
             self.made = None
 
-    monkeypatch.setattr("mbsweep.commands.bench.Bench", Clocked)
+    monkeypatch.setattr("mbsweep.commands._steps.Bench", Clocked)
     _, *lines = bench(*TINY, "--steps", 3)
     assert lines == [
         "forward across 3 steps, 0.400 +/- 0.100 sec/batch",

@@ -26,8 +26,8 @@ from typer.testing import CliRunner
 
 from mbsweep.accuracy.published import latency_rows
 from mbsweep.base.errors import MbsweepError
+from mbsweep.commands._published import printed_sizes
 from mbsweep.commands.app import app
-from mbsweep.commands.reproduce import printed_sizes
 from mbsweep.reporter.figures import FIGURES
 from mbsweep.reporter.page import write_report
 from mbsweep.table.columns import COMPARABLE, PANEL

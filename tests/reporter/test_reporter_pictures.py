@@ -14,7 +14,7 @@ from reporter_runs import HOSTILE, WIDTH_RES, hostile_run, many_run, write_run
 
 from mbsweep import MbsweepError, open_run
 from mbsweep.accuracy.published import latency_rows
-from mbsweep.commands.reproduce import printed_sizes
+from mbsweep.commands._published import printed_sizes
 from mbsweep.reporter.figures import FIGURES, accuracy_latency
 from mbsweep.reporter.page import with_published, write_report
 from mbsweep.reporter.parts import open_parts

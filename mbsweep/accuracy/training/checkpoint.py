@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ from torch import Tensor, nn
 
 from mbsweep.accuracy.datasets import Dataset
 from mbsweep.accuracy.datasets.part_folders import PARTS
+from mbsweep.accuracy.settings import Recipe
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.files import write_file
+from mbsweep.space.variant import Variant
 
 WEIGHT, BEST, OPTIMIZER, SPLIT = "weight/", "best/", "optimizer/", "split/"
 
@@ -113,16 +116,23 @@ def resumed(path: Path, about: dict[str, Any], origin: Origin = Origin()) -> Che
         found = open_checkpoint(path)
     except MbsweepError:
         found = Checkpoint({}, [], {})
-    if not found.curve or not _is_told(found.about, about):
+    if not found.curve or differing(found.about, about):
         return Checkpoint(about, [], {}, origin)
     return replace(found, origin=origin)  # the same images may lie in another folder today
 
 
-def _is_told(then: Any, now: Any) -> bool:
-    """Whether all that was told then is so now. What is told since, nothing of then depends on."""
-    if isinstance(then, dict) and isinstance(now, dict):
-        return all(name in now and _is_told(value, now[name]) for name, value in then.items())
-    return bool(then == now)
+def differing(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """In what a training that a file tells of is another one than now; empty where it is the same.
+
+    A field of the network, or of the recipe, that the file does not have was at its default then; what else
+    is told only since, nothing of then depends on.
+    """
+    defaults = {"variant": json.loads(json.dumps(asdict(Variant()))), "recipe": Recipe().settings}
+    before, today = (
+        {name: defaults[name] | value if name in defaults else value for name, value in told.items()}
+        for told in (then, now)
+    )
+    return [name for name in before if name not in today or before[name] != today[name]]
 
 
 def open_checkpoint(path: Path) -> Checkpoint:

@@ -1,8 +1,10 @@
 """A network's file: whole or not there, and never a program."""
 
+import json
 import pickle
 import resource
 import struct
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,7 @@ from mbsweep.accuracy.training.checkpoint import (
     write_checkpoint,
 )
 from mbsweep.base.errors import MbsweepError
+from mbsweep.space.variant import Variant
 
 ABOUT = {"variant": {"width": 0.25, "stage_channels": [64, 128]}, "seed": 7, "classes": ["naïve", "1"]}
 CURVE = [{"epoch": 1, "validation_top1_pct": 100 / 3, "seconds": 0.1 + 0.2}]
@@ -74,8 +77,11 @@ def test_a_checkpoint_of_another_training_is_not_gone_on_with(tmp_path):
 def test_a_checkpoint_of_an_earlier_version_is_gone_on_with(tmp_path):
     """What is told only since the file was written, of the whole or of the variant, changes nothing."""
     write_checkpoint(tmp_path / "net", made())
-    more = ABOUT | {"more": 1, "variant": ABOUT["variant"] | {"kernel": 3}}
+    grown = json.loads(json.dumps(asdict(Variant()))) | ABOUT["variant"]
+    more = ABOUT | {"more": 1, "variant": grown}
     assert resumed(tmp_path / "net", more).curve == CURVE
+    other = more | {"variant": grown | {"stem_stride": 1}}  # not as it was when nobody could say it
+    assert resumed(tmp_path / "net", other).curve == []
 
 
 def test_a_file_that_is_not_there_is_told_as_such(tmp_path):
