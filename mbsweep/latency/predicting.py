@@ -103,7 +103,7 @@ def measure_parts(
     what is made of them must know.
     """
     keys = [blocks.block(int(place)) for place in choose_blocks(blocks, config.max_blocks)]
-    parts = [Subject(block.key, block.layers) for block in keys]
+    parts = [Subject.of_block(block) for block in keys]
     networks = np.concatenate(choose_networks(blocks, config.networks))
     wholes = [Subject.of(blocks.space.variant(int(place)), is_checked=False) for place in networks]
     subjects = [*parts, *wholes, *also]

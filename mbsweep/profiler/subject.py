@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-from mbsweep.space.blocks import Layer
+from mbsweep.space.blocks import Block, Layer
 from mbsweep.space.families import architecture
 from mbsweep.space.variant import Variant
 
@@ -36,6 +36,12 @@ class Subject:
     def of(cls, variant: Variant, is_checked: bool = True) -> Self:
         """A whole network; unless `is_checked`, its counts are still to be confirmed."""
         return cls(variant.id, architecture(variant).layers, None if is_checked else variant)
+
+    @classmethod
+    def of_block(cls, block: Block) -> Self:
+        """A block alone. Its layers are named by kind and place: within a network they need no name."""
+        named = (layer.named(f"{layer.kind}{place}") for place, layer in enumerate(block.layers))
+        return cls(block.key, tuple(named))
 
     @property
     def size(self) -> tuple[int, int]:

@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch import nn
 
+from mbsweep.base.cache import cache_dir
 from mbsweep.base.files import read_kept
 from mbsweep.nets import assemble
 from mbsweep.profiler.backends import TellsLayers
@@ -55,12 +56,12 @@ def by_hand(net, x, is_training=False):
     """The pair in NumPy, at double precision: depthwise, normalised, ReLU, pointwise, normalised, ReLU."""
     weights = {name: tensor.double().numpy() for name, tensor in net.state_dict().items()}
     padded = np.pad(x.astype(np.float64), ((0, 0), (0, 0), (1, 1), (1, 1)))
-    kernel = weights["block_dw.conv.weight"][:, 0]
+    kernel = weights["dw.conv.weight"][:, 0]
     taps = [(row, column) for row in range(3) for column in range(3)]
     x = sum(kernel[:, r, c, None, None] * padded[:, :, r : r + 10, c : c + 10] for r, c in taps)
-    x = normalised(x, weights, "block_dw.bn", is_training)
-    x = np.einsum("oi,bihw->bohw", weights["block_pw.conv.weight"][:, :, 0, 0], x)
-    return normalised(x, weights, "block_pw.bn", is_training)
+    x = normalised(x, weights, "dw.bn", is_training)
+    x = np.einsum("oi,bihw->bohw", weights["pw.conv.weight"][:, :, 0, 0], x)
+    return normalised(x, weights, "pw.bn", is_training)
 
 
 def normalised(x, weights, name, is_training):
@@ -256,6 +257,7 @@ def test_where_every_folder_has_a_space_it_is_said(cache, monkeypatch):
     def refused(*_, **__):
         raise PermissionError
 
+    cache_dir()  # is there, and looked at once
     monkeypatch.setattr("pathlib.Path.mkdir", refused)  # none can be had elsewhere
     with pytest.raises(
         RuntimeError, match=r"cannot work in '.*for a while.*', whose path has a space .* set TMPDIR"
@@ -370,4 +372,4 @@ def test_compiled_on_a_gpu(cache):
 def test_layers_on_a_gpu():
     """One duration per call for each child."""
     times = TorchEager().layer_times(part(), image(), config(device="cuda"), 4)
-    assert {name: len(durations) for name, durations in times.items()} == {"block_dw": 4, "block_pw": 4}
+    assert {name: len(durations) for name, durations in times.items()} == {"dw": 4, "pw": 4}
