@@ -70,8 +70,12 @@ def _fail(name: str, reason: str) -> None:
 
 
 def spread(samples_s: np.ndarray[tuple[int], np.dtype[np.float64]]) -> str:
-    """`0.123 +/- 0.004`: mean and standard deviation, to the deviation's first digit but at least to 1 ms."""
+    """`0.123 +/- 0.004`: mean and standard deviation, to the deviation's first digit but at least to 1 ms.
+
+    Nor beyond the 15 digits that a double is sure of: what equal steps deviate by is rounding.
+    """
     mean = float(samples_s.mean())
     sd = float(samples_s.std(ddof=1)) if len(samples_s) > 1 else float("nan")
-    digits = 3 if not sd > 0 else max(3, int(np.ceil(-np.log10(sd))))
+    sure = 15 - int(np.ceil(np.log10(samples_s.max())))
+    digits = 3 if not sd > 0 else max(3, min(sure, int(np.ceil(-np.log10(sd)))))
     return f"{mean:.{digits}f} +/- {sd:.{digits}f}"
