@@ -201,10 +201,10 @@ function showAnswer() {
   else more.append(make("p", {}, best ? "Nothing better." : "Even 10 % more of each is not enough."));
   if (missed.length) {
     const near = make("p", {}, "Just missed: ");
-    for (const row of missed.slice(0, 3)) {
+    for (const [place, row] of missed.slice(0, 3).entries()) {
       const over = Object.entries(state.limits).filter(([cost, most]) => row[cost] > most);
       const words = over.map(([cost, most]) => `${columnOf[cost].label.toLowerCase()} ${((row[cost] / most - 1) * 100).toFixed(1)} % over`);
-      near.append(variantButton(row), ` (${words.join(", ")}) `);
+      near.append(place ? ", " : "", variantButton(row), ` (${words.join(", ")})`);
     }
     more.append(near);
   }
