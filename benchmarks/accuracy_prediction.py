@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from mbsweep.accuracy.model import Model, Points, numbers_of
 from mbsweep.accuracy.predicted import PredictedAccuracy
 from mbsweep.accuracy.value import Accuracies
-from mbsweep.space.counting import SpaceCounts, count_all
+from mbsweep.space.space import Space, grids_of
 from mbsweep.space.variant import Variant
 
 TABLE = "tf-slim-2018-08-02"
@@ -33,7 +33,7 @@ def main() -> None:
             f"points, worst {errors.max():.2f}; {covered.sum()} of {len(errors)} in their 95 % intervals"
         )
     config = PredictedAccuracy(source="predicted", table="paper", extrapolate=True)
-    (shallow,) = predicted(config, count_all([Variant(depth=0)], []))
+    (shallow,) = predicted(config, Space.of([Variant(depth=0)]))
     print(f"extrapolated to the paper's shallow network: {shallow.top1_pct:.1f} %, published 65.3 %")
     print_time()
 
@@ -61,15 +61,15 @@ def left_out(
 
 def print_time() -> None:
     """Predict a large space."""
-    paper = (Variant().family, Variant().block, Variant().stage_channels, 1000, 8, 2)
-    widths = [0.25 + 0.0075 * width for width in range(100)]
-    space = count_all([], [(paper, widths, range(128, 228), range(10))])
+    widths = tuple(0.25 + 0.0075 * width for width in range(100))
+    axes = {"width": widths, "resolution": tuple(range(128, 228)), "depth": tuple(range(10))}
+    space = Space.of([], grids_of("mobilenet_v1", axes))
     start = time.perf_counter()
     predicted(PredictedAccuracy(source="predicted", table=TABLE, extrapolate=True), space)
     print(f"{len(space):,} variants predicted in {time.perf_counter() - start:.1f} s (at most 5)")
 
 
-def predicted(config: PredictedAccuracy, space: SpaceCounts) -> Accuracies:
+def predicted(config: PredictedAccuracy, space: Space) -> Accuracies:
     """What a model gives the networks of a space."""
     return config.open(space, print).known("fp32")
 

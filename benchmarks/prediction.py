@@ -78,9 +78,9 @@ def print_time() -> None:
     chosen = choose_blocks(blocks, 400)
     fitted, held_out = choose_networks(blocks, 24)
     ns = blocks.macs / 20.0 + 1e4
-    model = BlockModel.fit(blocks.shapes[chosen], ns[chosen])
+    model = BlockModel.fit(blocks, chosen, ns[chosen])
     sums = blocks.total(ns.astype(np.float64))
-    predict_space(blocks, model.predict(blocks.shapes), fitted, sums[fitted], held_out, sums[held_out])
+    predict_space(blocks, model.ns, fitted, sums[fitted], held_out, sums[held_out])
     print(f"{len(space):,} variants predicted in {time.perf_counter() - start:.1f} s (at most 10)")
 
 

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from mbsweep.nets import build
     from mbsweep.pipeline import run
     from mbsweep.space.architecture import Architecture
-    from mbsweep.space.counting import Counts, SpaceCounts, count
+    from mbsweep.space.counting import Counts, count
     from mbsweep.space.families import architecture
+    from mbsweep.space.space import Space
     from mbsweep.space.variant import Variant
     from mbsweep.statistics.pareto import pareto_front
     from mbsweep.sweep.counted import count_space
@@ -26,7 +27,7 @@ _API = {
     "Counts": "mbsweep.space.counting",
     "MbsweepError": "mbsweep.base.errors",
     "Run": "mbsweep.table.results",
-    "SpaceCounts": "mbsweep.space.counting",
+    "Space": "mbsweep.space.space",
     "Sweep": "mbsweep.sweep.sweep",
     "Variant": "mbsweep.space.variant",
     "architecture": "mbsweep.space.families",
@@ -46,7 +47,7 @@ __all__ = [  # noqa: RUF022  (in the order of the flow)
     "count",
     "Counts",
     "count_space",
-    "SpaceCounts",
+    "Space",
     "build",
     "load_sweep",
     "Sweep",

@@ -10,6 +10,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mbsweep.accuracy.source import Opened
 from mbsweep.base.cache import cache_dir
 from mbsweep.base.cores import usable_cores, usable_cpus, usable_words
@@ -24,10 +26,11 @@ from mbsweep.profiler.bench import Bench
 from mbsweep.profiler.config import LatencyConfig
 from mbsweep.profiler.device import this_device, versions
 from mbsweep.profiler.subject import Subject
-from mbsweep.space.counting import SpaceCounts
+from mbsweep.space.space import Space
 from mbsweep.storage.database import EmptyRunError
 from mbsweep.storage.folder import holds_run
 from mbsweep.storage.store import Store
+from mbsweep.storage.variant_tables import COUNTS
 from mbsweep.sweep.counted import count_space
 from mbsweep.sweep.possible import check_space
 from mbsweep.sweep.sweep import Sweep
@@ -210,9 +213,7 @@ def check_same_device(store: Store, sweep: Sweep, folder: Path) -> None:
                 )
 
 
-def enter_sweep(
-    store: Store, sweep: Sweep, space: SpaceCounts, opened: Opened | None, progress: Progress
-) -> None:
+def enter_sweep(store: Store, sweep: Sweep, space: Space, opened: Opened | None, progress: Progress) -> None:
     """Make a sweep that of a run, with its variants, accuracies and configurations, and say what is new.
 
     opened: its accuracy source.
@@ -240,24 +241,20 @@ def enter_sweep(
         progress.say(f"{now}: {added} variants are new{kept}")
 
 
-def _accuracy_rows(
-    space: SpaceCounts, opened: Opened, precisions: Iterable[str]
-) -> Iterator[tuple[Any, ...]]:
+def _accuracy_rows(space: Space, opened: Opened, precisions: Iterable[str]) -> Iterator[tuple[Any, ...]]:
     for precision in precisions:
         for id_, accuracy in zip(space.ids(), opened.known(precision), strict=True):
             yield (id_, precision, *accuracy.row)
 
 
-def _variant_rows(space: SpaceCounts) -> Iterator[tuple[Any, ...]]:
-    bodies = [(family, block, json.dumps(stages), *rest) for family, block, stages, *rest in space.bodies]
-    names = ("width", "resolution", "depth", "params", "macs", "weight_bytes", "peak_activation_bytes")
-    numbers = zip(*(getattr(space, name).tolist() for name in names), strict=True)
-    for position, (id_, body, row) in enumerate(zip(space.ids(), space.body.tolist(), numbers, strict=True)):
-        yield (position, id_, *bodies[body], *row)
+def _variant_rows(space: Space) -> Iterator[tuple[Any, ...]]:
+    families = space.spread(lambda grid: np.array(grid.family.name, dtype=object)).tolist()
+    counts = (getattr(space, name).tolist() for name in COUNTS)
+    yield from zip(range(len(space)), space.ids(), families, space.fields(), *counts, strict=True)
 
 
 def _measure(
-    store: Store, config: LatencyConfig, space: SpaceCounts, progress: Progress, noisy_only: bool | None
+    store: Store, config: LatencyConfig, space: Space, progress: Progress, noisy_only: bool | None
 ) -> None:
     """Measure what one configuration still lacks.
 

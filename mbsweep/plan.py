@@ -12,7 +12,7 @@ from mbsweep.latency.yardsticks import MOST, choose, yardstick
 from mbsweep.pipeline import check, check_same_device, default_out, machine_lacks
 from mbsweep.profiler.config import LatencyConfig
 from mbsweep.profiler.device import available_memory_bytes, needed_bytes
-from mbsweep.space.counting import SpaceCounts
+from mbsweep.space.space import Space
 from mbsweep.storage.database import EmptyRunError
 from mbsweep.storage.folder import check_free, holds_run
 from mbsweep.storage.store import Store
@@ -108,7 +108,7 @@ def _reached_pct(summary: Mapping[str, float]) -> float:
     return min(summary["width_pct"], summary.get("settled_pct", math.nan))
 
 
-def _finished(done: dict[str, list[Finished]], config: LatencyConfig, space: SpaceCounts) -> int:
+def _finished(done: dict[str, list[Finished]], config: LatencyConfig, space: Space) -> int:
     """Variants of the space that need nothing more in a configuration."""
     known = done.get(config.id, [])
     ids = set(space.ids()) if known else set()
@@ -121,7 +121,7 @@ def _finished(done: dict[str, list[Finished]], config: LatencyConfig, space: Spa
     )
 
 
-def _too_large(space: SpaceCounts, config: LatencyConfig) -> Iterator[str]:
+def _too_large(space: Space, config: LatencyConfig) -> Iterator[str]:
     """That networks which are to be measured do not fit into memory: `run` records that they failed."""
     needed = needed_bytes(space.weight_bytes, space.peak_activation_bytes, config.batch)
     available = available_memory_bytes()
@@ -132,7 +132,7 @@ def _too_large(space: SpaceCounts, config: LatencyConfig) -> Iterator[str]:
         )
 
 
-def _measuring(space: SpaceCounts, config: LatencyConfig) -> tuple[str, float]:
+def _measuring(space: Space, config: LatencyConfig) -> tuple[str, float]:
     """What measuring a configuration means in words, and the most seconds that it takes."""
     names = choose(zip(space.params, space.macs, strict=True), config.threads)
     macs = np.array([*space.macs, *(yardstick(name).size[1] for name in names)])
@@ -152,7 +152,7 @@ def _measuring(space: SpaceCounts, config: LatencyConfig) -> tuple[str, float]:
     return about, round_s * config.rounds + _PREPARE_S * len(macs)
 
 
-def _predicting(space: SpaceCounts, config: LatencyConfig) -> tuple[str, float]:
+def _predicting(space: Space, config: LatencyConfig) -> tuple[str, float]:
     """The same for a predicted configuration."""
     measured = f"{config.max_blocks} blocks and {config.networks} networks"
     about = f"{len(space):,} variants predicted from at most {measured}"

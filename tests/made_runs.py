@@ -8,6 +8,7 @@ from mbsweep.latency.yardsticks import choose, yardstick
 from mbsweep.pipeline import enter_sweep
 from mbsweep.storage.store import Store
 from mbsweep.sweep.sweep import parse_sweep
+from mbsweep.table.columns import COLUMNS, FIELDS, OF_STAGES
 
 DEVICE = {"description": "Abacus, 2 cores, 4 GiB, Linux wood", "id": "abacus_2c_4g_torch-2.0"}
 
@@ -51,3 +52,17 @@ def made_run(folder, sweep, visits_ms=(), yardsticks_ms=(), device=None, referen
                 for number, values_ms in enumerate(of_one):
                     store.add_yardstick(config, name, number, session, as_samples(values_ms))
     return folder
+
+
+# The fields of networks that a table of MobileNet v1 has, unless kernels or depths of stages are unusual.
+V1_FIELDS = [
+    "block",
+    "width",
+    "resolution",
+    "depth",
+    "stage_channels",
+    "num_classes",
+    "divisor",
+    "stem_stride",
+]
+V1_COLUMNS = [name for name in COLUMNS if name not in {**FIELDS, **OF_STAGES} or name in V1_FIELDS]

@@ -3,6 +3,7 @@
 from hypothesis import strategies as st
 
 from mbsweep import Variant
+from mbsweep.space.families import FAMILIES
 
 PAPER_STAGES = (64, 128, 256, 512, 1024)  # Table 1 of arXiv:1704.04861
 BLOCK_NAMES = ["separable", "standard"]
@@ -37,3 +38,60 @@ def any_variants() -> st.SearchStrategy[Variant]:
         divisor=st.sampled_from([8, 1, 1024]),
         stem_stride=st.sampled_from([1, 2]),
     )
+
+
+def values_of(field) -> st.SearchStrategy:
+    """What a field of a family may be, whatever it is: small numbers made likely."""
+    if field.stages:
+        item = _values(field.item, field.default[0])
+        return st.tuples(*[item] * field.stages) | st.just(field.default)
+    return _values(field.rule, field.default)
+
+
+def _values(rule, default) -> st.SearchStrategy:
+    if isinstance(default, bool):
+        return st.booleans()
+    if isinstance(default, float):
+        return st.sampled_from([0.5, 1.0, 0.35, 1.4, 0.1]) | st.floats(0.02, 2)
+    if isinstance(default, str):
+        return st.sampled_from(rule.names)
+    allowed = [value for value in (*range(18), *range(18, 300, 7), 1000) if _is_allowed(rule, value)]
+    return st.sampled_from(allowed)
+
+
+def _is_allowed(rule, value) -> bool:
+    try:
+        rule(value)
+    except ValueError:
+        return False
+    return True
+
+
+def variants_of(name: str) -> st.SearchStrategy[Variant]:
+    """Networks of a family; fields that follow from others are as these say."""
+    fields = {key: values_of(field) for key, field in FAMILIES[name].fields.items() if key != "depth"}
+    least = FAMILIES[name].least_resolution
+    fields["resolution"] = fields["resolution"].filter(lambda pixels: pixels >= least)
+    return st.fixed_dictionaries({}, optional=fields).map(lambda said: Variant(name, **said))
+
+
+def small_of(name: str, largest: int = 40) -> st.SearchStrategy[Variant]:
+    """Networks of a family that are quickly built and traced: narrow, shallow, of few pixels and classes.
+
+    largest: pixels more than the family's least resolution.
+    """
+    family = FAMILIES[name]
+
+    def small(variant: Variant) -> Variant:
+        few = {"resolution": family.least_resolution + variant.resolution % largest}
+        few["num_classes"] = 1 + variant.num_classes % 30
+        for key in family.fields:
+            if key == "width":
+                few[key] = 0.02 + variant.width % 0.4
+            elif key == "stage_depths":
+                few[key] = tuple(min(depth, 3) for depth in variant.stage_depths)
+            elif key == "stage_channels":
+                few[key] = tuple(1 + channels % 200 for channels in variant.stage_channels)
+        return variant.but(**few)
+
+    return variants_of(name).map(small)

@@ -15,7 +15,7 @@ from made_runs import made_run
 from mbsweep import count_space, load_sweep
 from mbsweep.profiler.backends import BACKENDS
 from mbsweep.profiler.device import this_device, versions
-from mbsweep.space.counting import SpaceCounts
+from mbsweep.space.space import Space
 from mbsweep.storage.store import Store
 
 SWEEPS = Path(__file__).parents[1] / "sweeps"
@@ -164,7 +164,7 @@ def test_what_is_known_of_a_million_variants_takes_no_million_variants(
     source, name, known, tmp_path, monkeypatch
 ):
     """Their arrays are looked at: making each variant would take half a minute."""
-    monkeypatch.setattr(SpaceCounts, "variants", lambda space: pytest.fail("variants are made"))
+    monkeypatch.setattr(Space, "variants", lambda space: pytest.fail("variants are made"))
     sweep = tmp_path / "million.yaml"
     sweep.write_text(f"{MILLION}accuracy: {{source: {source}, table: tf-slim-2018-08-02}}\n")
     (line,) = [line for line in plan(sweep, "--out", tmp_path / "run") if line.startswith("accuracy")]

@@ -11,7 +11,7 @@ terms of their own the mult-adds get a negative weight, and a width that is roun
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
@@ -22,7 +22,8 @@ from mbsweep.accuracy.published import accuracy_figures
 from mbsweep.accuracy.value import IMAGENET, NAN
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.files import as_text, expanded
-from mbsweep.space.counting import count_macs
+from mbsweep.space.families import FAMILIES
+from mbsweep.space.space import count_macs
 from mbsweep.space.variant import Variant
 from mbsweep.storage.store import Store
 
@@ -34,15 +35,8 @@ ALONE = 0.99  # the leverage of a point on which a term hangs alone: no other po
 LEVELS = 9  # values of a field, from the points' least to their most, at which a model must not fall
 SLACK_PCT = 0.1  # of top-1 that it may: channels are rounded
 EDGE_PCT = 0.05  # a top-1 of 0 or 100 % counts as so far from it, since its logit has no end
-BODY = (
-    "family",
-    "block",
-    "stage_channels",
-    "num_classes",
-    "divisor",
-    "stem_stride",
-)  # the same as the points'
-RANGES = ("width", "resolution", "depth", "macs")  # within those of the points
+VARIED = ("width", "resolution", "depth")  # in which a model's networks may differ: in no other field
+RANGES = (*VARIED, "macs")  # within those of the points
 
 
 @dataclass(frozen=True)
@@ -76,14 +70,18 @@ class Points:
             rows = store.trained()
         if not rows:
             raise MbsweepError(f"{folder} has no trained accuracies to fit a model on")
-        variants = tuple(Variant.of_row(row) for row in rows)
-        top1_pct = np.array([row["top1_pct"] for row in rows], dtype=float)
-        return cls(as_text(path.resolve().name), rows[0]["dataset"], variants, top1_pct)
+        variants, top1_pct, datasets = zip(*rows, strict=True)
+        return cls(as_text(path.resolve().name), datasets[0], variants, np.array(top1_pct, dtype=float))
 
 
 def body_of(variant: Variant) -> tuple[object, ...]:
     """What a model does not look at."""
-    return tuple(getattr(variant, name) for name in BODY)
+    return FAMILIES[variant.family].key(variant.values, VARIED)
+
+
+def body_names(family: str) -> list[str]:
+    """What each part of a family's body is: "family", and fields."""
+    return ["family", *(name for name in FAMILIES[family].fields if name not in VARIED)]
 
 
 class Model:
@@ -165,8 +163,9 @@ def falls(model: Model, like: Variant) -> str:
     for low, high, is_whole in zip(model.low, model.high, (False, True, True), strict=False):
         between = np.linspace(low, high, LEVELS)
         levels.append(np.unique(between.round() if is_whole else between).tolist())
+    has_depth = "depth" in like.values
     variants = [
-        replace(like, width=width, resolution=int(resolution), depth=int(depth))
+        like.but(width=width, resolution=int(resolution), **({"depth": int(depth)} if has_depth else {}))
         for width in levels[0]
         for resolution in levels[1]
         for depth in levels[2]
@@ -176,7 +175,7 @@ def falls(model: Model, like: Variant) -> str:
     top1_pct[model.beyond(numbers) > 0] = NAN
     shape = [len(values) for values in levels]
     places = np.arange(len(variants)).reshape(shape)
-    for axis, name in enumerate(RANGES[:3]):
+    for axis, name in enumerate(VARIED):
         lines = np.moveaxis(top1_pct.reshape(shape), axis, 0).reshape(shape[axis], -1).T
         for line, along in zip(lines, np.moveaxis(places, axis, 0).reshape(shape[axis], -1).T, strict=True):
             fall = _fall(line)
@@ -202,8 +201,8 @@ def _fall(line: Floats) -> tuple[int, int] | None:
 
 
 def numbers_of(variants: Sequence[Variant]) -> Floats:
-    """(variants, RANGES)."""
-    rows = [(variant.width, variant.resolution, variant.depth) for variant in variants]
+    """(variants, RANGES); 0 for a field that their family lacks."""
+    rows = [[variant.values.get(name, 0) for name in VARIED] for variant in variants]
     return np.column_stack([np.array(rows, dtype=float).reshape(-1, 3), count_macs(variants)])
 
 

@@ -5,17 +5,16 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import model_validator
 
 from mbsweep.accuracy.datasets.source import ImageSource
-from mbsweep.accuracy.model import BODY, Model, Points, body_of, falls
+from mbsweep.accuracy.model import VARIED, Model, Points, body_names, body_of, falls
 from mbsweep.accuracy.published import check_table
 from mbsweep.accuracy.source import Opened, Say, SettingError, Source
 from mbsweep.accuracy.value import EXTRAPOLATED, NAN, Accuracies, Accuracy
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.rules import Rule, choice, flag, text
-from mbsweep.space.counting import SpaceCounts
+from mbsweep.space.space import Space
 
 
 class PredictedAccuracy(Source):
@@ -49,7 +48,7 @@ class PredictedAccuracy(Source):
         except MbsweepError as error:
             raise SettingError("run", f"cannot be predicted from: {error}") from None
 
-    def open(self, space: SpaceCounts, say: Say, images: ImageSource | None = None) -> Opened:
+    def open(self, space: Space, say: Say, images: ImageSource | None = None) -> Opened:
         """The points. Raises MbsweepError where the run has none, or is none."""
         return _Predictions(Points.of(self.table, self.run), self.extrapolate, space)
 
@@ -66,7 +65,7 @@ class _Predictions(Opened):
 
     is_lasting = False  # a run may have more points tomorrow
 
-    def __init__(self, points: Points, extrapolate: bool, space: SpaceCounts) -> None:
+    def __init__(self, points: Points, extrapolate: bool, space: Space) -> None:
         self._points, self._extrapolate, self._space = points, extrapolate, space
         self._bodies = [body_of(variant) for variant in points.variants]
         self.name = f"predicted from {points.origin}"
@@ -86,12 +85,13 @@ class _Predictions(Opened):
             reason = f"the points of {origin} are fp32; nothing is predicted at {precision}"
             return Accuracies.shared([self._accuracy(reason=reason)], np.zeros(count, np.int64))
         space = self._space
-        numbers = np.column_stack([space.width, space.resolution, space.depth, space.macs]).astype(float)
+        fields = (np.nan_to_num(space.column(name).astype(float)) for name in VARIED)  # 0: a family lacks it
+        numbers = np.column_stack([*fields, space.macs]).astype(float)
         top1 = np.full((3, count), NAN)  # predicted, and the ends of its interval
         beyond = np.zeros(count, np.int64)
         fits: list[_Fit] = []
         which = np.zeros(count, np.int64)
-        for places in _by_body(space):
+        for places in space.alike(but=VARIED):
             fit = self._fit(body_of(space.variant(int(places[0]))))
             which[places] = len(fits)
             fits.append(fit)
@@ -130,19 +130,17 @@ class _Predictions(Opened):
         return _Fit(None, words) if words else _Fit(model, model.note)
 
 
-def _by_body(space: SpaceCounts) -> list[NDArray[np.int64]]:
-    """The places of the variants of each body."""
-    order = np.argsort(space.body, kind="stable")
-    return [some for some in np.split(order, np.flatnonzero(np.diff(space.body[order])) + 1) if len(some)]
-
-
 def _other_body(body: tuple[object, ...], known: list[tuple[object, ...]]) -> str:
     """What sets a body apart from the nearest of the points'."""
-    differences = [[place for place, mine in enumerate(body) if mine != points[place]] for points in known]
+    alike = [points for points in known if points[0] == body[0]]
+    if not alike:
+        return f"family {body[0]} is not that of the points, {known[0][0]}"
+    differences = [[place for place, mine in enumerate(body) if mine != points[place]] for points in alike]
     nearest = min(differences, key=len)
-    points = known[differences.index(nearest)]
+    points = alike[differences.index(nearest)]
     place = nearest[0]
-    return f"{BODY[place]} {_said(body[place])} is not that of the points, {_said(points[place])}"
+    name = body_names(str(body[0]))[place]
+    return f"{name} {_said(body[place])} is not that of the points, {_said(points[place])}"
 
 
 def _said(value: object) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +17,10 @@ from mbsweep.accuracy.datasets.source import ImageSource
 from mbsweep.accuracy.source import Opened, Say, SettingError, Source
 from mbsweep.accuracy.value import IMAGENET, NAN, Accuracies, Accuracy
 from mbsweep.base.rules import Rule, choice, did_you_mean, text
-from mbsweep.space.counting import SpaceCounts
+from mbsweep.space.counting import Counts
 from mbsweep.space.families import architecture
+from mbsweep.space.same import same_as
+from mbsweep.space.space import Space
 from mbsweep.space.variant import Variant
 
 
@@ -28,7 +31,7 @@ class AccuracyFigure:
     table: str  # its name in sweep files: "tf-slim-2018-08-02"
     place: str  # where in the source: "Table 6"
     model: str
-    variant: Variant | None  # None where mbsweep does not have the family
+    variant: Variant
     precision: str
     macs_m: str  # text: "317.0" and "582" differ in what they claim
     params_m: str
@@ -42,7 +45,7 @@ class LatencyFigure:
     """One published latency."""
 
     source: str
-    variant: Variant | None
+    variant: Variant
     precision: str
     device: str
     runtime: str
@@ -93,8 +96,8 @@ def latency_figures() -> tuple[LatencyFigure, ...]:
 
 
 def tables() -> list[str]:
-    """Names of the published tables that have accuracies of families known here."""
-    return list(dict.fromkeys(figure.table for figure in accuracy_figures() if figure.variant))
+    """Names of the published tables."""
+    return list(dict.fromkeys(figure.table for figure in accuracy_figures()))
 
 
 def check_table(name: str) -> None:
@@ -116,7 +119,7 @@ class PublishedAccuracy(Source):
         """Raises SettingError where there is no such table."""
         check_table(self.table)
 
-    def open(self, space: SpaceCounts, say: Say, images: ImageSource | None = None) -> Opened:
+    def open(self, space: Space, say: Say, images: ImageSource | None = None) -> Opened:
         """The table comes with mbsweep."""
         return _Table(self.table, space)
 
@@ -124,7 +127,7 @@ class PublishedAccuracy(Source):
 class _Table(Opened):
     """One table, to be looked up in."""
 
-    def __init__(self, name: str, space: SpaceCounts) -> None:
+    def __init__(self, name: str, space: Space) -> None:
         self.name, self._space = name, space
 
     def known(self, precision: str) -> Accuracies:
@@ -133,43 +136,46 @@ class _Table(Opened):
         reason = f"{self.name} has no figure for {where}"
         kinds = [Accuracy(NAN, NAN, "published", self.name, IMAGENET, reason=reason)]
         which = np.zeros(len(self._space), np.int64)
+        figures = [
+            figure
+            for figure in accuracy_figures()
+            if (figure.table, figure.precision) == (self.name, precision)
+        ]
+        networks = places_of([figure.variant for figure in figures], self._space)
         # A network that stands there several times: the first.
-        for figure in reversed(accuracy_figures()):
-            if figure.table == self.name and figure.precision == precision and figure.variant:
-                places = _places(self._space, figure.variant)
-                which[places] = len(kinds)
-                kinds.append(Accuracy(figure.top1_pct, figure.top5_pct, "published", self.name, IMAGENET))
+        for figure in reversed(figures):
+            which[networks[figure.variant]] = len(kinds)
+            known = figure.top1_pct, figure.top5_pct, "published", self.name, IMAGENET
+            kinds.append(Accuracy(*known, note=figure.note))
         return Accuracies.shared(kinds, which)
 
 
-def _places(space: SpaceCounts, published: Variant) -> NDArray[np.int64]:
-    """Where in a space a published network is, under whatever name."""
-    alike = space.width == published.width
-    alike &= space.resolution == published.resolution
-    alike &= space.depth == published.depth
-    places = np.flatnonzero(alike)
-    is_it = [as_published(space.variant(place)) == published for place in places.tolist()]
-    found: NDArray[np.int64] = places[np.array(is_it, dtype=bool)]
+def places_of(published: Iterable[Variant], space: Space) -> dict[Variant, NDArray[np.int64]]:
+    """Where each published network is in a space, under whatever name: what has the very same layers."""
+    found = {}
+    for variant in dict.fromkeys(published):
+        net = architecture(variant)
+        sizes = Counts.of(net)
+        alike = np.flatnonzero((space.macs == sizes.macs) & (space.params == sizes.params))
+        places = [alike[:0]]
+        for number in np.unique(space.grid[alike]):
+            there = alike[space.grid[alike] == number]
+            places.append(there[same_as(net, space.grids[number], space.at[there])])
+        found[variant] = np.concatenate(places)
     return found
 
 
-def as_published(variant: Variant) -> Variant | None:
-    """The paper's own variant of the same shapes: another divisor may round to the very same network."""
-    plain = Variant(variant.family, variant.width, variant.resolution, variant.depth, variant.block)
-    if variant == plain or architecture(variant) == architecture(plain):
-        return plain
-    return None
+def _variant(row: dict[str, str]) -> Variant:
+    """Of `width=0.75 block=standard`, and what is as usual else."""
+    said = dict(one.split("=") for one in row["fields"].split())
+    return Variant(row["family"], **{name: _value(value) for name, value in said.items()})
 
 
-def _variant(row: dict[str, str]) -> Variant | None:
-    if row["family"] != "mobilenet_v1":
-        return None
-    return Variant(
-        width=float(row["width"]),
-        resolution=int(row["resolution"]),
-        depth=int(row["depth"]),
-        block=row.get("block", "separable"),
-    )
+def _value(said: str) -> Any:
+    try:
+        return json.loads(said)
+    except ValueError:
+        return said
 
 
 def _float(text: str) -> float:
@@ -186,13 +192,13 @@ def latency_rows(variants: Sequence[Variant]) -> list[dict[str, str | int | floa
 
     One per device and variant. The figures are single numbers without a spread.
     """
-    by_network: dict[Variant | None, list[LatencyFigure]] = {}
-    for figure in latency_figures():
-        if figure.variant and figure.precision == "fp32":
-            by_network.setdefault(figure.variant, []).append(figure)
+    space = Space.of(variants)
+    figures = [figure for figure in latency_figures() if figure.precision == "fp32"]
+    networks = places_of([figure.variant for figure in figures], space)
+    found = [(place, figure) for figure in figures for place in networks[figure.variant].tolist()]
     return [
         {
-            "variant": variant.id,
+            "variant": space.variant(place).id,
             "latency_ms": figure.latency_ms,
             "latency_kind": "published",
             "backend": f"{figure.runtime}, {figure.processor}",
@@ -203,6 +209,5 @@ def latency_rows(variants: Sequence[Variant]) -> list[dict[str, str | int | floa
             "device": f"{figure.device} ({figure.source})",
             "device_id": figure.device.lower().replace(" ", "-"),
         }
-        for variant in variants
-        for figure in by_network.get(as_published(variant), [])
+        for place, figure in sorted(found, key=lambda one: one[0])
     ]

@@ -16,7 +16,7 @@ from mbsweep.accuracy.value import Accuracies
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.progress import Progress
 from mbsweep.base.strict import Strict
-from mbsweep.space.counting import SpaceCounts
+from mbsweep.space.space import Space
 from mbsweep.storage.store import Store
 
 Say = Callable[[str], None]  # is told what takes time
@@ -86,18 +86,18 @@ class Source(Strict, ABC):
     def check(self) -> None:
         """Raises SettingError where a setting names what is not there."""
 
-    def check_space(self, space: SpaceCounts) -> None:
+    def check_space(self, space: Space) -> None:
         """Raises SettingError where it cannot give accuracies of such variants together."""
 
     @abstractmethod
-    def open(self, space: SpaceCounts, say: Say, images: ImageSource | None = None) -> Opened:
+    def open(self, space: Space, say: Say, images: ImageSource | None = None) -> Opened:
         """Read what it needs, once for a run. Raises MbsweepError where that cannot be had.
 
         images: those of its data set, where they were looked at already.
         """
 
     def estimate(
-        self, space: SpaceCounts, precisions: Sequence[str], folder: Path, images: ImageSource | None
+        self, space: Space, precisions: Sequence[str], folder: Path, images: ImageSource | None
     ) -> Estimate:
         """What it knows of a space at some precisions, or would still do for the run in a folder.
 

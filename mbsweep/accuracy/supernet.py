@@ -22,7 +22,7 @@ from mbsweep.accuracy.training.learning import (
 from mbsweep.base.cores import usable_cores
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.progress import Progress
-from mbsweep.space.counting import SpaceCounts
+from mbsweep.space.space import Space
 from mbsweep.space.variant import largest_of
 from mbsweep.storage.store import Store
 
@@ -30,21 +30,21 @@ from mbsweep.storage.store import Store
 class SupernetSource(SupernetAccuracy, TrainingSource):
     """One training for all variants, which share its weights."""
 
-    def check_space(self, space: SpaceCounts) -> None:
+    def check_space(self, space: Space) -> None:
         """Raises SettingError where the variants cannot share weights."""
         try:
             largest_of(space.variants())
         except MbsweepError as error:
             raise SettingError("source", f"is supernet: {error}") from None
 
-    def open(self, space: SpaceCounts, say: Say, images: ImageSource | None = None) -> Opened:
+    def open(self, space: Space, say: Say, images: ImageSource | None = None) -> Opened:
         """The images. MbsweepError where they cannot be read."""
         dataset = self.open_images(space, say, images)
         name = self.complete(dataset.sizes["train"]).name_on(dataset.id, list(space.ids()))
         return _Supernet(self, name, dataset, space)
 
     def estimate(
-        self, space: SpaceCounts, precisions: Sequence[str], folder: Path, images: ImageSource | None
+        self, space: Space, precisions: Sequence[str], folder: Path, images: ImageSource | None
     ) -> Estimate:
         """How far the supernet and its comparison are, on which images, and how long the rest takes."""
         assert images is not None  # noqa: S101  (it has a data set)
@@ -64,7 +64,7 @@ class SupernetSource(SupernetAccuracy, TrainingSource):
         per_image_s = image_s(space.macs)
         # Networks side by side, each on one core: no sooner than the largest.
         largest_s = usable_cores() * float(per_image_s.max())
-        step_s = max(config.step_cost(per_image_s, space.resolution), largest_s)
+        step_s = max(config.step_cost(per_image_s, space.column("resolution")), largest_s)
         alone_s = float(per_image_s.mean()) * max(0, trainings - len(compared.ended))
         left_s = step_s * (config.recipe.epochs - trained) + alone_s * config.alone.recipe.epochs
         train_s = found.train * left_s / usable_cores()

@@ -24,7 +24,7 @@ from mbsweep.accuracy.training.learning import (
 )
 from mbsweep.base.cores import usable_cores
 from mbsweep.base.progress import Progress
-from mbsweep.space.counting import SpaceCounts
+from mbsweep.space.space import Space
 from mbsweep.storage.store import Store
 
 _RULES = (
@@ -49,14 +49,14 @@ class TrainedSource(TrainedAccuracy, TrainingSource):
         if self.budget.halving:
             yield from missing_packages(HALVING)
 
-    def open(self, space: SpaceCounts, say: Say, images: ImageSource | None = None) -> Opened:
+    def open(self, space: Space, say: Say, images: ImageSource | None = None) -> Opened:
         """The images. MbsweepError where they cannot be read."""
         dataset = self.open_images(space, say, images)
         name = self.complete(dataset.sizes["train"]).name_on(dataset.id)
         return _Trained(self, name, dataset, space)
 
     def estimate(
-        self, space: SpaceCounts, precisions: Sequence[str], folder: Path, images: ImageSource | None
+        self, space: Space, precisions: Sequence[str], folder: Path, images: ImageSource | None
     ) -> Estimate:
         """How many trainings are done, on which images, and how long the others take."""
         assert images is not None  # noqa: S101  (it has a data set)

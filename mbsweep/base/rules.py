@@ -94,6 +94,28 @@ def choice(names: Iterable[str] | Mapping[str, object]) -> Choice:
     return Choice(f"one of {', '.join(allowed)}", parse, allowed)
 
 
+def one_number_of(*allowed: int) -> Rule:
+    """One of a few whole numbers."""
+
+    def parse(value: object) -> int:
+        if isinstance(value, bool) or operator.index(value) not in allowed:  # type: ignore[arg-type]
+            raise ValueError
+        return operator.index(value)  # type: ignore[arg-type]
+
+    return Rule(f"one of {', '.join(map(str, allowed))}", parse)
+
+
+def listed(item: Rule, example: tuple[Any, ...]) -> Rule:
+    """A list of as many values as the example has, each as `item` says."""
+
+    def parse(value: object) -> tuple[Any, ...]:
+        if not isinstance(value, list | tuple) or len(value) != len(example):
+            raise ValueError
+        return tuple(item(one) for one in value)
+
+    return Rule(f"a list of {len(example)}, each {item.expected}: such as {list(example)}", parse)
+
+
 def flag() -> Rule:
     """true or false."""
 

@@ -42,7 +42,7 @@ class Machine:
 
         Memory is that beyond the caches; what a layer finds in a cache moves faster.
         """
-        moved_bytes = number_bytes * (layer.activations + layer.weights)
+        moved_bytes = number_bytes * (layer.in_scalars + layer.out_scalars + layer.weights)
         return "mult-adds" if layer.macs / self.macs_per_s > moved_bytes / self.bytes_per_s else "memory"
 
 

@@ -6,7 +6,6 @@ import math
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -80,8 +79,7 @@ def train_network(
     found_before = _checkpoint_of(checkpoint)
     state = None if start is None else open_checkpoint(start)
     asked = asked_images(dataset, start, state)
-    variant = replace(_variant(state) if state else Variant(resolution=RESOLUTION), **fields)
-    variant = replace(variant, num_classes=asked.seen.class_count)
+    variant = _asked(state, fields).but(num_classes=asked.seen.class_count)
     if start and state:
         _check_begin(start, state, variant)
     images = asked.open(variant.resolution)
@@ -161,7 +159,7 @@ def _check_begin(path: Path, state: Checkpoint, variant: Variant) -> None:
     if state.about.get("supernet"):
         check_has(state, variant)
     elif (other := _variant(state)) != variant:
-        named = [name for name, value in asdict(other).items() if value != getattr(variant, name)]
+        named = [name for name, value in other.values.items() if value != variant.values.get(name)]
         options = [f"--{name.replace('_', '-')}" for name in named if name != "num_classes"]
         advice = (
             f"leave {', '.join(options)} out"
@@ -185,6 +183,13 @@ def _variant(state: Checkpoint) -> Variant:
     return Variant(**state.about["variant"])
 
 
+def _asked(state: Checkpoint | None, fields: dict[str, Any]) -> Variant:
+    """The network of some fields; of a file's family, and else as the file's, where there is one."""
+    if state is None or fields.get("family", _variant(state).family) != _variant(state).family:
+        return Variant(**{"resolution": RESOLUTION, **fields})
+    return _variant(state).but(**{name: value for name, value in fields.items() if name != "family"})
+
+
 def extract_network(path: Path, fields: dict[str, Any], dataset: str | None, output: Path) -> str:
     """Write one network of a supernet to a file of its own; return in a line what was written.
 
@@ -195,7 +200,7 @@ def extract_network(path: Path, fields: dict[str, Any], dataset: str | None, out
     _check_output(output, path)
     check_package(FILES)
     state = open_checkpoint(path)
-    variant = replace(_variant(state), **fields)
+    variant = _asked(state, fields)
     check_has(state, variant)
     images = _images_for(path, state, dataset, variant)
     use_threads(threads_each())
@@ -203,7 +208,7 @@ def extract_network(path: Path, fields: dict[str, Any], dataset: str | None, out
     net = extract(state, variant, part.part)
     kept = {name: value for name, value in state.about.items() if name != "supernet"}
     weights = {WEIGHT + name: tensor for name, tensor in net.state_dict().items()}
-    write_checkpoint(output, Checkpoint(kept | {"variant": asdict(variant)}, [], weights, state.origin))
+    write_checkpoint(output, Checkpoint(kept | {"variant": variant.as_dict()}, [], weights, state.origin))
     found = evaluate(net, test.part, (kept["mean"], kept["std"]))
     said = [f"{output}: {variant.id}, {told(found, images, 'test')}{test.words}", *_cautions(variant, state)]
     if words := trust.of_supernet(report_of(path)):

@@ -8,12 +8,12 @@ from typing import Annotated
 import typer
 
 from mbsweep.base.printing import say
-from mbsweep.commands.options import Network, NetworkFile, TrainedOn, path, takes_network
+from mbsweep.commands.options import NOT_SHARED, Network, NetworkFile, TrainedOn, path, takes_network
 
 EXAMPLE = "mbsweep extract supernet.safetensors -o net.safetensors"
 
 
-@takes_network(["width", "resolution", "depth"], "the largest")
+@takes_network("the largest", without=NOT_SHARED)
 def extract(
     network: Network,
     supernet: Annotated[

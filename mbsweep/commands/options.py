@@ -10,8 +10,12 @@ from typing import Annotated, Any
 
 import typer
 
+from mbsweep.base.errors import MbsweepError
 from mbsweep.base.files import expanded
-from mbsweep.space.variant import Variant
+from mbsweep.base.rules import did_you_mean, shown
+from mbsweep.space.families import FAMILIES, family_of
+from mbsweep.space.fields import Field
+from mbsweep.space.variant import USUAL
 
 
 def path(text: str) -> Path:
@@ -43,46 +47,65 @@ Precision = Annotated[str, typer.Option(help="fp32, bf16 or int8, where the runt
 DATASET_HELP = "digits, a folder of images, a sweep file that trains, or NAME:PATH such as cifar10:FILE."
 OWN = "what the network was trained on"
 TrainedOn = Annotated[str | None, typer.Option("--dataset", help=DATASET_HELP, show_default=OWN)]
-Network = dict[str, Any]  # fields of Variant
+# What all networks of a supernet have in common.
+NOT_SHARED = [name for name, field in FAMILIES[USUAL].fields.items() if not field.elastic]
+Network = dict[str, Any]  # "family", and fields of it
 
-# Field of Variant -> what the option says of it, and more that typer is told.
-NETWORK: dict[str, tuple[str, dict[str, Any]]] = {
-    "family": ("Family of networks.", {}),
-    "width": ("Width multiplier.", {}),
-    "resolution": ("Height and width of the image in pixels.", {}),
-    "depth": ("How often the 14x14, 512-channel block is repeated.", {}),
-    "block": ("separable or standard.", {}),
-    "stage_channels": ("Channels of the five stages at width 1.", {"metavar": "A,B,C,D,E"}),
-    "num_classes": ("Outputs of the classifier.", {}),
-    "divisor": ("Channels are rounded to multiples of it; 1 is the paper's rounding.", {}),
-    "stem_stride": ("Stride of the first layer; 1 for small images.", {}),
-}
+NETWORK_ARGUMENT = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="NETWORK",
+        help="A family, then FIELD=VALUE: `mobilenet_v1 width=0.5`; or by the options below.",
+        show_default=False,
+    ),
+]
 
 
 def takes_network(
-    names: Collection[str] = tuple(NETWORK), otherwise: str = "", **defaults: object
+    otherwise: str = "", without: Collection[str] = (), **defaults: object
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Gives a command an option for fields of Variant; its parameter `network` gets a dictionary of them.
+    """Gives a command the ways to say a network; its parameter `network` gets a dictionary of what was said.
 
-    otherwise: fields that are not given are left out of it, and the help says so of their default, with {}
-    for Variant's. defaults: those that differ from Variant's.
+    They are words (the family, and FIELD=VALUE for any field of it), and an option for each field of
+    MobileNet v1.
+    otherwise: what the help says of a field's default, with {} for that of the family. without: fields that
+    cannot be said. defaults: those that differ from the family's.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        options = {name: field for name, field in FAMILIES[USUAL].keys.items() if name not in without}
+
         @wraps(command)
         def called(**given: Any) -> None:
-            network = {name: given.pop(name) for name in names}
-            if network.get("stage_channels") is not None:
-                network["stage_channels"] = _stages(network["stage_channels"])
-            command(network={name: value for name, value in network.items() if value is not None}, **given)
+            context: typer.Context = given.pop("context")
+            said = {name: given.pop(name) for name in ("family", *options)}
+            by_hand = {
+                name: value
+                for name, value in said.items()
+                if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
+            }
+            network = _said(given.pop("words") or [], by_hand)
+            if refused := [name for name in network if name in without]:
+                raise MbsweepError(f"{refused[0]} cannot be said here; leave it out")
+            command(network=network if otherwise else {**defaults, **network}, **given)
 
         own = inspect.signature(command, eval_str=True)
-        options = [_option(name, defaults.get(name, getattr(Variant(), name)), otherwise) for name in names]
+        words = inspect.Parameter(
+            "words", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=NETWORK_ARGUMENT
+        )
+        context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+        added = [
+            _option("family", "Family of networks.", USUAL, otherwise, {}),
+            *(
+                _of_field(name, field, defaults.get(name, field.default), otherwise)
+                for name, field in options.items()
+            ),
+        ]
         parameters = [
             given.replace(kind=inspect.Parameter.KEYWORD_ONLY)
             for name, parameter in own.parameters.items()
-            for given in (options if name == "network" else [parameter])
-        ]
+            for given in (added if name == "network" else [parameter])
+        ] + [words, context]
         called.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
         called.__annotations__ = {given.name: given.annotation for given in parameters} | {"return": None}
         return called
@@ -90,9 +113,13 @@ def takes_network(
     return decorate
 
 
-def _option(name: str, default: Any, otherwise: str) -> inspect.Parameter:
-    words, more = NETWORK[name]
-    if name == "stage_channels":
+def _of_field(name: str, field: Field, default: Any, otherwise: str) -> inspect.Parameter:
+    metavar = {"metavar": ",".join("ABCDEFGH"[: field.stages])} if field.stages else {}
+    return _option(name, field.words, default, otherwise, metavar)
+
+
+def _option(name: str, words: str, default: Any, otherwise: str, more: dict[str, Any]) -> inspect.Parameter:
+    if isinstance(default, tuple):
         default = ",".join(map(str, default))
     kind: Any = type(default)
     if otherwise:
@@ -101,8 +128,49 @@ def _option(name: str, default: Any, otherwise: str) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
-def _stages(text: str) -> tuple[Any, ...]:
+def _said(words: list[str], options: dict[str, Any]) -> dict[str, Any]:
+    """What was said of a network: in words, and by options. MbsweepError where that is no network."""
+    said = dict(options)
+    for place, word in enumerate(words):
+        name, equals, value = word.partition("=")
+        if not equals:
+            if place or "family" in options:
+                raise MbsweepError(f"{shown(word)}: expected FIELD=VALUE, such as width=0.5")
+            name, value = "family", word
+        if name in said and name in options:
+            raise MbsweepError(f"{name} is said twice: by {word} and by --{name.replace('_', '-')}")
+        if name in said:
+            raise MbsweepError(f"{name} is said twice")
+        said[name] = value
+    family = said.get("family", USUAL)
     try:
-        return tuple(int(channels) for channels in text.split(","))
-    except ValueError:
-        return (text,)  # refused by Variant, in its words
+        fields = family_of(family).keys
+    except ValueError as error:
+        raise MbsweepError(f"family is {shown(family)}; {error}") from None
+    found = {"family": family} if "family" in said else {}
+    for name, value in said.items():
+        if name == "family":
+            continue
+        if name not in fields:
+            hint = did_you_mean(name, fields)
+            raise MbsweepError(f"{name} is no field of {family}, which has {', '.join(fields)}{hint}")
+        found[name] = _value(fields[name], value) if isinstance(value, str) else value
+    return found
+
+
+def _value(field: Field, text: str) -> Any:
+    """The value that a text means, if it means any: else it is refused by the network, in its words."""
+    if field.stages:
+        return tuple(_number(one) for one in text.split(","))
+    if isinstance(field.default, bool):
+        return {"true": True, "false": False}.get(text, text)
+    return text if isinstance(field.default, str) else _number(text)
+
+
+def _number(text: str) -> Any:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

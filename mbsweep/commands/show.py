@@ -9,19 +9,19 @@ import typer
 from mbsweep.base.printing import Table, say
 from mbsweep.commands.options import Backend, Network, Precision, takes_network
 from mbsweep.space.architecture import Architecture
-from mbsweep.space.blocks import KINDS, Layer, standard
+from mbsweep.space.blocks import KINDS, Layer, kind_name, standard
 from mbsweep.space.counting import count
-from mbsweep.space.families import architecture
+from mbsweep.space.families import FAMILIES, architecture
 from mbsweep.space.variant import Variant
 
 EXAMPLE = "mbsweep show --width 0.75 --resolution 192"
 
 # Table 2 of arXiv:1704.04861: percent of the mult-adds and of the parameters of MobileNet 1.0-224.
 PAPER_TABLE_2 = {
-    "conv_pw": (94.86, 74.59),
-    "conv_dw": (3.06, 1.06),
-    "conv": (1.19, 0.02),
-    "fc": (0.18, 24.33),
+    "Conv 1x1": (94.86, 74.59),
+    "Conv DW 3x3": (3.06, 1.06),
+    "Conv 3x3": (1.19, 0.02),
+    "Fully Connected": (0.18, 24.33),
 }
 TABLE_2_NOTE = """\
 The paper's parameter shares count kernels and the classifier's matrix, without batch normalisation and bias:
@@ -62,7 +62,8 @@ def print_network(variant: Variant) -> None:
         f"{counts.weight_bytes:,} bytes of weights and {counts.peak_activation_bytes:,} bytes of "
         "activations where most are alive\n"
     )
-    say("Layers (Table 1 of arXiv:1704.04861)", style="bold")
+    family = FAMILIES[variant.family]
+    say(f"Layers ({family.cite})", style="bold")
     _layer_table(net).print()
     say("\nResource per layer type (Table 2 of arXiv:1704.04861)", style="bold")
     _share_table(net, is_papers=variant == Variant()).print()
@@ -95,7 +96,7 @@ def _layer_table(net: Architecture) -> Table:
     for layer in net.layers:
         table.add(
             layer.name,
-            f"{_TYPES[layer.kind]} / s{layer.stride}",
+            f"{_type(layer)} / s{layer.stride}",
             filter_shape(layer),
             f"{layer.in_size} x {layer.in_size} x {layer.in_channels}",
             f"{layer.out_size} x {layer.out_size} x {layer.out_channels}",
@@ -108,31 +109,36 @@ def _layer_table(net: Architecture) -> Table:
     return table
 
 
-_TYPES = {"conv": "Conv", "conv_dw": "Conv dw", "conv_pw": "Conv", "avg_pool": "Avg Pool", "fc": "FC"}
+def _type(layer: Layer) -> str:
+    """As Table 1 of arXiv:1704.04861 calls it."""
+    return {"conv_dw": "Conv dw", "fc": "FC"}.get(layer.kind, KINDS[layer.kind])
 
 
 def filter_shape(layer: Layer) -> str:
-    """As in Table 1: `3 x 3 x 32 dw`, `1 x 1 x 32 x 64`, `Pool 7 x 7`, `1024 x 1000`."""
-    if layer.kind == "avg_pool":
-        return f"Pool {layer.kernel} x {layer.kernel}"
+    """As in Table 1: `3 x 3 x 32 dw`, `1 x 1 x 32 x 64`, `Pool 7 x 7`, `1024 x 1000`; empty of a junction."""
+    high, wide = layer.kernel
+    if layer.kind in ("avg_pool", "squeeze", "max_pool"):
+        return f"Pool {high} x {wide}"
     if layer.kind == "fc":
-        return f"{layer.in_channels} x {layer.out_channels}"
+        return f"{layer.in_channels * layer.in_size**2} x {layer.out_channels}"
     if layer.kind == "conv_dw":
-        return f"{layer.kernel} x {layer.kernel} x {layer.in_channels} dw"
-    return f"{layer.kernel} x {layer.kernel} x {layer.in_channels} x {layer.out_channels}"
+        return f"{high} x {wide} x {layer.in_channels} dw"
+    return (
+        f"{high} x {wide} x {layer.in_channels // layer.groups} x {layer.out_channels}"
+        if layer.is_conv
+        else ""
+    )
 
 
 def shares(net: Architecture) -> dict[str, tuple[int, int, int]]:
-    """kind -> (mult-adds, parameters, weights) of all layers of that kind, for the kinds that have any."""
-    kinds = [kind for kind in KINDS if any(layer.kind == kind and layer.params for layer in net.layers)]
-    return {
-        kind: (
-            sum(layer.macs for layer in net.layers if layer.kind == kind),
-            sum(layer.params for layer in net.layers if layer.kind == kind),
-            sum(layer.weights for layer in net.layers if layer.kind == kind),
-        )
-        for kind in kinds
-    }
+    """Kind of layer -> (mult-adds, parameters, weights) of all of that kind, for the kinds that have any."""
+    found: dict[str, tuple[int, int, int]] = {}
+    for layer in net.layers:
+        if layer.params:
+            before = found.get(kind_name(layer), (0, 0, 0))
+            mine = layer.macs, layer.params, layer.weights
+            found[kind_name(layer)] = tuple(map(sum, zip(before, mine, strict=True)))  # type: ignore[assignment]
+    return found
 
 
 def _share_table(net: Architecture, is_papers: bool) -> Table:
@@ -142,7 +148,7 @@ def _share_table(net: Architecture, is_papers: bool) -> Table:
     found = shares(net)
     totals = [sum(row[place] for row in found.values()) for place in range(3)]
     for kind, row in sorted(found.items(), key=lambda item: -item[1][0]):
-        cells = [KINDS[kind]]
+        cells = [kind]
         for number, total in zip(row, totals, strict=True):
             cells += [f"{number:,}", _percent(number, total)]
         table.add(*cells, *(f"{share:.2f}" for share in PAPER_TABLE_2[kind] if is_papers))
@@ -154,8 +160,8 @@ def _pair_table(net: Architecture) -> Table:
     for first, second in zip(net.layers, net.layers[1:], strict=False):
         if (first.kind, second.kind) == ("conv_dw", "conv_pw"):
             channels = (first.in_channels, second.out_channels)
-            (full,) = standard(channels, first.stride, first.in_size).layers
-            pair, n, k = first.macs + second.macs, second.out_channels, first.kernel
+            (full,) = standard(channels, first.stride, first.in_size, first.kernel[0]).layers
+            pair, n, k = first.macs + second.macs, second.out_channels, first.kernel[0]
             table.add(
                 first.name.removesuffix(".dw"),
                 str(n),

@@ -8,12 +8,12 @@ from typing import Annotated, Any
 import typer
 
 from mbsweep.base.printing import say
-from mbsweep.commands.options import DATASET_HELP, NETWORK, OWN, Network, NetworkFile, path, takes_network
+from mbsweep.commands.options import DATASET_HELP, OWN, Network, NetworkFile, path, takes_network
 
 EXAMPLE = "mbsweep train --width 0.25 --epochs 1 -o net.safetensors"
 
 
-@takes_network([name for name in NETWORK if name != "num_classes"], "that of --start, else {}", resolution=64)
+@takes_network("that of --start, else {}", without=["num_classes"], resolution=64)
 def train(
     network: Network,
     output: NetworkFile,

@@ -28,10 +28,10 @@ from mbsweep.latency.predictor import (
 from mbsweep.profiler.bench import Bench
 from mbsweep.profiler.config import LatencyConfig
 from mbsweep.profiler.subject import Subject
-from mbsweep.space.counting import SpaceCounts
 from mbsweep.space.fused import SpaceBlocks, space_blocks
+from mbsweep.space.space import Space
 from mbsweep.statistics.summary import NS_PER_MS, noisy_words
-from mbsweep.storage.database import FORMAT, UnreadableError
+from mbsweep.storage.database import OLDEST, UnreadableError
 from mbsweep.storage.folder import FILE_NAME
 from mbsweep.storage.store import Store
 
@@ -39,7 +39,7 @@ from mbsweep.storage.store import Store
 def predict(
     store: Store,
     config: LatencyConfig,
-    space: SpaceCounts,
+    space: Space,
     progress: Progress,
     noisy_only: bool | None = None,
 ) -> None:
@@ -81,7 +81,7 @@ def predict(
     store.set_predictions(config.id, session, report, rows)
 
 
-def _fingerprint(config: LatencyConfig, space: SpaceCounts) -> str:
+def _fingerprint(config: LatencyConfig, space: Space) -> str:
     digest = hashlib.sha256(json.dumps(config.identity, sort_keys=True).encode())
     for id_ in space.ids():
         digest.update(id_.encode())
@@ -125,9 +125,9 @@ def measure_parts(
 def blocks_folder(device: str, config: LatencyConfig) -> Path:
     """Where the measurements of a device's blocks are kept: a run of its own, which may be deleted.
 
-    Those of another run format lie elsewhere: they cannot be read.
+    Those of a run format that cannot be read lie elsewhere.
     """
-    return cache_dir() / f"blocks-{FORMAT}" / device / config.id
+    return cache_dir() / f"blocks-{OLDEST}" / device / config.id
 
 
 @contextmanager
@@ -150,7 +150,7 @@ def _kept_blocks(folder: Path) -> Iterator[Store]:
 
 
 def _known(
-    places: NDArray[np.int64], space: SpaceCounts, known_ns: dict[str, float]
+    places: NDArray[np.int64], space: Space, known_ns: dict[str, float]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Those of some networks that were measured, and their latencies."""
     ns = np.array([known_ns.get(space.variant(int(place)).id, np.nan) for place in places])
@@ -165,8 +165,8 @@ def _predicted(
     held_out: tuple[NDArray[np.int64], NDArray[np.float64]],
 ) -> Prediction:
     known = np.isfinite(block_ns)
-    model = BlockModel.fit(blocks.shapes[chosen[known]], block_ns[known])
-    return predict_space(blocks, model.predict(blocks.shapes), *fitted, *held_out)
+    model = BlockModel.fit(blocks, chosen[known], block_ns[known])
+    return predict_space(blocks, model.ns, *fitted, *held_out)
 
 
 def _report(found: Prediction, blocks: SpaceBlocks, measured: int, networks: int) -> dict[str, Any]:

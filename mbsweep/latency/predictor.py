@@ -8,7 +8,6 @@ corrected by a smooth factor that is learnt from whole networks, and the error i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
@@ -20,6 +19,7 @@ from scipy.spatial.distance import cdist
 from scipy.stats import t as student
 from threadpoolctl import threadpool_limits
 
+from mbsweep.space.blocks import CONVOLUTIONS, KINDS
 from mbsweep.space.fused import SpaceBlocks
 
 Floats = NDArray[np.float64]
@@ -28,6 +28,7 @@ Places = NDArray[np.int64]
 HELD_OUT = 1 / 3  # of the measured networks
 MIN_FITTED = 8  # networks; with fewer the correction is a guess
 MIN_HELD_OUT = 4
+LEAST_OF_KIND = 6  # measured blocks of a kind, for a law of its own
 LEAST_SPREAD = 0.002  # no latency is known better than to 0.2 %
 # Runtimes pad channels to their vectors, so that 24 channels cost what 32 do: the candidates.
 ALIGNMENTS = (1, 8, 16, 32)
@@ -39,10 +40,10 @@ def choose_blocks(blocks: SpaceBlocks, max_blocks: int) -> Places:
     """The distinct blocks to measure: all, or `max_blocks` spread over kinds, channels and sizes."""
     if len(blocks) <= max_blocks:
         return np.arange(len(blocks))
-    apart = np.zeros(len(blocks))  # so far that every kind and stride is reached before any is filled
-    for number, (_, mine) in enumerate(_groups(blocks.shapes)):
-        apart[mine] = 100 * number
-    return np.sort(_spread(np.column_stack([_log_shapes(blocks.shapes), apart]), max_blocks))
+    # So far apart that every kind is reached before any is filled.
+    apart = 100.0 * blocks.kind
+    shapes = _log_shapes(blocks, np.arange(len(blocks)))
+    return np.sort(_spread(np.column_stack([shapes, apart]), max_blocks))
 
 
 def choose_networks(blocks: SpaceBlocks, count: int) -> tuple[Places, Places]:
@@ -78,85 +79,105 @@ def _spread(points: Floats, count: int) -> Places:
     return np.array(chosen)
 
 
-def _groups(shapes: Places) -> Iterator[tuple[tuple[int, int], Places]]:
-    """Blocks of one kind and stride follow one law: (kind, stride), and the places of its blocks."""
-    distinct, group = np.unique(shapes[:, :2], axis=0, return_inverse=True)
-    for number, (kind, stride) in enumerate(distinct.tolist()):
-        yield (kind, stride), np.flatnonzero(group.reshape(-1) == number)
-
-
-def _log_shapes(shapes: Places) -> Floats:
-    return np.log(shapes[:, 2:])
+def _log_shapes(blocks: SpaceBlocks, places: Places, alignment: int = 1) -> Floats:
+    """(places, dimensions): logarithms of what sets some blocks apart: channels and sizes, each once."""
+    shapes = [
+        blocks.of_layers(name)[places] for name in ("in_channels", "out_channels", "in_size", "out_size")
+    ]
+    shapes[:2] = [_padded(channels, alignment) for channels in shapes[:2]]
+    logs = np.log(np.maximum(np.hstack(shapes), 1))
+    columns: list[Floats] = []
+    for column in logs.T:
+        if (column != column[0]).any() and not any(np.array_equal(column, other) for other in columns):
+            columns.append(column)
+    return np.stack(columns, axis=1) if columns else np.zeros((len(places), 1))
 
 
 @dataclass(frozen=True)
 class BlockModel:
     """Latency of blocks by their shape, through measured ones.
 
-    Of each kind and stride: a law (multiply-adds, scalars read and written, weights and a call each take
-    their time, none less than nothing) times a smooth factor of channels and size. A measured block is
-    smoothed, too: what sets it apart from blocks of nearly its shape is mostly its being timed alone, and
-    adding up the measured values themselves gave half as much error again.
+    Of each kind: a law (multiply-adds, scalars read and written, weights and a call each take their time,
+        none less than nothing) times a smooth factor of channels and size. A measured block is smoothed, too:
+        what sets it apart from blocks of nearly its shape is mostly its being timed alone, and adding up the
+        measured values themselves gave half as much error again. Kinds of which few were measured follow the
+        law of all blocks.
     """
 
-    laws: dict[tuple[int, int], _Law]
+    ns: Floats  # of every block
 
     @classmethod
-    def fit(cls, shapes: Places, ns: Floats) -> BlockModel:
-        """From measured blocks: `SpaceBlocks.shapes` of them, and their latencies."""
-        return cls({group: _Law.fit(shapes[mine], ns[mine]) for group, mine in _groups(shapes)})
+    def fit(cls, blocks: SpaceBlocks, chosen: Places, ns: Floats) -> BlockModel:
+        """From measured blocks of a space, and their latencies.
 
-    def predict(self, shapes: Places) -> Floats:
-        """Latencies in ns. Raises ValueError for a kind and stride of which nothing was measured."""
-        ns = np.empty(len(shapes))
-        for group, mine in _groups(shapes):
-            if group not in self.laws:
-                raise ValueError(f"no block of kind {group[0]} and stride {group[1]} was measured")
-            ns[mine] = self.laws[group].predict(shapes[mine])
-        return ns
-
-
-@dataclass(frozen=True)
-class _Law:
-    """The latency of blocks of one kind and stride."""
-
-    alignment: int
-    ns_per: Floats
-    factor: Smooth
-
-    @classmethod
-    def fit(cls, shapes: Places, ns: Floats) -> _Law:
-        fits = [(alignment, *_additive(_padded(shapes, alignment), ns)) for alignment in ALIGNMENTS]
-        alignment, ns_per, residual = min(fits, key=lambda fit: float(np.abs(fit[2]).mean()))
-        return cls(alignment, ns_per, Smooth.fit(_log_shapes(_padded(shapes, alignment)), residual))
-
-    def predict(self, shapes: Places) -> Floats:
-        padded = _padded(shapes, self.alignment)
-        factor = self.factor.predict(_log_shapes(padded))[0]
-        ns: Floats = _amounts(padded) @ self.ns_per * np.exp(factor)
-        return ns
+        Raises ValueError where a block has layers of a kind that no measured one has.
+        """
+        amounts = {alignment: _amounts(blocks, alignment) for alignment in ALIGNMENTS}
+        plain = amounts[1]
+        has = plain[:, :CALLS] > 0
+        unknown = np.flatnonzero(has.any(axis=0) & ~has[chosen].any(axis=0))
+        if len(unknown):
+            raise ValueError(
+                f"no block with {' or '.join(_AMOUNTS[place] for place in unknown)} was measured"
+            )
+        found = _law(blocks, np.arange(len(blocks)), chosen, ns, amounts)
+        for kind in np.unique(blocks.kind).tolist():
+            is_mine = blocks.kind[chosen] == kind
+            if is_mine.sum() >= LEAST_OF_KIND:
+                mine = np.flatnonzero(blocks.kind == kind)
+                found[mine] = _law(blocks, mine, chosen[is_mine], ns[is_mine], amounts)
+        return cls(found)
 
 
-def _additive(shapes: Places, ns: Floats) -> tuple[Floats, Floats]:
+def _law(
+    blocks: SpaceBlocks, places: Places, chosen: Places, ns: Floats, amounts: dict[int, Floats]
+) -> Floats:
+    """The latencies of blocks that are alike, from those of some of them."""
+    fits = [(alignment, *_additive(amounts[alignment][chosen], ns)) for alignment in ALIGNMENTS]
+    alignment, ns_per, residual = min(fits, key=lambda fit: float(np.abs(fit[2]).mean()))
+    shapes = _log_shapes(blocks, places, alignment)
+    factor = Smooth.fit(shapes[np.searchsorted(places, chosen)], residual).predict(shapes)[0]
+    found: Floats = amounts[alignment][places] @ ns_per * np.exp(factor)
+    return found
+
+
+def _additive(amounts: Floats, ns: Floats) -> tuple[Floats, Floats]:
     """The time per amount that fits best in relative terms, none below 0, and the log of what it leaves."""
-    amounts = _amounts(shapes)
-    scale = amounts.max(axis=0)
+    scale = np.maximum(amounts.max(axis=0), 1)
     ns_per = nnls(amounts / scale / ns[:, None], np.ones(len(ns)))[0] / scale
     return ns_per, np.log(ns / (amounts @ ns_per))
 
 
-def _padded(shapes: Places, alignment: int) -> Places:
-    padded = shapes.copy()
-    padded[:, 2:4] = -(-shapes[:, 2:4] // alignment) * alignment
-    return padded
+def _padded(channels: Places, alignment: int) -> Places:
+    found: Places = -(-channels // alignment) * alignment
+    return found
 
 
-def _amounts(shapes: Places) -> Floats:
-    """What takes time, up to constants: multiply-adds (1x1, depthwise), read, written, weights, the call."""
-    inputs, outputs, in_size, out_size = shapes[:, 2:].T.astype(np.float64)
-    macs = inputs * outputs * out_size**2, inputs * out_size**2
-    moved = inputs * in_size**2, outputs * out_size**2, inputs * outputs
-    return np.stack([*macs, *moved, np.ones(len(shapes))], axis=1)
+# What takes time: layers and multiply-adds by kind, scalars read, written and passed on, weights, a call.
+_TIMED = list(KINDS)
+_AMOUNTS = [f"layers of kind {kind}" for kind in _TIMED]
+CALLS = len(_AMOUNTS)
+
+
+def _amounts(blocks: SpaceBlocks, alignment: int) -> Floats:
+    """(blocks, amounts), up to constants."""
+    kind = blocks.of_layers("kind")
+    inputs, outputs = (_padded(blocks.of_layers(name), alignment) for name in ("in_channels", "out_channels"))
+    in_size, out_size = blocks.of_layers("in_size"), blocks.of_layers("out_size")
+    groups = np.where(blocks.of_layers("is_grouped") > 0, inputs, np.maximum(blocks.of_layers("groups"), 1))
+    area = blocks.of_layers("high") * blocks.of_layers("wide")
+    is_fc = kind == _TIMED.index("fc") + 1
+    weights = np.where(is_fc, in_size**2, area) * (inputs // groups) * outputs
+    has_weights = np.isin(kind, [_TIMED.index(name) + 1 for name in (*CONVOLUTIONS, "fc")])
+    weights = np.where(has_weights, weights, 0)
+    rows, last = np.arange(len(blocks)), blocks.last
+    written = outputs * out_size**2
+    read, whole = (inputs * in_size**2)[:, 0], written[rows, last]
+    of_kinds = [kind == place + 1 for place in range(len(_TIMED))]
+    columns = [mine.sum(axis=1) for mine in of_kinds]
+    columns += [(weights * out_size**2 * mine).sum(axis=1) for mine in of_kinds]
+    columns += [read, whole, written.sum(axis=1) - whole, weights.sum(axis=1), np.ones(len(blocks))]
+    return np.stack(columns, axis=1).astype(np.float64)
 
 
 @dataclass(frozen=True)

@@ -1,64 +1,60 @@
 """Architecture -> torch.nn.Module. Takes no numeric decision: every size comes from the architecture."""
 
-import math
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch.nn.functional as F  # noqa: N812  (as everyone calls it)
 from torch import Tensor, nn
 
+from mbsweep.nets.parts import DROPOUT, LAYERS, part
 from mbsweep.space.blocks import Layer
 from mbsweep.space.families import architecture
 from mbsweep.space.variant import Variant
 
-# TF-Slim's mobilenet_v1.py keeps 0.999 of the units before the classifier; the paper names no rate.
-DROPOUT = 0.001
+__all__ = ["DROPOUT", "LAYERS", "Network", "assemble", "build", "folded", "for_training"]
+
 SMALL = 2  # pixels: up to here a pointwise convolution is trained sooner as a product of matrices
 
 
-def _conv(layer: Layer, dropout: float) -> nn.Module:
-    """Convolution, batch normalisation, ReLU (Figure 3 of arXiv:1704.04861)."""
-    groups = layer.in_channels if layer.kind == "conv_dw" else 1
-    conv = nn.Conv2d(
-        layer.in_channels,
-        layer.out_channels,
-        layer.kernel,
-        layer.stride,
-        padding=layer.kernel // 2,
-        groups=groups,
-        bias=False,
-    )
-    # He et al. (arXiv:1502.01852), by fan-out. PyTorch's kaiming_normal_ takes a depthwise kernel to feed all
-    # channels, which makes it sqrt(channels) times too small: each of its outputs sees one channel only.
-    fan_out = layer.kernel**2 * layer.out_channels // groups
-    nn.init.normal_(conv.weight, std=math.sqrt(2 / fan_out))
-    parts = OrderedDict(conv=conv, bn=nn.BatchNorm2d(layer.out_channels), relu=nn.ReLU(inplace=True))
-    return nn.Sequential(parts)
+class Network(nn.Sequential):
+    """Layers that read one another, a whole network or part of one. Its children are named after them.
+
+    layers: the description that it was made from.
+    """
+
+    def __init__(self, layers: Sequence[Layer], children: Sequence[nn.Module]) -> None:
+        super().__init__(
+            OrderedDict((layer.child, child) for layer, child in zip(layers, children, strict=True))
+        )
+        self.layers = tuple(layers)
+        self._is_chain = all(layer.reads == (-1,) for layer in layers)
+        # Of each layer the tensors that it reads: 0 is the image, 1 what the first layer gives.
+        self._reads = [
+            tuple(place + 1 + back for back in layer.reads) for place, layer in enumerate(self.layers)
+        ]
+        last_reader = {tensor: place for place, reads in enumerate(self._reads) for tensor in reads}
+        self._read_last: list[list[int]] = [[] for _ in layers]
+        for tensor, place in last_reader.items():
+            self._read_last[place].append(tensor)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """What the last layer gives. A tensor is let go once its last reader has it."""
+        if self._is_chain:
+            return super().forward(image)  # type: ignore[no-any-return, no-untyped-call]
+        alive = {0: image}
+        for place, child in enumerate(self):
+            alive[place + 1] = child(*(alive[tensor] for tensor in self._reads[place]))
+            for tensor in self._read_last[place]:
+                del alive[tensor]
+        return alive[len(self)]
+
+    def extra_repr(self) -> str:
+        """Beside the modules, which of them read what: two graphs of the same modules differ."""
+        return "" if self._is_chain else f"reads={[layer.reads for layer in self.layers]}"
 
 
-def _avg_pool(layer: Layer, dropout: float) -> nn.Module:
-    return nn.Sequential(OrderedDict(pool=nn.AdaptiveAvgPool2d(1), flatten=nn.Flatten()))
-
-
-def _classifier(layer: Layer, dropout: float) -> nn.Module:
-    linear = nn.Linear(layer.in_channels, layer.out_channels)
-    nn.init.normal_(linear.weight, std=0.01)
-    nn.init.zeros_(linear.bias)
-    return nn.Sequential(OrderedDict(dropout=nn.Dropout(dropout), linear=linear))
-
-
-# kind of layer -> its module
-LAYERS: dict[str, Callable[[Layer, float], nn.Module]] = {
-    "conv": _conv,
-    "conv_dw": _conv,
-    "conv_pw": _conv,
-    "avg_pool": _avg_pool,
-    "fc": _classifier,
-}
-
-
-def build(variant: Variant, dropout: float = DROPOUT) -> nn.Module:
+def build(variant: Variant, dropout: float = DROPOUT) -> Network:
     """The network of a variant, initialised for training.
 
     Input: float images of shape (batch, 3, resolution, resolution). Output: logits of shape
@@ -68,10 +64,12 @@ def build(variant: Variant, dropout: float = DROPOUT) -> nn.Module:
     return assemble(architecture(variant).layers, dropout)
 
 
-def assemble(layers: Sequence[Layer], dropout: float = DROPOUT) -> nn.Module:
-    """Layers that follow one another, whole network or part of one; its children are named after them."""
-    return nn.Sequential(
-        OrderedDict((layer.name.replace(".", "_"), LAYERS[layer.kind](layer, dropout)) for layer in layers)
+def assemble(layers: Sequence[Layer], dropout: float = DROPOUT) -> Network:
+    """Layers as a module: a whole network, or a part of one that reads nothing but its input."""
+    are_flat = [False, *(layer.is_flat for layer in layers)]
+    reads_flat = [are_flat[place + 1 + layer.reads[0]] for place, layer in enumerate(layers)]
+    return Network(
+        layers, [part(layer, dropout, flat) for layer, flat in zip(layers, reads_flat, strict=True)]
     )
 
 
@@ -84,22 +82,24 @@ class _Product(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """(batch, in channels, size, size) -> (batch, out channels, size, size)."""
-        return F.linear(images.permute(0, 2, 3, 1), self.conv.weight[:, :, 0, 0]).permute(0, 3, 1, 2)
+        weight, bias = self.conv.weight[:, :, 0, 0], self.conv.bias
+        return F.linear(images.permute(0, 2, 3, 1), weight, bias).permute(0, 3, 1, 2)
 
 
-def for_training(net: nn.Module, variant: Variant) -> nn.Module:
-    """The network of a variant as it is sooner trained on a CPU. It shares all that is learnt with `net`.
+def for_training(net: nn.Module) -> nn.Module:
+    """The network as it is sooner trained on a CPU. It shares all that is learnt with `net`.
 
     oneDNN lays the weights of a convolution out anew, and their gradient back, at every step. Where an image
     is of few pixels that takes longer than the convolution; a product of matrices does without.
     """
-    parts = OrderedDict(net.named_children())
-    for layer in architecture(variant).layers:
-        name = layer.name.replace(".", "_")
-        if layer.kind == "conv_pw" and layer.out_size <= SMALL:
-            conv, bn, relu = parts[name].children()
-            parts[name] = nn.Sequential(_Product(conv), bn, relu)  # type: ignore[arg-type]
-    return nn.Sequential(parts)
+    if not isinstance(net, Network):
+        return net
+    children = list(net)
+    for place, layer in enumerate(net.layers):
+        if layer.kind == "conv_pw" and layer.groups == 1 and layer.out_size <= SMALL:
+            conv, *behind = children[place].children()
+            children[place] = nn.Sequential(_Product(conv), *behind)  # type: ignore[arg-type]
+    return Network(net.layers, children)
 
 
 def folded(net: nn.Module) -> nn.Module:

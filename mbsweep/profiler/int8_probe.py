@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from mbsweep.base.cache import cached
 from mbsweep.base.errors import MbsweepError
 from mbsweep.formats.exact import TOLERANCE, calculate, off_by
-from mbsweep.formats.onnx_graph import Operation
-from mbsweep.formats.quantization import RECIPE, WEIGHTS, Scale, Weights, written
+from mbsweep.formats.operations import Operation
+from mbsweep.formats.quantization import RECIPE, WEIGHTS, Weights, written
 from mbsweep.profiler.device import this_device
 
 CHANNELS, SIZE = 128, 14
@@ -83,7 +83,7 @@ def _right(load: Load, names: Iterable[str]) -> dict[str, Call]:
         if weights := WEIGHTS.get(name):
             model, image = largest_sums(weights)
             call = load(model, image)
-            if off_by(call(), calculate(model, image, truediv)[1]) <= TOLERANCE:
+            if off_by(call(), calculate(model, image, truediv).logits) <= TOLERANCE:
                 calls[name] = call
     return calls
 
@@ -95,10 +95,11 @@ def largest_sums(weights: Weights) -> tuple[bytes, NDArray[np.float32]]:
     ones, none = np.ones((CHANNELS, CHANNELS), np.float32), np.zeros(CHANNELS, np.float32)
     shape = {"kernel_shape": [1, 1], "strides": [1, 1], "pads": [0] * 4, "dilations": [1, 1], "group": 1}
     found = [
-        Operation("conv", "Conv", [], ones[:, :, None, None], none, shape, "relu"),
-        Operation("pool", "GlobalAveragePool", []),
-        Operation("flatten", "Flatten", [], attributes={"axis": 1}),
-        Operation("linear", "Gemm", [], ones * signs[:, None], none, {"transB": 1}),
+        Operation("conv", "Conv", (0,), ones[:, :, None, None], none, shape, "relu"),
+        Operation("pool", "GlobalAveragePool", (1,)),
+        Operation("flatten", "Flatten", (2,), attributes={"axis": 1}),
+        Operation("linear", "Gemm", (3,), ones * signs[:, None], none, {"transB": 1}),
     ]
-    behind = Scale(np.float32(CHANNELS), np.uint8(0))
-    return written(found, [Scale(np.float32(1), np.uint8(0)), *[behind] * 4], image.shape, weights), image
+    top = 255 * CHANNELS
+    ranges = np.array([[0, 0, 0, 0, 0], [255, top, top, top, top]], np.float64)
+    return written(found, ranges, image.shape, weights), image

@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from torch import nn
 
 from mbsweep.formats import exact
-from mbsweep.nets import assemble
+from mbsweep.nets import Network, assemble
 from mbsweep.profiler.backends import BACKENDS
 from mbsweep.profiler.backends.torch_eager import reference
 from mbsweep.profiler.config import LatencyConfig
 from mbsweep.profiler.crosscheck import crosscheck
 from mbsweep.profiler.device import available_memory_bytes, needed_bytes
 from mbsweep.profiler.prepared import Prepared
-from mbsweep.space.blocks import Layer
+from mbsweep.space.blocks import Block, Layer
 from mbsweep.space.counting import BYTES_PER_FP32, count
 from mbsweep.space.families import architecture
 from mbsweep.space.variant import Variant
@@ -34,7 +34,7 @@ STEP_TOLERANCE = {"fp32": 1e-3, "bf16": 0.5}
 STEP_ROUNDINGS = 10
 
 
-def network(variant: Variant) -> nn.Module:
+def network(variant: Variant) -> Network:
     """The built network of a variant, in eval mode, its counts confirmed.
 
     Raises CountMismatchError where they are not the closed form's, MemoryError where it would not fit.
@@ -44,10 +44,10 @@ def network(variant: Variant) -> nn.Module:
     return net
 
 
-def build(layers: Sequence[Layer], batch: int) -> nn.Module:
+def build(layers: Sequence[Layer], batch: int) -> Network:
     """Layers as a network in eval mode, always of the same weights. MemoryError where it would not fit."""
     weight_bytes = BYTES_PER_FP32 * sum(layer.params for layer in layers)
-    activation_bytes = BYTES_PER_FP32 * max(layer.activations for layer in layers)
+    activation_bytes = int(BYTES_PER_FP32 * Block(tuple(layers)).peak)
     needed = needed_bytes(weight_bytes, activation_bytes, batch)
     available = available_memory_bytes()
     if needed > available:
@@ -70,7 +70,7 @@ def prepare(net: nn.Module, shape: tuple[int, int, int], config: LatencyConfig) 
     prepared = BACKENDS[config.backend].prepare(net, image, config)
     given = _array(prepared.call())
     if prepared.rounded is not None:
-        _check_output(given, prepared.rounded, exact.TOLERANCE, "its own rounding to integers")
+        _check_output(given, prepared.rounded, prepared.rounded_within, "its own rounding to integers")
         given = prepared.rounded
     if config.mode == "forward_backward":
         rounding = exact.off_by(expected, reference(net, image.astype(np.float64), config.mode))

@@ -15,7 +15,7 @@ class Subject:
     """A network, or a part of one.
 
     name: how it is called in the visits: a variant's id, or a block's key.
-    layers: they follow one another.
+    layers: named, as `Architecture.layers` are; the first reads the input.
     variant: set where they are a whole network whose counts are still to be confirmed.
     is_yardstick: timed only to tell how the machine's speed drifts: for `visit_ms`, however many calls the
         configuration asks of its variants.
@@ -50,12 +50,18 @@ class Subject:
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
-        return asdict(self)
+        layers = [asdict(layer) for layer in self.layers]
+        variant = self.variant and self.variant.as_dict()
+        return {"name": self.name, "layers": layers, "variant": variant, "is_yardstick": self.is_yardstick}
 
     @classmethod
     def from_dict(cls, given: dict[str, Any]) -> Self:
         """From what `as_dict` gave."""
-        layers = tuple(Layer(**layer) for layer in given["layers"])
-        variant = given["variant"]
-        variant = None if variant is None else Variant(**variant)
+        layers = tuple(Layer(**_as_tuples(layer)) for layer in given["layers"])
+        variant = given["variant"] and Variant(**given["variant"])
         return cls(given["name"], layers, variant, given["is_yardstick"])
+
+
+def _as_tuples(told: dict[str, Any]) -> dict[str, Any]:
+    """JSON has lists only."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in told.items()}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
 from typing import Any
 
 import pandas as pd
@@ -14,24 +13,23 @@ from mbsweep.base.suggest import command
 from mbsweep.profiler.config import LatencyConfig
 from mbsweep.reporter.drawing import COLOURS, LOG_AXIS, SYMBOLS
 from mbsweep.reporter.parts import Part
-from mbsweep.space.blocks import Layer
-from mbsweep.space.families import architecture
+from mbsweep.space.blocks import Layer, kind_name
+from mbsweep.space.families import FAMILIES, architecture
 from mbsweep.space.variant import Variant
 from mbsweep.table import trust
-from mbsweep.table.columns import COLUMNS
+from mbsweep.table.columns import COLUMNS, FIELDS, OF_STAGES
 from mbsweep.table.hover import ORIGIN, setting
 from mbsweep.table.panels import panels
 
 MAX_LAYERED = 10_000  # variants whose layers are put into the page; `mbsweep show` prints those of any
 MAX_SPREADS = 2_000  # rows whose visits are
 
-_FIELDS = {field.name: field.default for field in fields(Variant)}
-
 # What the table on the page leaves out; the details of a variant have it.
-_NOT_SHOWN = {"family", "stage_channels", "num_classes", "divisor", "stem_stride", "top1_reason", "device_id"}
+_NOT_SHOWN = {"stage_channels", "num_classes", "divisor", "stem_stride", "top1_reason", "device_id"}
+_NOT_SHOWN |= {"weight_bytes_int8", "peak_activation_bytes_int8", *OF_STAGES}
 _NOT_SHOWN |= {"top1_low_pct", "top1_high_pct"}
 _NOT_SHOWN |= {f"latency_{part}_{end}_ms" for part in ("p50", "p90") for end in ("low", "high")}
-_SHOWN_IF_SEVERAL = {"run", "block", "mode", "memory_format", "dataset"}  # where they differ
+_SHOWN_IF_SEVERAL = {"run", "family", "block", "mode", "memory_format", "dataset"}  # where they differ
 # What it shows first, so that a row is understood without scrolling; the others follow in COLUMNS' order.
 _SHOWN_FIRST = [
     *("variant", "run", "backend", "precision", "mode", "latency_ms", "latency_low_ms", "latency_high_ms"),
@@ -39,7 +37,7 @@ _SHOWN_FIRST = [
 ]
 # column -> what it is divided by where a reader sees or types it, and the unit of that
 _SCALES = {"macs": (1e6, "million"), "params": (1e6, "million")}
-_SCALES |= dict.fromkeys(("weight_bytes", "peak_activation_bytes", "file_bytes"), (1e3, "kB"))
+_SCALES |= dict.fromkeys((name for name in COLUMNS if COLUMNS[name].unit == "bytes"), (1e3, "kB"))
 
 
 def payload(parts: Sequence[Part], every: pd.DataFrame, table: pd.DataFrame) -> str:
@@ -54,14 +52,14 @@ def payload(parts: Sequence[Part], every: pd.DataFrame, table: pd.DataFrame) -> 
         number[rows.index] = place
     data = {
         "columns": _columns(table),
-        "rows": {name: _values(table[name]) for name in COLUMNS},
+        "rows": {name: _values(table[name]) for name in COLUMNS if name in table},
         "group": number.tolist(),
         "groups": [
             _group(parts, whole[place]) | {"total": len(whole[place]), "shared": _shared(number, rows, place)}
             for place, rows in enumerate(comparable)
         ],
         "total": len(every),
-        "defaults": {name: _plain(default) for name, default in _FIELDS.items()},
+        "families": {name: _family(name) for name in table["family"].unique()},
         "colours": COLOURS,
         "symbols": SYMBOLS,
         "log": LOG_AXIS,
@@ -76,7 +74,7 @@ def _columns(table: pd.DataFrame) -> list[dict[str, Any]]:
     """The columns, in the order in which the table shows them; what it does not show is marked."""
     order = [*_SHOWN_FIRST, *(name for name in COLUMNS if name not in _SHOWN_FIRST)]
     found = []
-    for name in order:
+    for name in (name for name in order if name in table):
         column, (scale, unit) = COLUMNS[name], _SCALES.get(name, (1, COLUMNS[name].unit))
         about = {"name": name, "label": column.label, "unit": column.unit, "better": column.better}
         is_shown = name not in _NOT_SHOWN and table[name].nunique() > (name in _SHOWN_IF_SEVERAL)
@@ -89,7 +87,7 @@ def _values(column: pd.Series[Any]) -> Any:
     list of the distinct ones.
     """
     digits = (
-        17 if column.name in _FIELDS else 7
+        17 if column.name in {**FIELDS, **OF_STAGES} else 7
     )  # of 17 a float can be read back: 1/3 is another variant than 0.333
     values = [_plain(value, digits) for value in column.astype(object)]
     if any(isinstance(value, str) for value in values):
@@ -149,26 +147,34 @@ def _asked(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if name in keep or usual.get(name) != value}
 
 
-def _layers(table: pd.DataFrame) -> dict[str, Any]:
-    """Variant -> its layers, by their places in a list of the distinct shapes; and the names of the layers.
+def _family(name: str) -> dict[str, Any]:
+    """What a page must know of a family: its fields as usual; those that a sweep or a command has to say."""
+    family = FAMILIES[name]
+    return {"defaults": {field: _plain(value) for field, value in family.defaults.items()}}
 
-    A shape: kind, kernel, stride, in and out channels, in and out size, parameters, mult-adds. The names are
-    those of all networks with as many of the same blocks.
+
+def _layers(table: pd.DataFrame) -> dict[str, Any]:
+    """Variant -> its layers, by their places in a list of the distinct shapes; and their names, by place.
+
+    A shape: type, in and out channels, in and out size, parameters, mult-adds. Networks with as many of the
+        same blocks have one list of names.
     """
     place: dict[tuple[Any, ...], int] = {}
     of: dict[str, list[int]] = {}
-    names: dict[str, list[str]] = {}
+    names: dict[tuple[str, ...], int] = {}
+    named: dict[str, int] = {}
     networks = table.drop_duplicates("variant").head(MAX_LAYERED)
     for row in networks.to_dict("records"):
         layers = architecture(Variant.of_row({str(name): value for name, value in row.items()})).layers
         of[row["variant"]] = [place.setdefault(_shape(layer), len(place)) for layer in layers]
-        names.setdefault(f"{row['block']} {row['depth']}", [layer.name for layer in layers])
-    return {"shapes": list(place), "of": of, "names": names}
+        named[row["variant"]] = names.setdefault(tuple(layer.name for layer in layers), len(names))
+    return {"shapes": list(place), "of": of, "names": list(names), "named": named}
 
 
 def _shape(layer: Layer) -> tuple[Any, ...]:
+    stride = f" / s{layer.stride}" if layer.stride > 1 or layer.is_conv else ""
     sizes = (layer.in_channels, layer.out_channels, layer.in_size, layer.out_size)
-    return (layer.kind, layer.kernel, layer.stride, *sizes, layer.params, layer.macs)
+    return (f"{kind_name(layer)}{stride}", *sizes, layer.params, layer.macs)
 
 
 def _visits(parts: Sequence[Part], table: pd.DataFrame) -> dict[int, list[list[float]]]:

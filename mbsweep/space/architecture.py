@@ -60,6 +60,11 @@ class Architecture:
         return self.total(lambda block: block.macs)
 
     @property
+    def bytes_int8(self) -> Dim:
+        """Bytes of the weights at int8."""
+        return self.total(lambda block: block.bytes_int8)
+
+    @property
     def peak(self) -> Dim:
         """Scalars alive at once, at most, for one image."""
         peak = self.stages[0].first.peak

@@ -2,40 +2,27 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mbsweep.space.architecture import IMAGE_CHANNELS
-from mbsweep.space.blocks import KINDS, Block, Dim
-from mbsweep.space.counting import Fields, SpaceCounts
+from mbsweep.space.blocks import ACTIVATIONS, KINDS, Block, Layer
 from mbsweep.space.families import architecture
+from mbsweep.space.space import Grid, Places, Space, spread
 from mbsweep.space.variant import Variant
 
 Number = TypeVar("Number", np.float64, np.int64)
 
-# What a block is to a predictor: blocks of one kind and stride follow one law.
-BLOCK_KINDS = ("stem", "separable", "standard", "head")
-
-
-def kind_of(block: Block) -> str:
-    """One of BLOCK_KINDS."""
-    return BLOCK_KINDS[int(_kind(block))]
-
-
-def _kind(block: Block) -> Dim:
-    """Its place there, of each network of a grid: what reads as many channels as an image has is a stem."""
-    first = block.layers[0]
-    if first.kind == "avg_pool":
-        return BLOCK_KINDS.index("head")
-    if first.kind == "conv_dw":
-        return BLOCK_KINDS.index("separable")
-    is_stem = np.equal(first.in_channels, IMAGE_CHANNELS)
-    return np.where(is_stem, BLOCK_KINDS.index("stem"), BLOCK_KINDS.index("standard"))
+# What a block depends on, of each of its layers: first what of it decides its law, then channels and sizes.
+_OF_KIND = ("kind", "high", "wide", "stride", "is_grouped", "has_norm", "activation", "reads")
+_OF_SIZE = ("in_channels", "out_channels", "in_size", "out_size", "groups")
+NUMBERS = (*_OF_KIND, *_OF_SIZE)
+_KINDS = list(KINDS)
 
 
 def blocks_of(variant: Variant) -> tuple[Block, ...]:
@@ -50,22 +37,17 @@ class SpaceBlocks:
     Shapes are (blocks,) for what is known of each distinct block, (variants, places) for the networks.
     """
 
-    space: SpaceCounts
-    found_in: NDArray[np.int64]  # a variant that has the block
-    found_at: NDArray[np.int64]  # its place there: twice its stage, and one more where it is the rest
-    kind: NDArray[np.int64]  # a place in BLOCK_KINDS
-    stride: NDArray[np.int64]
-    in_channels: NDArray[np.int64]
-    out_channels: NDArray[np.int64]
-    in_size: NDArray[np.int64]
-    out_size: NDArray[np.int64]
-    macs: NDArray[np.int64]
-    params: NDArray[np.int64]
+    space: Space
+    found_in: Places  # a variant that has the block
+    found_at: Places  # its place there: twice its stage, and one more where it is the rest
+    numbers: NDArray[np.int64]  # (blocks, layers, NUMBERS); 0 where it has fewer layers
+    macs: Places
+    params: Places
     which: NDArray[np.int32]  # which block stands at each place of a network
     times: NDArray[np.int32]  # how often; 0 where a network has fewer places
 
     def __len__(self) -> int:
-        return len(self.kind)
+        return len(self.numbers)
 
     def block(self, index: int) -> Block:
         """A distinct block, ready to be built."""
@@ -75,21 +57,36 @@ class SpaceBlocks:
         assert block is not None  # noqa: S101
         return block
 
-    @property
-    def shapes(self) -> NDArray[np.int64]:
-        """(blocks, 6): kind, stride, in_channels, out_channels, in_size, out_size."""
-        columns = self.kind, self.stride, self.in_channels, self.out_channels, self.in_size, self.out_size
-        return np.stack(columns, axis=1)
+    def of_layers(self, name: str) -> NDArray[np.int64]:
+        """(blocks, layers): one of NUMBERS of each layer; 0 where a block has fewer."""
+        return self.numbers[:, :, NUMBERS.index(name)]
+
+    @cached_property
+    def kind(self) -> Places:
+        """Blocks of one kind are alike in all but channels and sizes. What reads an image is of another."""
+        whole = self.numbers[:, :, : len(_OF_KIND)].reshape(len(self), -1)
+        reads_image = self.of_layers("in_channels")[:, :1] == IMAGE_CHANNELS
+        _, _, which = distinct(np.hstack([whole, reads_image]))
+        return which
+
+    @cached_property
+    def last(self) -> Places:
+        """Of each block the place of its last layer."""
+        count: Places = (self.of_layers("kind") > 0).sum(axis=1)
+        return count - 1
 
     @property
-    def in_scalars(self) -> NDArray[np.int64]:
+    def in_scalars(self) -> Places:
         """Scalars that each block reads, for one image."""
-        return self.in_channels * self.in_size**2
+        return self.of_layers("in_channels")[:, 0] * self.of_layers("in_size")[:, 0] ** 2
 
     @property
-    def out_scalars(self) -> NDArray[np.int64]:
+    def out_scalars(self) -> Places:
         """Scalars that each block writes, for one image."""
-        return self.out_channels * self.out_size**2
+        rows = np.arange(len(self))
+        return (
+            self.of_layers("out_channels")[rows, self.last] * self.of_layers("out_size")[rows, self.last] ** 2
+        )
 
     def total(self, values: NDArray[Number]) -> NDArray[Number]:
         """(variants,): the sum over each network's blocks of a value given for each distinct block."""
@@ -99,81 +96,86 @@ class SpaceBlocks:
         return sums
 
 
-def space_blocks(space: SpaceCounts) -> SpaceBlocks:
+def space_blocks(space: Space) -> SpaceBlocks:
     """The blocks of every variant of a space, without making the variants.
 
-    The depth decides how often a block stands in a network, and nothing of the block itself: networks are
-    taken apart once for each body, width and resolution.
+    A block is taken apart once for whatever it depends on: that of a stage early in the network, say, for
+    every width and resolution, and not for every depth. numpy's shapes tell.
     """
-    parts = [part for body in np.unique(space.body) for part in _parts(space, int(body))]
+    parts = [part for grid, places in space.parts() for part in _parts(grid, places, space.at[places])]
     wide = max(part.numbers.shape[1] for part in parts)
-    numbers = np.concatenate([np.pad(p.numbers, ((0, 0), (0, wide - p.numbers.shape[1]))) for p in parts])
-    _, first, distinct = np.unique(numbers, axis=0, return_index=True, return_inverse=True)
+    numbers = np.concatenate(
+        [np.pad(part.numbers, ((0, 0), (0, wide - part.numbers.shape[1]))) for part in parts]
+    )
+    rows, first, code = distinct(numbers)
     ends = np.cumsum([len(part.numbers) for part in parts])
     which = np.zeros((len(space), 1 + max(part.place for part in parts)), dtype=np.int32)
     times = np.zeros_like(which)
-    for part, of_part in zip(parts, np.split(distinct.reshape(-1), ends[:-1]), strict=True):
+    for part, of_part in zip(parts, np.split(code, ends[:-1]), strict=True):
         which[part.variants, part.place] = of_part[part.which]
         times[part.variants, part.place] = part.times
-    known = np.concatenate([part.known for part in parts])[first]
-    return SpaceBlocks(space, **dict(zip(_KNOWN, known.T, strict=True)), which=which, times=times)
+    found_in, found_at, macs, params = np.concatenate([part.known for part in parts])[first].T
+    layers = rows.reshape(len(rows), -1, len(NUMBERS))
+    return SpaceBlocks(space, found_in, found_at, layers, macs, params, which, times)
 
 
 class _Part(NamedTuple):
-    """The blocks that stand at one place of the networks of one body."""
+    """The blocks that stand at one place of the networks of one grid."""
 
     place: int  # twice the stage, and one more for its rest
-    variants: NDArray[np.int64]  # that have a block there
-    times: NDArray[np.int64]  # how often each has it
-    which: NDArray[np.int64]  # which of those below
-    numbers: NDArray[np.int64]  # (blocks, all that a block depends on), each once
-    known: NDArray[np.int64]  # (blocks, _KNOWN)
+    variants: Places  # that have a block there
+    times: Places  # how often each has it
+    which: Places  # which of those below
+    numbers: NDArray[np.int64]  # (blocks, layers x NUMBERS), each once
+    known: NDArray[np.int64]  # (blocks, 4): found_in, found_at, macs, params
 
 
-_KNOWN = (
-    *("found_in", "found_at", "kind", "stride"),
-    *("in_channels", "out_channels", "in_size", "out_size", "macs", "params"),
-)
-_KINDS = list(KINDS)
-
-
-def _parts(space: SpaceCounts, body: int) -> Iterator[_Part]:
-    variants = np.flatnonzero(space.body == body)
-    sized = np.stack([space.width[variants], space.resolution[variants]], axis=1)
-    pairs, pair_of = np.unique(sized, axis=0, return_inverse=True)
-    pair_of = pair_of.reshape(-1)
-    width, resolution = pairs[:, 0], pairs[:, 1].astype(np.int64)
-    net = architecture(Fields(*space.bodies[body], width, resolution, space.depth[variants]))
-    for stage, blocks in enumerate(net.stages):
+def _parts(grid: Grid, variants: Places, at: Places) -> Iterator[_Part]:
+    for stage, blocks in enumerate(grid.architecture.stages):
         for place, block, often in ((2 * stage, blocks.first, 1), (2 * stage + 1, blocks.rest, blocks.more)):
-            times = np.broadcast_to(often, len(variants))
+            times = grid.spread(often, at)
             if block is None or not times.any():
                 continue
             having = np.flatnonzero(times)
-            used, one_of, used_by = np.unique(pair_of[having], return_index=True, return_inverse=True)
-            numbers, first, which = _distinct(_numbers(block, len(pairs))[used])
-            found_in, at = variants[having[one_of[first]]], used[first]
-            stride = math.prod(layer.stride for layer in block.layers)
-            shape = block.in_shape[0], block.out_channels, block.in_shape[1], block.out_size
-            told = place, _kind(block), stride, *shape, block.macs, block.params
-            known = [np.broadcast_to(value, len(pairs))[at] for value in told]
-            columns = np.stack([found_in, *known], axis=1)
-            yield _Part(place, variants[having], times[having], which[used_by], numbers, columns)
+            of_layers = _of_block(block)
+            shape = np.broadcast_shapes(*(np.shape(one) for numbers in of_layers for one in numbers))
+            count = int(np.prod(shape))
+            mine = spread(np.arange(count).reshape(shape), grid.shape, at[having])
+            used, one_of, used_by = np.unique(mine, return_index=True, return_inverse=True)
+            columns = [
+                np.broadcast_to(one, shape).reshape(-1)[used] for numbers in of_layers for one in numbers
+            ]
+            numbers, first, which = distinct(np.stack(columns, axis=1).astype(np.int64))
+            found_in, index = variants[having[one_of[first]]], used[first]
+            counted = (np.broadcast_to(one, shape).reshape(-1)[index] for one in (block.macs, block.params))
+            known = np.stack([found_in, np.full(len(found_in), place), *counted], axis=1)
+            yield _Part(place, variants[having], times[having], which[used_by], numbers, known)
 
 
-def _numbers(block: Block, count: int) -> NDArray[np.int64]:
-    """(count, numbers): all that a block of a grid depends on, seven for each of its layers."""
-    found = np.zeros((count, 7 * len(block.layers)), dtype=np.int64)
-    for place, layer in enumerate(block.layers):
-        shape = layer.in_channels, layer.out_channels, layer.in_size, layer.out_size
-        for column, value in enumerate((_KINDS.index(layer.kind) + 1, layer.kernel, layer.stride, *shape)):
-            found[:, 7 * place + column] = value
+def _of_block(block: Block) -> list[list[NDArray[np.int64]]]:
+    """NUMBERS of each layer of a block of a grid."""
+    found = [_numbers(layer) for layer in block.layers]
+    last = block.layers[-1]
+    if last.where is not True:  # where there is no sum, what would follow it follows what is before it
+        place = NUMBERS.index("activation")
+        found[-2][place] = np.where(last.where, found[-2][place], ACTIVATIONS.index(last.activation))
     return found
 
 
-def _distinct(
-    rows: NDArray[np.int64],
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+def _numbers(layer: Layer) -> list[NDArray[np.int64]]:
+    """NUMBERS of a layer of a grid, nothing where it is not there."""
+    # Over the whole map, the kernel is the size.
+    high, wide = (0, 0) if layer.kind in ("avg_pool", "squeeze") else layer.kernel
+    reads = sum((-back) * 16**place for place, back in enumerate(layer.reads))
+    found = [
+        *(_KINDS.index(layer.kind) + 1, high, wide, layer.stride, layer.kind == "conv_dw"),
+        *(layer.norm, ACTIVATIONS.index(layer.activation), reads),
+        *(layer.in_channels, layer.out_channels, layer.in_size, layer.out_size, layer.groups),
+    ]
+    return [np.asarray(one) * layer.where for one in found]
+
+
+def distinct(rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], Places, Places]:
     """Each row once; where it stands first; and which of them each row is.
 
     As numpy's unique along an axis, which compares whole rows and takes ten times as long.

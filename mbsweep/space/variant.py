@@ -4,108 +4,189 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, NoReturn
 
 from mbsweep.base.errors import MbsweepError
-from mbsweep.base.rules import Rule, choice, integer, integers, number, shown
-from mbsweep.space.blocks import BLOCKS
-from mbsweep.space.families import FAMILIES
+from mbsweep.base.rules import shown
+from mbsweep.space.blocks import CONVOLUTIONS
+from mbsweep.space.families import FAMILIES, architecture, family_of
+from mbsweep.space.families.family import Family
+from mbsweep.space.fields import Field
 
-# One rule for each field of Variant. The bounds are far outside what is of use; they keep a slip of the pen
-# (a resolution of 224000) from filling the machine, and the counts of any variant within 64 bits.
-RULES: dict[str, Rule] = {
-    "family": choice(FAMILIES),
-    "width": number(0, 4, 0.75),
-    "resolution": integer(1, 4096, 192),
-    "depth": integer(0, 10_000, 5),
-    "block": choice(BLOCKS),
-    "stage_channels": integers(5, 1, 8192, (64, 128, 256, 512, 1024)),
-    "num_classes": integer(1, 1_000_000, 1000),
-    "divisor": integer(1, 1024, 8),
-    "stem_stride": integer(1, 2, 2),
-}
+USUAL = "mobilenet_v1"  # the family where none is said
 
 
-@dataclass(frozen=True, slots=True)
 class Variant:
-    """One network of the space. Hashable, comparable by value, checked when it is made.
+    """One network of the space: a family, and the values of its fields. Hashable, comparable by value,
+    checked.
 
-    width: the width multiplier alpha, which scales the channels.
-    resolution: height and width of the input image in pixels.
-    depth: how often the 14x14, 512-channel block is repeated (the paper's 5; 0 is its shallow network).
-    block: "separable", or "standard" for full 3x3 convolutions (Table 4 of arXiv:1704.04861).
-    stage_channels: output channels of the five stages at width 1.
-    num_classes: outputs of the classifier.
-    divisor: channel counts are rounded to multiples of it; 1 is the paper's plain rounding.
-    stem_stride: stride of the first layer; the paper's 2, or 1 for images that are small already.
+    `Variant(width=0.75)`, `Variant("mobilenet_v2", expansion=4)`; what is left out is as usual in the family.
+    Its fields are its attributes.
 
-    Raises MbsweepError for a value that is not allowed.
+    Raises MbsweepError for a value that is not allowed, and for a field that the family lacks.
     """
 
-    family: str = "mobilenet_v1"
-    width: float = 1.0
-    resolution: int = 224
-    depth: int = 5
-    block: str = "separable"
-    stage_channels: tuple[int, ...] = (64, 128, 256, 512, 1024)
-    num_classes: int = 1000
-    divisor: int = 8
-    stem_stride: int = 2
+    __slots__ = ("_hash", "_values", "family")
+    family: str
 
-    def __post_init__(self) -> None:
-        for name, rule in RULES.items():
-            try:
-                object.__setattr__(self, name, rule(getattr(self, name)))
-            except ValueError as error:
-                raise MbsweepError(f"Variant: {name} is {shown(getattr(self, name))}; {error}") from None
+    def __init__(self, family: str = USUAL, **fields: Any) -> None:
+        try:
+            found = family_of(family)
+        except ValueError as error:
+            raise MbsweepError(f"Variant: family is {shown(family)}; {error}") from None
+        self._make(found, _checked(found, fields))
+
+    def _make(self, family: Family, values: Mapping[str, Any]) -> None:
+        object.__setattr__(self, "family", family.name)
+        object.__setattr__(self, "_values", values)
+        object.__setattr__(self, "_hash", hash((family.name, *values.values())))
+
+    @classmethod
+    def of_values(cls, family: Family, values: Mapping[str, Any]) -> Variant:
+        """From values of all fields that are known to be right."""
+        made = cls.__new__(cls)
+        made._make(family, values)
+        return made
 
     @classmethod
     def of_row(cls, row: Mapping[str, Any]) -> Variant:
-        """The variant of a row of a table, or of a run's file, where `stage_channels` is JSON."""
-        values = {name: row[name] for name in RULES if name != "stage_channels"}
-        return cls(stage_channels=tuple(json.loads(row["stage_channels"])), **values)
+        """The variant of a row of a table, in which a list of values is JSON and what it lacks is empty."""
+        family = family_of(row["family"])
+        said = {}
+        for name, field in family.fields.items():
+            value = row.get(name)
+            if value is None or value != value:  # NaN
+                continue
+            if field.stages and isinstance(value, str):
+                value = json.loads(value)
+            said[name] = int(value) if type(field.default) is int and value == int(value) else value
+        return cls(family.name, **said)
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """Field -> value, in the family's order."""
+        return dict(self._values)
+
+    def but(self, **changes: Any) -> Variant:
+        """The same network with other values in some fields."""
+        family = FAMILIES[self.family]
+        return Variant.of_values(family, _checked(family, changes, self._values))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Family and fields, for JSON: what is on the disk, and in messages; `Variant(**found)` reads it.
+
+        Fields that earlier versions did not have stand there only where they are not as usual.
+        """
+        fields = FAMILIES[self.family].fields
+        kept = {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in self._values.items()
+            if not (fields[name].is_added and value == fields[name].usual(self._values))
+        }
+        return {"family": self.family, **kept}
 
     @property
     def id(self) -> str:
         """Readable name, stable over versions, safe in a path: `mobilenet_v1_w0.75_r192_d5`."""
-        rest = (self.block, self.stage_channels, self.num_classes, self.divisor, self.stem_stride)
-        return f"{self.family}_w{self.width!r}_r{self.resolution}_d{self.depth}{body_suffix(*rest)}"
+        fields = FAMILIES[self.family].fields
+        return self.family + "".join(
+            id_part(field, value)
+            for name, field in fields.items()
+            for value in [self._values[name]]
+            if field.is_always or value != field.usual(self._values)
+        )
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return object.__getattribute__(self, "_values")[name]
+        except KeyError:
+            raise AttributeError(f"{self.family} has no field {name!r}") from None
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"a Variant does not change; `variant.but({name}=...)` gives another")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError("a Variant does not change")
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Variant):
+            return NotImplemented
+        return self._hash == other._hash and self.family == other.family and self._values == other._values
+
+    def __hash__(self) -> int:
+        return int(self._hash)
+
+    def __repr__(self) -> str:
+        fields = FAMILIES[self.family].fields
+        said = [
+            f"{name}={value!r}"
+            for name, value in self._values.items()
+            if value != fields[name].usual(self._values)
+        ]
+        return f"Variant({', '.join([repr(self.family), *said])})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _again, (self.family, self._values)
+
+
+def _again(family: str, values: Mapping[str, Any]) -> Variant:
+    return Variant.of_values(FAMILIES[family], values)
+
+
+def _checked(
+    family: Family, said: Mapping[str, Any], base: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    parsed = {}
+    for name, value in said.items():
+        try:
+            field = family.field(name)
+        except ValueError as error:
+            raise MbsweepError(f"Variant: {name} {error}") from None
+        try:
+            parsed[name] = field.rule(value)
+        except ValueError as error:
+            raise MbsweepError(f"Variant: {name} is {shown(value)}; {error}") from None
+    try:
+        values = family.settled(parsed, base)
+    except ValueError as error:
+        raise MbsweepError(f"Variant: {error}") from None
+    return values
+
+
+def id_part(field: Field, value: Any) -> str:
+    """What an id says of a field: `_w0.75`, `_standard`, `_c64-128`."""
+    if isinstance(value, tuple):
+        return f"_{field.tag}{'-'.join(f'{one!r}' for one in value)}"
+    if isinstance(value, bool):
+        return f"_{field.tag}" if value else f"_no-{field.tag}"
+    return f"_{field.tag}{value if isinstance(value, str) else repr(value)}"
 
 
 def largest_of(variants: Sequence[Variant]) -> Variant:
-    """The network whose weights all of them share as a supernet: the greatest width, depth and resolution.
+    """The network whose weights all of them share as a supernet: the greatest in every elastic field.
 
     Raises MbsweepError where they differ in more than these.
     """
-    bodies = {replace(variant, width=1.0, depth=5, resolution=224) for variant in variants}
+    family = FAMILIES[variants[0].family]
+    elastic = [name for name, field in family.fields.items() if field.elastic]
+    bodies = {FAMILIES[variant.family].key(variant.values, elastic): variant for variant in variants}
     if len(bodies) > 1:
+        ids = sorted(variant.id for variant in bodies.values())
         raise MbsweepError(
-            "a supernet's variants may differ in width, depth and resolution only; "
-            f"{' and '.join(sorted(body.id for body in bodies)[:2])} differ in more"
+            f"a supernet's variants may differ in {', '.join(elastic)} only; {' and '.join(ids[:2])} "
+            "differ in more"
         )
-    return replace(
-        variants[0],
-        width=max(variant.width for variant in variants),
-        depth=max(variant.depth for variant in variants),
-        resolution=max(variant.resolution for variant in variants),
-    )
-
-
-def body_suffix(
-    block: str, stage_channels: tuple[int, ...], num_classes: int, divisor: int, stem_stride: int
-) -> str:
-    """The end of an id: what of the body is not the paper's."""
-    suffix = "" if block == _DEFAULTS["block"] else f"_{block}"
-    if stage_channels != _DEFAULTS["stage_channels"]:
-        suffix += "_c" + "-".join(str(channels) for channels in stage_channels)
-    if num_classes != _DEFAULTS["num_classes"]:
-        suffix += f"_n{num_classes}"
-    if divisor != _DEFAULTS["divisor"]:
-        suffix += f"_div{divisor}"
-    if stem_stride != _DEFAULTS["stem_stride"]:
-        suffix += f"_s{stem_stride}"
-    return suffix
-
-
-_DEFAULTS = {field.name: field.default for field in fields(Variant)}
+    first = variants[0]
+    kinds = {layer.kind for layer in architecture(first).layers} - {*CONVOLUTIONS, "avg_pool", "fc", "add"}
+    if kinds or not family.is_elastic:
+        why = f"layers of {first.id} cannot be shared: {', '.join(sorted(kinds))}"
+        have = ", ".join(name for name, one in FAMILIES.items() if one.is_elastic)
+        raise MbsweepError(
+            why if family.is_elastic else f"{family.name} has no supernet; those that have: {have}"
+        )
+    greatest: dict[str, Any] = {}
+    for name in elastic:
+        values = [getattr(variant, name) for variant in variants]
+        is_list = isinstance(values[0], tuple)
+        greatest[name] = tuple(map(max, zip(*values, strict=True))) if is_list else max(values)
+    return first.but(**greatest)

@@ -12,7 +12,8 @@ from typing import IO, Any, Self
 from mbsweep.base.errors import MbsweepError
 from mbsweep.storage.folder import FILE_NAME, check_free, holds_run, lock
 
-FORMAT = 6  # raised when an mbsweep could not read what another writes
+FORMAT = 7  # raised when an mbsweep could not read what another writes
+OLDEST = 6  # that is read, too, and brought up to date by who writes
 APPLICATION_ID = 0x6D627377  # "mbsw": tells our files from other SQLite files
 
 
@@ -93,25 +94,31 @@ class Database:
         if not self._has_tables():
             script = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORMAT};"
             self._connection.executescript(f"BEGIN; {self.schema} {script} COMMIT;")
-        self._check_format()
+        if self._check_format() < FORMAT:
+            self._update()
         if (fault := self._connection.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
             raise sqlite3.DatabaseError(fault)
+
+    def _update(self) -> None:
+        """Bring a file of an older format up to date, in one transaction."""
 
     def _has_tables(self) -> bool:
         return bool(self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
 
-    def _check_format(self) -> None:
+    def _check_format(self) -> int:
+        """Its format. Raises UnreadableError where that is none that this mbsweep reads."""
         if self._connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
             raise MbsweepError(f"{self.folder / FILE_NAME} was not written by mbsweep; choose another folder")
-        version = self._connection.execute("PRAGMA user_version").fetchone()[0]
-        if version != FORMAT:
+        version = int(self._connection.execute("PRAGMA user_version").fetchone()[0])
+        if not OLDEST <= version <= FORMAT:
             whose, advice = (
                 ("a newer", "upgrade mbsweep") if version > FORMAT else ("an older", "measure it anew")
             )
             raise UnreadableError(
                 f"{self.folder} was written by {whose} mbsweep (run format {version}, this one reads "
-                f"{FORMAT}); {advice}, or choose another folder"
+                f"{OLDEST} and {FORMAT}); {advice}, or choose another folder"
             )
+        return version
 
     def _query(self, sql: str, values: Iterable[Any] = ()) -> list[tuple[Any, ...]]:
         with explained(self.folder, reading=True):

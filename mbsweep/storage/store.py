@@ -9,9 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from mbsweep.space.variant import Variant
 from mbsweep.storage.database import explained, now_utc
 from mbsweep.storage.machine_tables import MACHINE_SCHEMA, MachineTables, check_whole
 from mbsweep.storage.training_tables import TRAINING_SCHEMA, TrainingTables, insert_accuracies
+from mbsweep.storage.variant_tables import VARIANT_SCHEMA, VariantTables, insert_variants
 
 SKIPPED = "skipped: "  # how the reason begins where this machine lacks what a configuration needs
 # Reasons that lie in the network, the runtime or the recipe: with the same weights, seeds and versions they
@@ -25,14 +27,6 @@ CREATE TABLE sweeps (id INTEGER PRIMARY KEY, used_utc TEXT NOT NULL, name TEXT N
                      description TEXT NOT NULL, text TEXT NOT NULL, accuracy_source TEXT);
 CREATE TABLE sessions (id INTEGER PRIMARY KEY, started_utc TEXT NOT NULL, device TEXT NOT NULL,
                        versions TEXT NOT NULL);
--- position: place in the sweep file's order; NULL where a later file no longer names the variant
--- checked: 1 once the built network had the counts of the closed form
-CREATE TABLE variants (id TEXT PRIMARY KEY, position INTEGER, family TEXT NOT NULL, block TEXT NOT NULL,
-                       stage_channels TEXT NOT NULL, num_classes INTEGER NOT NULL, divisor INTEGER NOT NULL,
-                       stem_stride INTEGER NOT NULL,
-                       width REAL NOT NULL, resolution INTEGER NOT NULL, depth INTEGER NOT NULL,
-                       params INTEGER NOT NULL, macs INTEGER NOT NULL, weight_bytes INTEGER NOT NULL,
-                       peak_activation_bytes INTEGER NOT NULL, checked INTEGER NOT NULL DEFAULT 0);
 -- settings: the whole latency configuration, JSON
 CREATE TABLE configs (id TEXT PRIMARY KEY, position INTEGER, settings TEXT NOT NULL);
 -- samples: the duration of every timed call in nanoseconds, little-endian 64-bit
@@ -74,10 +68,10 @@ def fails_again(reason: str) -> bool:
     return _SAME_AGAIN.match(reason) is not None
 
 
-class Store(TrainingTables, MachineTables):
+class Store(VariantTables, TrainingTables, MachineTables):
     """An open run. Use `Store.write` or `Store.read`, as a context manager."""
 
-    schema = _SCHEMA + MACHINE_SCHEMA + TRAINING_SCHEMA
+    schema = _SCHEMA + VARIANT_SCHEMA + MACHINE_SCHEMA + TRAINING_SCHEMA
 
     # What the sweep asks for
 
@@ -116,16 +110,8 @@ class Store(TrainingTables, MachineTables):
         Nothing that was measured is touched: what the new file does not name stays in the run.
         """
         with self._transaction() as sql:
-            before = sql.execute("SELECT count(*) FROM variants").fetchone()[0]
-            sql.execute("UPDATE variants SET position = NULL")
             sql.execute("UPDATE configs SET position = NULL")
-            sql.executemany(
-                "INSERT INTO variants (position, id, family, block, stage_channels, num_classes, divisor, "
-                "stem_stride, width, resolution, depth, params, macs, weight_bytes, peak_activation_bytes) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
-                "ON CONFLICT (id) DO UPDATE SET position = excluded.position",
-                variants,
-            )
+            found = insert_variants(sql, variants)
             insert_accuracies(sql, accuracies)
             sql.executemany("INSERT OR REPLACE INTO configs VALUES (?, ?, ?)", configs)
             sql.execute(
@@ -133,9 +119,7 @@ class Store(TrainingTables, MachineTables):
                 "VALUES (:used_utc, :name, :title, :description, :text, :accuracy_source)",
                 {"used_utc": now_utc(), "accuracy_source": None, **sweep},
             )
-            after = sql.execute("SELECT count(*) FROM variants").fetchone()[0]
-            left = sql.execute("SELECT count(*) FROM variants WHERE position IS NULL").fetchone()[0]
-        return after - before, left
+        return found
 
     # What was measured
 
@@ -222,22 +206,23 @@ class Store(TrainingTables, MachineTables):
                 check_whole(row[4], f"{row[1]} in {row[0]}")
                 yield VisitRow(*row)
 
-    def trained(self) -> list[dict[str, Any]]:
-        """The variants with an accuracy that was trained at fp32: their fields, `top1_pct` and `dataset`.
+    def trained(self) -> list[tuple[Variant, float, str]]:
+        """The variants with an accuracy that was trained at fp32; its top-1 in percent and data set.
 
-        Of one source: the last that a sweep of this run named.
+        Of one source: the last that a sweep of this run named. In the sweep's order.
         """
+        networks = {row[0]: row for row in self.variants()}
         with explained(self.folder, reading=True):
             cursor = self._connection.execute(
                 "WITH known AS (SELECT variant, source, top1_pct, dataset FROM accuracies "
                 "WHERE kind = 'trained' AND precision = 'fp32' AND top1_pct IS NOT NULL) "
-                "SELECT variants.*, top1_pct, dataset FROM known JOIN variants ON variants.id = variant "
+                "SELECT variant, top1_pct, dataset FROM known "
                 "WHERE source = (SELECT accuracy_source FROM sweeps WHERE accuracy_source IN "
-                "(SELECT source FROM known) ORDER BY id DESC LIMIT 1) "
-                "ORDER BY position IS NULL, position, variants.rowid"
+                "(SELECT source FROM known) ORDER BY id DESC LIMIT 1)"
             )
-            names = [column[0] for column in cursor.description]
-            return [dict(zip(names, row, strict=True)) for row in cursor]
+            known = {row[0]: row[1:] for row in cursor}
+        found = ((networks[id_], *known[id_]) for id_ in networks if id_ in known)
+        return [(Variant(row[2], **json.loads(row[3])), top1, data) for row, top1, data in found]
 
     def set_file_bytes(self, config: str, variant: str, file_bytes: int) -> None:
         """Note the size on disk of what the runtime loads."""
@@ -308,19 +293,9 @@ class Store(TrainingTables, MachineTables):
         with self._transaction() as sql:
             sql.execute("DELETE FROM failures WHERE variant = '' AND config = ?", [config])
 
-    def checked(self) -> set[str]:
-        """Variants whose built network had the counts of the closed form."""
-        return {row[0] for row in self._query("SELECT id FROM variants WHERE checked")}
-
-    def set_checked(self, variant: str) -> None:
-        """Note that a variant's counts were confirmed."""
-        with self._transaction() as sql:
-            sql.execute("UPDATE variants SET checked = 1 WHERE id = ?", [variant])
-
     def rows(self, table: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-        """Names and rows of a table; variants and configurations in the sweep's order."""
+        """Names and rows of a table; configurations in the sweep's order."""
         order = {
-            "variants": "position IS NULL, position, rowid",
             "configs": "position IS NULL, position, id",
             "accuracies": "variant",
             "files": "variant",

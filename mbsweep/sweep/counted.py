@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import product
-
 import numpy as np
 
-from mbsweep.space.counting import Grid, SpaceCounts, count_all
-from mbsweep.sweep.sweep import Axes, Sweep
+from mbsweep.space.space import Space
+from mbsweep.sweep.sweep import Sweep
 
 
-def count_space(sweep: Sweep) -> SpaceCounts:
+def count_space(sweep: Sweep) -> Space:
     """Every variant that a sweep asks for, with its counts, in the sweep's order and without repeats.
 
     The explicit `variants` come first, then the space; `limits` hold for both, `sample` draws from the space.
@@ -22,7 +19,7 @@ def count_space(sweep: Sweep) -> SpaceCounts:
             ("accuracy", "dataset"),
             "says how many classes there are only once it is looked at: say `num_classes` to count without",
         )
-    whole = count_all(sweep.explicit, (grid for axes in sweep.space for grid in _grids(axes)))
+    whole = Space.of(sweep.explicit, (grid for axes in sweep.space for grid in axes.grids()))
     within = np.ones(len(whole), dtype=bool)
     for name, limit in (("params", sweep.limits.params), ("macs", sweep.limits.macs)):
         if limit is not None:
@@ -37,9 +34,3 @@ def count_space(sweep: Sweep) -> SpaceCounts:
     kept = np.flatnonzero(within)
     explicit = kept[kept < len(set(sweep.explicit))]
     return whole.select(np.concatenate([explicit, sweep.draw(kept[len(explicit) :])]))
-
-
-def _grids(axes: Axes) -> Iterator[Grid]:
-    fixed = (axes.family, axes.block, axes.stage_channels, axes.num_classes, axes.divisor, axes.stem_stride)
-    for body in product(*fixed):
-        yield body, axes.width, axes.resolution, axes.depth

@@ -16,12 +16,19 @@ from mbsweep.base.strict import CHOSEN
 from mbsweep.sweep.document import Document, Keys
 
 
-class ItemError(ValueError):
-    """A refused item of an axis, with its place."""
+class PlaceError(ValueError):
+    """A refused value within a mapping, with its place there.
 
-    def __init__(self, place: int, value: object, message: str) -> None:
+    is_whole: whether the message does without the value.
+    """
+
+    def __init__(self, place: Keys, value: object, message: str, is_whole: bool = False) -> None:
         super().__init__(message)
-        self.place, self.value = place, value
+        self.place, self.value, self.is_whole = place, value, is_whole
+
+    def within(self, key: str) -> PlaceError:
+        """The same, told of the mapping around it."""
+        return PlaceError((key, *self.place), self.value, str(self), self.is_whole)
 
 
 def explain(error: ErrorDetails, doc: Document, model: type[BaseModel]) -> MbsweepError:
@@ -40,8 +47,10 @@ def explain(error: ErrorDetails, doc: Document, model: type[BaseModel]) -> Mbswe
         return doc.problem(keys[:-1], f"lacks the key {keys[-1]!r}")
     if error["type"] == "union_tag_invalid":
         return _no_such_mapping(given, keys, doc)
-    if isinstance(cause, ItemError):
-        keys, given = (*keys, cause.place), cause.value
+    if isinstance(cause, PlaceError):
+        keys, given = (*keys, *cause.place), cause.value
+        if cause.is_whole:
+            return doc.problem(keys, str(cause))
     if isinstance(cause, ValueError):
         return doc.problem(keys, f"is {shown(given)}; {cause}")
     if error["type"] in ("model_type", "model_attributes_type", "dict_type"):

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from mbsweep.latency.predictor import MIN_FITTED, MIN_HELD_OUT, shared_out
 from mbsweep.profiler.config import LatencyConfig
+from mbsweep.space.architecture import Architecture
 from mbsweep.space.blocks import Layer
-from mbsweep.space.counting import SpaceCounts
 from mbsweep.space.families import architecture
+from mbsweep.space.space import Space
 from mbsweep.space.variant import Variant
 from mbsweep.sweep.sweep import Sweep
 
 MAX_MEASURED = 10_000  # networks of one configuration are held in memory together
 
 
-def check_space(sweep: Sweep, space: SpaceCounts) -> None:
+def check_space(sweep: Sweep, space: Space) -> None:
     """MbsweepError where what a sweep asks for cannot be had of its variants."""
     if sweep.accuracy:
         with sweep.blamed():
@@ -38,12 +41,8 @@ def check_space(sweep: Sweep, space: SpaceCounts) -> None:
             _check_steps(sweep, place, config, space)
 
 
-def _check_steps(sweep: Sweep, place: int, config: LatencyConfig, space: SpaceCounts) -> None:
-    # Neither the width nor the depth changes a size.
-    pairs = np.stack([space.body, space.resolution], axis=1)
-    _, first, which = np.unique(pairs, axis=0, return_index=True, return_inverse=True)
-    lonely = [lonely_layer(space.variant(index), config.batch) for index in first.tolist()]
-    failing = np.array([layer is not None for layer in lonely])[which.reshape(-1)]
+def _check_steps(sweep: Sweep, place: int, config: LatencyConfig, space: Space) -> None:
+    failing = space.spread(lambda grid: _is_lonely(grid.architecture, config.batch))
     if failing.any():
         example = space.variant(int(failing.argmax()))
         layer = lonely_layer(example, config.batch)
@@ -62,7 +61,18 @@ def lonely_layer(variant: Variant, batch: int) -> Layer | None:
     A training step needs two: it fails there.
     """
     layers = architecture(variant).layers
-    return next((layer for layer in layers if layer.is_normalised and batch * layer.out_size**2 == 1), None)
+    return next((layer for layer in layers if layer.norm and batch * layer.out_size**2 == 1), None)
+
+
+def _is_lonely(net: Architecture, batch: int) -> Any:
+    """Of each network of a grid whether it has such a layer."""
+    found: Any = False
+    for stage in net.stages:
+        for block, often in ((stage.first, 1), (stage.rest, stage.more)):
+            for layer in block.layers if block else ():
+                if layer.norm:
+                    found = found | ((batch * layer.out_size**2 == 1) & (np.asarray(often) > 0))
+    return found
 
 
 def no_step(layer: Layer) -> str:

@@ -7,11 +7,11 @@ import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, PrivateAttr, ValidationError, field_validator
+from pydantic import Field, PlainValidator, PrivateAttr, ValidationError, field_validator
 
 from mbsweep.accuracy import AnySource
 from mbsweep.accuracy.source import SettingError
@@ -20,98 +20,13 @@ from mbsweep.base.files import expanded
 from mbsweep.base.rules import Rule, integer, number, text
 from mbsweep.base.strict import Strict
 from mbsweep.profiler.config import LatencyConfig
-from mbsweep.space.variant import RULES, Variant
+from mbsweep.space.variant import Variant
 from mbsweep.sweep import document
+from mbsweep.sweep.axes import Axes, Point
 from mbsweep.sweep.document import Document, Keys
-from mbsweep.sweep.explain import ItemError, explain
+from mbsweep.sweep.explain import explain
 
 MAX_VARIANTS = 5_000_000  # more would fill the memory before anyone could use the answer
-MAX_AXIS_VALUES = 100_000
-
-
-class Axes(Strict):
-    """Values of each field of Variant; their product is the space, the last field fastest."""
-
-    family: tuple[str, ...] = (Variant().family,)
-    block: tuple[str, ...] = (Variant().block,)
-    stage_channels: tuple[tuple[int, ...], ...] = (Variant().stage_channels,)
-    num_classes: tuple[int, ...] = (Variant().num_classes,)
-    divisor: tuple[int, ...] = (Variant().divisor,)
-    stem_stride: tuple[int, ...] = (Variant().stem_stride,)
-    width: tuple[float, ...] = (Variant().width,)
-    resolution: tuple[int, ...] = (Variant().resolution,)
-    depth: tuple[int, ...] = (Variant().depth,)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _expand(cls, value: Any, info: Any) -> tuple[Any, ...]:
-        return _expand_axis(value, RULES[info.field_name], of_lists=info.field_name == "stage_channels")
-
-    @property
-    def size(self) -> int:
-        """How many variants the product has."""
-        return math.prod(len(getattr(self, name)) for name in Axes.model_fields)
-
-
-def _expand_axis(value: Any, rule: Rule, of_lists: bool) -> tuple[Any, ...]:
-    """An axis as its values: from a single value, a list, or a range with both ends included."""
-    is_single = False
-    if isinstance(value, dict):
-        items = _expand_range(value)
-    elif isinstance(value, list) and not (of_lists and value and not any(isinstance(v, list) for v in value)):
-        items = value
-    else:
-        items, is_single = [value], True
-    if not items:
-        raise ValueError("expected at least one value")
-    if len(items) > MAX_AXIS_VALUES:
-        raise ValueError(f"expected at most {MAX_AXIS_VALUES} values")
-    parsed: dict[Any, None] = {}
-    for place, item in enumerate(items):
-        try:
-            allowed = rule(item)
-        except ValueError as error:
-            if is_single:
-                raise
-            raise ItemError(place, item, str(error)) from None
-        if allowed in parsed:
-            raise ItemError(place, item, "expected each value once, and it stands there already")
-        parsed[allowed] = None
-    return tuple(parsed)
-
-
-def _expand_range(value: dict[str, Any]) -> list[float]:
-    if set(value) != {"from", "to", "step"}:
-        raise ValueError(
-            "expected a range with the keys from, to and step, such as {from: 0.25, to: 1.0, step: 0.05}"
-        )
-    start, stop, step = (value[key] for key in ("from", "to", "step"))
-    for end in (start, stop, step):
-        if isinstance(end, bool) or not isinstance(end, int | float) or not abs(end) < 1e9:
-            raise ValueError("expected numbers for from, to and step")
-    if step <= 0 or stop < start or (stop - start) / step >= MAX_AXIS_VALUES:
-        raise ValueError(f"expected step above 0, to not below from, and at most {MAX_AXIS_VALUES} values")
-    count = math.floor((stop - start) / step + 1e-9) + 1
-    if isinstance(start, int) and isinstance(step, int):
-        return [start + i * step for i in range(count)]
-    # Floating-point sums drift: 0.25 + 14 x 0.05 is not 0.95 to the last bit. 12 digits give what is meant
-    return [round(start + i * step, 12) for i in range(count)]
-
-
-class Point(Strict):
-    """One explicit variant; what is left out has the default of Variant."""
-
-    rules: ClassVar[dict[str, Rule]] = RULES
-
-    family: str = Variant().family
-    width: float = Variant().width
-    resolution: int = Variant().resolution
-    depth: int = Variant().depth
-    block: str = Variant().block
-    stage_channels: tuple[int, ...] = Variant().stage_channels
-    num_classes: int = Variant().num_classes
-    divisor: int = Variant().divisor
-    stem_stride: int = Variant().stem_stride
 
 
 class Limit(Strict):
@@ -152,8 +67,10 @@ class Sweep(Strict):
 
     title: str = ""
     description: str = ""
-    space: tuple[Axes, ...] = ()
-    variants: tuple[Point, ...] = Field(default=(), max_length=100_000)
+    space: tuple[Annotated[Axes, PlainValidator(Axes.parse)], ...] = ()
+    variants: tuple[Annotated[Point, PlainValidator(Point.parse)], ...] = Field(
+        default=(), max_length=100_000
+    )
     limits: Limits = Limits()
     sample: Sample | None = None
     latency: tuple[LatencyConfig, ...] = Field(default=(), max_length=100)
@@ -183,15 +100,14 @@ class Sweep(Strict):
     @property
     def explicit(self) -> list[Variant]:
         """The variants listed one by one."""
-        return [Variant(**point.model_dump()) for point in self.variants]
+        return [point.variant for point in self.variants]
 
     @property
     def lacks_classes(self) -> bool:
         """Whether a network is left without `num_classes`, which the data set that it learns is to say."""
         is_trained = self.accuracy is not None and self.accuracy.images is not None
-        return is_trained and any(
-            "num_classes" not in given.model_fields_set for given in (*self.space, *self.variants)
-        )
+        said = [*(axes.classes() for axes in self.space), *(point.classes() for point in self.variants)]
+        return is_trained and None in said
 
     def with_classes(self, count: int, data: str) -> Sweep:
         """The sweep with `num_classes` filled in where it is left out.
@@ -206,10 +122,9 @@ class Sweep(Strict):
 
     def _filled(self, key: str, place: int, mapping: Any, count: int, data: str) -> Any:
         """One mapping of space or variants, with `num_classes`."""
-        if "num_classes" not in mapping.model_fields_set:
-            filled = (count,) if isinstance(mapping, Axes) else count
-            return mapping.model_copy(update={"num_classes": filled})
-        said = mapping.num_classes if isinstance(mapping, Axes) else (mapping.num_classes,)
+        said = mapping.classes()
+        if said is None:
+            return mapping.with_classes(count)
         if set(said) != {count}:
             is_list = isinstance(self._document.data[key], list)
             raise self.problem(

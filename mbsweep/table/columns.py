@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+from mbsweep.space.families import FAMILIES
 
 
 @dataclass(frozen=True)
@@ -14,22 +17,41 @@ class Column:
     better: str = ""  # "lower", "higher", or neither
 
 
+def stage_column(name: str, stage: int) -> str:
+    """The column of a field at a stage, from 1: `kernels_1`."""
+    return f"{name}_{stage}"
+
+
+# Fields of networks, of all families; one with a value for each stage as a list, and each stage by itself.
+_FIELDS = {name: field for family in FAMILIES.values() for name, field in family.fields.items()}
+_STAGES = {
+    name: max(family.fields[name].stages for family in FAMILIES.values() if name in family.fields)
+    for name in _FIELDS
+}
+_BEFORE = ("block", "width", "resolution", "depth")
+FIELDS: dict[str, Column] = {
+    name: Column(_FIELDS[name].label, "" if _STAGES[name] else _FIELDS[name].unit)
+    for name in (*_BEFORE, *(name for name in _FIELDS if name not in _BEFORE))
+}
+OF_STAGES: dict[str, Column] = {
+    stage_column(name, stage): Column(f"{_FIELDS[name].label}, stage {stage}", _FIELDS[name].unit)
+    for name, stages in _STAGES.items()
+    for stage in range(1, stages + 1)
+}
+
+# A table has those fields that its networks have, and of stages those that differ.
 COLUMNS: dict[str, Column] = {
     "run": Column("Run"),
     "variant": Column("Variant"),
     "family": Column("Family"),
-    "block": Column("Block"),
-    "width": Column("Width multiplier"),
-    "resolution": Column("Resolution", "px"),
-    "depth": Column("Depth", "blocks"),
-    "stage_channels": Column("Stage channels at width 1"),
-    "num_classes": Column("Classes"),
-    "divisor": Column("Channel divisor"),
-    "stem_stride": Column("Stride of the first layer"),
+    **FIELDS,
+    **OF_STAGES,
     "params": Column("Parameters", "", "lower"),
     "macs": Column("Mult-adds", "", "lower"),
     "weight_bytes": Column("Weights at fp32", "bytes", "lower"),
     "peak_activation_bytes": Column("Peak activations at fp32", "bytes", "lower"),
+    "weight_bytes_int8": Column("Weights at int8", "bytes", "lower"),
+    "peak_activation_bytes_int8": Column("Peak activations at int8", "bytes", "lower"),
     "latency_ms": Column("Latency", "ms", "lower"),
     "latency_low_ms": Column("Latency, 95 % from", "ms", "lower"),
     "latency_high_ms": Column("Latency, 95 % to", "ms", "lower"),
@@ -74,10 +96,13 @@ COLUMNS: dict[str, Column] = {
 }
 
 # Columns that hold words or yes and no. The others hold numbers, and any of them can be an axis of a figure.
-_WORDS = {"run", "variant", "family", "block", "stage_channels", "on_front", "error"}
+_WORDS = {"run", "variant", "family", "on_front", "error"}
+_WORDS |= {name for name, field in _FIELDS.items() if field.stages or isinstance(field.default, str | bool)}
 _WORDS |= {"latency_kind", "latency_note", "config", "backend", "precision", "mode", "memory_format"}
 _WORDS |= {"device", "device_id", "top1_kind", "top1_source", "top1_reason"}
 _WORDS |= {"top1_seeds", "dataset", "top1_note"}
+# Fields of whole numbers.
+WHOLE = [name for name in (*FIELDS, *OF_STAGES) if type(_FIELDS.get(name, _FIELDS["depth"]).default) is int]
 NUMBERS = [name for name in COLUMNS if name not in _WORDS]
 
 # What may differ between two latency configurations of one variant.
@@ -110,4 +135,13 @@ INTERVALS = {
     "top1_pct": ("top1_low_pct", "top1_high_pct"),
 }
 # What the layer shapes alone decide: the same in every latency configuration.
-EXACT = ("params", "macs", "weight_bytes", "peak_activation_bytes")
+EXACT = (
+    *("params", "macs", "weight_bytes", "peak_activation_bytes"),
+    *("weight_bytes_int8", "peak_activation_bytes_int8"),
+)
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """The columns of a table: all but fields that none of its networks has."""
+    given = set(names)
+    return [name for name in COLUMNS if name in given or name not in {**FIELDS, **OF_STAGES}]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mbsweep.table.columns import COLUMNS, INTERVALS, SOURCE
+from mbsweep.table.columns import COLUMNS, EXACT, INTERVALS, SOURCE
 
 LINE = 54  # characters at 11 px: what fits above a panel on a telephone, or with three panels in a row
 SETTING_LINE = 50  # characters at 13 px, the same
@@ -192,7 +192,7 @@ def _source(rows: pd.DataFrame, column: str, sources: int) -> str:
 
     sources: how many the accuracies have.
     """
-    if column in ("params", "macs", "weight_bytes", "peak_activation_bytes"):
+    if column in EXACT:
         return " (exact)"
     if column == "latency_ms":
         return plain(f" ({rows['latency_kind'].iloc[0]}, {rows['backend'].iloc[0]})")

@@ -22,7 +22,7 @@ from mbsweep.storage.database import EmptyRunError
 from mbsweep.storage.folder import FILE_NAME, holds_run
 from mbsweep.storage.store import SKIPPED, Store
 from mbsweep.table.chances import front_chances
-from mbsweep.table.columns import COLUMNS, COMPARABLE, NUMBERS
+from mbsweep.table.columns import COLUMNS, COMPARABLE, NUMBERS, in_order
 from mbsweep.table.tabulate import Undrifted, tabulate, tabulate_curves
 
 if TYPE_CHECKING:
@@ -203,8 +203,14 @@ def combine(runs: Sequence[Run]) -> pd.DataFrame:
     return (
         tables[0]
         if len(tables) == 1
-        else pd.concat([table.astype(object) for table in tables], ignore_index=True).infer_objects()
+        else _in_order(
+            pd.concat([table.astype(object) for table in tables], ignore_index=True).infer_objects()
+        )
     )
+
+
+def _in_order(table: pd.DataFrame) -> pd.DataFrame:
+    return table[in_order(table.columns)]
 
 
 def published_latencies(table: pd.DataFrame, published: PublishedRows) -> pd.DataFrame:
@@ -214,16 +220,16 @@ def published_latencies(table: pd.DataFrame, published: PublishedRows) -> pd.Dat
     has for the variant at the same precision. They are of no run and no configuration, and have fronts of
     their own.
     """
-    networks = table[_NETWORK].drop_duplicates("variant")
+    networks = table[[name for name in _NETWORK if name in table]].drop_duplicates("variant")
     records = cast("list[dict[str, Any]]", networks.to_dict("records"))
     rows = pd.DataFrame(published([Variant.of_row(record) for record in records]))
     if rows.empty:
-        return pd.DataFrame(columns=list(COLUMNS))
+        return pd.DataFrame(columns=list(table.columns))
     accuracies = table[["variant", "precision", *_ACCURACY]].fillna({"precision": "fp32"})  # only counted
     accuracies = accuracies.sort_values("top1_pct", key=pd.isna, kind="stable")  # of several runs, who knows
     accuracies = accuracies.drop_duplicates(["variant", "precision"])
     rows = rows.merge(networks, on="variant").merge(accuracies, how="left", on=["variant", "precision"])
-    rows = rows.reindex(columns=list(COLUMNS))
+    rows = rows.reindex(columns=list(table.columns))
     rows["on_front"] = fronts(rows)
     return rows
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mbsweep.space.families import FAMILIES
 from mbsweep.statistics.drift import Drift
 from mbsweep.statistics.summary import (
     BUDGET_SPENT,
@@ -25,12 +26,13 @@ from mbsweep.statistics.summary import (
 from mbsweep.storage.database import explained
 from mbsweep.storage.store import Store, VisitRow
 from mbsweep.storage.training_tables import EpochRow, TrainingRow
-from mbsweep.table.columns import COLUMNS
+from mbsweep.storage.variant_tables import NAMES
+from mbsweep.table.columns import COLUMNS, in_order, stage_column
 
 
 def tabulate(store: Store) -> pd.DataFrame:
     """One row per variant and latency configuration, in the sweep's order; without run and fronts."""
-    variants = _frame(store, "variants").rename(columns={"id": "variant"})
+    variants = networks(store)
     latencies = _latencies(store)
     configs = _configs(store)
     # A configuration that the sweep no longer names stays in the table as far as it was measured.
@@ -51,7 +53,7 @@ def tabulate(store: Store) -> pd.DataFrame:
     table["error"] = _errors(table, store.failures())
     if configs.empty:
         table["precision"] = None
-    table = table.reindex(columns=list(COLUMNS))
+    table = table.reindex(columns=in_order(table.columns))
     accuracies_pct = [name for name in _ACCURACY_COLUMNS.values() if name.endswith("_pct")]
     numbers = ["top1_pct", "top5_pct", *accuracies_pct, "top1_epochs"]
     return table.astype(dict.fromkeys(numbers, float))  # also where none is known
@@ -67,6 +69,60 @@ _ACCURACY_COLUMNS = {
 def _frame(store: Store, name: str) -> pd.DataFrame:
     columns, rows = store.rows(name)
     return pd.DataFrame(rows, columns=columns)
+
+
+def networks(store: Store) -> pd.DataFrame:
+    """The variants: id, family, fields, counts, position. A field that a family lacks is NaN or None.
+
+    Fields that earlier versions did not have are there where any is not as usual. Lists are JSON; where they
+    differ, each of their values has a column, too.
+    """
+    rows = pd.DataFrame(store.variants(), columns=NAMES).rename(columns={"id": "variant"})
+    with explained(store.folder, reading=True):
+        said = json.loads(f"[{','.join(rows['fields'])}]")
+    added: dict[str, pd.Series[Any]] = {}
+    families = [family for family in FAMILIES.values() if (rows["family"] == family.name).any()]
+    for name in dict.fromkeys(name for family in families for name in family.fields):
+        field = next(family.fields[name] for family in families if name in family.fields)
+        values = _values(name, rows["family"], said)
+        if field.stages:
+            if field.is_added and _are_usual(name, rows["family"], said):
+                continue
+            added |= _of_stages(name, values, rows["family"])
+            values = [None if value is None else json.dumps(value) for value in values]
+        is_number = not field.stages and not isinstance(field.default, str | bool)
+        added[name] = pd.Series(values, index=rows.index, dtype=None if is_number else object)
+    return pd.concat([rows.drop(columns="fields"), pd.DataFrame(added, index=rows.index)], axis=1)
+
+
+def _values(name: str, families: Iterable[str], said: Sequence[Mapping[str, Any]]) -> list[Any]:
+    """A field of each network; as usual where it is not said, None where its family lacks it."""
+    found = []
+    for family, fields in zip(families, said, strict=True):
+        if name in fields:
+            found.append(fields[name])
+        elif name in (own := FAMILIES[family].fields):
+            usual = own[name].usual({**FAMILIES[family].defaults, **fields})
+            found.append(list(usual) if isinstance(usual, tuple) else usual)
+        else:
+            found.append(None)
+    return found
+
+
+def _are_usual(name: str, families: Iterable[str], said: Sequence[Mapping[str, Any]]) -> bool:
+    return not any(name in fields for fields in said)
+
+
+def _of_stages(
+    name: str, values: Sequence[list[Any] | None], families: pd.Series[str]
+) -> dict[str, pd.Series[Any]]:
+    """A column for each stage in which networks of a family differ."""
+    found = {}
+    for stage in range(max(len(value) for value in values if value)):
+        column = pd.Series([value[stage] if value and stage < len(value) else None for value in values])
+        if (column.groupby(families).nunique() > 1).any():
+            found[stage_column(name, stage + 1)] = column
+    return found
 
 
 # Fields of a latency configuration that the table needs.
@@ -112,11 +168,11 @@ def tabulate_curves(store: Store) -> pd.DataFrame:
     """One row per epoch of the trainings of the sweep's accuracy source, columns as in CURVE."""
     source = (store.last_sweep() or {}).get("accuracy_source") or ""
     rows = pd.DataFrame(store.epochs(source), columns=EpochRow._fields)
-    networks = _frame(store, "variants").rename(columns={"id": "variant"})[["variant", "width", "resolution"]]
+    variants = networks(store)[["variant", "width", "resolution"]]
     ended = pd.DataFrame(store.trainings(source), columns=TrainingRow._fields)[["variant", "seed", "state"]]
     # Without those of networks that are no variants: what is not asked for any more, and a supernet's largest
     # where limits leave it out.
-    rows = rows.merge(networks, on="variant").merge(ended, how="left", on=["variant", "seed"])
+    rows = rows.merge(variants, on="variant").merge(ended, how="left", on=["variant", "seed"])
     last = rows.groupby(["variant", "seed"])["attempt"].transform("max")
     rows["state"] = rows["state"].astype(object).fillna("").where(rows["attempt"] == last, "begun anew")
     return rows.reindex(columns=list(CURVE))
@@ -126,10 +182,8 @@ class Undrifted:
     """Visits of a run, each beside the machine's drift at that moment."""
 
     def __init__(self, store: Store) -> None:
-        variants = _frame(store, "variants")
-        self._sizes = dict(
-            zip(variants["id"], zip(variants["params"], variants["macs"], strict=True), strict=True)
-        )
+        places = [NAMES.index(name) for name in ("id", "params", "macs")]
+        self._sizes = {row[places[0]]: (row[places[1]], row[places[2]]) for row in store.variants()}
         self._drifts, self._store = store.drifts(), store
 
     def of(self, visits: Sequence[VisitRow]) -> tuple[Visits, NDArray[np.float64], float]:

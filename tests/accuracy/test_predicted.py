@@ -23,7 +23,7 @@ from mbsweep.accuracy.value import Accuracies, Accuracy
 from mbsweep.pipeline import check
 from mbsweep.plan import plan
 from mbsweep.reporter.figures import FIGURES
-from mbsweep.space.counting import count_all
+from mbsweep.space.space import Space
 from mbsweep.sweep.sweep import parse_sweep
 from mbsweep.table.results import combine
 
@@ -34,7 +34,7 @@ NOTE += "worst"
 
 def _predict(*variants, precision="fp32", **origin):
     config = PredictedAccuracy(source="predicted", **(origin or {"table": TF_SLIM}))
-    return list(config.open(count_all(variants, []), print).known(precision))
+    return list(config.open(Space.of(variants), print).known(precision))
 
 
 def _one(extrapolate=False, table=TF_SLIM, **fields):

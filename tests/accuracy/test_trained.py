@@ -10,7 +10,7 @@ from mbsweep.accuracy.guessing import Guessing
 from mbsweep.accuracy.settings import Recipe
 from mbsweep.accuracy.trained import TrainedSource
 from mbsweep.accuracy.training.outcomes import PENDING, trained_accuracies
-from mbsweep.space.counting import count_all
+from mbsweep.space.space import Space
 from mbsweep.space.variant import Variant
 from mbsweep.statistics.seeds import SeedNoise, seed_noise, spread
 from mbsweep.storage.training_tables import EpochRow, TrainingRow
@@ -214,7 +214,7 @@ def test_before_training_every_variant_has_its_reason(precision, reason):
     """Also at other precisions than networks are trained at; nothing is invented for them."""
     small = Digits(name="digits", train=60, validation=60, test=60)
     asked = TrainedSource(source="trained", dataset=small)
-    accuracies = list(asked.open(count_all([A, B], []), print).known(precision))
+    accuracies = list(asked.open(Space.of([A, B]), print).known(precision))
     assert len(accuracies) == 2
     for accuracy in accuracies:
         assert math.isnan(accuracy.top1_pct)

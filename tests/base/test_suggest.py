@@ -14,11 +14,11 @@ from mbsweep.accuracy.datasets import DATASETS
 from mbsweep.accuracy.settings import Alone, Budget, Halving, Recipe
 from mbsweep.base.suggest import command
 from mbsweep.commands.app import COMMANDS, loaded
-from mbsweep.commands.options import NETWORK
 from mbsweep.profiler.backends import BACKENDS
 from mbsweep.profiler.config import LatencyConfig
-from mbsweep.space.variant import RULES, Variant
-from mbsweep.sweep.sweep import Axes, Sweep
+from mbsweep.space.families import FAMILIES
+from mbsweep.space.variant import Variant
+from mbsweep.sweep.sweep import Sweep
 
 ROOT = Path(__file__).parents[2]
 SOURCES = [
@@ -34,9 +34,11 @@ OPTIONS = {
     name: {option for parameter in loaded(name).params for option in parameter.opts} | {"--help"}
     for name in COMMANDS
 }
-MODELS = [Sweep, Axes, LatencyConfig, Recipe, Budget, Halving, Alone]
+MODELS = [Sweep, LatencyConfig, Recipe, Budget, Halving, Alone]
 KEYS = {key for model in (*MODELS, *ACCURACY.values(), *DATASETS.values()) for key in model.model_fields} | {
-    *RULES,
+    "family",
+    *(name for family in FAMILIES.values() for name in family.keys),
+    "each",
     "from",
     "to",
     "step",
@@ -130,12 +132,12 @@ def test_a_command_that_takes_a_network_takes_all_of_it(name):
     """An option for each field of Variant, with its default; `train` has the classes from its data set, and
     what is not said from --start.
     """
-    assert set(NETWORK) == set(RULES)
     options = {option.name: option for option in loaded(name).params}
-    fields = set(RULES) - ({"num_classes"} if name == "train" else set())
+    fields = {"family", *Variant().values} - ({"num_classes"} if name == "train" else set())
     assert fields <= set(options)
     for field in fields:
-        expected = "64,128,256,512,1024" if field == "stage_channels" else getattr(Variant(), field)
+        expected = getattr(Variant(), field)
+        expected = ",".join(map(str, expected)) if isinstance(expected, tuple) else expected
         assert options[field].default == (None if name == "train" else expected), field
         assert options[field].opts == [f"--{field.replace('_', '-')}"]
 
@@ -148,7 +150,7 @@ def test_every_field_reaches_the_network():
     words += " --num-classes 7 --divisor 3 --stem-stride 1 --family mobilenet_v1"
     first = call("show", *words.split()).stdout.splitlines()[0]
     assert first == "mobilenet_v1_w0.3333333333333333_r20_d1_standard_c9-10-11-12-13_n7_div3_s1"
-    assert first == Variant("mobilenet_v1", 1 / 3, 20, 1, "standard", (9, 10, 11, 12, 13), 7, 3, 1).id
+    assert first == "mobilenet_v1_w0.3333333333333333_r20_d1_standard_c9-10-11-12-13_n7_div3_s1"
 
 
 NAMES = ["plain", "with space", "it's", 'quo"te', "-x", "--out", "$HOME", "a;b", "*", "tab\there", "ünï"]

@@ -33,6 +33,7 @@ from mbsweep.accuracy.published import tables
 from mbsweep.accuracy.settings import Recipe
 from mbsweep.commands.app import COMMANDS, loaded
 from mbsweep.profiler.backends import BACKENDS
+from mbsweep.space.families import FAMILIES
 
 SPY = """
 import json, sys
@@ -194,7 +195,8 @@ BAD_SWEEPS = [  # the file, and the message behind its name
     ),
     (
         "space:\n  family: mobilenetv1\n",
-        ":2: space.family is 'mobilenetv1'; expected one of mobilenet_v1; did you mean 'mobilenet_v1'?",
+        f":2: space.family is 'mobilenetv1'; expected one of {', '.join(FAMILIES)}; did you mean "
+        "'mobilenet_v1'?",
     ),
     (
         "space: {}\nlatency:\n  - {backend: onnx_runtime}\n",
@@ -413,8 +415,8 @@ def test_a_folder_with_a_name_too_long_is_refused(command, tiny_sweep, tmp_path)
 
 
 FORMATS = {
-    99: "a newer mbsweep (run format 99, this one reads 6); upgrade mbsweep, or choose another folder",
-    1: "an older mbsweep (run format 1, this one reads 6); measure it anew, or choose another folder",
+    99: "a newer mbsweep (run format 99, this one reads 6 and 7); upgrade mbsweep, or choose another folder",
+    1: "an older mbsweep (run format 1, this one reads 6 and 7); measure it anew, or choose another folder",
 }
 
 

@@ -23,7 +23,14 @@ NETWORKS = [  # words of the command, the variant that they name
     (SMALL, Variant(width=0.25, resolution=64, depth=0)),
     (
         [*ODD, "--num-classes", 10, "--divisor", 4],
-        Variant("mobilenet_v1", 0.5, 65, 5, "standard", (8, 16, 24, 32, 40), 10, 4),
+        Variant(
+            width=0.5,
+            resolution=65,
+            block="standard",
+            stage_channels=(8, 16, 24, 32, 40),
+            num_classes=10,
+            divisor=4,
+        ),
     ),
 ]
 

@@ -5,6 +5,8 @@ from fractions import Fraction
 import pytest
 from console import call, refusal
 
+from mbsweep.space.families import FAMILIES
+
 # Table 1 of arXiv:1704.04861, in full, but for the Softmax, which is left to the loss. Two entries are set
 # right: the paper prints s2 for the last depthwise layer, whose output has the size of its input (7 x 7).
 PAPER_TABLE_1 = """\
@@ -161,7 +163,7 @@ REFUSED = [
     ),
     (
         ["--family", "mobilenetv1"],
-        "Variant: family is 'mobilenetv1'; expected one of mobilenet_v1; did you mean 'mobilenet_v1'?",
+        f"family is 'mobilenetv1'; expected one of {', '.join(FAMILIES)}; did you mean 'mobilenet_v1'?",
     ),
     (
         ["--stage-channels", "64,128"],
@@ -170,7 +172,7 @@ REFUSED = [
     ),
     (
         ["--stage-channels", "a,b"],
-        "Variant: stage_channels is ('a,b',); expected a list of 5 whole numbers from 1 to 8192, "
+        "Variant: stage_channels is ('a', 'b'); expected a list of 5 whole numbers from 1 to 8192, "
         "such as [64, 128, 256, 512, 1024]",
     ),
 ]

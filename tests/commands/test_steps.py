@@ -78,7 +78,7 @@ WRONG = [
     (["--precision", "fp8"], "precision is 'fp8'; torch has "),
     (["--backend", "pytorch"], "backend is 'pytorch'; expected one of torch, "),
     (["--backend", "x" * 50], "backend is 'xxx"),
-    (["--family", "mobilenet_v9"], "Variant: family is 'mobilenet_v9'; expected one of mobilenet_v1"),
+    (["--family", "mobilenet_v9"], "family is 'mobilenet_v9'; expected one of mobilenet_v1, "),
 ]
 
 

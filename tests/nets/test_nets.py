@@ -5,14 +5,17 @@ import math
 import pytest
 import torch
 from hypothesis import example, given, settings
-from strategies import small_variants
+from hypothesis import strategies as st
+from strategies import small_of, small_variants
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from mbsweep import Variant, architecture, build, count
-from mbsweep.nets import LAYERS, for_training
+from mbsweep.nets import LAYERS, assemble, folded, for_training
+from mbsweep.nets.parts import ACTIVATIONS
 from mbsweep.profiler.crosscheck import measured_counts
-from mbsweep.space.blocks import BLOCKS, KINDS
+from mbsweep.space import blocks
+from mbsweep.space.blocks import BLOCKS, KINDS, conv
 from mbsweep.space.families import FAMILIES
 
 ODD = Variant(
@@ -91,20 +94,160 @@ def test_peak_activations_are_those_of_the_widest_layer(variant):
     assert count(variant).peak_activation_bytes == max(4 * (i.numel() + o.numel()) for _, i, o in ran)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+class Children(torch.fx.Tracer):
+    """Takes a network apart into its children, and no further."""
+
+    def is_leaf_module(self, module, path):
+        """What stands in the network itself."""
+        return "." not in path
+
+
+def _alive(net, image):
+    """The most values alive at once, as PyTorch's own graph of the network has it: from a tensor's making to
+    its last reader.
+    """
+    graph = Children().trace(net)
+    sizes, last = {}, {}
+    shapes = {name: [] for name, _ in net.named_children()}
+    for name, child in net.named_children():
+        child.register_forward_hook(lambda _, __, output, name=name: shapes[name].append(output.numel()))
+    with torch.no_grad():
+        net(image)
+    nodes = [node for node in graph.nodes if node.op in ("placeholder", "call_module")]
+    for place, node in enumerate(nodes):
+        sizes[node] = image.numel() if node.op == "placeholder" else shapes[node.target][0]
+        last |= dict.fromkeys(node.all_input_nodes, place)
+    return max(
+        sum(sizes[one] for one in nodes[:place] if last.get(one, 0) >= place) + sizes[node]
+        for place, node in enumerate(nodes)
+        if place
+    )
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+@settings(max_examples=3)
+@given(data=st.data())
+def test_peak_activations_are_what_is_alive(name, data):
+    """Residuals, branches and gates included; in running order, four bytes per value."""
+    variant = data.draw(small_of(name))
+    with torch.device("meta"):
+        alive = _alive(build(variant).eval(), torch.empty(1, 3, *[variant.resolution] * 2))
+    assert count(variant).peak_activation_bytes == 4 * alive
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+@settings(max_examples=6)
+@given(data=st.data())
+def test_every_family_is_built_as_it_is_counted(name, data):
+    """Parameters and mult-adds are those of the tensors and of fvcore, at random settings; `benchmarks.built`
+    takes fifty of each. Images in, one row of raw scores per image out.
+    """
+    variant = data.draw(small_of(name))
+    counts, net = count(variant), build(variant).eval()
+    assert measured_counts(net, variant.resolution) == (counts.params, counts.macs)
+    logits = net(torch.randn(2, 3, *[variant.resolution] * 2))
+    assert logits.shape == (2, variant.num_classes)
+    assert logits.isfinite().all()
+
+
 @pytest.mark.parametrize("block", BLOCKS)
-def test_every_block_of_every_family_gives_logits(family, block):
+@pytest.mark.parametrize("kernel", [3, 5, 7])
+@pytest.mark.parametrize(("channels", "stride", "size"), [((16, 24), 2, 9), ((24, 24), 1, 8), ((5, 3), 2, 7)])
+def test_every_block_is_built_as_it_is_counted(block, kernel, channels, stride, size):
+    """Parameters by its tensors, mult-adds by PyTorch's counter, and the shape of what it gives."""
+    part = BLOCKS[block](channels, stride, size, kernel)
+    with torch.device("meta"), FlopCounterMode(display=False) as flops:
+        net = assemble(part.layers).eval()
+        output = net(torch.empty(1, *part.in_shape))
+    assert sum(parameter.numel() for parameter in net.parameters()) == part.params
+    assert flops.get_total_flops() // 2 == part.macs
+    assert output.shape == (1, part.out_channels, part.out_size, part.out_size)
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_every_block_gives_logits(block):
     """Images in, one row of raw scores per image out: softmax is left to the loss."""
     torch.manual_seed(0)
-    variant = Variant(family=family, block=block, width=0.25, resolution=32, num_classes=7)
-    logits = build(variant).eval()(torch.randn(3, 3, 32, 32))
+    logits = build(Variant(block=block, width=0.25, resolution=32, num_classes=7)).eval()(
+        torch.randn(3, 3, 32, 32)
+    )
     assert logits.shape == (3, 7)
     assert not torch.allclose(logits.sum(dim=1), torch.ones(3))
+
+
+def by_hand(net, image):
+    """A network in plain functions: each layer's children on what it reads, in eval mode."""
+    tensors = [image]
+    for place, layer in enumerate(net.layers):
+        child = dict(getattr(net, layer.child).named_children())
+        x, *others = (tensors[place + 1 + back] for back in layer.reads)
+        match layer.kind:
+            case "add":
+                x = x + others[0]
+            case "scale":
+                x = x * others[0]
+            case "concat":
+                x = torch.cat([x, *others], 1)
+            case "squeeze":
+                x = x.mean((2, 3), keepdim=True)
+            case "avg_pool":
+                x = x.mean((2, 3))
+            case "max_pool":
+                window = layer.kernel, layer.stride, layer.padding
+                x = nn.functional.max_pool2d(x, *window, ceil_mode=layer.ceil)
+            case "fc":
+                x = nn.functional.linear(x.flatten(1), child["linear"].weight, child["linear"].bias)
+            case _:
+                kernel = child["conv"]
+                groups = layer.groups
+                how = layer.stride, layer.padding, 1, groups
+                x = nn.functional.conv2d(x, kernel.weight, kernel.bias, *how)
+                if layer.norm:
+                    norm = child["bn"]
+                    shape = (1, -1, 1, 1)
+                    x = (x - norm.running_mean.view(shape)) / (norm.running_var.view(shape) + 1e-5).sqrt()
+                    x = x * norm.weight.view(shape) + norm.bias.view(shape)
+        match layer.activation:
+            case "relu":
+                x = x.clamp(0)
+            case "relu6":
+                x = x.clamp(0, 6)
+            case "hard_sigmoid":
+                x = (x + 3).clamp(0, 6) / 6
+            case "hard_swish":
+                x = x * (x + 3).clamp(0, 6) / 6
+        tensors.append(x)
+    return tensors[-1]
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_layer_does_what_its_kind_says(name):
+    """The network, and the same with its batch normalisation folded, against plain functions of tensors."""
+    torch.manual_seed(0)
+    variant = Variant(name, width=0.25, resolution=FAMILIES[name].least_resolution + 40, num_classes=7)
+    net = build(variant).eval()
+    image = torch.randn(2, 3, *[variant.resolution] * 2)
+    with torch.no_grad():
+        expected = by_hand(net, image)
+        kept = image.clone()
+        for found in (net(image), folded(net)(image)):
+            assert torch.allclose(found, expected, rtol=1e-3, atol=1e-4 * expected.abs().max())
+    assert torch.equal(image, kept)  # what works in place does not reach the input
+
+
+def test_graphs_of_the_same_modules_are_told_apart():
+    """In their texts, too, from which the keys of prepared files are made."""
+    layers = [conv(name, (4, 4), 6) for name in "abc"]
+    one = assemble([*layers, blocks.add("sum", 4, 6, -2)])
+    other = assemble([*layers, blocks.add("sum", 4, 6, -3)])
+    assert str(one) != str(other)
+    assert str(one).replace("(-2, -1)", "(-3, -1)") == str(other)
 
 
 def test_every_kind_of_layer_can_be_built():
     """The kinds that have a name are the kinds that have a module."""
     assert set(LAYERS) == set(KINDS)
+    assert {"", *ACTIVATIONS} == set(blocks.ACTIVATIONS)
 
 
 def test_a_network_on_the_meta_device_holds_no_memory():
@@ -208,7 +351,7 @@ def test_small_images_are_trained_alike_by_products_of_matrices(variant, product
     torch.manual_seed(0)
     net, same = (build(variant, dropout=0).double().to(memory_format=torch.channels_last) for _ in range(2))
     same.load_state_dict(net.state_dict())
-    learner = for_training(same, variant)
+    learner = for_training(same)
     kinds = [type(module).__name__ for module in learner.modules()]
     assert kinds.count("_Product") == products
     images = torch.randn(4, 3, variant.resolution, variant.resolution, dtype=torch.double)

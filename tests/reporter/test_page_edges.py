@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from browsing import NARROW, WIDE, Pages, settle
 from console import call
+from made_runs import V1_COLUMNS
 from page_runs import EDGE, FAILED, HOSTILE_FOLDER, MADE, UNUSUAL
 from reporter_runs import HOSTILE
 
@@ -388,7 +389,7 @@ def test_the_csv_has_what_the_command_prints(view, pages):
     by_name = {row["variant"]: row for row in wanted}
     for row in saved:
         expected = by_name[row["variant"]]
-        assert list(row) == list(expected) == list(COLUMNS)
+        assert list(row) == list(expected) == V1_COLUMNS
         for name, text in row.items():
             try:
                 assert float(text) == pytest.approx(float(expected[name]), rel=1e-6), name

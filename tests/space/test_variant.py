@@ -1,6 +1,5 @@
 """Variant: what it accepts, and its id."""
 
-import dataclasses
 import enum
 import fractions
 import pickle
@@ -17,13 +16,13 @@ from mbsweep import MbsweepError, Variant
 
 def test_the_default_is_the_papers_baseline():
     """Variant() is 1.0 MobileNet-224: five repeated blocks, 1000 classes, channels in multiples of 8."""
-    assert dataclasses.asdict(Variant()) == {
+    assert Variant().as_dict() == {
         "family": "mobilenet_v1",
         "width": 1.0,
         "resolution": 224,
         "depth": 5,
         "block": "separable",
-        "stage_channels": (64, 128, 256, 512, 1024),
+        "stage_channels": [64, 128, 256, 512, 1024],
         "num_classes": 1000,
         "divisor": 8,
         "stem_stride": 2,
@@ -55,7 +54,7 @@ def test_a_fraction_is_a_width():
 
 def test_a_variant_cannot_be_changed():
     """The fields are frozen, so that a variant can be a key."""
-    with pytest.raises(dataclasses.FrozenInstanceError):
+    with pytest.raises(AttributeError, match="does not change"):
         Variant().width = 0.5  # type: ignore[misc]
 
 
@@ -67,9 +66,9 @@ def test_a_variant_survives_pickling():
 
 NAN, INF = float("nan"), float("inf")
 REFUSED = [
-    ("family", "mobilenetv1", "'mobilenetv1'; expected one of mobilenet_v1; did you mean 'mobilenet_v1'?"),
-    ("family", None, "None; expected one of mobilenet_v1"),
-    ("family", ["mobilenet_v1"], "['mobilenet_v1']; expected one of mobilenet_v1"),
+    ("family", "mobilenetv1", "'mobilenetv1'; expected one of mobilenet_v1, mobilenet_v2, "),
+    ("family", None, "None; expected one of mobilenet_v1, "),
+    ("family", ["mobilenet_v1"], "['mobilenet_v1']; expected one of mobilenet_v1, "),
     ("width", 0, "0; expected a number in (0, 4], such as 0.75"),
     ("width", -0.0, "-0.0; expected a number in (0, 4], such as 0.75"),
     ("width", 4.0000001, "4.0000001; expected a number in (0, 4], such as 0.75"),
@@ -87,7 +86,12 @@ REFUSED = [
     ("resolution", "224", "'224'; expected a whole number from 1 to 4096, such as 192"),
     ("depth", -1, "-1; expected a whole number from 0 to 10000, such as 5"),
     ("depth", 10_001, "10001; expected a whole number from 0 to 10000, such as 5"),
-    ("block", "seperable", "'seperable'; expected one of separable, standard; did you mean 'separable'?"),
+    (
+        "block",
+        "seperable",
+        "'seperable'; expected one of separable, standard, factorized, fire, bottleneck, "
+        "inverted_residual; did you mean 'separable'?",
+    ),
     ("stage_channels", (64, 128, 256, 512), "(64, 128, 256, 512); expected a list of 5 whole numbers"),
     ("stage_channels", (64, 128, 256, 512, 0), "(64, 128, 256, 512, 0); expected a list of 5 whole numbers"),
     ("stage_channels", (64, 128, 256, 512, 8193), "(64, 128, 256, 512, 8193); expected a list of 5 whole"),
@@ -148,12 +152,12 @@ OTHERS = {
     "num_classes": 1001,
     "divisor": 1,
     "stem_stride": 1,
+    "stage_depths": (1, 2, 2, 6, 3),
+    "kernels": (3, 3, 3, 3, 5),
 }
 
 
-@pytest.mark.parametrize(
-    "field", [field.name for field in dataclasses.fields(Variant) if field.name != "family"]
-)
+@pytest.mark.parametrize("field", Variant().values)
 def test_every_field_is_part_of_the_id(field):
     """Two variants that differ in one field only, by as little as can be, have two ids."""
     assert Variant(**{field: OTHERS[field]}).id != Variant().id

@@ -35,7 +35,7 @@ SETTINGS = json.dumps({"backend": "torch"})
 
 
 def variant_row(name, position=0):
-    return (position, name, "mobilenet_v1", "separable", "[1]", 10, 8, 2, 1.0, 32, 5, 1, 2, 4, 8)
+    return (position, name, "mobilenet_v1", "{}", 1, 2, 4, 8, 1, 2)
 
 
 def fill(folder, visit_rows):
@@ -86,7 +86,7 @@ def test_sweep_and_failures_come_back_as_they_were_given(about, failures, tmp_pa
     with Store.read(folder) as store:
         assert store.last_sweep() == about | {"accuracy_source": None}
         assert store.failures() == failures
-        assert store.rows("variants")[1][0][0] == "v"
+        assert store.variants()[0][0] == "v"
 
 
 YARDSTICKS = st.dictionaries(st.tuples(NAMES, NAMES, st.integers(0, 9999)), SAMPLES, max_size=8)
@@ -225,7 +225,7 @@ def test_a_sweep_is_entered_whole_or_not_at_all(tmp_path):
         with pytest.raises(RuntimeError, match="halfway"):
             store.set_sweep(ABOUT | {"text": "new"}, broken(), [], [])
         assert store.last_sweep()["text"] == "space: {}"
-        assert [row[:2] for row in store.rows("variants")[1]] == [("old", 0)]
+        assert [row[:2] for row in store.variants()] == [("old", 0)]
         assert store.rows("configs")[1] == [("c", 0, SETTINGS)]
 
 
@@ -235,7 +235,7 @@ def test_a_changed_sweep_keeps_what_it_no_longer_names(tmp_path):
         assert store.set_sweep(ABOUT, [variant_row("a", 0), variant_row("b", 1)], [], []) == (2, 0)
         store.add_visit("c", "a", 0, 1, b"12345678")
         assert store.set_sweep(ABOUT, [variant_row("z", 0), variant_row("b", 1)], [], []) == (1, 1)
-        assert [row[:2] for row in store.rows("variants")[1]] == [("z", 0), ("b", 1), ("a", None)]
+        assert [row[:2] for row in store.variants()] == [("z", 0), ("b", 1), ("a", None)]
         assert store.visit_counts() == {"c": {"a": 1}}
 
 

@@ -13,11 +13,17 @@ FILES = sorted(Path(__file__).parents[2].glob("sweeps/*.yaml"))
 
 
 def values(axis):
-    """The values of one axis, written out: of a list, of one value, or of a range with both of its ends."""
+    """The values of one axis, written out: a list, one value, a range with both of its ends; with `each`,
+    every combination over MobileNet v1's five stages.
+    """
+    if isinstance(axis, dict) and "each" in axis:
+        return list(product(axis["each"], repeat=5))
     if isinstance(axis, dict):
         steps = round((axis["to"] - axis["from"]) / axis["step"])
         return [round(axis["from"] + step * axis["step"], 9) for step in range(steps + 1)]
-    return axis if isinstance(axis, list) else [axis]
+    if not isinstance(axis, list):
+        return [axis]
+    return [tuple(value) if isinstance(value, list) else value for value in axis]
 
 
 def asked(text):

@@ -9,7 +9,7 @@ import pytest
 from console import call, copied, execute, query, rewritten
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_runs import DEVICE, made_run
+from made_runs import DEVICE, V1_COLUMNS, made_run
 
 import mbsweep
 from mbsweep import MbsweepError, load_sweep, open_run
@@ -70,7 +70,7 @@ def table(tiny_run):
 def test_the_table_has_the_promised_columns(table):
     """Every promised column is there, each described in COLUMNS, in that order."""
     assert set(PROMISED) <= set(COLUMNS)
-    assert list(table.columns) == list(COLUMNS)
+    assert list(table.columns) == V1_COLUMNS
 
 
 WORDS = {  # what a reader sees of a number, and which way is better
@@ -617,7 +617,7 @@ def test_runs_stand_below_one_another(tmp_path):
     fast = made_run(tmp_path / "fast", TWO, {TORCH: [[[2]] * 12, [[1]] * 12]})
     both = combine([open_run(slow), open_run(fast)])
     assert list(both["run"]) == ["slow"] * 2 + ["fast"] * 2
-    assert list(both.columns) == list(COLUMNS)
+    assert list(both.columns) == V1_COLUMNS
     for name, path in (("slow", slow), ("fast", fast)):
         rows = both[both["run"] == name].reset_index(drop=True)
         pd.testing.assert_frame_equal(rows, open_run(path).table(), check_dtype=False)
@@ -718,7 +718,7 @@ def test_published_latencies_become_rows(tmp_path):
     ]
     table = combine(runs)
     rows = published_latencies(table, latency_rows)
-    assert list(rows.columns) == list(COLUMNS)
+    assert list(rows.columns) == V1_COLUMNS
     small = rows[rows["variant"] == "mobilenet_v1_w0.25_r128_d5"]
     assert small["latency_ms"].to_list() == [1.2, 1.6, 3.0]  # once, though both runs have the variant
     assert set(rows["latency_kind"]) == {"published"}
@@ -731,4 +731,4 @@ def test_variants_that_nobody_timed_have_no_published_rows(tmp_path):
     """A table of the right columns without a row."""
     sweep = "space: {width: [0.3], resolution: [64]}\n"
     rows = published_latencies(open_run(made_run(tmp_path / "run", sweep)).table(), latency_rows)
-    assert (len(rows), list(rows.columns)) == (0, list(COLUMNS))
+    assert (len(rows), list(rows.columns)) == (0, V1_COLUMNS)

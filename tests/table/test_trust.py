@@ -42,8 +42,7 @@ def supernet_run(folder, note=NOTE):
 
 
 def store_ids(store):
-    names, rows = store.rows("variants")
-    return [dict(zip(names, row, strict=True))["id"] for row in rows]
+    return [row[0] for row in store.variants()]
 
 
 def noisy_run(folder):

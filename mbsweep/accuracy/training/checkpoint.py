@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -127,12 +128,18 @@ def differing(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     A field of the network, or of the recipe, that the file does not have was at its default then; what else
     is told only since, nothing of then depends on.
     """
-    defaults = {"variant": json.loads(json.dumps(asdict(Variant()))), "recipe": Recipe().settings}
-    before, today = (
-        {name: defaults[name] | value if name in defaults else value for name, value in told.items()}
-        for told in (then, now)
-    )
+    before, today = ({name: _completed(name, value) for name, value in told.items()} for told in (then, now))
     return [name for name in before if name not in today or before[name] != today[name]]
+
+
+def _completed(name: str, value: Any) -> Any:
+    """What a file says, with what it does not: as that is by default."""
+    if name == "recipe":
+        return Recipe().settings | value
+    if name == "variant":
+        with suppress(MbsweepError, TypeError):
+            return Variant(**value).as_dict()
+    return value
 
 
 def open_checkpoint(path: Path) -> Checkpoint:

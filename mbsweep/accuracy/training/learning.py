@@ -18,7 +18,7 @@ from mbsweep.accuracy.source import Opened, Say, Source
 from mbsweep.accuracy.training.outcomes import PENDING
 from mbsweep.accuracy.value import NAN, Accuracies, Accuracy
 from mbsweep.base.cache import cache_dir
-from mbsweep.space.counting import SpaceCounts
+from mbsweep.space.space import Space
 from mbsweep.storage.database import EmptyRunError
 from mbsweep.storage.folder import holds_run
 from mbsweep.storage.store import Store
@@ -43,9 +43,9 @@ class TrainingSource(Source):
         """For each package that it needs and that is not installed, what to do about it."""
         yield from missing_packages(*self.dataset.needs, FILES)
 
-    def open_images(self, space: SpaceCounts, say: Say, images: ImageSource | None) -> Dataset:
+    def open_images(self, space: Space, say: Say, images: ImageSource | None) -> Dataset:
         """The images at the resolutions of a space. MbsweepError where they cannot be read."""
-        dataset = open_dataset(self.dataset, space.resolution.tolist(), say, images)
+        dataset = open_dataset(self.dataset, space.column("resolution").tolist(), say, images)
         for note in dataset.remarks:
             say(f"{dataset.id}: {note}")
         return dataset
@@ -59,7 +59,7 @@ class TrainingSource(Source):
 class OpenedTraining(Opened):
     """Such a source, with its images."""
 
-    def __init__(self, kind: str, name: str, dataset: Dataset, space: SpaceCounts) -> None:
+    def __init__(self, kind: str, name: str, dataset: Dataset, space: Space) -> None:
         self.kind, self.name, self.dataset, self.space = kind, name, dataset, space
 
     def known(self, precision: str) -> Accuracies:
@@ -82,10 +82,10 @@ class ImagesPlan(NamedTuple):
     train: int  # images to train on
 
 
-def plan_images(images: ImageSource, space: SpaceCounts) -> ImagesPlan:
+def plan_images(images: ImageSource, space: Space) -> ImagesPlan:
     """At the resolutions of a space."""
     seen = images.seen()
-    dataset, missing = lacking(images, space.resolution.tolist())
+    dataset, missing = lacking(images, space.column("resolution").tolist())
     reading_s = seen.file_bytes / _READ_BYTES_PER_S + sum(seen.sizes.values()) * _MADE_IMAGE_S
     lines = tuple(_lines(images, missing))
     return ImagesPlan(lines, reading_s if missing else 0.0, dataset, seen.sizes["train"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -137,7 +136,7 @@ def train(
     moments = channel_moments(train_part)
     net = start or initialised(job)
     net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    learner = for_training(net, job.variant) if device == "cpu" else net
+    learner = for_training(net) if device == "cpu" else net
     optimizer = make_optimizer(net, recipe)
     images, labels = torch.from_numpy(train_part.images), torch.from_numpy(train_part.labels)
     steps = max(1, len(labels) // recipe.batch)  # an epoch leaves out what does not fill a batch
@@ -215,8 +214,7 @@ def has_lost_patience(curve: list[dict[str, Any]], recipe: Recipe) -> bool:
 def about(job: Job, dataset: Dataset, moments: Moments) -> dict[str, Any]:
     """What a network's file says of it: all that one needs to use it, and that it depends on."""
     return {
-        # As JSON gives it back: lists for tuples.
-        "variant": json.loads(json.dumps(asdict(job.variant))),
+        "variant": job.variant.as_dict(),
         "recipe": job.recipe.settings,
         "seed": job.seed,
         "attempt": job.attempt,

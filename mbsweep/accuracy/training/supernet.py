@@ -14,7 +14,7 @@ import copy
 import math
 import random
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -162,13 +162,23 @@ def picked(picker: random.Random, variants: Sequence[Variant], count: int) -> li
 def shared_layers(variant: Variant, largest: Variant) -> list[tuple[Layer, str]]:
     """A network's layers, each with the name of the child of the largest's that has its weights."""
     names = {place: layer.name.replace(".", "_") for place, layer in architecture(largest).placed().items()}
-    return [(layer, names[place]) for place, layer in architecture(variant).placed().items()]
+    # Where the largest has no sum, for its shapes do not agree, a smaller may have one: it has no weights.
+    return [(layer, names.get(place, "")) for place, layer in architecture(variant).placed().items()]
 
 
 def sliced(weight: Tensor, layer: Layer) -> Tensor:
-    """The first output channels of a kernel, and the first inputs of each."""
-    inputs = 1 if layer.kind == "conv_dw" else layer.in_channels
-    return weight[: layer.out_channels, :inputs]
+    """The first output channels of a kernel, the first inputs of each, and the middle of a larger one."""
+    high, wide = layer.kernel
+    top, left = (weight.shape[2] - high) // 2, (weight.shape[3] - wide) // 2
+    inputs = layer.in_channels // layer.groups
+    return weight[: layer.out_channels, :inputs, top : top + high, left : left + wide]
+
+
+_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "": lambda x: x,
+    "relu": F.relu_,
+    "relu6": lambda x: F.relu6(x, inplace=True),
+}
 
 
 class Supernet(nn.Module):
@@ -198,20 +208,24 @@ class Supernet(nn.Module):
 
     def forward(self, variant: Variant, x: Tensor, kept: Tensor) -> Tensor:
         """Logits of a network in training, from its share of the weights. kept: see the method."""
+        given = [x]
         for layer, name in shared_layers(variant, self.variant):
-            module: Any = getattr(self.net, name)
+            module: Any = getattr(self.net, name) if name else None
+            read = [given[back] for back in layer.reads]
             if layer.kind == "avg_pool":
-                x = module(x)
+                x = module(*read)
             elif layer.kind == "fc":
                 weight = module.linear.weight[:, : layer.in_channels]
-                x = F.linear(x * kept, weight, module.linear.bias)
+                x = F.linear(read[0] * kept, weight, module.linear.bias)
+            elif layer.kind == "add":
+                x = read[0] + read[1]
             else:
                 norm = self.norm(name, variant.resolution)
                 scale, shift = (part[: layer.out_channels] for part in (norm.weight, norm.bias))
                 weight = sliced(module.conv.weight, layer)
-                groups = layer.in_channels if layer.kind == "conv_dw" else 1
-                x = F.conv2d(x, weight, None, layer.stride, layer.kernel // 2, groups=groups)
-                x = F.relu_(F.batch_norm(x, None, None, scale, shift, training=True))
+                x = F.conv2d(read[0], weight, None, layer.stride, layer.padding, groups=layer.groups)
+                x = _ACTIVATIONS[layer.activation](F.batch_norm(x, None, None, scale, shift, training=True))
+            given.append(x)
         return x
 
     def extracted(self, variant: Variant, part: Part, moments: Moments, images: int) -> nn.Module:
@@ -222,12 +236,12 @@ class Supernet(nn.Module):
         found = build(variant)
         with torch.no_grad():
             for layer, name in shared_layers(variant, self.variant):
-                source: Any = getattr(self.net, name)
+                source: Any = getattr(self.net, name) if name else None
                 target: Any = getattr(found, layer.name.replace(".", "_"))
                 if layer.kind == "fc":
                     target.linear.weight.copy_(source.linear.weight[:, : layer.in_channels])
                     target.linear.bias.copy_(source.linear.bias)
-                elif layer.kind != "avg_pool":
+                elif layer.is_conv:
                     norm = self.norm(name, variant.resolution)
                     target.conv.weight.copy_(sliced(source.conv.weight, layer))
                     target.bn.weight.copy_(norm.weight[: layer.out_channels])

@@ -51,14 +51,14 @@ class TrainingWorker(Child):
     def begin(self, job: Job, dataset: Dataset, checkpoint: Path, weights: Path) -> None:
         """A network, which is not trained yet. Answer: None."""
         told = self._told(dataset, checkpoint) | {"seed": job.seed, "attempt": job.attempt}
-        told |= {"variant": asdict(job.variant), "recipe": job.recipe.settings, "weights": str(weights)}
+        told |= {"variant": job.variant.as_dict(), "recipe": job.recipe.settings, "weights": str(weights)}
         self.tell("begin", told)
 
     def begin_supernet(
         self, config: SupernetAccuracy, variants: Sequence[Variant], dataset: Dataset, checkpoint: Path
     ) -> None:
         """Networks that share their weights. Answer: None. Then `epoch`, then `measure`."""
-        told = {"config": config.settings, "variants": [asdict(variant) for variant in variants]}
+        told = {"config": config.settings, "variants": [variant.as_dict() for variant in variants]}
         self.tell("begin_supernet", self._told(dataset, checkpoint) | told)
 
     def _told(self, dataset: Dataset, checkpoint: Path) -> dict[str, Any]:
@@ -92,7 +92,7 @@ class TrainingWorker(Child):
 
     def measure(self, variant: Variant) -> None:
         """Test a network of a supernet. Answer: as of `finish`."""
-        self.tell("measure", asdict(variant))
+        self.tell("measure", variant.as_dict())
 
     def close(self) -> None:
         """End the process."""

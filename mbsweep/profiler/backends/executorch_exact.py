@@ -46,5 +46,5 @@ def calculate(
     with torch.no_grad():
         output = exact.run(torch.from_numpy(image))
     output = output[0] if isinstance(output, tuple | list) else output
-    assert exact.on_steps is not None  # noqa: S101
-    return exact.on_steps.float().numpy(), output.float().numpy()
+    on_steps = image if exact.on_steps is None else exact.on_steps.float().numpy()  # a pooling rounds nothing
+    return on_steps, output.float().numpy()

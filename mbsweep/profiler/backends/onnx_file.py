@@ -22,6 +22,7 @@ class LoadsOnnx(ABC):
     """A backend that loads a network as an ONNX file."""
 
     name: ClassVar[str]
+    fuses_sums: ClassVar[bool] = False  # see `exact.calculate`
 
     @abstractmethod
     def load(
@@ -40,19 +41,40 @@ class LoadsOnnx(ABC):
         """
         from mbsweep.formats.exact import calculate
 
-        model, rounded = self.file(module, image, config.precision), None
-        if config.precision == "int8":
-            image, rounded = calculate(model, image, self.factor)
-        return Prepared(self.load(model, image, config), len(model), rounded=rounded)
+        model = self.file(module, image, config.precision)
+        if config.precision != "int8":
+            return Prepared(self.load(model, image, config), len(model))
+        exact = calculate(model, image, self.factor, self.fuses_sums)
+        call = self.load(model, exact.image, config)
+        return Prepared(call, len(model), rounded=exact.logits, rounded_within=exact.tolerance)
 
     def file(self, module: nn.Module, image: NDArray[np.float32], precision: str) -> bytes:
-        """A network as the ONNX file that is loaded; int8 with weights that this processor gets right."""
-        from mbsweep.formats import onnx_graph
-        from mbsweep.formats.quantization import int8_file
+        """A network as the ONNX file that is loaded; int8 with weights that this processor gets right.
 
+        Raises RuntimeError where it is none of ours, and cannot be exported by PyTorch or quantised.
+        """
+        from mbsweep.formats import onnx_graph
+        from mbsweep.nets import Network
+        from mbsweep.profiler.backends.onnx_export import exported
+        from mbsweep.profiler.calibration import arrays, int8_file
+
+        if not isinstance(module, Network):
+            return exported(module, image, precision)
         if precision == "int8":
             return int8_file(module, image, self.int8_weights())
-        return onnx_graph.write(module, image)
+        return onnx_graph.write(module.layers, arrays(module), image.shape)
+
+    def layer_of(self, module: nn.Module) -> Callable[[str, str], str]:
+        """What tells, of the name and kind of a runtime's node, the layer of a network that it is part of."""
+        from functools import partial
+
+        from mbsweep.formats.onnx_graph import OUTPUT
+        from mbsweep.formats.operations import layer_of, operations
+        from mbsweep.nets import Network
+        from mbsweep.profiler.calibration import arrays
+
+        found = operations(module.layers, arrays(module)) if isinstance(module, Network) else []
+        return partial(layer_of, found=found, output=OUTPUT)
 
     def int8_weights(self, kept: str = "") -> Weights:
         """How weights are held at int8: see `int8_probe.choose`."""

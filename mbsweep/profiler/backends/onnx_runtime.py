@@ -54,8 +54,6 @@ class OnnxRuntime(LoadsOnnx):
         """
         import onnxruntime
 
-        from mbsweep.formats.onnx_graph import layer_of, operations
-
         model = self.file(module, image, config.precision)
         with tempfile.TemporaryDirectory() as folder:
             options = _options(config)
@@ -65,14 +63,14 @@ class OnnxRuntime(LoadsOnnx):
             for _ in range(WARMUP_CALLS + calls):
                 session.run(None, {"image": image})
             events = json.loads(Path(session.end_profiling()).read_text())
-        found = operations(module)
+        layer_of = self.layer_of(module)
         runs: list[dict[str, int]] = [defaultdict(int)]  # of each call: layer -> nanoseconds
         for event in events:  # those of a call's nodes stand before that of the call
             if event["name"] == "model_run":
                 runs.append(defaultdict(int))
             elif event["cat"] == "Node" and event["name"].endswith("_kernel_time"):
                 node = event["name"].removesuffix("_kernel_time")
-                runs[-1][layer_of(node, event["args"]["op_name"], found)] += 1000 * event["dur"]
+                runs[-1][layer_of(node, event["args"]["op_name"])] += 1000 * event["dur"]
         return {layer: [run[layer] for run in runs[WARMUP_CALLS:-1]] for layer in runs[0]}
 
 

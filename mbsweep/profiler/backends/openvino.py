@@ -28,6 +28,7 @@ class OpenVino(LoadsOnnx):
     """
 
     name = "openvino"
+    fuses_sums = True
     packages: ClassVar[tuple[str, ...]] = ("openvino", "onnx")
     install: ClassVar[str] = "'mbsweep[openvino]'"
     options: ClassVar[dict[str, tuple[str, ...]]] = {"precision": ("fp32", "bf16", "int8")}
@@ -66,11 +67,9 @@ class OpenVino(LoadsOnnx):
         It counts whole microseconds, rounded down, for each node. What the runtime adds between the
         layers is called "(reorder)", where it changes the memory layout, and "(quantize)".
         """
-        from mbsweep.formats.onnx_graph import layer_of, operations
-
         model = self.file(module, image, config.precision)
         request = _request(model, image, config, PERF_COUNT=True)
-        found = operations(module)
+        layer_of = self.layer_of(module)
         for _ in range(WARMUP_CALLS):
             request.infer()
         before = _means_us(request)
@@ -79,7 +78,7 @@ class OpenVino(LoadsOnnx):
         layers: dict[str, float] = defaultdict(float)
         for (node, kind), mean_us in _means_us(request).items():
             total_us = (WARMUP_CALLS + calls) * mean_us - WARMUP_CALLS * before[node, kind]
-            layers[layer_of(node, kind, found)] += 1000 * total_us / calls
+            layers[layer_of(node, kind)] += 1000 * total_us / calls
         # Nodes that were fused into others, or removed, are counted, too: with 0.
         return {
             layer: [max(0, round(mean_ns))]

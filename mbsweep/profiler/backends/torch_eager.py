@@ -6,6 +6,7 @@ import copy
 import io
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from mbsweep.profiler.prepared import Prepared
@@ -55,7 +56,7 @@ class TorchEager:
     def layer_times(
         self, module: nn.Module, image: NDArray[np.float32], config: LatencyConfig, calls: int
     ) -> dict[str, list[int]]:
-        """Child of the module -> nanoseconds in each call. The children follow one another: nn.Sequential.
+        """Child of the module -> nanoseconds in each call.
 
         Forward only; on a GPU the time includes launching the child's kernels.
         """
@@ -65,18 +66,24 @@ class TorchEager:
         net, tensor = placed(module, image, config)
         finish = torch.cuda.synchronize if config.device == "cuda" else _nothing
         times: dict[str, list[int]] = {name: [] for name, _ in net.named_children()}
+        begun = 0
+
+        def before(*_: object) -> None:
+            nonlocal begun
+            finish()
+            begun = time.perf_counter_ns()
+
+        def behind(name: str, *_: object) -> None:
+            finish()
+            times[name].append(time.perf_counter_ns() - begun)
+
+        for name, child in net.named_children():
+            child.register_forward_pre_hook(before)
+            child.register_forward_hook(partial(behind, name))
         with torch.inference_mode():
-            for number in range(UNTIMED_CALLS + calls):
-                flowing = tensor
-                for name, child in net.named_children():
-                    finish()
-                    start = time.perf_counter_ns()
-                    flowing = child(flowing)
-                    finish()
-                    duration = time.perf_counter_ns() - start
-                    if number >= UNTIMED_CALLS:
-                        times[name].append(duration)
-        return times
+            for _ in range(UNTIMED_CALLS + calls):
+                net(tensor)
+        return {name: durations[UNTIMED_CALLS:] for name, durations in times.items()}
 
 
 def use_threads(threads: int) -> None:

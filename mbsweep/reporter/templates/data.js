@@ -73,12 +73,23 @@ function seedsOf(row) {
 const labelled = ({ label, scaled_unit: unit }) => (unit ? `${label} (${unit})` : label);
 
 // The id without what all networks of a page have in common: `0.75-192`, and what else is special.
-const differing = ["depth", "block", "num_classes", "divisor", "stem_stride"].filter((name) => rows.some((row) => row[name] !== rows[0][name]));
+const fields = [...new Set(Object.values(payload.families).flatMap(({ defaults }) => Object.keys(defaults)))];
+const differing = fields.filter((name) => !["width", "resolution"].includes(name) && rows.some((row) => row[name] !== rows[0][name]));
+const families = Object.keys(payload.families);
+
+// A field of a network, as a sweep says it. What no network of the page has otherwise is as usual.
+function valueOf(row, name) {
+  const usual = payload.families[row.family].defaults[name];
+  const value = row[name] ?? usual;
+  return Array.isArray(usual) && typeof value === "string" ? JSON.parse(value) : value;
+}
+
+const isUsual = (row, name) => `${valueOf(row, name)}` === `${payload.families[row.family].defaults[name]}`;
 function short(row) {
-  const usual = differing.filter((name) => row[name] !== payload.defaults[name]);
-  const words = usual.map((name) => `${name.replace("_", " ")} ${row[name]}`);
-  if (`${JSON.parse(row.stage_channels)}` !== `${payload.defaults.stage_channels}`) words.push("other channels");
-  return [`${Number(row.width.toPrecision(7))}-${row.resolution}`, ...words].join(", ");
+  const own = differing.filter((name) => name in payload.families[row.family].defaults && !isUsual(row, name));
+  const words = own.map((name) => (Array.isArray(valueOf(row, name)) ? `other ${name.replace("_", " ")}` : `${name.replace("_", " ")} ${row[name]}`));
+  const family = families.length > 1 ? `${row.family} ` : "";
+  return [`${family}${Number(row.width.toPrecision(7))}-${row.resolution}`, ...words].join(", ");
 }
 
 // Words as plotly shows them: neither its markup nor its %{templates} are read in them.

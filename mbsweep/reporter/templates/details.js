@@ -4,7 +4,7 @@ const drawer = document.getElementById("details");
 const drawerBody = document.getElementById("details-body");
 let cameFrom = null; // who has the focus back when it is closed
 
-const EXACT = new Set(["params", "macs", "weight_bytes", "peak_activation_bytes"]);
+const EXACT = new Set(["params", "macs", "weight_bytes", "peak_activation_bytes", "weight_bytes_int8", "peak_activation_bytes_int8"]);
 const PARTS_OF_ANOTHER = /_(low|high)_(ms|pct)$/; // ends of intervals stand beside their number
 
 function kindOf(row, name) {
@@ -56,8 +56,6 @@ function latenciesOf(variant) {
   return list;
 }
 
-const WORDS_OF_KIND = { conv: "Conv", conv_dw: "Conv dw", conv_pw: "Conv", avg_pool: "Avg Pool", fc: "FC" };
-
 function layersOf(row) {
   const places = payload.layers.of[row.variant];
   if (!places) return make("p", { className: "muted" }, "Too many variants for their layers to be in this page: the command below prints them.");
@@ -65,10 +63,9 @@ function layersOf(row) {
   const table = make("table", {}, make("thead", {}, make("tr", {}, ...heads.map((head) => make("th", { scope: "col" }, head)))));
   const body = table.createTBody();
   const share = (part, whole) => ((100 * part) / whole).toFixed(1);
-  const names = payload.layers.names[`${row.block} ${row.depth}`];
+  const names = payload.layers.names[payload.layers.named[row.variant]];
   places.forEach((place, number) => {
-    const [kind, kernel, stride, , outputs, , outSize, params, macs] = payload.layers.shapes[place];
-    const type = `${WORDS_OF_KIND[kind] ?? kind} ${kind === "fc" ? "" : `${kernel} x ${kernel} / s${stride}`}`;
+    const [type, , outputs, , outSize, params, macs] = payload.layers.shapes[place];
     const line = body.insertRow();
     for (const cell of [names[number], type, `${outSize} x ${outSize} x ${outputs}`]) line.append(make("td", {}, cell));
     for (const [part, whole] of [[params, row.params], [macs, row.macs]]) {
@@ -109,11 +106,10 @@ const RESERVED = /^(true|false|yes|no|on|off|null|y|n)$/i;
 
 // What of a variant is not as usual, as (name, value).
 function settingsOf(row) {
-  const usual = payload.defaults;
-  const own = Object.fromEntries(Object.keys(usual).map((name) => [name, name === "stage_channels" ? JSON.parse(row[name]) : row[name]]));
-  const differs = Object.entries(own).filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(usual[name]));
-  const always = ["width", "resolution"].filter((name) => !differs.some(([other]) => other === name));
-  return [...always.map((name) => [name, own[name]]), ...differs];
+  const names = Object.keys(payload.families[row.family].defaults);
+  const said = names.filter((name) => ["width", "resolution"].includes(name) || !isUsual(row, name));
+  const own = said.filter((name) => name !== "depth" || !said.includes("stage_depths")).map((name) => [name, valueOf(row, name)]);
+  return row.family === "mobilenet_v1" ? own : [["family", row.family], ...own];
 }
 
 // What is asked for of a latency that is predicted only, because one network alone is measured.
@@ -137,7 +133,10 @@ function sweepOf(row) {
 const shellWord = (word) => (/^[\w@%+=:,./-]+$/.test(word) ? String(word) : `'${String(word).replaceAll("'", `'"'"'`)}'`);
 
 function commandOf(verb, row, ...rest) {
-  const options = settingsOf(row).flatMap(([name, value]) => [`--${name.replaceAll("_", "-")}`, Array.isArray(value) ? value.join(",") : value]);
+  const said = settingsOf(row).map(([name, value]) => [name, Array.isArray(value) ? value.join(",") : value]);
+  const asOption = ([name, value]) => [`--${name.replaceAll("_", "-")}`, value];
+  const asWord = ([name, value]) => (name === "family" ? [value] : [`${name}=${value}`]);
+  const options = said.flatMap(row.family === "mobilenet_v1" ? asOption : asWord);
   return ["mbsweep", verb, ...options, ...rest].map(shellWord).join(" ");
 }
 

@@ -4,56 +4,114 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
+from mbsweep.base.rules import Rule, choice, integer, integers, listed, number
 from mbsweep.space.architecture import IMAGE_CHANNELS, Architecture, Stage
-from mbsweep.space.blocks import BLOCKS, Block, Dim, Layer, conv
-
-
-def make_divisible(channels: Any, divisor: int = 8) -> Dim:
-    """Nearest multiple of `divisor`, but never less than 90 % of `channels`, which may be an array.
-
-    The rounding of MobileNetV2's reference code. At the paper's four widths it changes nothing; 32
-    channels at alpha = 0.35 give 11.2 -> 16, not 8. A divisor of 1 rounds to the nearest whole number,
-    whatever that is in percent.
-    """
-    if not isinstance(channels, np.ndarray):  # a tenth of the time
-        one = max(divisor, int(channels + divisor / 2) // divisor * divisor)
-        return one + divisor if divisor > 1 and one < 0.9 * channels else one
-    rounded = np.maximum(divisor, (channels + divisor / 2).astype(np.int64) // divisor * divisor)
-    return np.where((divisor > 1) & (rounded < 0.9 * channels), rounded + divisor, rounded)
-
-
-STEM_CHANNELS = 32
-# Table 1, body after the stem: of each stage the stride of its first block, and how many follow at stride 1.
-# The paper prints stride 2 for the last depthwise layer, too; its sizes (7x7 in, 7x7 out) and its mult-adds
-# hold only with stride 1.
-DEPTH = -1
-_BODY = (
-    # s  more         input at 224 px, output channels
-    (1, 0),  #        112 x 112 x 32, 64
-    (2, 1),  #        112 x 112 x 64, 128
-    (2, 1),  #        56 x 56 x 128, 256
-    (2, DEPTH),  #    28 x 28 x 256, 512
-    (2, 1),  #        14 x 14 x 512, 1024
+from mbsweep.space.blocks import BLOCKS, Block, avg_pool, conv, linear
+from mbsweep.space.channels import make_divisible
+from mbsweep.space.families.family import Alias, Family
+from mbsweep.space.fields import (
+    DIVISOR,
+    NUM_CLASSES,
+    RESOLUTION,
+    STEM_STRIDE,
+    WIDTH,
+    Field,
+    kernels,
+    stage_depths,
 )
 
+STEM_CHANNELS = 32
+# Table 1, body after the stem: of each stage its channels, how many blocks it has, and the stride of the
+# first. The paper prints stride 2 for the last depthwise layer, too; its sizes (7x7 in, 7x7 out) and its
+# mult-adds hold only with stride 1.
+_CHANNELS = (64, 128, 256, 512, 1024)
+_BLOCKS = (1, 2, 2, 6, 2)
+_STRIDES = (1, 2, 2, 2, 2)
+REPEATED = 3  # the stage of which `depth` says how often its block is repeated
 
-def mobilenet_v1(fields: Any) -> Architecture:
-    """Table 1 of arXiv:1704.04861 at any width, resolution, depth, block and stage widths.
 
-    fields: a Variant; or the same with arrays for width, resolution and depth.
-    """
+def _build(fields: Any) -> Architecture:
+    """Table 1 of arXiv:1704.04861 at any width, resolution, depth, block, channels, kernels."""
     block = BLOCKS[fields.block]
     channels = make_divisible(STEM_CHANNELS * fields.width, fields.divisor)
-    stem = conv("", "conv", 3, fields.stem_stride, (IMAGE_CHANNELS, channels), fields.resolution)
+    stem = conv("", (IMAGE_CHANNELS, channels), fields.resolution, 3, fields.stem_stride)
     stages, size = [Stage("stem", Block((stem,)))], stem.out_size
-    for (stride, more), wide in zip(_BODY, fields.stage_channels, strict=True):
+    of_stages = zip(fields.stage_channels, fields.stage_depths, fields.kernels, _STRIDES, strict=True)
+    for wide, blocks, kernel, stride in of_stages:
         out_channels = make_divisible(wide * fields.width, fields.divisor)
-        first = block((channels, out_channels), stride, size)
+        first = block((channels, out_channels), stride, size, kernel)
         channels, size = out_channels, first.out_size
-        rest = block((channels, channels), 1, size) if more else None
-        stages.append(Stage("block", first, rest, fields.depth if more == DEPTH else more))
-    pool = Layer("pool", "avg_pool", size, 1, channels, channels, size, 1)
-    classifier = Layer("classifier", "fc", 1, 1, channels, fields.num_classes, 1, 1)
-    return Architecture((*stages, Stage("", Block((pool, classifier)))))
+        stages.append(Stage("block", first, block((channels, channels), 1, size, kernel), blocks - 1))
+    head = avg_pool("pool", channels, size), linear("classifier", (channels, fields.num_classes))
+    return Architecture((*stages, Stage("", Block(head))))
+
+
+def _channels(widths: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Of multipliers of each stage its channels at width 1; whole ones as whole numbers."""
+    wide = [base * width for base, width in zip(_CHANNELS, widths, strict=True)]
+    return tuple(int(one) if isinstance(one, float) and one.is_integer() else one for one in wide)
+
+
+_MULTIPLIER = number(0, 8, 0.75)
+_WHOLE = integers(5, 1, 8192, _CHANNELS)
+
+
+def _stage_channels(value: object) -> tuple[Any, ...]:
+    """Whole numbers; or what multipliers make of them, before they are rounded."""
+    if not isinstance(value, list | tuple):
+        raise ValueError
+    split = [one for one in value if isinstance(one, float) and not one.is_integer() and 0 < one <= 8192]
+    whole = iter(_WHOLE.parse([_CHANNELS[0] if one in split else one for one in value]))
+    return tuple(one if one in split else next_ for one, next_ in zip(value, whole, strict=True))
+
+
+MOBILENET_V1 = Family(
+    "mobilenet_v1",
+    {
+        "width": WIDTH,
+        "resolution": RESOLUTION,
+        "depth": Field(
+            integer(0, 10_000, 5),
+            5,
+            "Depth",
+            "How often the 14x14, 512-channel block is repeated.",
+            "blocks",
+            "d",
+            is_always=True,
+            elastic="prefix",
+        ),
+        "block": Field(choice(BLOCKS), "separable", "Block", f"{', '.join(BLOCKS)}.", is_structural=True),
+        "stage_channels": Field(
+            Rule(_WHOLE.expected, _stage_channels),
+            _CHANNELS,
+            "Stage channels at width 1",
+            "Channels of the five stages at width 1.",
+            tag="c",
+            stages=5,
+            item=integer(1, 8192, 64),
+            elastic="prefix",
+        ),
+        "num_classes": NUM_CLASSES,
+        "divisor": DIVISOR,
+        "stem_stride": STEM_STRIDE,
+        "stage_depths": stage_depths(*_BLOCKS).but(follows=("depth", REPEATED, 1), is_added=True),
+        "kernels": kernels(5).but(is_added=True),
+    },
+    _build,
+    "Table 1 of arXiv:1704.04861",
+    is_elastic=True,
+    aliases={
+        "stage_widths": Alias(
+            "stage_channels",
+            Field(
+                listed(_MULTIPLIER, (1.0, 1.0, 0.75, 1.0, 1.0)),
+                (1.0,) * 5,
+                "Width multipliers of the stages",
+                "Width multiplier of each stage, beside that of all.",
+                stages=5,
+                item=_MULTIPLIER,
+            ),
+            _channels,
+        )
+    },
+)

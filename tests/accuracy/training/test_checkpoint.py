@@ -1,10 +1,8 @@
 """A network's file: whole or not there, and never a program."""
 
-import json
 import pickle
 import resource
 import struct
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -23,7 +21,11 @@ from mbsweep.accuracy.training.checkpoint import (
 from mbsweep.base.errors import MbsweepError
 from mbsweep.space.variant import Variant
 
-ABOUT = {"variant": {"width": 0.25, "stage_channels": [64, 128]}, "seed": 7, "classes": ["naïve", "1"]}
+ABOUT = {
+    "variant": {"width": 0.25, "stage_channels": [64, 128, 8, 8, 8]},
+    "seed": 7,
+    "classes": ["naïve", "1"],
+}
 CURVE = [{"epoch": 1, "validation_top1_pct": 100 / 3, "seconds": 0.1 + 0.2}]
 
 
@@ -77,7 +79,7 @@ def test_a_checkpoint_of_another_training_is_not_gone_on_with(tmp_path):
 def test_a_checkpoint_of_an_earlier_version_is_gone_on_with(tmp_path):
     """What is told only since the file was written, of the whole or of the variant, changes nothing."""
     write_checkpoint(tmp_path / "net", made())
-    grown = json.loads(json.dumps(asdict(Variant()))) | ABOUT["variant"]
+    grown = Variant().as_dict() | ABOUT["variant"]
     more = ABOUT | {"more": 1, "variant": grown}
     assert resumed(tmp_path / "net", more).curve == CURVE
     other = more | {"variant": grown | {"stem_stride": 1}}  # not as it was when nobody could say it

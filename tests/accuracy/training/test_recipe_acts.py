@@ -5,7 +5,6 @@ written out here; the optimizers are torch's. A setting that is told and does no
 """
 
 import math
-from dataclasses import replace
 from itertools import chain, product
 
 import numpy as np
@@ -303,7 +302,7 @@ def test_a_setting_acts_on_a_network_alone(field, value, more, tmp_path, monkeyp
 # -- a supernet -----------------------------------------------------------------------------------------
 
 SMALLEST = Variant(width=0.1, resolution=16, depth=0, num_classes=3)
-OTHERS = [replace(SMALLEST, resolution=20), replace(LARGEST, width=0.1), replace(LARGEST, depth=0)]
+OTHERS = [SMALLEST.but(resolution=20), LARGEST.but(width=0.1), LARGEST.but(depth=0)]
 
 
 def trained_together(recipe, folder, monkeypatch):

@@ -35,7 +35,7 @@ from mbsweep.sweep.sweep import parse_sweep
 
 pytestmark = pytest.mark.usefixtures("as_in_a_worker")
 BODY = Variant(num_classes=3)
-LARGEST = replace(BODY, width=0.25, resolution=32, depth=2)
+LARGEST = BODY.but(width=0.25, resolution=32, depth=2)
 MOMENTS = ([127.5] * 3, [64.0] * 3)
 
 
@@ -69,17 +69,20 @@ accuracy:
 def test_the_largest_has_the_greatest_of_each():
     """Width, depth and resolution may be those of three different variants."""
     some = [
-        replace(BODY, width=0.5, resolution=32, depth=1),
-        replace(BODY, width=0.25, resolution=64, depth=1),
-        replace(BODY, width=0.25, resolution=32, depth=3),
+        BODY.but(width=0.5, resolution=32, depth=1),
+        BODY.but(width=0.25, resolution=64, depth=1),
+        BODY.but(width=0.25, resolution=32, depth=3),
     ]
-    assert largest_of(some) == replace(BODY, width=0.5, resolution=64, depth=3)
+    assert largest_of(some) == BODY.but(width=0.5, resolution=64, depth=3)
 
 
 def test_variants_that_cannot_share_weights_are_refused():
     """Another block or number of classes."""
-    with pytest.raises(MbsweepError, match="may differ in width, depth and resolution only"):
-        largest_of([BODY, replace(BODY, block="standard")])
+    with pytest.raises(
+        MbsweepError,
+        match="may differ in width, resolution, depth, stage_channels, stage_depths, kernels only",
+    ):
+        largest_of([BODY, BODY.but(block="standard")])
 
 
 @pytest.mark.parametrize(
@@ -93,7 +96,7 @@ def test_variants_that_cannot_share_weights_are_refused():
 def test_a_shallower_network_has_the_first_of_the_repeated_blocks(block, depth, expected):
     """Of the 13 blocks of Table 1, numbers 7 to 11 are the repeated ones; the last two are always there."""
     largest = Variant(block=block, depth=5)
-    layers = shared_layers(replace(largest, depth=depth), largest)
+    layers = shared_layers(largest.but(depth=depth), largest)
     shared = {layer.name.partition(".")[0]: name.partition("_")[0] for layer, name in layers}
     assert {f"block{own}": f"block{of}" for own, of in expected.items()}.items() <= shared.items()
     assert (shared["stem"], shared["classifier"]) == ("stem", "classifier")
@@ -107,8 +110,8 @@ def test_what_is_taken_out_computes_what_was_trained(width, block, depth):
     the statistics of the batch.
     """
     largest, variant = (
-        replace(LARGEST, block=block),
-        replace(LARGEST, block=block, width=width, depth=depth, resolution=16),
+        LARGEST.but(block=block),
+        LARGEST.but(block=block, width=width, depth=depth, resolution=16),
     )
     net = supernet_of(largest, Recipe(dropout=0))
     for norm in net.norms["16"].values():
@@ -127,7 +130,7 @@ def test_resolutions_have_batch_normalisation_of_their_own():
     """What is learnt of scales and shifts at 16 px changes nothing at 32 px; other weights are shared."""
     net = supernet_of(recipe=Recipe(dropout=0))
     x = normalised(torch.from_numpy(images(6, 32).images), MOMENTS)
-    small, large = (replace(LARGEST, resolution=size) for size in (16, 32))
+    small, large = (LARGEST.but(resolution=size) for size in (16, 32))
     with torch.no_grad():
         kept = net.kept(large, 6)
         before = net(large, x, kept)
@@ -153,7 +156,7 @@ def test_statistics_are_the_same_in_whatever_order_the_images_lie():
     """256 images, dark ones first: the spread of all, not that within dark and within light ones."""
     pixels = np.repeat(np.arange(256, dtype=np.uint8), 16 * 16 * 3).reshape(256, 16, 16, 3)
     net = supernet_of()
-    own = net.extracted(replace(LARGEST, resolution=16), Part(pixels, np.zeros(256, np.int64)), MOMENTS, 256)
+    own = net.extracted(LARGEST.but(resolution=16), Part(pixels, np.zeros(256, np.int64)), MOMENTS, 256)
     with torch.no_grad():
         before = own.stem.conv(normalised(torch.from_numpy(pixels), MOMENTS))
     assert torch.allclose(own.stem.bn.running_var, before.var(dim=(0, 2, 3)), rtol=0.1)
@@ -169,7 +172,7 @@ def test_a_supernet_of_other_variants_is_another(tmp_path):
     """Each gets a training of its own: neither goes on with the other's checkpoint."""
     root = brightness.write_images(tmp_path / "images", train=20)
     dataset = open_dataset(ImageFolder(name="imagefolder", path=str(root)), [16])
-    some = [replace(BODY, width=width, resolution=16, depth=0) for width in (0.1, 0.2, 0.15)]
+    some = [BODY.but(width=width, resolution=16, depth=0) for width in (0.1, 0.2, 0.15)]
     for variants, middle in ((some[:2], 1), (some, 1), (some, 2)):
         list(train_supernet(config(epochs=1, middle=middle), variants, dataset, tmp_path / "net"))
         told = open_checkpoint(tmp_path / "net").about["supernet"]
@@ -185,8 +188,8 @@ def test_an_interrupted_supernet_ends_as_one_that_was_left_alone(tmp_path):
     root = brightness.write_images(tmp_path / "images", train=20)
     dataset = open_dataset(ImageFolder(name="imagefolder", path=str(root)), [16, 24])
     variants = [
-        replace(BODY, width=0.1, resolution=16, depth=0),
-        replace(BODY, width=0.2, resolution=24, depth=1),
+        BODY.but(width=0.1, resolution=16, depth=0),
+        BODY.but(width=0.2, resolution=24, depth=1),
     ]
     left_alone = list(train_supernet(config(), variants, dataset, tmp_path / "a"))
     for epochs in (1, 2, 3):
@@ -198,9 +201,9 @@ def test_an_interrupted_supernet_ends_as_one_that_was_left_alone(tmp_path):
     part = dataset.part("train", 16)
     assert extract(states[0], variants[0], part)(torch.zeros(1, 3, 16, 16)).shape == (1, 3)
     with pytest.raises(MbsweepError, match="which is larger"):
-        extract(states[0], replace(BODY, width=0.5, resolution=16), part)
+        extract(states[0], BODY.but(width=0.5, resolution=16), part)
     with pytest.raises(MbsweepError, match=r"has no network at 20 px: it was trained at 16, 24$"):
-        extract(states[0], replace(variants[0], resolution=20), part)
+        extract(states[0], variants[0].but(resolution=20), part)
     del states[0].about["supernet"]["resolutions"]
     with pytest.raises(MbsweepError, match="is of an earlier mbsweep; train it again"):
         extract(states[0], variants[0], part)
@@ -223,8 +226,8 @@ def test_any_network_of_a_supernet_can_be_extracted_and_trained_further(body, tm
     monkeypatch.chdir(tmp_path)
     root = brightness.write_images(tmp_path / "images", train=20)
     dataset = open_dataset(ImageFolder(name="imagefolder", path=str(root)), [16, 24])
-    large = replace(BODY, width=0.3, resolution=24, depth=1, **body)
-    small = replace(large, width=0.1, resolution=16, depth=0)
+    large = BODY.but(width=0.3, resolution=24, depth=1, **body)
+    small = large.but(width=0.1, resolution=16, depth=0)
     file, images = tmp_path / "supernet.safetensors", ("--dataset", root)
     list(train_supernet(config(epochs=1, middle=0), [large, small], dataset, file))
     said = call(*shlex.split(EXAMPLE)[1:])
@@ -249,7 +252,7 @@ def test_networks_side_by_side_learn_what_they_learn_one_after_another(tmp_path)
     """
     root = brightness.write_images(tmp_path / "images", train=20)
     dataset = open_dataset(ImageFolder(name="imagefolder", path=str(root)), [16, 24])
-    variants = [replace(BODY, width=width, resolution=16, depth=0) for width in (0.1, 0.2, 0.15)]
+    variants = [BODY.but(width=width, resolution=16, depth=0) for width in (0.1, 0.2, 0.15)]
     settings = config(epochs=2, middle=2)
     weights = []
     for first, then in ((1, 1), (2, 2), (4, 4), (1, 4)):
@@ -271,7 +274,7 @@ def test_gradients_are_those_of_all_networks_together():
     for weight in net.parameters():
         weight.grad = torch.zeros_like(weight)
     labels = torch.tensor([0, 1, 2, 1, 0, 2])
-    some = [LARGEST, replace(LARGEST, width=0.1, depth=0), replace(LARGEST, width=0.1, resolution=16)]
+    some = [LARGEST, LARGEST.but(width=0.1, depth=0), LARGEST.but(width=0.1, resolution=16)]
     batches = [
         Batch(one, torch.randn(6, 3, one.resolution, one.resolution), net.kept(one, 6)) for one in some
     ]
@@ -294,7 +297,7 @@ def test_a_supernet_whose_validation_is_not_a_number_has_diverged(tmp_path, monk
     """Told with its epoch, though each loss of the training was a number."""
     root = brightness.write_images(tmp_path / "images", train=20)
     dataset = open_dataset(ImageFolder(name="imagefolder", path=str(root)), [16])
-    variants = [replace(BODY, width=width, resolution=16, depth=0) for width in (0.1, 0.2)]
+    variants = [BODY.but(width=width, resolution=16, depth=0) for width in (0.1, 0.2)]
     given = iter([1.0, 2.0, 1.0, math.nan])  # of the largest and the smallest, after two epochs
     monkeypatch.setattr(supernet, "evaluate", lambda *_: Outcome(next(given), np.ones(4, bool), math.nan))
     training = train_supernet(config(), variants, dataset, tmp_path / "net")
@@ -306,7 +309,7 @@ def test_a_supernet_whose_validation_is_not_a_number_has_diverged(tmp_path, monk
 @pytest.mark.parametrize("dropout", [0, 0.5])
 def test_networks_of_a_supernet_drop_out_before_the_classifier(dropout):
     """Two passes of the same images differ where the recipe says so, and only there."""
-    variant = replace(LARGEST, width=0.1)
+    variant = LARGEST.but(width=0.1)
     net = supernet_of(recipe=Recipe(dropout=dropout)).train()
     x = normalised(torch.from_numpy(images(8, 32).images), MOMENTS)
     one, other = (net(variant, x, net.kept(variant, 8)) for _ in range(2))
@@ -317,7 +320,7 @@ def test_a_step_trains_one_network_of_the_highest_resolution_and_others_of_any()
     """In 2,000 draws of two among six variants each of the two at 64 px is first in half, and any other is
     second in a fifth (of five): within 4 standard deviations. No step trains one twice.
     """
-    some = [replace(BODY, width=width, resolution=size) for width in (0.25, 0.5) for size in (64, 48, 32)]
+    some = [BODY.but(width=width, resolution=size) for width in (0.25, 0.5) for size in (64, 48, 32)]
     picker = random.Random(7)
     draws = [picked(picker, some, 2) for _ in range(2000)]
     first, second = (Counter(draw[place] for draw in draws) for place in (0, 1))
@@ -331,7 +334,7 @@ def test_a_step_trains_one_network_of_the_highest_resolution_and_others_of_any()
 @pytest.mark.parametrize("middle", [0, 1, 3, 9])
 def test_the_cost_of_a_step_is_the_mean_of_what_is_picked(middle):
     """Over 4,000 draws among six variants, the largest and the smallest added: to 1 %."""
-    some = [replace(BODY, width=width, resolution=size) for width in (0.25, 0.5) for size in (64, 48, 32)]
+    some = [BODY.but(width=width, resolution=size) for width in (0.25, 0.5) for size in (64, 48, 32)]
     costs = dict(zip(some, (30.0, 20.0, 5.0, 90.0, 60.0, 25.0), strict=True))
     picker = random.Random(3)
     drawn = [sum(costs[variant] for variant in picked(picker, some, middle)) for _ in range(4000)]
@@ -344,13 +347,13 @@ def test_the_cost_of_a_step_is_the_mean_of_what_is_picked(middle):
 @pytest.mark.parametrize(("count", "expected"), [(0, 0), (1, 1), (3, 3), (9, 3)])
 def test_a_step_trains_no_more_networks_than_there_are(count, expected):
     """Three variants of one resolution."""
-    some = [replace(BODY, width=width) for width in (0.1, 0.2, 0.3)]
+    some = [BODY.but(width=width) for width in (0.1, 0.2, 0.3)]
     assert len(set(picked(random.Random(0), some, count))) == expected
 
 
 def test_variants_are_chosen_from_the_smallest_to_the_largest():
     """Three of seven: the first, the middle, the last by mult-adds; never more than there are."""
-    some = [replace(BODY, width=width) for width in (0.7, 0.1, 0.3, 0.2, 0.5, 0.6, 0.4)]
+    some = [BODY.but(width=width) for width in (0.7, 0.1, 0.3, 0.2, 0.5, 0.6, 0.4)]
     assert [variant.width for variant in spread_evenly(some, 3)] == [0.1, 0.4, 0.7]
     assert len(spread_evenly(some, 10)) == 7
     assert spread_evenly(some, 0) == []

@@ -401,7 +401,7 @@ def test_evaluation_is_that_of_a_plain_loop(classes, images):
     part = Part(
         chance.integers(0, 256, (images, 16, 16, 3), dtype=np.uint8), chance.integers(0, classes, images)
     )
-    net = initialised(job(net=replace(NET, num_classes=classes))).to(memory_format=torch.channels_last)
+    net = initialised(job(net=NET.but(num_classes=classes))).to(memory_format=torch.channels_last)
     with torch.no_grad():
         net[-1].linear.weight *= 100  # so that images differ
     moments = ([120.0, 130.0, 140.0], [70.0, 60.0, 50.0])

@@ -1,0 +1,401 @@
+"""A space of variants, counted: grids of families, and which of their points are meant; as arrays."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mbsweep.base.errors import MbsweepError
+from mbsweep.space.architecture import Architecture
+from mbsweep.space.counting import BYTES_PER_FP32, Counts
+from mbsweep.space.families import FAMILIES, family_of
+from mbsweep.space.families.family import Family
+from mbsweep.space.fields import Field
+from mbsweep.space.variant import Variant, id_part
+
+Places = NDArray[np.int64]
+Columns = NDArray[Any]
+NUMBERS = Counts.__slots__
+
+
+@dataclass(frozen=True)
+class Each:
+    """An axis of a field with a value for each stage: every combination of some values over the stages."""
+
+    values: tuple[Any, ...]
+
+
+Axis = tuple[Any, ...] | Each  # the values of a field
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """Variants of one family and structure.
+
+    values: field -> its value, or an array that broadcasts to `shape`; of a field with stages, a tuple of
+        such.
+    """
+
+    family: Family
+    values: Mapping[str, Any]
+    shape: tuple[int, ...]
+
+    @classmethod
+    def product(cls, family: Family, structure: Mapping[str, Any], axes: Mapping[str, Axis]) -> Grid:
+        """Every combination of some axes, the last axis fastest. structure: one value for each other field.
+
+        Each axis is one of numpy's, and with Each one for every stage: what depends on the width alone is an
+        array of as many numbers as there are widths, until it meets something that depends on the resolution.
+        """
+        lengths: list[int] = []
+        for name, axis in axes.items():
+            stages = family.keys[name].stages
+            lengths += [len(axis.values)] * stages if isinstance(axis, Each) else [len(axis)]
+        said: dict[str, Any] = dict(structure)
+        at = 0
+        for name, axis in axes.items():
+            stages = family.keys[name].stages
+            if isinstance(axis, Each):
+                said[name] = tuple(_along(axis.values, at + stage, len(lengths)) for stage in range(stages))
+                at += stages
+            elif stages:
+                said[name] = tuple(_along(of_stage, at, len(lengths)) for of_stage in zip(*axis, strict=True))
+                at += 1
+            else:
+                said[name] = _along(axis, at, len(lengths))
+                at += 1
+        return cls(family, family.settled(said), tuple(lengths))
+
+    @classmethod
+    def listed(cls, variants: Sequence[Variant]) -> Grid:
+        """Some variants of one family and structure, along one axis."""
+        family = FAMILIES[variants[0].family]
+        columns: dict[str, Any] = {}
+        for name, field in family.fields.items():
+            values = [getattr(variant, name) for variant in variants]
+            if field.is_structural:
+                columns[name] = values[0]
+            elif field.stages:
+                columns[name] = tuple(np.array(of_stage) for of_stage in zip(*values, strict=True))
+            else:
+                columns[name] = np.array(values)
+        return cls(family, columns, (len(variants),))
+
+    @property
+    def size(self) -> int:
+        """How many variants it has."""
+        return math.prod(self.shape)
+
+    @cached_property
+    def architecture(self) -> Architecture:
+        """Its networks, their numbers as arrays."""
+        return self.family.network(self.values)
+
+    def spread(self, value: Any, at: Places) -> Columns:
+        """An array that broadcasts to `shape`, at some of the grid's points."""
+        return spread(value, self.shape, at)
+
+    def variant(self, at: int) -> Variant:
+        """The variant at a point."""
+        place = np.unravel_index(at, self.shape)
+
+        def plain(field: Field, value: Any) -> Any:
+            if not isinstance(value, np.ndarray):
+                return value
+            one = value[
+                tuple(0 if length == 1 else i for i, length in zip(place, value.shape, strict=True))
+            ].item()
+            default = field.default[0] if field.stages else field.default
+            return int(one) if type(default) is int and one == int(one) else one
+
+        fields = self.family.fields
+        found = {
+            name: tuple(plain(fields[name], one) for one in value)
+            if fields[name].stages
+            else plain(fields[name], value)
+            for name, value in self.values.items()
+        }
+        return Variant.of_values(self.family, found)
+
+    def texts(self, part: Callable[[str, Field, Any, Any], str]) -> Columns:
+        """Of each of its variants, what its fields' parts are together. Shape as `shape`.
+
+        part: (name, field, value, its usual value) -> text. Texts are made once for what is alike.
+        """
+        whole: Any = ""
+        for name, field in self.family.fields.items():
+            whole = whole + self._texts_of(name, field, part)
+        return np.broadcast_to(np.asarray(whole, dtype=object), self.shape)
+
+    def _texts_of(self, name: str, field: Field, part: Callable[[str, Field, Any, Any], str]) -> Any:
+        usual, value = field.usual(self.values), self.values[name]
+        several = [*value, *usual] if field.stages else [value, usual]
+        if not any(isinstance(one, np.ndarray) for one in several):
+            return part(name, field, value, usual)
+        shape = np.broadcast_shapes(*(np.shape(one) for one in several))
+        columns = [np.broadcast_to(_as_field(field, one), shape).ravel().tolist() for one in several]
+        rows = zip(*columns, strict=True)
+        if field.stages:
+            count = field.stages
+            pairs = ((_whole(field, row[:count]), _whole(field, row[count:])) for row in rows)
+        else:
+            pairs = ((row[0], row[1]) for row in rows)
+        found = np.empty(math.prod(shape), dtype=object)
+        found[:] = [part(name, field, *pair) for pair in pairs]
+        return found.reshape(shape)
+
+
+def spread(value: Any, shape: tuple[int, ...], at: Places) -> Columns:
+    """An array that broadcasts to a shape, at some places of the whole, counted through."""
+    value = np.asarray(value)
+    if value.ndim < len(shape):
+        value = value.reshape((1,) * (len(shape) - value.ndim) + value.shape)
+    if value.size == 1:
+        return np.broadcast_to(value.reshape(1), at.shape)
+    index: Any = at
+    if value.shape == shape:
+        value = value.reshape(-1)
+    else:
+        places = zip(np.unravel_index(at, shape), value.shape, strict=True)
+        index = tuple(0 if length == 1 else place for place, length in places)
+    found: Columns = value[index]
+    return found
+
+
+def _as_field(field: Field, value: Any) -> Columns:
+    """An array of the type of the field's values."""
+    default = field.default[0] if field.stages else field.default
+    found = np.asarray(value)
+    return found.astype(float) if type(default) is float else found
+
+
+def _whole(field: Field, values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Values of the stages; those of a field of whole numbers as such, where they are whole."""
+    if type(field.default[0]) is not int:
+        return values
+    return tuple(int(one) if one == int(one) else one for one in values)
+
+
+def _along(values: Sequence[Any], axis: int, axes: int) -> Columns:
+    return np.array(values).reshape([-1 if place == axis else 1 for place in range(axes)])
+
+
+@dataclass(frozen=True, eq=False)
+class Space:
+    """The variants of a space and their counts: one array per number, one element per variant.
+
+    grid, at: in which of the grids each variant stands, and where there. Shapes are (variants,).
+    """
+
+    grids: tuple[Grid, ...]
+    grid: NDArray[np.int32]
+    at: Places
+    params: Places
+    macs: Places
+    weight_bytes: Places
+    peak_activation_bytes: Places
+    weight_bytes_int8: Places
+    peak_activation_bytes_int8: Places
+
+    @classmethod
+    def of(cls, variants: Iterable[Variant], grids: Iterable[Grid] = ()) -> Space:
+        """Variants listed one by one, then grids; one that stands in both is kept where it came first."""
+        given = list(variants)
+        alike: dict[tuple[Any, ...], list[int]] = {}
+        for place, variant in enumerate(given):
+            alike.setdefault(_structure(variant), []).append(place)
+        parts = [Grid.listed([given[place] for place in places]) for places in alike.values()]
+        counted = [_counted(number, part) for number, part in enumerate(parts)]
+        order = np.argsort(np.concatenate([np.array(p, np.int64) for p in alike.values()])) if alike else None
+        columns = _joined(counted)
+        if order is not None:
+            columns = {name: values[order] for name, values in columns.items()}
+        several = list(grids)
+        columns = _joined([columns, *(_counted(len(parts) + n, grid) for n, grid in enumerate(several))])
+        whole = cls((*parts, *several), **columns)
+        # Within one grid all variants differ; only several can repeat one another.
+        return whole.select(whole._first_of_each()) if len(whole.grids) > 1 or given else whole
+
+    def __len__(self) -> int:
+        return len(self.at)
+
+    def select(self, chosen: NDArray[np.bool_] | Places) -> Space:
+        """The variants that a mask or a list of places picks."""
+        arrays = {name: getattr(self, name)[chosen] for name in ("grid", "at", *NUMBERS)}
+        return Space(self.grids, **arrays)
+
+    def variant(self, place: int) -> Variant:
+        """The variant at a place in the arrays."""
+        found: Variant = self.grids[self.grid[place]].variant(int(self.at[place]))
+        return found
+
+    def variants(self) -> list[Variant]:
+        """Every variant, in order. Slow beyond some ten thousand: use the arrays there."""
+        return [self.variant(place) for place in range(len(self))]
+
+    def parts(self) -> Iterator[tuple[Grid, Places]]:
+        """Each grid with the places of its variants."""
+        if len(self.grids) == 1:
+            yield self.grids[0], np.arange(len(self))
+            return
+        order = np.argsort(self.grid, kind="stable")
+        ends = np.searchsorted(self.grid[order], np.arange(len(self.grids) + 1))
+        for number, grid in enumerate(self.grids):
+            if ends[number] < ends[number + 1]:
+                yield grid, order[ends[number] : ends[number + 1]]
+
+    def spread(self, of_grid: Callable[[Grid], Any], missing: Any = math.nan) -> Columns:
+        """Of every variant what `of_grid` gives its grid, an array that broadcasts to its shape; None:
+        missing.
+        """
+        found = []
+        for grid, places in self.parts():
+            value = of_grid(grid)
+            found.append((places, grid.spread(missing if value is None else value, self.at[places])))
+        if len(found) == 1:
+            return np.array(found[0][1])
+        kinds = {values.dtype.kind for _, values in found}
+        numbers = np.result_type(*(values for _, values in found)) if kinds <= set("biuf") else object
+        whole = np.empty(len(self), dtype=numbers)
+        for places, values in found:
+            whole[places] = values
+        return whole
+
+    def column(self, name: str) -> Columns:
+        """A field of every variant; NaN where its family lacks it. Of one with stages, tuples of values."""
+
+        def of_grid(grid: Grid) -> Any:
+            value = grid.values.get(name)
+            if not isinstance(value, tuple):
+                return value
+            shape = np.broadcast_shapes(*(np.shape(one) for one in value))
+            found = np.empty(math.prod(shape), dtype=object)
+            columns = (np.broadcast_to(np.asarray(one), shape).ravel().tolist() for one in value)
+            found[:] = [_whole(grid.family.fields[name], row) for row in zip(*columns, strict=True)]
+            return found.reshape(shape)
+
+        return self.spread(of_grid)
+
+    def ids(self) -> Iterator[str]:
+        """Every variant's id, in order, without making the variants."""
+
+        def part(name: str, field: Field, value: Any, usual: Any) -> str:
+            return id_part(field, value) if field.is_always or value != usual else ""
+
+        yield from self.spread(lambda grid: grid.family.name + grid.texts(part)).tolist()
+
+    def fields(self) -> Iterator[str]:
+        """Every variant's fields as JSON, in order: `as_dict` without the family."""
+
+        def part(name: str, field: Field, value: Any, usual: Any) -> str:
+            return "" if field.is_added and value == usual else f', "{name}": {json.dumps(value)}'
+
+        for text in self.spread(lambda grid: grid.texts(part)).tolist():
+            yield f"{{{text[2:]}}}"
+
+    def alike(self, but: Collection[str]) -> Iterator[Places]:
+        """The places of variants of one family that are equal in all fields but some."""
+        groups: dict[tuple[Any, ...], list[Places]] = {}
+        for grid, places in self.parts():
+            at, code = self.at[places], np.zeros(len(places), dtype=np.int64)
+            for value in grid.family.key(grid.values, but):
+                for array in value if isinstance(value, tuple) else (value,):
+                    if isinstance(array, np.ndarray) and array.size > 1:
+                        numbers, which = np.unique(array, return_inverse=True)
+                        code = code * len(numbers) + grid.spread(which.reshape(array.shape), at)
+                        _, code = np.unique(code, return_inverse=True)
+            order = np.argsort(code, kind="stable")
+            for some in np.split(places[order], np.flatnonzero(np.diff(code[order])) + 1):
+                key = grid.family.key(self.variant(int(some[0])).values, but)
+                groups.setdefault(key, []).append(some)
+        for found in groups.values():
+            yield np.sort(np.concatenate(found))
+
+    def _first_of_each(self) -> Places:
+        families = list(FAMILIES)
+        keys: list[Columns] = [self.spread(lambda grid: families.index(grid.family.name))]
+        fields = {name: field for grid in self.grids for name, field in grid.family.fields.items()}
+        for name, field in fields.items():
+            stages = [grid.family.fields[name].stages for grid in self.grids if name in grid.family.fields]
+            keys += [self._codes(name, stage) for stage in (range(max(stages)) if field.stages else [None])]
+        order = np.lexsort(keys[::-1])  # stable: the first place comes first
+        repeat = np.zeros(len(self), dtype=bool)
+        repeat[order[1:]] = np.logical_and.reduce([key[order][1:] == key[order][:-1] for key in keys])
+        return np.flatnonzero(~repeat)
+
+    def _codes(self, name: str, stage: int | None) -> Columns:
+        """A number for each value of a field, or of a stage of it: equal where the values are."""
+        known: dict[Any, int] = {}
+
+        def of_grid(grid: Grid) -> Any:
+            value = grid.values.get(name)
+            if stage is not None and value is not None:
+                value = value[stage] if stage < len(value) else None
+            if not isinstance(value, np.ndarray):
+                return known.setdefault(value, len(known))
+            numbers, which = np.unique(value, return_inverse=True)
+            codes = np.array([known.setdefault(one, len(known)) for one in numbers.tolist()])
+            return codes[which.reshape(value.shape)]
+
+        return self.spread(of_grid)
+
+
+def _structure(variant: Variant) -> tuple[Any, ...]:
+    fields = FAMILIES[variant.family].fields
+    kept = (value for name, value in variant.values.items() if fields[name].is_structural)
+    return variant.family, *kept
+
+
+def _counted(number: int, grid: Grid) -> dict[str, Columns]:
+    _check_fits(grid)
+    counts = Counts.of(grid.architecture)
+    size = grid.size
+    found = {name: np.broadcast_to(getattr(counts, name), grid.shape).ravel() for name in NUMBERS}
+    return {"grid": np.full(size, number, np.int32), "at": np.arange(size), **found}
+
+
+def _check_fits(grid: Grid) -> None:
+    """MbsweepError where a network may have more mult-adds than 64 bits hold. Python's own numbers tell."""
+
+    def most(value: Any) -> Any:
+        if isinstance(value, tuple):
+            return tuple(map(most, value))
+        return value.max().item() if isinstance(value, np.ndarray) else value
+
+    largest = grid.family.network({name: most(value) for name, value in grid.values.items()})
+    if max(largest.macs, BYTES_PER_FP32 * largest.params) >= 2**63:
+        raise MbsweepError(
+            f"networks of {grid.family.name} as large as these have more than 9.2e18 mult-adds or bytes: "
+            "lower the depths, widths or resolutions"
+        )
+
+
+def _joined(parts: Sequence[Mapping[str, Columns]]) -> dict[str, Columns]:
+    names = ("grid", "at", *NUMBERS)
+    some = [part for part in parts if part]
+    return {name: np.concatenate([part[name] for part in some]) for name in names} if some else {}
+
+
+def grids_of(family: str, axes: Mapping[str, Axis]) -> Iterator[Grid]:
+    """The grids of a family's axes: one for each combination of structural values, the last field fastest."""
+    found = family_of(family)
+    structural = {name: axis for name, axis in axes.items() if found.keys[name].is_structural}
+    others = {name: axis for name, axis in axes.items() if name not in structural}
+    for values in product(*structural.values()):  # type: ignore[arg-type]
+        yield Grid.product(found, dict(zip(structural, values, strict=True)), others)
+
+
+def count_macs(variants: Sequence[Variant]) -> NDArray[np.int64]:
+    """Mult-adds of each of many variants."""
+    if not variants:
+        return np.zeros(0, np.int64)
+    places = {variant: place for place, variant in enumerate(dict.fromkeys(variants))}
+    return Space.of(list(places)).macs[[places[variant] for variant in variants]]

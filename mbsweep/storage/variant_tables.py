@@ -1,0 +1,100 @@
+"""What a run keeps of its variants."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from mbsweep.space.counting import Counts
+from mbsweep.space.space import Space
+from mbsweep.space.variant import Variant
+from mbsweep.storage.database import FORMAT, Database, explained
+
+COUNTS = Counts.__slots__
+
+# position: place in the sweep file's order; NULL where a later file no longer names the variant
+# fields: those of its family, JSON
+# checked: 1 once the built network had the counts of the closed form
+VARIANT_SCHEMA = f"""
+CREATE TABLE variants (id TEXT PRIMARY KEY, position INTEGER, family TEXT NOT NULL, fields TEXT NOT NULL,
+                       {", ".join(f"{name} INTEGER" for name in COUNTS)},
+                       checked INTEGER NOT NULL DEFAULT 0);
+"""
+NAMES = ("id", "position", "family", "fields", *COUNTS, "checked")
+
+# Format 6 had a column for each field of its one family.
+_FIELDS_OF_6 = (
+    *("width", "resolution", "depth", "block", "stage_channels", "num_classes", "divisor", "stem_stride"),
+)
+
+
+class VariantTables(Database):
+    """The part of a run's file that is about its variants."""
+
+    def variants(self) -> list[tuple[Any, ...]]:
+        """Rows of NAMES, in the sweep's order; what it no longer names is last."""
+        order = "ORDER BY position IS NULL, position, rowid"
+        with explained(self.folder, reading=True):
+            if self._check_format() < FORMAT:
+                return _of_format_6(self._connection, order)
+            return self._connection.execute(f"SELECT {', '.join(NAMES)} FROM variants {order}").fetchall()  # noqa: S608
+
+    def checked(self) -> set[str]:
+        """Variants whose built network had the counts of the closed form."""
+        return {row[0] for row in self._query("SELECT id FROM variants WHERE checked")}
+
+    def set_checked(self, variant: str) -> None:
+        """Note that a variant's counts were confirmed."""
+        with self._transaction() as sql:
+            sql.execute("UPDATE variants SET checked = 1 WHERE id = ?", [variant])
+
+    def _update(self) -> None:
+        with self._transaction() as sql:
+            rows = _of_format_6(sql, "ORDER BY rowid")
+            sql.execute("DROP TABLE variants")
+            sql.execute(VARIANT_SCHEMA)
+            sql.executemany(f"INSERT INTO variants VALUES ({', '.join('?' for _ in NAMES)})", rows)  # noqa: S608
+            sql.execute(f"PRAGMA user_version = {FORMAT}")
+
+
+def insert_variants(sql: sqlite3.Connection, rows: Iterable[Sequence[Any]]) -> tuple[int, int]:
+    """Make some variants, (position, id, family, fields, *COUNTS), those of the sweep.
+
+    Returns how many are new, and how many of before it does not name.
+    """
+    before = sql.execute("SELECT count(*) FROM variants").fetchone()[0]
+    sql.execute("UPDATE variants SET position = NULL")
+    sql.executemany(
+        f"INSERT INTO variants (position, id, family, fields, {', '.join(COUNTS)}) "  # noqa: S608
+        f"VALUES ({', '.join('?' for _ in range(4 + len(COUNTS)))}) "
+        "ON CONFLICT (id) DO UPDATE SET position = excluded.position",
+        rows,
+    )
+    after = sql.execute("SELECT count(*) FROM variants").fetchone()[0]
+    left = sql.execute("SELECT count(*) FROM variants WHERE position IS NULL").fetchone()[0]
+    return after - before, left
+
+
+def _of_format_6(sql: sqlite3.Connection, order: str) -> list[tuple[Any, ...]]:
+    columns = ("id", "position", "family", *COUNTS[:4], "checked", *_FIELDS_OF_6)
+    kept, variants = [], []
+    for row in sql.execute(f"SELECT {', '.join(columns)} FROM variants {order}"):  # noqa: S608
+        fields = dict(zip(_FIELDS_OF_6, row[-len(_FIELDS_OF_6) :], strict=True))
+        fields["stage_channels"] = json.loads(fields["stage_channels"])
+        kept.append((row, json.dumps(fields)))
+        variants.append(Variant(row[2], **fields))
+    if not kept:
+        return []
+    counts = Space.of(variants)
+    int8 = {
+        id_: sizes
+        for id_, *sizes in zip(
+            counts.ids(),
+            counts.weight_bytes_int8.tolist(),
+            counts.peak_activation_bytes_int8.tolist(),
+            strict=True,
+        )
+    }
+    return [(*row[:3], fields, *row[3:7], *int8[row[0]], row[7]) for row, fields in kept]
