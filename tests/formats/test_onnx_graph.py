@@ -9,10 +9,25 @@ from torch import nn
 
 from mbsweep.formats import onnx_graph, quantization
 from mbsweep.formats.exact import calculate
-from mbsweep.formats.onnx_graph import layer_of, operations
-from mbsweep.nets import build
+from mbsweep.formats.operations import layer_of, operations
+from mbsweep.nets import Network, assemble, build
 from mbsweep.profiler.backends.onnx_runtime import OnnxRuntime
 from mbsweep.profiler.backends.openvino import OpenVino
+from mbsweep.profiler.calibration import arrays, quantised
+from mbsweep.space.blocks import (
+    BLOCKS,
+    add,
+    avg_pool,
+    conv,
+    depthwise,
+    expanded,
+    linear,
+    max_pool,
+    separable,
+    squeeze,
+)
+from mbsweep.space.families import FAMILIES
+from mbsweep.space.families.googlenet import inception
 from mbsweep.space.variant import Variant
 
 VARIANTS = [
@@ -21,6 +36,12 @@ VARIANTS = [
     Variant(width=0.35, resolution=65, depth=1),  # odd sizes on the way down
     Variant(width=0.25, resolution=64, block="standard"),
 ]
+NAMES = list(FAMILIES)
+
+
+def small(family: str) -> Variant:
+    """A network of a family of few channels and pixels."""
+    return Variant(family, width=0.25, resolution=FAMILIES[family].least_resolution + 40, num_classes=10)
 
 
 def trained_look(module: nn.Module) -> nn.Module:
@@ -35,9 +56,15 @@ def trained_look(module: nn.Module) -> nn.Module:
     return module.eval()
 
 
-def network(variant: Variant) -> nn.Module:
+def network(variant: Variant) -> Network:
     torch.manual_seed(0)
-    return trained_look(build(variant))
+    net = build(variant)
+    trained_look(net)
+    return net
+
+
+def written(net: Network, image: np.ndarray) -> bytes:
+    return onnx_graph.write(net.layers, arrays(net), image.shape)
 
 
 def noise(*shape: int) -> np.ndarray:
@@ -69,38 +96,76 @@ def run(model: bytes, image: np.ndarray, in_floats: bool = False) -> np.ndarray:
 def test_file_gives_the_eager_output(variant):
     """Batch normalisation folded, the file's logits are those of the eager network, to float32's rounding."""
     net, image = network(variant), noise(2, 3, variant.resolution, variant.resolution)
-    assert off_by(run(onnx_graph.write(net, image), image), eager(net, image)) < 1e-5
+    assert off_by(run(written(net, image), image), eager(net, image)) < 1e-5
 
 
-def child(name: str) -> nn.Module:
-    return network(Variant(width=0.25, resolution=64)).get_submodule(name)
+@pytest.mark.parametrize("family", NAMES)
+def test_every_familys_file_gives_the_eager_output(family):
+    """Residuals, branches, gates and all."""
+    variant = small(family)
+    net, image = network(variant), noise(2, 3, variant.resolution, variant.resolution)
+    assert off_by(run(written(net, image), image), eager(net, image)) < 1e-4
 
 
-PARTS = {  # name -> (part of a network, shape of its input)
-    "a separable pair": (lambda: nn.Sequential(child("block2_dw"), child("block2_pw")), (1, 16, 28, 28)),
-    "a layer": (lambda: child("block2_pw"), (1, 16, 14, 14)),
-    "a bare grouped convolution": (lambda: nn.Conv2d(4, 6, (3, 1), (2, 1), (1, 0), groups=2), (1, 4, 9, 8)),
-    "convolution, ReLU": (lambda: nn.Sequential(nn.Conv2d(3, 5, 3, dilation=2), nn.ReLU()), (1, 3, 9, 9)),
-    "ReLU first": (lambda: nn.Sequential(nn.ReLU(), nn.Conv2d(3, 5, 1, bias=False)), (1, 3, 9, 9)),
-    "two ReLUs": (lambda: nn.Sequential(nn.Conv2d(3, 5, 1), nn.ReLU(), nn.ReLU()), (1, 3, 9, 9)),
-    "the end": (lambda: nn.Sequential(child("pool"), child("classifier")), (1, 256, 2, 2)),
-    "pooling": (lambda: child("pool"), (1, 256, 2, 2)),
-    "a bare linear layer": (lambda: nn.Linear(7, 3), (2, 7)),
-    "a linear layer without a bias": (lambda: nn.Sequential(nn.Linear(7, 3, bias=False)), (1, 7)),
+def acting(activation: str) -> list:
+    return [conv("conv", (3, 5), 9, 3, activation=activation)]
+
+
+def projected() -> list:
+    """Two convolutions of one map, added."""
+    return [
+        conv("one", (3, 6), 8, 3, activation=""),
+        conv("other", (3, 6), 8, activation="", reads=(-2,)),
+        add("add", 6, 8, -2, "relu"),
+        conv("last", (6, 4), 8),
+    ]
+
+
+PARTS = {  # name -> layers
+    "a separable pair": separable((16, 32), 1, 28).layers,
+    "a layer": [conv("conv", (16, 24), 14)],
+    "a bare grouped convolution": [conv("c", (4, 6), 9, (3, 1), 2, groups=2, norm=False, activation="")],
+    "unpadded": [conv("c", (3, 5), 9, 7, 2, padding=0, norm=False)],
+    "relu6": acting("relu6"),
+    "hard swish": acting("hard_swish"),
+    "hard sigmoid": acting("hard_sigmoid"),
+    "no activation": acting(""),
+    "the end": [avg_pool("pool", 256, 2), linear("classifier", (256, 100))],
+    "pooling": [avg_pool("pool", 64, 2)],
+    "a linear layer alone": [linear("classifier", (7, 3))],
+    "a linear layer of a map": [conv("c", (3, 4), 5), linear("a", (4, 6), 5, "relu"), linear("b", (6, 3))],
+    "a hidden layer": [
+        avg_pool("pool", 64, 4),
+        linear("a", (64, 32), activation="hard_swish"),
+        linear("b", (32, 3)),
+    ],
+    "max pool": [conv("c", (3, 4), 9), max_pool("pool", 4, 9, 3, 2, 1)],
+    "max pool over the edge": [conv("c", (3, 4), 8), max_pool("pool", 4, 8, 3, 2, ceil=True)],
+    "max pool of a signed map": [max_pool("pool", 4, 8, 3, 1, 1), conv("c", (4, 4), 8)],
+    "squeeze": [squeeze("squeeze", 16, 6), conv("c", (16, 8), 1)],
+    "classified by a convolution": [conv("c", (8, 5), 6, norm=False), avg_pool("pool", 5, 6)],
+    "gated": expanded((8, 8), 24, 1, 7, activation="hard_swish", squeezed=8).layers,
+    "projected": projected(),
+    "inception": inception(16, (8, 8, 8, 4, 8, 8), 7, 3).layers,
+    "depthwise 5x5": [depthwise("dw", 8, 9, 5, 2)],
+    **{name: make((16, 16), 1, 14).layers for name, make in BLOCKS.items()},
+    **{f"{name}, 5x5, stride 2": make((16, 24), 2, 14, 5).layers for name, make in BLOCKS.items()},
 }
 
 
-def made(name: str) -> tuple[nn.Module, np.ndarray]:
-    make, shape = PARTS[name]
+def made(name: str) -> tuple[Network, np.ndarray]:
     torch.manual_seed(0)
-    return make().eval(), noise(*shape)
+    net = assemble(PARTS[name])
+    trained_look(net)
+    first = net.layers[0]
+    return net, noise(2, first.in_channels, first.in_size, first.in_size)
 
 
 @pytest.mark.parametrize("name", PARTS)
 def test_parts_can_be_written(name):
-    """Any chain of a network's modules is a file, too."""
+    """Any part of a network that reads nothing but its input is a file, too."""
     part, image = made(name)
-    assert off_by(run(onnx_graph.write(part, image), image), eager(part, image)) < 1e-5
+    assert off_by(run(written(part, image), image), eager(part, image)) < 1e-5
 
 
 @pytest.mark.parametrize("weights", quantization.WEIGHTS.values(), ids=lambda it: it.name)
@@ -108,25 +173,83 @@ def test_parts_can_be_written(name):
 def test_parts_can_be_written_in_int8(name, weights):
     """However their weights are held they give what the part does, to some steps of 8 or 7 bits."""
     part, image = made(name)
-    model = quantization.write(part, image, weights)
-    assert off_by(run(model, image, in_floats=True), eager(part, image)) < 0.05
+    model = quantised(part, image, weights)
+    assert off_by(run(model, image, in_floats=True), eager(part, image)) < 0.08
 
 
 @pytest.mark.parametrize("factor", [OnnxRuntime().factor, OpenVino().factor], ids=["onnxruntime", "openvino"])
-@pytest.mark.parametrize("weights", quantization.WEIGHTS.values(), ids=lambda it: it.name)
 @pytest.mark.parametrize("name", PARTS)
-def test_exact_integers_are_those_of_the_file(name, weights, factor):
-    """What a runtime is held to: the file in floats, by ONNX Runtime, to no more than one step out of 255."""
+def test_exact_integers_are_those_of_the_file(name, factor):
+    """What a runtime is held to: the file in floats, by ONNX Runtime, to some steps out of 255."""
     part, image = made(name)
-    model = quantization.write(part, image, weights)
-    on_steps, exact = calculate(model, image, factor)
-    assert np.abs(on_steps - image).max() < 6 / 255  # of noise, from -4 to 4: half a step at most, and what
-    assert off_by(exact, run(model, on_steps, in_floats=True)) < 1 / 100  # the calibration has not seen
+    model = quantised(part, image, quantization.INT8)
+    exact = calculate(model, image, factor)
+    assert (
+        np.abs(exact.image - image).max() < 6 / 255
+    )  # of noise, from -4 to 4: half a step at most, and what
+    in_floats = run(model, exact.image, in_floats=True)  # the calibration has not seen
+    assert off_by(exact.logits, in_floats) < 2 / 100
+    assert np.median(np.abs(exact.logits - in_floats)) < 1e-3 * np.abs(in_floats).max()
+
+
+@pytest.mark.parametrize("weights", quantization.WEIGHTS.values(), ids=lambda it: it.name)
+@pytest.mark.parametrize("name", ["a separable pair", "the end", "inverted_residual"])
+def test_exact_integers_of_all_weights(name, weights):
+    """Also where they are unsigned, or have 7 bits."""
+    part, image = made(name)
+    model = quantised(part, image, weights)
+    exact = calculate(model, image, OnnxRuntime().factor)
+    assert off_by(exact.logits, run(model, exact.image, in_floats=True)) < 2 / 100
+
+
+def test_the_guard_is_loose_where_runtimes_do_not_round_alike():
+    """And says so: sums, gates and curves; elsewhere a fiftieth of the largest is all that is allowed."""
+    loose = {name for name in PARTS if exact_of(name).tolerance > 0.02}
+    assert loose == {
+        "hard swish",
+        "hard sigmoid",
+        "a hidden layer",
+        "gated",
+        "projected",
+        "bottleneck",
+        "inverted_residual",
+    }
+
+
+def exact_of(name: str) -> object:
+    part, image = made(name)
+    return calculate(quantised(part, image, quantization.INT8), image, OnnxRuntime().factor)
+
+
+def test_a_sum_that_is_fused_is_cut_off_and_not_rounded():
+    """By hand: 1x1 convolutions by the numbers 1 and 1, of steps of 1 from 0 to 255; their sum of steps of 2.
+
+    One gives 0.25 too much for a whole step: rounded it is lost, fused it makes 1 + 1.25 = 2.25.
+    """
+    layers = [
+        conv("a", (1, 1), 1, norm=False, activation=""),
+        conv("b", (1, 1), 1, norm=False, activation=""),
+        add("add", 1, 1, -2),
+    ]
+    weights = {
+        "a.conv.weight": np.ones((1, 1, 1, 1), np.float32),
+        "b.conv.weight": np.full((1, 1, 1, 1), 1.25, np.float32),
+        **{f"{name}.conv.bias": np.zeros(1, np.float32) for name in "ab"},
+    }
+    ranges = np.array([[0, 0, 0, 0], [255, 255, 255, 63.75]])
+    model = quantization.written(operations(layers, weights), ranges, (1, 1, 1, 1), quantization.INT8)
+    image = np.ones((1, 1, 1, 1), np.float32)
+    rounded, fused = (calculate(model, image, OnnxRuntime().factor, fuses) for fuses in (False, True))
+    assert (rounded.logits.item(), fused.logits.item()) == (2.0, 2.25)
+    cut = [
+        calculate(model, 255 * image, OnnxRuntime().factor, fuses).logits.item() for fuses in (False, True)
+    ]
+    assert cut == [63.75, 63.75]
 
 
 def test_fixed_input_and_names():
     """The input is "image", of the image's shape; the output "logits"; nodes are the modules' paths."""
-    graph = onnx.load_from_string(onnx_graph.write(network(VARIANTS[1]), noise(3, 3, 96, 96))).graph
+    graph = onnx.load_from_string(written(network(VARIANTS[1]), noise(3, 3, 96, 96))).graph
     assert [value.name for value in (*graph.input, *graph.output)] == ["image", "logits"]
     assert [size.dim_value for size in graph.input[0].type.tensor_type.shape.dim] == [3, 3, 96, 96]
     assert [node.name for node in graph.node][:3] == ["stem.conv", "stem.relu", "block1_dw.conv"]
@@ -139,38 +262,19 @@ def test_the_module_stays_as_it_was():
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
     image = noise(1, 3, 96, 96)
     kept = image.copy()
-    onnx_graph.write(net, image)
-    quantization.write(net, image)
+    written(net, image)
+    quantised(net, image, quantization.INT8)
     assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
     assert np.array_equal(image, kept)
 
 
-class Residual(nn.Module):
-    """Not a chain."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Twice the input."""
-        return x + x
-
-
-@pytest.mark.parametrize(
-    ("module", "name"),
-    [
-        (nn.Sequential(Residual()), "0: cannot write Residual"),
-        (nn.Sequential(nn.Conv2d(3, 3, 3, padding="same")), "Conv2d"),
-        (nn.Conv2d(3, 3, 3, padding=1, padding_mode="reflect"), "conv2d: cannot write Conv2d"),
-        (nn.Sequential(nn.ReLU(), nn.BatchNorm2d(3)), "BatchNorm2d"),
-        (nn.Sequential(nn.Conv2d(3, 3, 1), nn.ReLU(), nn.BatchNorm2d(3)), "BatchNorm2d"),
-        (nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3, track_running_stats=False)), "statistics"),
-        (nn.AdaptiveAvgPool2d(2), "AdaptiveAvgPool2d"),
-        (nn.Flatten(0), "Flatten"),
-        (type("Own", (nn.Sequential,), {})(nn.ReLU()), "Own"),  # its forward may be its own, too
-    ],
-)
-def test_what_cannot_be_written_is_refused_by_name(module, name):
-    """A module that the file could not say faithfully is an error that names it."""
-    with pytest.raises(NotImplementedError, match=name):
-        onnx_graph.write(module, noise(1, 3, 8, 8))
+def test_hard_swish_alone_needs_a_younger_opset():
+    """Older runtimes read all other files."""
+    versions = {
+        name: onnx.load_from_string(written(*made(name))).opset_import[0].version
+        for name in ("relu6", "hard sigmoid", "hard swish")
+    }
+    assert versions == {"relu6": 13, "hard sigmoid": 13, "hard swish": 14}
 
 
 @pytest.mark.parametrize(
@@ -187,16 +291,16 @@ def test_what_cannot_be_written_is_refused_by_name(module, name):
 )
 def test_runtimes_nodes_find_their_layers(node, kind, layer):
     """A runtime's name for a fused node leads back to the module's child."""
-    assert layer_of(node, kind, operations(network(VARIANTS[1]))) == layer
+    net = network(VARIANTS[1])
+    assert layer_of(node, kind, operations(net.layers, arrays(net)), "logits") == layer
 
 
 def test_of_two_layers_the_one_with_the_longer_name():
     """Of layers "conv" and "conv_1", the node "conv_1_nchwc" belongs to the second."""
-    part = nn.Sequential()
-    part.add_module("conv", nn.Conv2d(3, 3, 1))
-    part.add_module("conv_1", nn.Conv2d(3, 3, 1))
-    assert layer_of("conv_1_nchwc", "Conv", operations(part)) == "conv_1"
-    assert layer_of("conv_nchwc", "Conv", operations(part)) == "conv"
+    part = assemble([conv(name, (3, 3), 4, norm=False, activation="") for name in ("conv", "conv_1")])
+    found = operations(part.layers, arrays(part))
+    assert layer_of("conv_1.conv_nchwc", "Conv", found, "logits") == "conv_1"
+    assert layer_of("conv.conv_nchwc", "Conv", found, "logits") == "conv"
 
 
 @pytest.mark.parametrize(
@@ -210,7 +314,7 @@ def test_of_two_layers_the_one_with_the_longer_name():
 def test_int8_weights_are_per_channel(weights, kind, zero_point, largest):
     """Each output channel has a step of its own, where its largest weight is 127 or 63; biases are int32."""
     net = network(VARIANTS[0])
-    model = quantization.write(net, noise(1, 3, 128, 128), quantization.WEIGHTS[weights])
+    model = quantised(net, noise(1, 3, 128, 128), quantization.WEIGHTS[weights])
     graph = onnx.load_from_string(model).graph
     constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
     for path, module in net.named_modules():
@@ -230,10 +334,11 @@ def test_int8_weights_are_per_channel(weights, kind, zero_point, largest):
 
 def test_channels_of_no_weight():
     """A channel of almost no weight keeps its bias; one of zeros stays zero."""
-    part = nn.Sequential(nn.Conv2d(2, 3, 1)).eval()
-    part[0].weight.data[:] = torch.tensor([[1.0, -1.0], [1e-12, 0.0], [0.0, 0.0]])[:, :, None, None]
-    part[0].bias.data[:] = torch.tensor([0.0, 2.0, 0.0])
+    part = assemble([conv("conv", (2, 3), 8, norm=False, activation="")]).eval()
+    kernel = part.get_submodule("conv.conv")
+    kernel.weight.data[:] = torch.tensor([[1.0, -1.0], [1e-12, 0.0], [0.0, 0.0]])[:, :, None, None]
+    kernel.bias.data[:] = torch.tensor([0.0, 2.0, 0.0])
     image = noise(1, 2, 8, 8)
-    output = run(quantization.write(part, image), image, in_floats=True)
+    output = run(quantised(part, image, quantization.INT8), image, in_floats=True)
     assert output[0, 1] == pytest.approx(2, abs=0.05)
     assert output[0, 2] == pytest.approx(0, abs=0)
