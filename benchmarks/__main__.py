@@ -10,6 +10,8 @@ from benchmarks.machine import heading
 NAMES = (
     "startup",
     "counting",
+    "built",
+    "onnx_files",
     "front",
     "page",
     "make_run",

@@ -32,7 +32,7 @@ def spoiled(backend, spoils, wrong_network=None):
     return _command("worker", {"backend": backend, "spoils": spoils, "wrong_network": wrong_network})
 
 
-def toy(spoils=None, at_visit=0, spread_pct=None, visit_s=0.0, log=None, pace=1, weights="", held=None):
+def toy(spoils=None, at_visit=0, spread_pct=None, visit_s=0.0, log=None, pace=1, weights=""):
     """Command line of a toy worker. spoils: name of a network -> name of its fault (below).
 
     at_visit: the faults happen at this visit to the network, counted from 1; 0: while it is prepared.
@@ -40,11 +40,9 @@ def toy(spoils=None, at_visit=0, spread_pct=None, visit_s=0.0, log=None, pace=1,
     visit_s: time that a visit takes. log: a file to which the names of the networks prepared are added.
     pace: what all calls are said to take, in milliseconds.
     weights: how onnxruntime's int8 weights are held, where it is not told how they were before.
-    held: a file; while it exists, a visit does not end.
     """
     spec = {"spoils": spoils or {}, "at_visit": at_visit, "spread_pct": spread_pct or {}}
     spec |= {"visit_s": visit_s, "log": str(log) if log else None, "pace": pace, "weights": weights}
-    spec["held"] = str(held) if held else None
     return _command("toy", spec)
 
 
@@ -240,8 +238,6 @@ class Toy:
     def visit(self, name):
         """Two calls; the faster takes a millisecond, or what `pace` says, more or less."""
         time.sleep(self.spec["visit_s"])
-        while self.spec["held"] and Path(self.spec["held"]).exists():
-            time.sleep(0.02)
         self.visits[name] += 1
         self.perhaps_fail(name)
         spread = self.spec["spread_pct"].get(name, 0) / 100

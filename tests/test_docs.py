@@ -37,10 +37,6 @@ def blocks(text, language):
     return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
 
 
-# What is typed behind a command, so that it takes seconds less.
-SHORTER = {"bench": ["--steps", "10", "--burn-in", "2"], "train": ["--resolution", "32"]}
-
-
 @pytest.fixture
 def workplace(tmp_path, monkeypatch):
     """A folder with the shipped sweeps, their latencies measured in one short round to save time."""
@@ -77,7 +73,6 @@ def test_every_command_and_the_python_of_the_readme_run(workplace):
     # Those two need a second run and a supernet: they are run by the tests of `compare` and of supernets.
     assert {example.split()[1] for example in examples - typed} == {"compare", "extract"}
     for command in commands:
-        command += SHORTER.get(command[1], [])
         # What computes is a process of its own, as for a reader; what only reads need not load all anew.
         if command[1] in ("run", "bench", "export", "train", "evaluate") or "--latency" in command:
             done = subprocess.run(

@@ -29,7 +29,7 @@ EVERY_VISIT = {
 EARLY_KILLS = 4  # before the first visit of their process: while packages are loaded or networks are prepared
 LATE_KILLS = 16  # after it has made some
 # Twenty starts of torch would take a minute, and where the run is when it is killed does not depend on them.
-TOY = stand_in.toy(visit_s=0.004, spread_pct=dict.fromkeys(VARIANTS, 8))
+TOY = stand_in.toy(visit_s=0.008, spread_pct=dict.fromkeys(VARIANTS, 8))
 
 
 def recovered(folder):

@@ -31,6 +31,7 @@ from mbsweep import MbsweepError, load_sweep, open_run, pipeline
 from mbsweep.base.files import read_kept
 from mbsweep.profiler import worker
 
+WORKER = worker.COMMAND
 ORT, TORCH = "onnxruntime-fp32-b1-t1", "torch-fp32-b1-t1"
 R160, R128, R32, R64 = (f"mobilenet_v1_w0.25_r{resolution}_d5" for resolution in (160, 128, 32, 64))
 ORT_LINE = "  - {backend: onnxruntime, rounds: 3, visit_ms: 1}\n"
@@ -300,7 +301,7 @@ def test_a_runtime_that_crashes_costs_one_variant(tiny_sweep, tmp_path, with_wor
     assert np.isnan(table.loc[("torch", R128), "latency_ms"])
     assert table.drop(index=("torch", R128))["error"].isna().all()
 
-    with_worker(stand_in.toy())
+    with_worker(WORKER)
     assert call("run", tiny_sweep, "--out", folder, "--retry").exit_code == 0
     after = visits(folder)
     assert set(after) == EVERY_VISIT
@@ -438,7 +439,7 @@ def test_a_network_with_other_counts_than_its_variant_is_an_error(tiny_sweep, tm
     table = open_run(tmp_path / "run").table().set_index("variant")
     assert table.loc[R128, "latency_ms"].isna().all()
     assert table.loc[R128, "error"].notna().all()
-    with_worker(stand_in.toy())
+    with_worker(WORKER)
     assert call("run", tiny_sweep, "--out", tmp_path / "run", "--retry").exit_code == 0
     assert set(visits(tmp_path / "run")) == EVERY_VISIT
 
@@ -835,24 +836,21 @@ def test_ctrl_c_ends_a_run_that_is_still_loading(library, long_sweep, tmp_path):
 
 def test_a_second_run_into_the_same_folder_is_refused_and_the_first_goes_on(tiny_sweep, tmp_path):
     """Two commands at once: one message that names the first process; reading beside it is allowed."""
-    folder, held = tmp_path / "run", tmp_path / "held"
-    budget = "rounds: 100, target_pct: 0.000001"
+    folder = tmp_path / "run"
+    budget = "rounds: 150, target_pct: 0.000001"
     sweep = rewritten(tiny_sweep, tmp_path, TORCH_ONLY, ("[160, 128, 32]", "[32]"), ("rounds: 3", budget))
-    slow = stand_in.toy(visit_s=0.005, spread_pct={R32: 8}, held=held)
+    slow = stand_in.toy(visit_s=0.02, spread_pct={R32: 8})
     first = stand_in.start(slow, "run", sweep, "--out", folder)
     wait_until(lambda: visit_count(folder) >= 5, first)
-    held.touch()
     assert refusal(finish(start("run", sweep, "--out", folder))) == (
         f"{folder} is in use by another mbsweep run (process {first.pid}); wait for it or choose --out"
     )
     assert first.poll() is None
     assert call("table", folder).exit_code == 0
     assert call("plan", sweep, "--out", folder).exit_code == 0
-    assert visit_count(folder) < 100
-    held.unlink()
     code, _, err = finish(first)
     assert code == 0, err
-    assert set(visits(folder)) == {(TORCH, R32, number) for number in range(100)}
+    assert set(visits(folder)) == {(TORCH, R32, number) for number in range(150)}
 
 
 def _int8(tmp_path, sizes):

@@ -16,6 +16,7 @@ from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import stdtrit  # scipy.stats takes half a second to import
 
 from mbsweep.accuracy.published import accuracy_figures
 from mbsweep.accuracy.value import IMAGENET, NAN
@@ -91,8 +92,6 @@ class Model:
     """
 
     def __init__(self, variants: Sequence[Variant], top1_pct: Floats) -> None:
-        from scipy.special import stdtrit  # SciPy takes long to import, and most sweeps need none
-
         numbers, known_pct = numbers_of(variants), top1_pct
         while True:
             self.terms = _telling(_candidates(numbers))

@@ -20,7 +20,7 @@ from mbsweep.profiler.peak import bandwidth_bytes_per_s, peak_macs_per_s
 from mbsweep.profiler.prepare import network, prepare
 from mbsweep.profiler.workbench import set_torch_up
 from mbsweep.space.architecture import IMAGE_CHANNELS
-from mbsweep.space.blocks import KINDS, Layer
+from mbsweep.space.blocks import KINDS, Layer, kind_name
 from mbsweep.space.families import architecture
 from mbsweep.space.variant import Variant
 from mbsweep.statistics.summary import headline
@@ -92,7 +92,7 @@ def pairs_sentence(layers: tuple[Layer, ...], times: dict[str, float]) -> str:
     macs, spent = (dict.fromkeys(KINDS, 0.0) for _ in range(2))
     for layer in layers:
         macs[layer.kind] += layer.macs
-        spent[layer.kind] += times.get(child_name(layer), 0.0)
+        spent[layer.kind] += times.get(layer.child, 0.0)
     dw, pw = "conv_dw", "conv_pw"
     if not (macs[dw] and macs[pw] and spent[dw] and spent[pw]):
         return ""
@@ -104,11 +104,6 @@ def pairs_sentence(layers: tuple[Layer, ...], times: dict[str, float]) -> str:
         f"pointwise layers have {of_macs[pw]} and take {of_time[pw]}: "
         f"a depthwise mult-add takes {ratio:.1f} times as long as a pointwise one."
     )
-
-
-def child_name(layer: Layer) -> str:
-    """What the layer is called among the network's children."""
-    return layer.name.replace(".", "_")
 
 
 @contextmanager
@@ -155,17 +150,17 @@ def _table(layers: tuple[Layer, ...], times: dict[str, float], machine: Machine,
     )
     total_ns = sum(times.values())
     for layer in layers:
-        spent_ns = times.get(child_name(layer))
+        spent_ns = times.get(layer.child)
         table.add(
             layer.name,
-            KINDS[layer.kind],
+            kind_name(layer),
             f"{layer.out_size} x {layer.out_size} x {layer.out_channels}",
             f"{layer.macs:,}",
             *_time_cells(spent_ns, total_ns),
             *_rate_cells(layer.macs, spent_ns, machine),
             machine.binds(layer, number_bytes),
         )
-    names = {child_name(layer) for layer in layers}
+    names = {layer.child for layer in layers}
     for name, spent_ns in times.items():
         if name not in names:
             table.add(name, "", "", "", *_time_cells(spent_ns, total_ns), "", "", "")

@@ -103,7 +103,7 @@ def layer_of(node: str, kind: str, found: Sequence[Operation], output: str) -> s
     """
     if kind in _ADDED:
         return _ADDED[kind]
-    if node == output and found:
+    if node in (output, f"{output}_original") and found:  # the second is OpenVINO's, where it adds a node
         return found[-1].layer
     fits = [
         (len(name), operation.layer)

@@ -4,8 +4,6 @@ The blocks of a network, each timed alone, add up to nearly its latency. What is
 space: a call and a change of memory layout for each block, paid once by a network; caches that hold a block
 but not a network. So blocks that were not measured are interpolated from those that were, the sums are
 corrected by a smooth factor that is learnt from whole networks, and the error is stated from others.
-
-SciPy is imported where it is used: it takes as long as all else of a command, and most sweeps need none.
 """
 
 from __future__ import annotations
@@ -15,6 +13,10 @@ from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import cho_solve, solve_triangular
+from scipy.optimize import nnls
+from scipy.spatial.distance import cdist
+from scipy.stats import t as student
 from threadpoolctl import threadpool_limits
 
 from mbsweep.space.blocks import CONVOLUTIONS, KINDS
@@ -141,8 +143,6 @@ def _law(
 
 def _additive(amounts: Floats, ns: Floats) -> tuple[Floats, Floats]:
     """The time per amount that fits best in relative terms, none below 0, and the log of what it leaves."""
-    from scipy.optimize import nnls
-
     scale = np.maximum(amounts.max(axis=0), 1)
     ns_per = nnls(amounts / scale / ns[:, None], np.ones(len(ns)))[0] / scale
     return ns_per, np.log(ns / (amounts @ ns_per))
@@ -231,8 +231,6 @@ def predict_space(
             f"{len(networks)} networks to fit and {len(held_out)} held out; a prediction needs at least "
             f"{MIN_FITTED} and {MIN_HELD_OUT}"
         )
-    from scipy.special import stdtrit  # scipy.stats takes a quarter of a second longer
-
     sums = blocks.total(block_ns)
     features = _network_features(blocks, block_ns)
     trial = Smooth.fit(features[networks], np.log(networks_ns / sums[networks]))
@@ -245,7 +243,7 @@ def predict_space(
     log_factor, spread = final.predict(features)
     # The final spread knows of the held-out errors, too: widened by them, it would count them twice.
     spread = np.maximum(spread, wider * np.maximum(trial.predict(features)[1], LEAST_SPREAD))
-    half = stdtrit(len(held_out), 0.975) * spread
+    half = student.ppf(0.975, len(held_out)) * spread
     ns = sums * np.exp(log_factor)
     return Prediction(ns, ns * np.exp(-half), ns * np.exp(half), Errors(100 * (predicted / held_out_ns - 1)))
 
@@ -301,8 +299,6 @@ class Smooth:
 
     @classmethod
     def _fit(cls, points: Floats, values: Floats, length: float, noise: float, noisier: Floats) -> Smooth:
-        from scipy.linalg import cho_solve
-
         correlations = _correlations(points, points, length) + noise * np.diag(noisier)
         factored = np.linalg.cholesky(correlations).astype(np.float64)
         inverse = cho_solve((factored, True), np.eye(len(points)))
@@ -318,8 +314,6 @@ class Smooth:
 
     def predict(self, points: Floats) -> tuple[Floats, Floats]:
         """At each point the value, and the standard deviation of a noisy value around it."""
-        from scipy.linalg import solve_triangular
-
         values, deviations = np.empty(len(points)), np.empty(len(points))
         for start in range(0, len(points), CHUNK):
             part = slice(start, start + CHUNK)
@@ -331,7 +325,5 @@ class Smooth:
 
 
 def _correlations(a: Floats, b: Floats, length: float) -> Floats:
-    from scipy.spatial.distance import cdist
-
     correlations: Floats = np.exp(-0.5 * cdist(a, b, "sqeuclidean") / length**2)
     return correlations

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import brentq
+from scipy.special import digamma, polygamma, stdtrit
 
 from mbsweep.statistics.summary import CONFIDENCE_PCT, NORMAL_95
 
@@ -61,9 +63,6 @@ def seed_noise(networks: Mapping[str, Hits]) -> SeedNoise:
     pooled = SeedNoise(float((freedom * variances).sum() / freedom.sum()), np.inf, int(freedom.sum()))
     if len(several) == 1:
         return pooled
-    from scipy.optimize import brentq  # SciPy takes long to import, and most sweeps need none
-    from scipy.special import digamma, polygamma
-
     # The logarithm of such a variance, made free of the bias and the noise that few seeds give it.
     logs = np.log(np.maximum(variances, [_resolution(hits) for hits in several]))
     logs += np.log(freedom / 2) - digamma(freedom / 2)
@@ -116,8 +115,6 @@ def _seed_error(hits: Hits, noise: SeedNoise) -> float:
     """Half the width of the 95 % interval of the mean over the seeds, on the scale of `angle`."""
     if not noise.total:
         return float("nan")
-    from scipy.special import stdtrit
-
     own_freedom = len(hits) - 1
     variance = noise.variance
     if own_freedom and np.isfinite(noise.freedom):

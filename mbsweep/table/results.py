@@ -75,7 +75,7 @@ class Run:
                 names = f"{', '.join(configs) or 'no latency configuration'}{did_you_mean(config, configs)}"
                 raise MbsweepError(f"config is {shown(config)}; {self.path} has {names}")
             table = table[table["config"] == config]
-        figure = scatter(table, x=cost, y=value) if {cost, value} <= set(table.columns) else None
+        figure = scatter(table, x=cost, y=value)
         if figure is None:
             raise MbsweepError(f"{self.path}: no row knows both {value} and {cost}")
         return figure

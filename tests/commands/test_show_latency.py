@@ -6,7 +6,7 @@ import pytest
 from console import call, refusal
 
 from mbsweep.base.errors import MbsweepError
-from mbsweep.commands._layer_times import Machine, child_name, pairs_sentence, print_layer_times
+from mbsweep.commands._layer_times import Machine, pairs_sentence, print_layer_times
 from mbsweep.profiler import timing
 from mbsweep.profiler.backends import BACKENDS, TellsLayers
 from mbsweep.profiler.config import LatencyConfig
@@ -139,7 +139,7 @@ def test_the_sentence_follows_from_the_times():
     """Each of 13 depthwise layers 10 ns, each pointwise one 30 ns, the runtime's own work 20 ns: 540 ns."""
     layers = architecture(Variant()).layers
     spent = {"conv_dw": 10.0, "conv_pw": 30.0}
-    times = {child_name(layer): spent[layer.kind] for layer in layers if layer.kind in spent}
+    times = {layer.child: spent[layer.kind] for layer in layers if layer.kind in spent}
     assert pairs_sentence(layers, times | {"(reorder)": 20.0}) == (
         "Depthwise layers have 3.1 % of the mult-adds and take 24.1 % of the time,\n"
         "pointwise layers have 94.9 % and take 72.2 %: "
@@ -150,7 +150,7 @@ def test_the_sentence_follows_from_the_times():
 def test_without_depthwise_layers_there_is_no_sentence():
     """The standard block has none."""
     layers = architecture(Variant(block="standard")).layers
-    assert pairs_sentence(layers, {child_name(layer): 1.0 for layer in layers}) == ""
+    assert pairs_sentence(layers, {layer.child: 1.0 for layer in layers}) == ""
 
 
 TELLING = ", ".join(name for name, backend in BACKENDS.items() if isinstance(backend, TellsLayers))

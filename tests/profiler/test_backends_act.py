@@ -14,9 +14,11 @@ from torch import nn
 
 from mbsweep.formats import onnx_graph
 from mbsweep.formats.quantization import INT8
+from mbsweep.nets import assemble
 from mbsweep.profiler import int8_probe
 from mbsweep.profiler.backends import BACKENDS, executorch, torch_compile
 from mbsweep.profiler.config import LatencyConfig
+from mbsweep.space.blocks import conv
 
 sys.modules.setdefault("openvino_telemetry", None)  # as the backend does: tests report to nobody
 
@@ -191,8 +193,8 @@ def loaded(monkeypatch, backend, **settings):
 
     monkeypatch.setattr(type(it), "load", load)
     config = LatencyConfig(backend=backend, **settings)
-    net = nn.Sequential(nn.Conv2d(8, 8, 3), nn.BatchNorm2d(8), nn.ReLU()).eval()
-    output = it.prepare(nn.Sequential(net), image(config.batch), config).call()
+    net = assemble([conv("conv", (8, 8), 6, 3)]).eval()
+    output = it.prepare(net, image(config.batch), config).call()
     monkeypatch.undo()
     return *kept, np.asarray(output)
 
@@ -255,7 +257,7 @@ def openvino_precision(monkeypatch):
     assert model.get_property("INFERENCE_PRECISION_HINT") == openvino.Type.f32
     if BACKENDS["openvino"].lacks(bf16 := LatencyConfig(backend="openvino", precision="bf16")):
         with pytest.raises(RuntimeError, match="INFERENCE_PRECISION_HINT"):
-            BACKENDS["openvino"].prepare(nn.Sequential(nn.Conv2d(8, 8, 3)).eval(), image(), bf16)
+            BACKENDS["openvino"].prepare(assemble([conv("conv", (8, 8), 6, 3)]).eval(), image(), bf16)
     else:
         (model,) = compiled_by_openvino(monkeypatch, precision="bf16")
         assert model.get_property("INFERENCE_PRECISION_HINT") == openvino.Type.bf16
@@ -360,10 +362,13 @@ def test_a_runtime_flushes_denormals(backend, tmp_path):
 
     In a process of its own: ONNX Runtime has its first session decide for the thread that calls.
     """
-    conv = nn.Conv2d(16, 16, 1, bias=False).eval()
-    nn.init.constant_(conv.weight, 1e-20)
+    layers = [conv("conv", (16, 16), 8, norm=False, activation="")]
+    weights = {
+        "conv.conv.weight": np.full((16, 16, 1, 1), 1e-20, np.float32),
+        "conv.conv.bias": np.zeros(16, np.float32),
+    }
     model = tmp_path / "net.onnx"
-    model.write_bytes(onnx_graph.write(nn.Sequential(conv), np.zeros((1, 16, 8, 8), np.float32)))
+    model.write_bytes(onnx_graph.write(layers, weights, (1, 16, 8, 8)))
     words = [sys.executable, "-c", FLUSH, backend, str(model)]
     done = subprocess.run(words, capture_output=True, text=True)
     assert done.stdout == "False\n", done.stderr

@@ -14,11 +14,11 @@ import pytest
 import torch
 
 from mbsweep.base.errors import MbsweepError
-from mbsweep.formats import quantization
 from mbsweep.formats.exact import calculate, off_by
-from mbsweep.formats.quantization import WEIGHTS, write
-from mbsweep.profiler import int8_probe
+from mbsweep.formats.quantization import WEIGHTS
+from mbsweep.profiler import calibration, int8_probe
 from mbsweep.profiler.backends import BACKENDS, onnx_file
+from mbsweep.profiler.calibration import quantised
 from mbsweep.profiler.config import LatencyConfig
 from mbsweep.profiler.prepare import network, prepare
 from mbsweep.space.variant import Variant
@@ -50,9 +50,9 @@ def elsewhere(tmp_path_factory):
     image = np.random.default_rng(0).standard_normal((1, 3, 32, 32), dtype=np.float32)
     exact = {}
     for name, weights in WEIGHTS.items():
-        model = write(net, image, weights)
+        model = quantised(net, image, weights)
         (folder / f"{name}.onnx").write_bytes(model)
-        on_steps, exact[name] = calculate(model, image, truediv)
+        on_steps, exact[name], _ = calculate(model, image, truediv)
     np.save(folder / "image.npy", on_steps)
     script = Path(__file__).with_name("int8_elsewhere.py")
     run = subprocess.run(
@@ -84,7 +84,7 @@ def test_what_is_chosen_here_is_right(backend):
     weights = BACKENDS[backend].int8_weights()
     model, image = int8_probe.largest_sums(weights)
     call = BACKENDS[backend].load(model, image, LatencyConfig(backend=backend, precision="int8"))
-    assert off_by(call(), calculate(model, image, BACKENDS[backend].factor)[1]) < 1e-6
+    assert off_by(call(), calculate(model, image, BACKENDS[backend].factor).logits) < 1e-6
 
 
 def test_the_largest_sums_overflow_16_bits():
@@ -92,7 +92,7 @@ def test_the_largest_sums_overflow_16_bits():
     for name, top in ((INT8, 127), (UINT8, 127), (INT7, 63)):
         model, image = int8_probe.largest_sums(WEIGHTS[name])
         assert (image == 255).all()
-        _, logits = calculate(model, image, truediv)
+        logits = calculate(model, image, truediv).logits
         # The convolution gives 128 x 255, pooling leaves it, the linear layer adds 128 of it up or subtracts.
         assert logits[0, :2] == pytest.approx([128 * 128 * 255, -128 * 128 * 255], rel=1e-6)
         assert (2 * 255 * top > 32_767) == (name != INT7)
@@ -118,7 +118,7 @@ def runtime(*right, loaded=None):
 
     def load(model, image):
         (name,) = (name for name, it in WEIGHTS.items() if int8_probe.largest_sums(it)[0] == model)
-        output = calculate(model, image, truediv)[1] * (1 if name in right else 0.5)
+        output = calculate(model, image, truediv).logits * (1 if name in right else 0.5)
         if loaded is not None:
             loaded.append(name)
 
@@ -198,21 +198,21 @@ def test_a_network_is_not_calibrated_on_the_image_that_is_measured(monkeypatch):
     not depend on them.
     """
     given, calibrated = [], []
-    real_prepare, real_ranges = onnx_file.LoadsOnnx.prepare, quantization._ranges
+    real_prepare, real_ranges = onnx_file.LoadsOnnx.prepare, calibration.ranges
 
     def told(self, module, image, config):
         given.extend(image)
         return real_prepare(self, module, image, config)
 
-    def ranges(found, image):
-        first = found[0].modules[0]
-        first.register_forward_pre_hook(lambda _, args: calibrated.extend(args[0].numpy().copy()))
-        return real_ranges(found, image)
+    def ranges(net, found, image):
+        with net.stem.register_forward_pre_hook(lambda _, args: calibrated.extend(args[0].numpy().copy())):
+            return real_ranges(net, found, image)
 
     net = network(Variant(width=0.25, resolution=32, depth=0))
     monkeypatch.setattr(onnx_file.LoadsOnnx, "prepare", told)
-    monkeypatch.setattr(quantization, "_ranges", ranges)
+    monkeypatch.setattr(calibration, "ranges", ranges)
     prepare(net, (3, 32, 32), CONFIG.model_copy(update={"batch": 3}))
     assert (len(given), len(calibrated)) == (3, 4 * 16)  # 4 batches of 3 x 128 x 128 values
     assert not any(np.array_equal(one, other) for one in given for other in calibrated)
-    assert write(net, np.stack(given)) == write(net, np.stack(given) * 2)
+    images = np.stack(given)
+    assert quantised(net, images, WEIGHTS[INT8]) == quantised(net, images * 2, WEIGHTS[INT8])

@@ -15,11 +15,18 @@ from mbsweep.base.files import read_kept
 from mbsweep.formats import quantization
 from mbsweep.formats.exact import off_by
 from mbsweep.nets import build
+from mbsweep.profiler import calibration
 from mbsweep.profiler.backends import TellsLayers
 from mbsweep.profiler.backends.onnx_runtime import OnnxRuntime
 from mbsweep.profiler.backends.openvino import OpenVino
 from mbsweep.profiler.config import LatencyConfig
+from mbsweep.profiler.prepare import build as assembled
+from mbsweep.profiler.prepare import network as built
+from mbsweep.profiler.prepare import prepare
+from mbsweep.profiler.subject import Subject
 from mbsweep.profiler.workbench import Workbench
+from mbsweep.space.blocks import BLOCKS
+from mbsweep.space.families import FAMILIES
 from mbsweep.space.variant import Variant
 
 sys.modules.setdefault("openvino_telemetry", None)  # as the backend does: tests report to nobody
@@ -89,6 +96,102 @@ def test_size_is_that_of_the_file(backend, precision):
     assert 0.95 * bytes_per_param < prepared.file_bytes / params < 1.25 * bytes_per_param
 
 
+FAMILY_CASES = [(name, backend, precision) for name in FAMILIES for backend, precision in CASES]
+
+
+@pytest.mark.parametrize(("family", "backend", "precision"), FAMILY_CASES)
+def test_every_family_is_prepared(family, backend, precision):
+    """Its output checked against eager PyTorch, and at int8 against its own rounding, by `prepare` itself."""
+    variant = Variant(family, width=0.25, resolution=FAMILIES[family].least_resolution + 31, num_classes=10)
+    prepared = prepare(built(variant), (3, *[variant.resolution] * 2), config(backend, precision))
+    assert (prepared.rounded is not None) == (precision == "int8")
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+@pytest.mark.parametrize(("backend", "precision"), CASES)
+@pytest.mark.parametrize("stride", [1, 2])
+def test_every_block_alone_is_prepared(block, backend, precision, stride):
+    """As the predictor times it: a map is what it gives."""
+    subject = Subject.of_block(BLOCKS[block]((16, 16), stride, 14, 5))
+    prepared = prepare(assembled(subject.layers, batch=1), subject.shape, config(backend, precision))
+    assert np.asarray(prepared.call()).shape == (1, 16, 14 // stride, 14 // stride)
+
+
+def test_a_branching_network_runs_in_integers(tmp_path):
+    """onnxruntime has integer operators for sums, concatenations, gates, poolings; curves stay in floats."""
+    kinds = set()
+    for name, more in (("mobilenet_v3_small", 32), ("googlenet", 31), ("resnet18", 32)):
+        variant = Variant(name, width=0.25, resolution=FAMILIES[name].least_resolution + more, num_classes=10)
+        options = onnxruntime.SessionOptions()
+        options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
+        options.log_severity_level = 3
+        image = noise(1, 3, variant.resolution, variant.resolution)
+        model = calibration.quantised(built(variant), image, quantization.INT8)
+        onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        found = onnx.load(tmp_path / "optimised.onnx").graph.node
+        kinds |= {node.op_type.replace("NhwcMax", "Max") for node in found}
+    assert kinds - {"Transpose", "Flatten", "QuantizeLinear", "DequantizeLinear"} == {
+        "QLinearConv",
+        "QGemm",
+        "QLinearAdd",
+        "QLinearMul",
+        "QLinearConcat",
+        "QLinearGlobalAveragePool",
+        "MaxPool",
+        "HardSigmoid",
+        "Mul",  # what it makes of a hard swish, beside the former
+    }
+
+
+@pytest.mark.parametrize(("backend", "precision"), CASES)
+def test_layer_times_of_a_graph(backend, precision):
+    """Of every layer that is left once the runtime has fused what it can; the rest is in brackets."""
+    net = built(Variant("mobilenet_v3_small", width=0.25, resolution=64, num_classes=10))
+    times = BACKENDS[backend].layer_times(net, noise(1, 3, 64, 64), config(backend, precision), 3)
+    convolutions = {layer.child for layer in net.layers if layer.is_conv}
+    assert convolutions <= set(times)
+    names = {layer.child for layer in net.layers}
+    assert {name for name in times if name not in names} <= {"(reorder)", "(quantize)"}
+
+
+class Stranger(nn.Module):
+    """A module that mbsweep has no description of."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """A sum of two of its maps."""
+        return (self.conv(x) + self.conv(x * 2).sigmoid()).mean((2, 3))
+
+
+class Broken(nn.Module):
+    """Cannot be run, nor exported."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Fails."""
+        raise ValueError("no such  thing")
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_strangers_module_is_exported_by_pytorch(backend):
+    """And gives what it gives in eager PyTorch."""
+    torch.manual_seed(0)
+    prepared = prepare(Stranger().eval(), (3, 9, 9), config(backend, "fp32"))
+    assert np.asarray(prepared.call()).shape == (1, 4)
+
+
+def test_what_cannot_be_exported_or_quantised_is_told():
+    """In one line, with the exporters' reasons."""
+    with pytest.raises(
+        RuntimeError, match=r"cannot export this module to ONNX \(tracing: no such thing; dynamo: "
+    ):
+        OnnxRuntime().file(Broken(), noise(1, 3, 9, 9), "fp32")
+    with pytest.raises(RuntimeError, match="int8 ONNX files are made of networks that mbsweep describes"):
+        OnnxRuntime().file(Stranger().eval(), noise(1, 3, 9, 9), "int8")
+
+
 @pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="needs two cores")
 @pytest.mark.parametrize(("backend", "precision"), CASES)
 def test_two_threads(backend, precision):
@@ -124,7 +227,7 @@ def test_int8_runs_in_integers_from_end_to_end(weights, tmp_path):
     options = onnxruntime.SessionOptions()
     options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
     options.log_severity_level = 3
-    model = quantization.write(network(SMALL), noise(1, 3, 96, 96), weights)
+    model = calibration.quantised(network(SMALL), noise(1, 3, 96, 96), weights)
     onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     kinds = [node.op_type for node in onnx.load(tmp_path / "optimised.onnx").graph.node]
     assert kinds.count("QLinearConv") == 19  # the stem, and 9 separable blocks of 2
@@ -149,7 +252,7 @@ def test_int8_files_are_kept(backend, cache, monkeypatch):
     def refuse(*_):
         raise AssertionError("quantised again")
 
-    monkeypatch.setattr(quantization, "write", refuse)
+    monkeypatch.setattr(calibration, "quantised", refuse)
     again = BACKENDS[backend].prepare(net, image, config(backend, "int8"))
     assert np.array_equal(again.call(), expected)
 
@@ -162,7 +265,8 @@ def test_int8_files_are_kept(backend, cache, monkeypatch):
 def test_quantising_gives_the_same_bytes_each_time():
     """The calibration's images are seeded."""
     net, image = network(SMALL), noise(1, 3, 96, 96)
-    assert quantization.write(net, image) == quantization.write(net, image)
+    first, again = (calibration.quantised(net, image, quantization.INT8) for _ in range(2))
+    assert first == again
 
 
 def test_more_threads_than_the_runtime_gives_are_refused():
@@ -189,7 +293,7 @@ import mbsweep.profiler.backends.openvino
 assert not {"openvino", "onnxruntime", "onnx", "torch"} & set(sys.modules)
 import numpy, torch, mbsweep.sweep.sweep
 config = mbsweep.sweep.sweep.LatencyConfig(backend="openvino")
-module = torch.nn.Linear(4, 4).eval()
+module = torch.nn.Sequential(torch.nn.Linear(4, 4)).eval()  # a stranger's: by PyTorch's exporter
 mbsweep.profiler.backends.openvino.OpenVino().prepare(module, numpy.ones((1, 4), numpy.float32), config)
 assert "openvino" in sys.modules
 assert not [name for name in sys.modules if name.startswith("openvino_telemetry.")]

@@ -262,7 +262,7 @@ def test_the_details_hold_every_number(view, pages):
                 shown = {label: (value, kind) for label, value, kind in lines}
                 known = {
                     name: float(row[name])
-                    for name in V1_COLUMNS
+                    for name in COLUMNS
                     if table[name].map(lambda value: isinstance(value, int | float)).all()
                     and name != "on_front"
                     and not ends.search(name)

@@ -7,14 +7,13 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from made_runs import V1_COLUMNS
 from reporter_runs import HOSTILE, WIDTH_RES, hostile_run, made_up_ms, many_run, write_run
 
 from mbsweep import MbsweepError, open_run
 from mbsweep.accuracy.published import latency_rows
 from mbsweep.reporter.figures import FIGURES, ranks, scatter
 from mbsweep.statistics.pareto import front
-from mbsweep.table.columns import NUMBERS
+from mbsweep.table.columns import COLUMNS, NUMBERS
 from mbsweep.table.results import combine, published_latencies
 
 ONNX, TORCH = "onnxruntime-fp32-b1-t1", "torch-fp32-b1-t1"
@@ -171,7 +170,7 @@ def test_hovering_names_both_numbers(normal):
         assert trace.customdata[0][int(place)] == number
 
 
-@pytest.mark.parametrize("column", [name for name in NUMBERS if name in V1_COLUMNS])
+@pytest.mark.parametrize("column", NUMBERS)
 def test_every_column_of_numbers_can_be_either_axis(many_table, column):
     """Those that hold a number in some row; the point of each such row is drawn."""
     table = many_table
@@ -186,7 +185,7 @@ def test_every_column_of_numbers_can_be_either_axis(many_table, column):
 def test_numbers_are_the_columns_of_numbers(many_table):
     """No other column of a run has numbers, and all of these have, or nothing."""
     table = many_table
-    for name in V1_COLUMNS:
+    for name in COLUMNS:
         values = table[name].dropna()
         numeric = all(
             isinstance(value, int | float | np.number) and not isinstance(value, bool) for value in values

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from mbsweep.profiler.config import LatencyConfig
 
 WARMUP_CALLS = 5  # of layer_times
+# The nodes without a name that it makes of a hard swish: they run right behind what they belong to.
+_PARTS = ("(HardSigmoid)", "(Mul)")
 
 
 class OnnxRuntime(LoadsOnnx):
@@ -65,12 +67,18 @@ class OnnxRuntime(LoadsOnnx):
             events = json.loads(Path(session.end_profiling()).read_text())
         layer_of = self.layer_of(module)
         runs: list[dict[str, int]] = [defaultdict(int)]  # of each call: layer -> nanoseconds
+        last = ""  # layer that ran
         for event in events:  # those of a call's nodes stand before that of the call
             if event["name"] == "model_run":
                 runs.append(defaultdict(int))
             elif event["cat"] == "Node" and event["name"].endswith("_kernel_time"):
                 node = event["name"].removesuffix("_kernel_time")
-                runs[-1][layer_of(node, event["args"]["op_name"])] += 1000 * event["dur"]
+                layer = layer_of(node, event["args"]["op_name"])
+                if layer in _PARTS:
+                    layer = last or layer
+                elif not layer.startswith("("):
+                    last = layer
+                runs[-1][layer] += 1000 * event["dur"]
         return {layer: [run[layer] for run in runs[WARMUP_CALLS:-1]] for layer in runs[0]}
 
 
