@@ -20,8 +20,8 @@ from mbsweep.profiler.peak import bandwidth_bytes_per_s, peak_macs_per_s
 from mbsweep.profiler.prepare import network, prepare
 from mbsweep.profiler.workbench import set_torch_up
 from mbsweep.space.architecture import IMAGE_CHANNELS
-from mbsweep.space.blocks import KINDS, Layer, kind_name
 from mbsweep.space.families import architecture
+from mbsweep.space.layers import KINDS, Layer, kind_name
 from mbsweep.space.variant import Variant
 from mbsweep.statistics.summary import headline
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mbsweep.space.blocks import Layer
 from mbsweep.space.families import architecture
+from mbsweep.space.layers import Layer
 from mbsweep.space.variant import Variant
 
 # As printed: type and stride, filter shape, input size

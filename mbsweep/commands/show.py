@@ -9,9 +9,10 @@ import typer
 from mbsweep.base.printing import Table, say
 from mbsweep.commands.options import Backend, Network, Precision, takes_network
 from mbsweep.space.architecture import Architecture
-from mbsweep.space.blocks import KINDS, Layer, kind_name, standard
+from mbsweep.space.blocks import standard
 from mbsweep.space.counting import count
 from mbsweep.space.families import FAMILIES, architecture
+from mbsweep.space.layers import KINDS, Layer, kind_name
 from mbsweep.space.variant import Variant
 
 EXAMPLE = "mbsweep show --width 0.75 --resolution 192"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import onnx
     from numpy.typing import NDArray
 
-    from mbsweep.space.blocks import Layer
+    from mbsweep.space.layers import Layer
 
 # The oldest version with all that we write (DequantizeLinear per channel). Any runtime of today reads it.
 OPSET_VERSION = 13

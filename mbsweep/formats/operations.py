@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mbsweep.space.blocks import Layer
+from mbsweep.space.layers import Layer
 
 Weights = Mapping[str, NDArray[Any]]  # as a network's state has them: "block1_dw.conv.weight"
 Floats = NDArray[np.float32]

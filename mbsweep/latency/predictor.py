@@ -19,8 +19,8 @@ from scipy.spatial.distance import cdist
 from scipy.stats import t as student
 from threadpoolctl import threadpool_limits
 
-from mbsweep.space.blocks import CONVOLUTIONS, KINDS
 from mbsweep.space.fused import SpaceBlocks
+from mbsweep.space.layers import CONVOLUTIONS, KINDS
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.int64]

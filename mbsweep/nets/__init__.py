@@ -8,8 +8,8 @@ import torch.nn.functional as F  # noqa: N812  (as everyone calls it)
 from torch import Tensor, nn
 
 from mbsweep.nets.parts import DROPOUT, LAYERS, part
-from mbsweep.space.blocks import Layer
 from mbsweep.space.families import architecture
+from mbsweep.space.layers import Layer
 from mbsweep.space.variant import Variant
 
 __all__ = ["DROPOUT", "LAYERS", "Network", "assemble", "build", "folded", "for_training"]

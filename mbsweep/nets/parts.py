@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from mbsweep.space.blocks import Layer
+from mbsweep.space.layers import Layer
 
 # TF-Slim's mobilenet_v1.py keeps 0.999 of the units before the classifier; the paper names no rate.
 DROPOUT = 0.001

@@ -17,9 +17,10 @@ from mbsweep.profiler.config import LatencyConfig
 from mbsweep.profiler.crosscheck import crosscheck
 from mbsweep.profiler.device import available_memory_bytes, needed_bytes
 from mbsweep.profiler.prepared import Prepared
-from mbsweep.space.blocks import Block, Layer
+from mbsweep.space.block import Block
 from mbsweep.space.counting import BYTES_PER_FP32, count
 from mbsweep.space.families import architecture
+from mbsweep.space.layers import Layer
 from mbsweep.space.variant import Variant
 
 # A network's output in a runtime and in eager PyTorch at fp32 may differ by this much of the largest output.

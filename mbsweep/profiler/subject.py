@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-from mbsweep.space.blocks import Block, Layer
+from mbsweep.space.block import Block
 from mbsweep.space.families import architecture
+from mbsweep.space.layers import Layer
 from mbsweep.space.variant import Variant
 
 

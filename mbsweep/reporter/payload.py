@@ -13,8 +13,8 @@ from mbsweep.base.suggest import command
 from mbsweep.profiler.config import LatencyConfig
 from mbsweep.reporter.drawing import COLOURS, LOG_AXIS, SYMBOLS
 from mbsweep.reporter.parts import Part
-from mbsweep.space.blocks import Layer, kind_name
 from mbsweep.space.families import FAMILIES, architecture
+from mbsweep.space.layers import Layer, kind_name
 from mbsweep.space.variant import Variant
 from mbsweep.table import trust
 from mbsweep.table.columns import COLUMNS, FIELDS, OF_STAGES

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mbsweep.space.blocks import Block, Dim, Layer
+from mbsweep.space.block import Block
+from mbsweep.space.layers import Dim, Layer
 
 IMAGE_CHANNELS = 3
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mbsweep.space.blocks import Dim
+from mbsweep.space.layers import Dim
 
 
 def make_divisible(channels: Any, divisor: int = 8) -> Dim:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mbsweep.space.architecture import Architecture
-from mbsweep.space.blocks import Dim
 from mbsweep.space.families import architecture
+from mbsweep.space.layers import Dim
 from mbsweep.space.variant import Variant
 
 BYTES_PER_FP32 = 4

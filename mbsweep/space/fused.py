@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mbsweep.space.architecture import IMAGE_CHANNELS
-from mbsweep.space.blocks import ACTIVATIONS, KINDS, Block, Layer
+from mbsweep.space.block import Block
 from mbsweep.space.families import architecture
+from mbsweep.space.layers import ACTIVATIONS, KINDS, Layer
 from mbsweep.space.space import Grid, Places, Space, spread
 from mbsweep.space.variant import Variant
 

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mbsweep.space.architecture import Architecture, Stage
-from mbsweep.space.blocks import Block, Layer
+from mbsweep.space.block import Block
+from mbsweep.space.layers import Layer
 from mbsweep.space.space import Grid, Places
 
 Mask = Any  # a bool, or an NDArray[np.bool_] with one for each network of a grid

@@ -8,10 +8,10 @@ from typing import Any, NoReturn
 
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.rules import shown
-from mbsweep.space.blocks import CONVOLUTIONS
 from mbsweep.space.families import FAMILIES, architecture, family_of
 from mbsweep.space.families.family import Family
 from mbsweep.space.fields import Field
+from mbsweep.space.layers import CONVOLUTIONS
 
 USUAL = "mobilenet_v1"  # the family where none is said
 

@@ -9,8 +9,8 @@ import numpy as np
 from mbsweep.latency.predictor import MIN_FITTED, MIN_HELD_OUT, shared_out
 from mbsweep.profiler.config import LatencyConfig
 from mbsweep.space.architecture import Architecture
-from mbsweep.space.blocks import Layer
 from mbsweep.space.families import architecture
+from mbsweep.space.layers import Layer
 from mbsweep.space.space import Space
 from mbsweep.space.variant import Variant
 from mbsweep.sweep.sweep import Sweep

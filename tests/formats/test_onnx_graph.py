@@ -14,20 +14,10 @@ from mbsweep.nets import Network, assemble, build
 from mbsweep.profiler.backends.onnx_runtime import OnnxRuntime
 from mbsweep.profiler.backends.openvino import OpenVino
 from mbsweep.profiler.calibration import arrays, quantised
-from mbsweep.space.blocks import (
-    BLOCKS,
-    add,
-    avg_pool,
-    conv,
-    depthwise,
-    expanded,
-    linear,
-    max_pool,
-    separable,
-    squeeze,
-)
+from mbsweep.space.blocks import BLOCKS, expanded, separable
 from mbsweep.space.families import FAMILIES
 from mbsweep.space.families.googlenet import inception
+from mbsweep.space.layers import add, avg_pool, conv, depthwise, linear, max_pool, squeeze
 from mbsweep.space.variant import Variant
 
 VARIANTS = [

@@ -15,8 +15,9 @@ from mbsweep.nets import LAYERS, assemble, folded, for_training
 from mbsweep.nets.parts import ACTIVATIONS
 from mbsweep.profiler.crosscheck import measured_counts
 from mbsweep.space import blocks
-from mbsweep.space.blocks import BLOCKS, KINDS, conv
+from mbsweep.space.blocks import BLOCKS
 from mbsweep.space.families import FAMILIES
+from mbsweep.space.layers import KINDS, conv
 
 ODD = Variant(
     width=0.35, resolution=33, depth=0, block="standard", stage_channels=(64, 128, 256, 512, 512), divisor=1

@@ -18,7 +18,7 @@ from mbsweep.nets import assemble
 from mbsweep.profiler import int8_probe
 from mbsweep.profiler.backends import BACKENDS, executorch, torch_compile
 from mbsweep.profiler.config import LatencyConfig
-from mbsweep.space.blocks import conv
+from mbsweep.space.layers import conv
 
 sys.modules.setdefault("openvino_telemetry", None)  # as the backend does: tests report to nobody
 

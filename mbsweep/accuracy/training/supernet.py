@@ -52,9 +52,9 @@ from mbsweep.accuracy.training.optimizer import clip_gradients, make_optimizer, 
 from mbsweep.accuracy.training.side_by_side import Batch, Lanes, gradients
 from mbsweep.base.errors import MbsweepError
 from mbsweep.nets import build
-from mbsweep.space.blocks import Layer
 from mbsweep.space.counting import count
 from mbsweep.space.families import architecture
+from mbsweep.space.layers import Layer
 from mbsweep.space.variant import Variant, largest_of
 
 CALIBRATION_BATCH = 128

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from mbsweep.space.architecture import IMAGE_CHANNELS, Architecture, Stage
-from mbsweep.space.blocks import Block, conv, linear, max_pool
+from mbsweep.space.block import Block
 from mbsweep.space.channels import make_divisible
 from mbsweep.space.families.family import Family
 from mbsweep.space.fields import NUM_CLASSES, RESOLUTION, WIDTH
+from mbsweep.space.layers import conv, linear, max_pool
 
 # channels, kernel, whether the largest of each 3x3 window follows
 _LAYERS = ((192, 5, True), (384, 3, False), (256, 3, False), (256, 3, True))

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from mbsweep.space.architecture import IMAGE_CHANNELS, Architecture, Stage
-from mbsweep.space.blocks import Block, Dim, avg_pool, concat, conv, linear, max_pool
+from mbsweep.space.block import Block
 from mbsweep.space.channels import make_divisible
 from mbsweep.space.families.family import Family
 from mbsweep.space.fields import NUM_CLASSES, RESOLUTION, WIDTH
+from mbsweep.space.layers import Dim, avg_pool, concat, conv, linear, max_pool
 
 # Table 1: #1x1, #3x3 reduce, #3x3, #5x5 reduce, #5x5, pool proj; and the kernel of the pooling of stride 2
 # that follows, if any

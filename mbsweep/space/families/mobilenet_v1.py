@@ -6,7 +6,8 @@ from typing import Any
 
 from mbsweep.base.rules import Rule, choice, integer, integers, listed, number
 from mbsweep.space.architecture import IMAGE_CHANNELS, Architecture, Stage
-from mbsweep.space.blocks import BLOCKS, Block, avg_pool, conv, linear
+from mbsweep.space.block import Block
+from mbsweep.space.blocks import BLOCKS
 from mbsweep.space.channels import make_divisible
 from mbsweep.space.families.family import Alias, Family
 from mbsweep.space.fields import (
@@ -19,6 +20,7 @@ from mbsweep.space.fields import (
     kernels,
     stage_depths,
 )
+from mbsweep.space.layers import avg_pool, conv, linear
 
 STEM_CHANNELS = 32
 # Table 1, body after the stem: of each stage its channels, how many blocks it has, and the stride of the

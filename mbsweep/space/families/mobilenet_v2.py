@@ -8,10 +8,12 @@ import numpy as np
 
 from mbsweep.base.rules import integer
 from mbsweep.space.architecture import IMAGE_CHANNELS, Architecture, Stage
-from mbsweep.space.blocks import Block, avg_pool, conv, expanded, linear
+from mbsweep.space.block import Block
+from mbsweep.space.blocks import expanded
 from mbsweep.space.channels import make_divisible
 from mbsweep.space.families.family import Family
 from mbsweep.space.fields import DIVISOR, KERNEL, NUM_CLASSES, RESOLUTION, WIDTH, Field, stage_depths
+from mbsweep.space.layers import avg_pool, conv, linear
 
 STEM_CHANNELS, LAST_CHANNELS = 32, 1280
 # Table 2: of each stage its channels, how many blocks it has, and the stride of the first.

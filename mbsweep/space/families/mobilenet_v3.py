@@ -7,10 +7,12 @@ from typing import Any, NamedTuple
 
 from mbsweep.base.rules import flag
 from mbsweep.space.architecture import IMAGE_CHANNELS, Architecture, Stage
-from mbsweep.space.blocks import Block, avg_pool, conv, expanded, linear
+from mbsweep.space.block import Block
+from mbsweep.space.blocks import expanded
 from mbsweep.space.channels import make_divisible
 from mbsweep.space.families.family import Family
 from mbsweep.space.fields import DIVISOR, NUM_CLASSES, RESOLUTION, WIDTH, Field
+from mbsweep.space.layers import avg_pool, conv, linear
 
 STEM_CHANNELS = 16
 SQUEEZE = 4  # a gate has a quarter of the channels that it gates

@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mbsweep.space.architecture import IMAGE_CHANNELS, Architecture, Stage
-from mbsweep.space.blocks import Block, Dim, Layer, Pair, conv, depthwise, linear, residual, squeeze
+from mbsweep.space.block import Block, residual
 from mbsweep.space.channels import make_divisible
 from mbsweep.space.families.family import Family
 from mbsweep.space.fields import NUM_CLASSES, RESOLUTION, WIDTH
+from mbsweep.space.layers import Dim, Layer, Pair, conv, depthwise, linear, squeeze
 
 STEM_CHANNELS, LAST_CHANNELS, HIDDEN_CHANNELS = 32, 960, 1280
 

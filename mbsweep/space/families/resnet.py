@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from mbsweep.space.architecture import IMAGE_CHANNELS, Architecture, Stage
-from mbsweep.space.blocks import Block, Dim, Layer, Pair, add, avg_pool, conv, linear, max_pool, residual
+from mbsweep.space.block import Block, residual
 from mbsweep.space.channels import make_divisible
 from mbsweep.space.families.family import Family
 from mbsweep.space.fields import NUM_CLASSES, RESOLUTION, WIDTH
+from mbsweep.space.layers import Dim, Layer, Pair, add, avg_pool, conv, linear, max_pool
 
 _CHANNELS = (64, 128, 256, 512)  # Table 1: of each stage, inside its blocks
 _STRIDES = (1, 2, 2, 2)

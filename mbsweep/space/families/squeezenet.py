@@ -6,10 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from mbsweep.space.architecture import IMAGE_CHANNELS, Architecture, Stage
-from mbsweep.space.blocks import Block, avg_pool, conv, fire_module, max_pool
+from mbsweep.space.block import Block
+from mbsweep.space.blocks import fire_module
 from mbsweep.space.channels import make_divisible
 from mbsweep.space.families.family import Family
 from mbsweep.space.fields import NUM_CLASSES, RESOLUTION, WIDTH
+from mbsweep.space.layers import avg_pool, conv, max_pool
 
 # Table 1: channels of each module's squeeze, and of each of its halves
 _MODULES = ((16, 64), (16, 64), (32, 128), (32, 128), (48, 192), (48, 192), (64, 256), (64, 256))

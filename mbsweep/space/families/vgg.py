@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from mbsweep.space.architecture import IMAGE_CHANNELS, Architecture, Stage
-from mbsweep.space.blocks import Block, conv, max_pool
+from mbsweep.space.block import Block
 from mbsweep.space.channels import make_divisible
 from mbsweep.space.families.alexnet import HIDDEN_CHANNELS, hidden_layers
 from mbsweep.space.families.family import Family
 from mbsweep.space.fields import NUM_CLASSES, RESOLUTION, WIDTH
+from mbsweep.space.layers import conv, max_pool
 
 # Table 1, configuration D: channels and 3x3 convolutions of each stage
 _STAGES = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))

@@ -14,11 +14,12 @@ from strategies import values_of, variants_of
 
 from mbsweep.base.errors import MbsweepError
 from mbsweep.space.architecture import Architecture, Stage
-from mbsweep.space.blocks import Block, linear
+from mbsweep.space.block import Block
 from mbsweep.space.counting import Counts, count
 from mbsweep.space.families import FAMILIES, architecture
 from mbsweep.space.families.family import Family
 from mbsweep.space.fields import NUM_CLASSES, RESOLUTION, WIDTH
+from mbsweep.space.layers import linear
 from mbsweep.space.space import Each, Grid
 from mbsweep.space.variant import Variant
 
