@@ -152,7 +152,8 @@ def _share_table(net: Architecture, is_papers: bool) -> Table:
         cells = [kind]
         for number, total in zip(row, totals, strict=True):
             cells += [f"{number:,}", _percent(number, total)]
-        table.add(*cells, *(f"{share:.2f}" for share in PAPER_TABLE_2[kind] if is_papers))
+        papers = PAPER_TABLE_2[kind] if is_papers else ()
+        table.add(*cells, *(f"{share:.2f}" for share in papers))
     return table
 
 

@@ -1,5 +1,6 @@
 """`mbsweep show`: a network in print, against the paper's own tables."""
 
+import re
 from fractions import Fraction
 
 import pytest
@@ -135,6 +136,14 @@ def test_another_network_is_shown_without_the_papers_columns():
     assert not any("paper:" in line or "digits exchanged" in line for line in lines)
     assert "3 x 3 x 3 x 24" in part(lines, "Layers")[0]
     assert len(part(lines, "Separable pairs")) == 13
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_any_family_is_shown(family):
+    """Its layers add up to the parameters that head the print."""
+    shown = call("show", family).stdout
+    total = re.search(r"^total +([\d,]+) ", shown, re.M)
+    assert shown.splitlines()[1].startswith(f"{total[1]} parameters, ")
 
 
 def test_a_network_without_pairs_is_shown_without_them():
