@@ -1,6 +1,7 @@
 # Two commands do everything on a fresh machine: make run, make test.
 PYTHON ?= python3
 VENV ?= .venv
+WORKERS ?= 2
 BIN := $(VENV)/bin
 
 .PHONY: run test bench clean browser qemu
@@ -14,7 +15,7 @@ test: $(VENV)/.test browser qemu
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/pytest --numprocesses 2 --dist worksteal --durations 10
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal --durations 10
 
 bench: $(VENV)/.test
 	$(BIN)/python -m benchmarks
