@@ -6,6 +6,7 @@ from fractions import Fraction
 import pytest
 from console import call, refusal
 
+from mbsweep.space.blocks import BLOCKS
 from mbsweep.space.families import FAMILIES
 
 # Table 1 of arXiv:1704.04861, in full, but for the Softmax, which is left to the loss. Two entries are set
@@ -168,7 +169,7 @@ REFUSED = [
     (["--depth", -1], "Variant: depth is -1; expected a whole number from 0 to 10000, such as 5"),
     (
         ["--block", "seperable"],
-        "Variant: block is 'seperable'; expected one of separable, standard; did you mean 'separable'?",
+        f"Variant: block is 'seperable'; expected one of {', '.join(BLOCKS)}; did you mean 'separable'?",
     ),
     (
         ["--family", "mobilenetv1"],
