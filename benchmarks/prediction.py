@@ -1,4 +1,8 @@
-"""Predicted latencies of 50 random networks against measured ones of the same run; and 100,000 variants."""
+"""Predicted latencies of 50 random networks of each family against measured ones of the same run; a large
+space.
+
+`python -m benchmarks.prediction mobilenet_v2` for one of the families.
+"""
 
 import os
 import sys
@@ -18,9 +22,43 @@ from mbsweep.profiler.bench import Bench
 from mbsweep.profiler.subject import Subject
 from mbsweep.space.fused import space_blocks
 from mbsweep.sweep.counted import count_space
-from mbsweep.sweep.sweep import load_sweep, parse_sweep
+from mbsweep.sweep.sweep import parse_sweep
 
 UNSEEN = 50
+PREDICTED = "latency: [{backend: onnxruntime, kind: predicted}]"
+SPACES = {
+    "mobilenet_v1": Path("sweeps/predicted.yaml").read_text(encoding="utf-8"),
+    "mobilenet_v1 by stages": f"""\
+space:
+  - {{stage_widths: {{each: [1.0, 0.5]}}, kernels: [[3, 3, 3, 3, 3], [3, 5, 3, 5, 3]], resolution: [128,
+  192]}} - {{stage_depths: [[1, 1, 2, 3, 1], [1, 3, 3, 6, 2]], width: [0.5, 0.75], resolution: [128, 192]}}
+{PREDICTED}
+""",
+    "mobilenet_v2": f"""\
+space:
+  family: mobilenet_v2
+  width: [0.35, 0.5, 0.75, 1.0]
+  resolution: {{from: 96, to: 224, step: 32}}
+  expansion: [3, 4, 6]
+  kernel: [3, 5]
+{PREDICTED}
+""",
+    "mobilenet_v3": f"""\
+space:
+  family: [mobilenet_v3_large, mobilenet_v3_small]
+  width: [0.35, 0.5, 0.75, 1.0, 1.25]
+  resolution: {{from: 96, to: 224, step: 16}}
+  minimalistic: [false, true]
+{PREDICTED}
+""",
+    "mobilenet_v4": f"""\
+space:
+  family: [mobilenet_v4_conv_small, mobilenet_v4_conv_medium]
+  width: [0.35, 0.5, 0.75, 1.0, 1.25]
+  resolution: {{from: 96, to: 224, step: 16}}
+{PREDICTED}
+""",
+}
 LARGE = """\
 space:
   width: {from: 0.25, to: 1.24, step: 0.01}
@@ -32,15 +70,17 @@ latency: [{backend: onnxruntime, kind: predicted}]
 
 def main() -> None:
     """Print the errors of unseen networks, and the time of a large space."""
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["MBSWEEP_CACHE"] = f"{folder}/cache"
-        print_errors(Path(folder))
+    names = sys.argv[1:] or list(SPACES)
+    for name in names:
+        with tempfile.TemporaryDirectory() as folder:
+            os.environ["MBSWEEP_CACHE"] = f"{folder}/cache"
+            print_errors(name, Path(folder))
     print_time()
 
 
-def print_errors(folder: Path) -> None:
+def print_errors(name: str, folder: Path) -> None:
     """Measure the parts of the prediction and the unseen networks in the same rounds; then predict."""
-    sweep = load_sweep("sweeps/predicted.yaml")
+    sweep = parse_sweep(SPACES[name], f"{name}.yaml")
     (config,) = sweep.latency
     space = count_space(sweep)
     blocks = space_blocks(space)
@@ -55,15 +95,16 @@ def print_errors(folder: Path) -> None:
     ):
         truth, _ = measure_parts(config, bench, blocks, [Subject.of(variant) for variant in unseen], bar)
     count = len(choose_blocks(blocks, config.max_blocks))
-    print(f"measured {count} of {len(blocks)} blocks in {time.perf_counter() - start:.0f} s (at most 400)")
+    took_s = time.perf_counter() - start
+    print(f"{name}: measured {count} of {len(blocks)} blocks in {took_s:.0f} s (at most 400)")
     table = run(sweep, folder / "run", progress=Silent()).table().set_index("variant")
     predicted = table.loc[[variant.id for variant in unseen], "latency_ms"].to_numpy()
     measured = np.array([truth[variant.id] for variant in unseen]) / 1e6
     errors = predicted / measured - 1
     low, high = (table.loc[[v.id for v in unseen], f"latency_{end}_ms"].to_numpy() for end in ("low", "high"))
     print(
-        f"{UNSEEN} unseen networks: {(abs(errors) <= 0.10).mean():.0%} within 10 % (at least 98 %), mean "
-        f"absolute error {abs(errors).mean():.1%} (at most 4 %), worst {abs(errors).max():.1%}; "
+        f"{name}: {UNSEEN} unseen networks: {(abs(errors) <= 0.10).mean():.0%} within 10 % (at least 98 %), "
+        f"mean absolute error {abs(errors).mean():.1%} (at most 4 %), worst {abs(errors).max():.1%}; "
         f"{((low <= measured) & (measured <= high)).mean():.0%} within their 95 % intervals"
     )
     print(f"it says of itself: {table['latency_note'].iloc[0]}")
