@@ -58,7 +58,7 @@ class Points:
         """The fp32 networks of a published table, each as it stands there first."""
         known: dict[Variant, float] = {}
         for figure in accuracy_figures():
-            if figure.table == table and figure.precision == "fp32" and figure.variant:
+            if figure.table == table and figure.precision == "fp32":
                 known.setdefault(figure.variant, figure.top1_pct)
         return cls(table, IMAGENET, tuple(known), np.array(list(known.values())))
 

@@ -117,7 +117,7 @@ def test_a_prediction_is_a_percentage_or_has_a_reason(variant, extrapolate):
 def test_a_term_that_hangs_on_one_point_is_left_out_with_it():
     """The paper's only network of another depth tells nothing that another point could check."""
     paper = Points.of_table("paper")
-    separable = [place for place, variant in enumerate(paper.variants) if variant.block == "separable"]
+    separable = [place for place, one in enumerate(paper.variants) if one.values.get("block") == "separable"]
     model = Model([paper.variants[place] for place in separable], paper.top1_pct[separable])
     assert (len(separable), model.count) == (9, 8)
     assert (model.low[2], model.high[2]) == (5, 5)
