@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from every_kind import SIZE, every_kind
 from torch import nn
 
 from mbsweep.base.files import read_kept
@@ -14,6 +15,8 @@ from mbsweep.formats.exact import off_by
 from mbsweep.nets import build
 from mbsweep.profiler.backends.executorch import ExecuTorch
 from mbsweep.profiler.config import LatencyConfig
+from mbsweep.profiler.prepare import build as assembled
+from mbsweep.profiler.prepare import prepare
 from mbsweep.space.variant import Variant
 
 pytest.importorskip("executorch")
@@ -88,6 +91,14 @@ def test_int8_is_near_eager_pytorch_and_a_quarter_of_the_size():
 def test_parts_and_batches_run_too(part, shape, precision, tolerance):
     """A part of a network is a network, and two images are answered at once."""
     assert difference(part(), image(*shape), precision=precision, batch=shape[0]) < tolerance
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_every_kind_of_layer_runs(precision):
+    """In XNNPACK alone; its output checked by `prepare` against eager PyTorch and its own rounding."""
+    net = assembled(every_kind(), batch=1)
+    prepared = prepare(net, (3, SIZE, SIZE), config(precision=precision))
+    assert np.asarray(prepared.call()).shape == (1, 10)
 
 
 def test_the_image_is_read_in_place_and_the_output_outlives_the_network():

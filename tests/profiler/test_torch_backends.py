@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from every_kind import SIZE, every_kind
 from torch import nn
 
 from mbsweep.base.cache import cache_dir
@@ -20,6 +21,8 @@ from mbsweep.profiler.backends import TellsLayers
 from mbsweep.profiler.backends.torch_compile import TorchCompile, compiled
 from mbsweep.profiler.backends.torch_eager import TorchEager, reference, training_step
 from mbsweep.profiler.config import LatencyConfig
+from mbsweep.profiler.prepare import build as assembled
+from mbsweep.profiler.prepare import prepare
 from mbsweep.space.blocks import separable
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
@@ -325,6 +328,12 @@ def test_other_settings_are_other_files(compiled_pair, cache):
     """fp32 and bf16 were not mistaken for one another. test_backends_act.py tells what else is in the key."""
     if compiled_pair[0] == "bf16":
         assert len(list((cache / "files").glob("*.pt2"))) == 2
+
+
+def test_every_kind_of_layer_is_compiled(cache):
+    """As one graph; its output checked by `prepare` against eager PyTorch."""
+    net = assembled(every_kind(), batch=1)
+    assert prepare(net, (3, SIZE, SIZE), config(backend="torch_compile")).call().shape == (1, 10)
 
 
 class DataDependent(nn.Module):
