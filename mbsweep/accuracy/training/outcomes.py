@@ -124,7 +124,7 @@ def what_helps(variant: Variant, stride: str | None = "stem_stride: 1") -> str:
     """Against a stall and a late start. stride: how the user says it; None where the network is given."""
     if stride is None:
         return "what helps: more epochs"
-    finer = "" if variant.stem_stride == 1 else f"`{stride}`, "
+    finer = f"`{stride}`, " if variant.values.get("stem_stride", 1) > 1 else ""
     return f"what helps: {finer}a higher resolution, more epochs"
 
 
