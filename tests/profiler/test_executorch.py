@@ -75,9 +75,9 @@ def test_int8_is_near_eager_pytorch_and_a_quarter_of_the_size():
     module, images = network(), image(1, 3, 64, 64)
     assert 0.01 < difference(module, images, precision="int8") < 0.08
     prepared = ExecuTorch().prepare(module, images, config(precision="int8"))
-    assert (
-        off_by(np.asarray(prepared.call()), prepared.rounded) < 0.02
-    )  # its own rounding, to the last integer
+    # Its own rounding, to the last integer; of larger networks one may come out otherwise.
+    assert off_by(np.asarray(prepared.call()), prepared.rounded) < 0.02
+    assert prepared.rounded_within == 0.15
     fp32, int8 = (
         ExecuTorch().prepare(module, images, config(precision=p)).file_bytes for p in ("fp32", "int8")
     )
