@@ -13,7 +13,6 @@ import numpy as np
 from mbsweep.formats.operations import Weights, operations
 
 if TYPE_CHECKING:
-    import onnx
     from numpy.typing import NDArray
 
     from mbsweep.space.layers import Layer
@@ -50,21 +49,25 @@ class Graph:
     """Nodes and constants of an ONNX graph. A node's name is that of its output."""
 
     def __init__(self) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.initializers: list[onnx.TensorProto] = []
+        from onnx import ModelProto
+
+        self._model = ModelProto()
 
     def node(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> str:
         """Add a node; returns its output."""
         from onnx import helper
 
-        self.nodes.append(helper.make_node(kind, inputs, [output], output, **attributes))
+        self._model.graph.node.append(helper.make_node(kind, inputs, [output], output, **attributes))
         return output
 
     def constant(self, name: str, values: NDArray[Any]) -> str:
-        """Add a constant; returns its name."""
-        from onnx import numpy_helper
+        """Add a constant; returns its name. Written in place: copying 100 MB takes time."""
+        from onnx import helper
 
-        self.initializers.append(numpy_helper.from_array(values, name))
+        tensor = self._model.graph.initializer.add()
+        tensor.name, tensor.data_type = name, helper.np_dtype_to_tensor_dtype(values.dtype)
+        tensor.dims.extend(values.shape)
+        tensor.raw_data = values.tobytes()
         return name
 
     def clipped(self, tensor: str, name: str, clip: str) -> str:
@@ -78,22 +81,15 @@ class Graph:
         """The file of these nodes, which read "image", of a shape; what the last one gives are "logits"."""
         from onnx import TensorProto, helper
 
-        self.nodes[-1].output[0] = OUTPUT
-        kinds = {node.op_type for node in self.nodes}
+        model = self._model
+        model.graph.node[-1].output[0] = OUTPUT
+        kinds = {node.op_type for node in model.graph.node}
         # Of the output we say the rank only: runtimes infer its shape. Flatten and Gemm leave 2 dimensions.
         rank = 2 if kinds & {"Flatten", "Gemm"} else len(shape)
-        graph = helper.make_graph(
-            self.nodes,
-            "mbsweep",
-            [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, shape)],
-            [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, [None] * rank)],
-            self.initializers,
-        )
+        model.graph.name = model.producer_name = "mbsweep"
+        model.graph.input.append(helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, shape))
+        model.graph.output.append(helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, [None] * rank))
+        model.ir_version = IR_VERSION
         opset = max([OPSET_VERSION, *(OPSET_OF[kind] for kind in kinds & set(OPSET_OF))])
-        model = helper.make_model(
-            graph,
-            producer_name="mbsweep",
-            ir_version=IR_VERSION,
-            opset_imports=[helper.make_opsetid("", opset)],
-        )
+        model.opset_import.append(helper.make_opsetid("", opset))
         return bytes(model.SerializeToString())

@@ -14,7 +14,7 @@ from mbsweep import Variant, architecture, build, count
 from mbsweep.nets import LAYERS, assemble, folded, for_training
 from mbsweep.nets.parts import ACTIVATIONS
 from mbsweep.profiler.crosscheck import measured_counts
-from mbsweep.space import blocks
+from mbsweep.space import layers as kinds
 from mbsweep.space.blocks import BLOCKS
 from mbsweep.space.families import FAMILIES
 from mbsweep.space.layers import KINDS, conv
@@ -239,8 +239,8 @@ def test_every_layer_does_what_its_kind_says(name):
 def test_graphs_of_the_same_modules_are_told_apart():
     """In their texts, too, from which the keys of prepared files are made."""
     layers = [conv(name, (4, 4), 6) for name in "abc"]
-    one = assemble([*layers, blocks.add("sum", 4, 6, -2)])
-    other = assemble([*layers, blocks.add("sum", 4, 6, -3)])
+    one = assemble([*layers, kinds.add("sum", 4, 6, -2)])
+    other = assemble([*layers, kinds.add("sum", 4, 6, -3)])
     assert str(one) != str(other)
     assert str(one).replace("(-2, -1)", "(-3, -1)") == str(other)
 
@@ -248,7 +248,7 @@ def test_graphs_of_the_same_modules_are_told_apart():
 def test_every_kind_of_layer_can_be_built():
     """The kinds that have a name are the kinds that have a module."""
     assert set(LAYERS) == set(KINDS)
-    assert {"", *ACTIVATIONS} == set(blocks.ACTIVATIONS)
+    assert {"", *ACTIVATIONS} == set(kinds.ACTIVATIONS)
 
 
 def test_a_network_on_the_meta_device_holds_no_memory():

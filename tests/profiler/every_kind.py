@@ -1,18 +1,7 @@
 """A small network with every kind of layer and activation, for runtimes that prepare networks slowly."""
 
-from mbsweep.space.blocks import (
-    ACTIVATIONS,
-    KINDS,
-    Block,
-    Layer,
-    avg_pool,
-    bottleneck,
-    conv,
-    expanded,
-    fire,
-    linear,
-    max_pool,
-)
+from mbsweep.space.blocks import Block, bottleneck, expanded, fire
+from mbsweep.space.layers import ACTIVATIONS, KINDS, Layer, avg_pool, conv, linear, max_pool
 
 SIZE = 20
 
