@@ -49,25 +49,26 @@ class Graph:
     """Nodes and constants of an ONNX graph. A node's name is that of its output."""
 
     def __init__(self) -> None:
-        from onnx import ModelProto
+        from onnx import GraphProto
 
-        self._model = ModelProto()
+        self._nodes = GraphProto(name="mbsweep")
+        self._constants: list[Chunk] = []
 
     def node(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> str:
         """Add a node; returns its output."""
         from onnx import helper
 
-        self._model.graph.node.append(helper.make_node(kind, inputs, [output], output, **attributes))
+        self._nodes.node.append(helper.make_node(kind, inputs, [output], output, **attributes))
         return output
 
     def constant(self, name: str, values: NDArray[Any]) -> str:
-        """Add a constant; returns its name. Written in place: copying 100 MB takes time."""
-        from onnx import helper
+        """Add a constant; returns its name."""
+        from onnx import TensorProto, helper
 
-        tensor = self._model.graph.initializer.add()
-        tensor.name, tensor.data_type = name, helper.np_dtype_to_tensor_dtype(values.dtype)
-        tensor.dims.extend(values.shape)
-        tensor.raw_data = values.tobytes()
+        kind = helper.np_dtype_to_tensor_dtype(values.dtype)
+        about = TensorProto(name=name, data_type=kind, dims=values.shape).SerializeToString()
+        numbers = np.ascontiguousarray(values).reshape(-1).view(np.uint8).data
+        self._constants += _field(5, [about, *_field(9, [numbers])])  # initializer, raw_data
         return name
 
     def clipped(self, tensor: str, name: str, clip: str) -> str:
@@ -79,17 +80,32 @@ class Graph:
 
     def file(self, shape: tuple[int, ...]) -> bytes:
         """The file of these nodes, which read "image", of a shape; what the last one gives are "logits"."""
-        from onnx import TensorProto, helper
+        from onnx import GraphProto, ModelProto, TensorProto, helper
 
-        model = self._model
-        model.graph.node[-1].output[0] = OUTPUT
-        kinds = {node.op_type for node in model.graph.node}
+        self._nodes.node[-1].output[0] = OUTPUT
+        kinds = {node.op_type for node in self._nodes.node}
         # Of the output we say the rank only: runtimes infer its shape. Flatten and Gemm leave 2 dimensions.
         rank = 2 if kinds & {"Flatten", "Gemm"} else len(shape)
-        model.graph.name = model.producer_name = "mbsweep"
-        model.graph.input.append(helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, shape))
-        model.graph.output.append(helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, [None] * rank))
-        model.ir_version = IR_VERSION
+        ends = GraphProto(
+            input=[helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, shape)],
+            output=[helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, [None] * rank)],
+        )
+        graph = [self._nodes.SerializeToString(), *self._constants, ends.SerializeToString()]
         opset = max([OPSET_VERSION, *(OPSET_OF[kind] for kind in kinds & set(OPSET_OF))])
-        model.opset_import.append(helper.make_opsetid("", opset))
-        return bytes(model.SerializeToString())
+        about = ModelProto(ir_version=IR_VERSION, producer_name="mbsweep")
+        after = ModelProto(opset_import=[helper.make_opsetid("", opset)])
+        # graph is field 7
+        return b"".join([about.SerializeToString(), *_field(7, graph), after.SerializeToString()])
+
+
+Chunk = bytes | memoryview
+
+
+def _field(number: int, content: list[Chunk]) -> list[Chunk]:
+    """A field of a protocol buffer, its length before it: so large constants are copied once, at the end."""
+    length, head = sum(map(len, content)), bytearray([number << 3 | 2])
+    while length > 127:
+        head.append(length & 127 | 128)
+        length >>= 7
+    head.append(length)
+    return [bytes(head), *content]
