@@ -161,7 +161,7 @@ def _said(words: list[str], options: dict[str, Any]) -> dict[str, Any]:
 def _value(field: Field, text: str) -> Any:
     """The value that a text means, if it means any: else it is refused by the network, in its words."""
     if field.stages:
-        return tuple(_number(one) for one in text.split(","))
+        return tuple(_number(one.strip()) for one in text.removeprefix("[").removesuffix("]").split(","))
     if isinstance(field.default, bool):
         return {"true": True, "false": False}.get(text, text)
     return text if isinstance(field.default, str) else _number(text)

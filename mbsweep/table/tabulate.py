@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mbsweep.space.families import FAMILIES
 from mbsweep.statistics.drift import Drift
 from mbsweep.statistics.summary import (
     BUDGET_SPENT,
@@ -27,7 +26,8 @@ from mbsweep.storage.database import explained
 from mbsweep.storage.store import Store, VisitRow
 from mbsweep.storage.training_tables import EpochRow, TrainingRow
 from mbsweep.storage.variant_tables import NAMES
-from mbsweep.table.columns import COLUMNS, in_order, stage_column
+from mbsweep.table.columns import COLUMNS, in_order
+from mbsweep.table.networks import networks
 
 
 def tabulate(store: Store) -> pd.DataFrame:
@@ -69,60 +69,6 @@ _ACCURACY_COLUMNS = {
 def _frame(store: Store, name: str) -> pd.DataFrame:
     columns, rows = store.rows(name)
     return pd.DataFrame(rows, columns=columns)
-
-
-def networks(store: Store) -> pd.DataFrame:
-    """The variants: id, family, fields, counts, position. A field that a family lacks is NaN or None.
-
-    Fields that earlier versions did not have are there where any is not as usual. Lists are JSON; where they
-    differ, each of their values has a column, too.
-    """
-    rows = pd.DataFrame(store.variants(), columns=NAMES).rename(columns={"id": "variant"})
-    with explained(store.folder, reading=True):
-        said = json.loads(f"[{','.join(rows['fields'])}]")
-    added: dict[str, pd.Series[Any]] = {}
-    families = [family for family in FAMILIES.values() if (rows["family"] == family.name).any()]
-    for name in dict.fromkeys(name for family in families for name in family.fields):
-        field = next(family.fields[name] for family in families if name in family.fields)
-        values = _values(name, rows["family"], said)
-        if field.stages:
-            if field.is_added and _are_usual(name, rows["family"], said):
-                continue
-            added |= _of_stages(name, values, rows["family"])
-            values = [None if value is None else json.dumps(value) for value in values]
-        is_number = not field.stages and not isinstance(field.default, str | bool)
-        added[name] = pd.Series(values, index=rows.index, dtype=None if is_number else object)
-    return pd.concat([rows.drop(columns="fields"), pd.DataFrame(added, index=rows.index)], axis=1)
-
-
-def _values(name: str, families: Iterable[str], said: Sequence[Mapping[str, Any]]) -> list[Any]:
-    """A field of each network; as usual where it is not said, None where its family lacks it."""
-    found = []
-    for family, fields in zip(families, said, strict=True):
-        if name in fields:
-            found.append(fields[name])
-        elif name in (own := FAMILIES[family].fields):
-            usual = own[name].usual({**FAMILIES[family].defaults, **fields})
-            found.append(list(usual) if isinstance(usual, tuple) else usual)
-        else:
-            found.append(None)
-    return found
-
-
-def _are_usual(name: str, families: Iterable[str], said: Sequence[Mapping[str, Any]]) -> bool:
-    return not any(name in fields for fields in said)
-
-
-def _of_stages(
-    name: str, values: Sequence[list[Any] | None], families: pd.Series[str]
-) -> dict[str, pd.Series[Any]]:
-    """A column for each stage in which networks of a family differ."""
-    found = {}
-    for stage in range(max(len(value) for value in values if value)):
-        column = pd.Series([value[stage] if value and stage < len(value) else None for value in values])
-        if (column.groupby(families).nunique() > 1).any():
-            found[stage_column(name, stage + 1)] = column
-    return found
 
 
 # Fields of a latency configuration that the table needs.

@@ -194,3 +194,43 @@ REFUSED = [
 def test_what_cannot_be_shown_is_refused(words, message):
     """What was given and what is allowed, in one message."""
     assert refusal(call("show", *words)) == message
+
+
+@pytest.mark.parametrize(
+    ("words", "variant"),
+    [
+        ("mobilenet_v2 width=0.5 resolution=96 expansion=3", "mobilenet_v2_w0.5_r96_e3"),
+        ("mobilenet_v3_small minimalistic=true --width 0.75", "mobilenet_v3_small_w0.75_r224_minimalistic"),
+        ("width=0.5 --depth 0", "mobilenet_v1_w0.5_r224_d0"),
+        ("mobilenet_v1 kernels=[3,5,3,3,7]", "mobilenet_v1_w1.0_r224_d5_k3-5-3-3-7"),
+        ("mobilenet_v2 stage_depths=1,2,3,4,3,3,2", "mobilenet_v2_w1.0_r224_b1-2-3-4-3-3-2"),
+        ("stage_widths=0.5,1,1,1,1", "mobilenet_v1_w1.0_r224_d5_c32-128-256-512-1024"),
+        ("--family resnet18 --resolution 96", "resnet18_w1.0_r96"),
+    ],
+)
+def test_a_network_is_said_in_words_and_by_options(words, variant):
+    """A family, FIELD=VALUE for whatever it has, and the options that it has, in any mixture."""
+    assert call("show", *words.split()).stdout.splitlines()[0] == variant
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("mobilenet_v2 depth=3", "depth is no field of mobilenet_v2, which has width, resolution, "),
+        ("resnet18 --block fire", "block is no field of resnet18, which has width, resolution, num_classes"),
+        ("width=0.5 --width 0.5", "width is said twice: by width=0.5 and by --width"),
+        ("width=0.5 width=0.6", "width is said twice"),
+        ("width=0.5 mobilenet_v2", "'mobilenet_v2': expected FIELD=VALUE, such as width=0.5"),
+        ("mobilenet_v2 minimalistic", "'minimalistic': expected FIELD=VALUE, such as width=0.5"),
+        ("mobilenet_v3_small minimalistic=yes", "Variant: minimalistic is 'yes'; expected true or false"),
+        ("width=wide", "Variant: width is 'wide'; expected a number in (0, 4], such as 0.75"),
+        ("resnet81", "family is 'resnet81'; expected one of mobilenet_v1, "),
+        (
+            "alexnet resolution=62",
+            "Variant: resolution 62 is too small for alexnet: below 63 px a map vanishes",
+        ),
+    ],
+)
+def test_words_that_are_no_network_are_refused(words, message):
+    """In one line: what was given, and what there is."""
+    assert refusal(call("show", *words.split())).startswith(message)
