@@ -102,17 +102,30 @@ def test_a_shallower_network_has_the_first_of_the_repeated_blocks(block, depth, 
     assert (shared["stem"], shared["classifier"]) == ("stem", "classifier")
 
 
-@pytest.mark.parametrize("width", [0.25, 0.1])
-@pytest.mark.parametrize("block", ["separable", "standard"])
-@pytest.mark.parametrize("depth", [0, 1, 2])
-def test_what_is_taken_out_computes_what_was_trained(width, block, depth):
+V2 = Variant("mobilenet_v2", width=0.1, resolution=32, num_classes=3, kernel=5, expansion=2)
+KERNELS = LARGEST.but(kernels=(7, 5, 3, 5, 7))
+SHARES = [  # a supernet's largest network, and what of it is another's
+    *((LARGEST, {"width": width, "depth": depth}) for width in (0.25, 0.1) for depth in (0, 1, 2)),
+    *((LARGEST.but(block="standard"), {"width": 0.1, "depth": depth}) for depth in (0, 2)),
+    (LARGEST.but(block="inverted_residual"), {"width": 0.1, "depth": 1}),
+    (LARGEST.but(block="factorized"), {"width": 0.1, "depth": 1}),
+    (KERNELS, {"kernels": (3, 5, 3, 3, 5)}),
+    (LARGEST.but(block="factorized", kernels=(7, 5, 3, 5, 7)), {"kernels": (5, 3, 3, 3, 7), "width": 0.1}),
+    (LARGEST.but(stage_depths=(1, 3, 2, 2, 3)), {"stage_depths": (1, 1, 2, 1, 2)}),
+    (LARGEST, {"stage_widths": (1, 0.5, 1, 0.5, 1)}),
+    (V2, {"kernel": 3}),
+    (V2, {"width": 0.05, "stage_depths": (1, 1, 3, 2, 1, 3, 1)}),
+    (V2.but(width=0.5), {"width": 0.1}),  # narrow, more of its blocks have a residual
+]
+
+
+@pytest.mark.parametrize(("largest", "fields"), SHARES)
+def test_what_is_taken_out_computes_what_was_trained(largest, fields):
     """The share of the largest's weights gives the same logits as the ordinary network taken out, both with
     the statistics of the batch.
     """
-    largest, variant = (
-        LARGEST.but(block=block),
-        LARGEST.but(block=block, width=width, depth=depth, resolution=16),
-    )
+    variant = largest.but(**fields, resolution=16)
+    assert largest_of([largest, variant]) == largest
     net = supernet_of(largest, Recipe(dropout=0))
     for norm in net.norms["16"].values():
         nn.init.constant_(norm.bias, 0.2)  # and 0.5 at 32 px
