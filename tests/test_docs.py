@@ -23,7 +23,8 @@ from mbsweep.commands.app import COMMANDS
 from mbsweep.profiler.backends import BACKENDS
 from mbsweep.profiler.config import LatencyConfig
 from mbsweep.space.blocks import BLOCKS
-from mbsweep.sweep.sweep import Axes, Sweep, load_sweep, parse_sweep
+from mbsweep.space.families import FAMILIES
+from mbsweep.sweep.sweep import Sweep, load_sweep, parse_sweep
 from mbsweep.table.columns import COLUMNS
 
 TRAINING_MODELS = [*ACCURACY.values(), *DATASETS.values(), Recipe, Budget, Halving, Alone]
@@ -115,7 +116,9 @@ def test_every_key_of_a_sweep_file_is_documented():
     """docs/sweep_files.md names each key, backend, block and accuracy table."""
     keys = [
         *Sweep.model_fields,
-        *Axes.model_fields,
+        "family",
+        *(key for family in FAMILIES.values() for key in family.keys),
+        *FAMILIES,
         *LatencyConfig.model_fields,
         *(key for model in TRAINING_MODELS for key in model.model_fields),
         *ACCURACY,

@@ -32,7 +32,7 @@ def runs(tmp_path_factory):
 @pytest.fixture
 def timed(monkeypatch):
     """`show --latency` without measuring: each layer takes 12,345.678 µs."""
-    names = [_layer_times.child_name(layer) for layer in architecture(Variant()).layers]
+    names = [layer.child for layer in architecture(Variant()).layers]
     monkeypatch.setattr(
         _layer_times, "_measure", lambda *_: (dict.fromkeys([*names, "(reorder)"], 12_345_678.0), 1e9)
     )
