@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from mbsweep.accuracy.model import Model, Points, numbers_of
 from mbsweep.accuracy.predicted import PredictedAccuracy
 from mbsweep.accuracy.value import Accuracies
-from mbsweep.space.space import Space, grids_of
+from mbsweep.space.grid import grids_of
+from mbsweep.space.space import Space
 from mbsweep.space.variant import Variant
 
 TABLE = "tf-slim-2018-08-02"

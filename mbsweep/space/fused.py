@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from mbsweep.space.architecture import IMAGE_CHANNELS
 from mbsweep.space.block import Block
 from mbsweep.space.families import architecture
+from mbsweep.space.grid import Grid, Places, spread
 from mbsweep.space.layers import ACTIVATIONS, KINDS, Layer
-from mbsweep.space.space import Grid, Places, Space, spread
+from mbsweep.space.space import Space
 from mbsweep.space.variant import Variant
 
 Number = TypeVar("Number", np.float64, np.int64)

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from mbsweep.space.architecture import Architecture, Stage
 from mbsweep.space.block import Block
+from mbsweep.space.grid import Grid, Places
 from mbsweep.space.layers import Layer
-from mbsweep.space.space import Grid, Places
 
 Mask = Any  # a bool, or an NDArray[np.bool_] with one for each network of a grid
 

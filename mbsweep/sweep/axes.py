@@ -11,7 +11,7 @@ from mbsweep.base.rules import did_you_mean
 from mbsweep.space.families import FAMILIES, family_of
 from mbsweep.space.families.family import Family
 from mbsweep.space.fields import Field
-from mbsweep.space.space import Axis, Each, Grid, grids_of
+from mbsweep.space.grid import Axis, Each, Grid, grids_of
 from mbsweep.space.variant import USUAL, Variant
 from mbsweep.sweep.explain import PlaceError
 

@@ -18,7 +18,8 @@ from mbsweep.accuracy.published import (
 )
 from mbsweep.space.counting import count
 from mbsweep.space.families import architecture
-from mbsweep.space.space import Each, Space, grids_of
+from mbsweep.space.grid import Each, grids_of
+from mbsweep.space.space import Space
 
 TF_SLIM = "tf-slim-2018-08-02"
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from mbsweep import Variant, count
-from mbsweep.space.space import Each, Space, grids_of
+from mbsweep.space.grid import Each, grids_of
+from mbsweep.space.space import Space
 
 LISTED = [
     Variant("mobilenet_v2", width=0.35, expansion=3),

@@ -19,8 +19,8 @@ from mbsweep.space.counting import Counts, count
 from mbsweep.space.families import FAMILIES, architecture
 from mbsweep.space.families.family import Family
 from mbsweep.space.fields import NUM_CLASSES, RESOLUTION, WIDTH
+from mbsweep.space.grid import Each, Grid
 from mbsweep.space.layers import linear
-from mbsweep.space.space import Each, Grid
 from mbsweep.space.variant import Variant
 
 # Parameters, and mult-adds of convolutions and linear layers. Counted by fvcore 0.1.5 and from the tensors of
