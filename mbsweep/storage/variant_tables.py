@@ -97,4 +97,4 @@ def _of_format_6(sql: sqlite3.Connection, order: str) -> list[tuple[Any, ...]]:
             strict=True,
         )
     }
-    return [(*row[:3], fields, *row[3:7], *int8[row[0]], row[7]) for row, fields in kept]
+    return [(*row[:3], fields, *row[3:7], *int8.get(row[0], (None, None)), row[7]) for row, fields in kept]

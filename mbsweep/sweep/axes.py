@@ -154,19 +154,11 @@ def _field(families: list[Family], key: str, value: Any) -> Field:
 
 
 def _check_settles(family: Family, axes: Mapping[str, Axis], given: Any) -> None:
-    """PlaceError where what is said of one network contradicts itself."""
-    for combination in ({}, axes):
-        least = {name: _least(family.keys[name], axis) for name, axis in combination.items()}
-        try:
-            family.settled(least)
-        except ValueError as error:
-            raise PlaceError((), given, f"gives no network: {error}", is_whole=True) from None
-
-
-def _least(field: Field, axis: Axis) -> Any:
-    if isinstance(axis, Each):
-        return (axis.values[0],) * field.stages
-    return axis[0] if field.stages else min(axis)
+    """PlaceError where what is said contradicts itself, in any combination."""
+    try:
+        next(grids_of(family.name, axes))
+    except ValueError as error:
+        raise PlaceError((), given, f"gives no network: {error}", is_whole=True) from None
 
 
 def _length(family: Family, name: str, axis: Axis) -> int:

@@ -90,6 +90,10 @@ REFUSED = [
         "space gives no network: depth and stage_depths[3] say the same: give one of them",
     ),
     (
+        "space: {depth: [5, 6], stage_depths: [[1, 2, 2, 6, 2], [1, 2, 2, 7, 2]]}",
+        "space gives no network: depth and stage_depths[3] say the same: give one of them",
+    ),
+    (
         "variants: [{stage_channels: [1, 2, 3, 4, 5], stage_widths: [1, 1, 1, 1, 1]}]",
         "variants[0] gives no network: stage_widths and stage_channels say the same: give one of",
     ),
