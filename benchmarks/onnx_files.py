@@ -12,8 +12,8 @@ from mbsweep.formats import onnx_graph
 from mbsweep.formats.exact import off_by
 from mbsweep.formats.quantization import INT8
 from mbsweep.profiler.calibration import arrays, quantised
-from mbsweep.profiler.prepare import network
-from mbsweep.space.families import FAMILIES
+from mbsweep.profiler.prepare import build
+from mbsweep.space.families import FAMILIES, architecture
 
 ALLOWED_S, ALLOWED = 0.3, 1e-4
 TIMED = ("mobilenet", "resnet50")  # what of the families must be written so fast
@@ -26,7 +26,7 @@ def main() -> None:
     failed = []
     for name in FAMILIES:
         variant = Variant(name)
-        net = network(variant)
+        net = build(architecture(variant).layers, batch=1)
         image = np.random.default_rng(0).standard_normal((1, 3, *[variant.resolution] * 2), dtype=np.float32)
         weights = arrays(net)
         times_s = []

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mbsweep.space.architecture import Architecture
     from mbsweep.space.counting import Counts, count
     from mbsweep.space.families import architecture
+    from mbsweep.space.families.factory import code_allowed
     from mbsweep.space.space import Space
     from mbsweep.space.variant import Variant
     from mbsweep.statistics.pareto import pareto_front
@@ -32,6 +33,7 @@ _API = {
     "Variant": "mbsweep.space.variant",
     "architecture": "mbsweep.space.families",
     "build": "mbsweep.nets",
+    "code_allowed": "mbsweep.space.families.factory",
     "count": "mbsweep.space.counting",
     "count_space": "mbsweep.sweep.counted",
     "load_sweep": "mbsweep.sweep.sweep",
@@ -49,6 +51,7 @@ __all__ = [  # noqa: RUF022  (in the order of the flow)
     "count_space",
     "Space",
     "build",
+    "code_allowed",
     "load_sweep",
     "Sweep",
     "run",

@@ -26,6 +26,9 @@ from mbsweep.profiler.bench import Bench
 from mbsweep.profiler.config import LatencyConfig
 from mbsweep.profiler.device import this_device, versions
 from mbsweep.profiler.subject import Subject
+from mbsweep.space.counting import FOUND, UNKNOWN, Found
+from mbsweep.space.families.factory import code_allowed
+from mbsweep.space.grid import Places
 from mbsweep.space.space import Space
 from mbsweep.storage.database import EmptyRunError
 from mbsweep.storage.folder import holds_run
@@ -67,6 +70,7 @@ def run(
     progress: Progress | None = None,
     jobs: int | None = None,
     again: str | None = None,
+    allow_code: bool = False,
 ) -> Run:
     """Measure and train what the sweep asks for and the run at `out` does not have yet; return the run.
 
@@ -77,12 +81,24 @@ def run(
     jobs: networks that are trained at the same time; default one per GPU, else one per core.
     again: a latency configuration that is measured again, or AGAIN_NOISY: whatever latency is noisy, or less
         sure than asked. What was measured before is kept, and does not count any more.
+    allow_code: whether networks of the user's own may be built, which runs the code of their factories.
 
     Latencies come first: nothing is timed while a network is trained. Every visit to a network, and every
     epoch of a training, is on the disk before the next begins. A variant that fails is recorded with its
     reason and the others go on. Raises MbsweepError for what the user can put right.
     """
-    progress = progress or Silent()
+    with code_allowed(allow_code):
+        return _run(sweep, out, retry, progress or Silent(), jobs, again)
+
+
+def _run(
+    sweep: Sweep,
+    out: str | Path | None,
+    retry: bool,
+    progress: Progress,
+    jobs: int | None,
+    again: str | None,
+) -> Run:
     check(sweep)
     sweep, images = look_at(sweep)
     _check_machine(sweep)
@@ -98,6 +114,7 @@ def run(
         enter_sweep(store, sweep, space, opened, progress)
         if retry:
             store.forget_failures()
+        _enter_found(store, space, progress)
         for config in sweep.latency:
             is_again = again in (config.id, AGAIN_NOISY)
             noisy_only = again == AGAIN_NOISY if is_again else None
@@ -249,8 +266,30 @@ def _accuracy_rows(space: Space, opened: Opened, precisions: Iterable[str]) -> I
 
 def _variant_rows(space: Space) -> Iterator[tuple[Any, ...]]:
     families = space.spread(lambda grid: np.array(grid.family.name, dtype=object)).tolist()
-    counts = (getattr(space, name).tolist() for name in COUNTS)
+    counts = (_all_known(getattr(space, name)) for name in COUNTS)
     yield from zip(range(len(space)), space.ids(), families, space.fields(), *counts, strict=True)
+
+
+def _enter_found(store: Store, space: Space, progress: Progress) -> None:
+    """Enter what has been found out of networks that are code, and say which of them cannot be built."""
+    rows = []
+    for variant in space.code():
+        found = FOUND[variant]
+        counts = [_known(getattr(found.counts, name)) for name in COUNTS]
+        rows.append((variant.id, counts, found.note, found.failure))
+        if found.failure:
+            progress.say(f"{variant.id}: {found.failure}")
+    if rows:
+        store.set_found(rows)
+
+
+def _known(count: int) -> int | None:
+    return None if count == UNKNOWN else count
+
+
+def _all_known(counts: Places) -> list[int | None]:
+    found: list[int] = counts.tolist()
+    return [*found] if (counts != UNKNOWN).all() else list(map(_known, found))
 
 
 def _measure(
@@ -261,7 +300,11 @@ def _measure(
     noisy_only: and measure again what is noisy, or all of it; None: nothing.
     """
     checked = store.checked()
-    subjects = [Subject.of(variant, variant.id in checked) for variant in space.variants()]
+    subjects = [
+        Subject.of(variant, variant.id in checked)
+        for variant in space.variants()
+        if not FOUND.get(variant, Found()).failure
+    ]
     if noisy_only is not None:
         set_aside(store, config, subjects, noisy_only, progress)
     measurement = Measurement(store, config, subjects, progress)

@@ -12,6 +12,7 @@ from mbsweep.latency.yardsticks import MOST, choose, yardstick
 from mbsweep.pipeline import check, check_same_device, default_out, machine_lacks
 from mbsweep.profiler.config import LatencyConfig
 from mbsweep.profiler.device import available_memory_bytes, needed_bytes
+from mbsweep.space.counting import FOUND
 from mbsweep.space.space import Space
 from mbsweep.storage.database import EmptyRunError
 from mbsweep.storage.folder import check_free, holds_run
@@ -31,22 +32,22 @@ _VISIT_S = 0.003  # of each visit, beside its calls: the exchange with the proce
 Finished = tuple[str, int, float]  # variant, visits, the target in percent that they reach
 
 
-def plan(sweep: Sweep, out: Path | None = None) -> str:
+def plan(sweep: Sweep, out: Path | None = None, allow_code: bool = False) -> str:
     """A text that says how many variants a sweep has, what they cost, how long it takes and what is done.
 
-    Raises MbsweepError for what `run` would refuse in the file, or in the run that it would go on with.
+    allow_code: whether code of the user's own may be run, to count the networks that it makes. Raises
+    MbsweepError for what `run` would refuse in the file, or in the run that it would go on with.
     """
     check(sweep)
     sweep, images = look_at(sweep)
-    space = count_space(sweep)
+    space = count_space(sweep, allow_code)
     check_space(sweep, space)
     folder = out or default_out(sweep)
     check_free(folder)
     lines = [sweep.title or sweep.name]
     asked = sum(axes.size for axes in sweep.space) + len(sweep.variants)
     lines.append(f"  variants   {len(space):,}{_narrowed(sweep, len(space), asked)}")
-    lines.append(f"  params     {space.params.min():,} to {space.params.max():,}")
-    lines.append(f"  mult-adds  {space.macs.min():,} to {space.macs.max():,}")
+    lines += _counts(space)
     accuracy = None
     if sweep.accuracy:
         precisions = list(dict.fromkeys(config.precision for config in sweep.latency)) or ["fp32"]
@@ -75,6 +76,16 @@ def plan(sweep: Sweep, out: Path | None = None) -> str:
         lines.append("  time       nothing is timed; counting takes seconds")
     lines.append(f"  run        {folder}{'' if holds_run(folder) else ' (new)'}")
     return "\n".join(lines)
+
+
+def _counts(space: Space) -> Iterator[str]:
+    """From the least to the most of the counts that are known; and why others are not."""
+    for title, name in (("params", "params"), ("mult-adds", "macs")):
+        known = space.known(name)
+        yield f"  {title:10} " + (f"{known.min():,} to {known.max():,}" if len(known) else "unknown")
+    for variant in space.code():
+        if words := FOUND[variant].failure or FOUND[variant].note:
+            yield f"             {variant.id}: {words}"
 
 
 def _narrowed(sweep: Sweep, kept: int, asked: int) -> str:
@@ -134,8 +145,9 @@ def _too_large(space: Space, config: LatencyConfig) -> Iterator[str]:
 
 def _measuring(space: Space, config: LatencyConfig) -> tuple[str, float]:
     """What measuring a configuration means in words, and the most seconds that it takes."""
-    names = choose(zip(space.params, space.macs, strict=True), config.threads)
-    macs = np.array([*space.macs, *(yardstick(name).size[1] for name in names)])
+    macs = np.maximum(space.macs, 0)
+    names = choose(zip(np.maximum(space.params, 0), macs, strict=True), config.threads)
+    macs = np.array([*macs, *(yardstick(name).size[1] for name in names)])
     calls_s = macs * (config.batch / _MACS_PER_S)
     visits_s = calls_s.clip(min=config.visit_ms / 1000)
     if config.visit_calls:

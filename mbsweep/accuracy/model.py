@@ -22,7 +22,7 @@ from mbsweep.accuracy.published import accuracy_figures
 from mbsweep.accuracy.value import IMAGENET, NAN
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.files import as_text, expanded
-from mbsweep.space.families import FAMILIES
+from mbsweep.space.families import FAMILIES, family_of
 from mbsweep.space.space import count_macs
 from mbsweep.space.variant import Variant
 from mbsweep.storage.store import Store
@@ -67,7 +67,7 @@ class Points:
         """What a run trained at fp32 for its sweep; or for an earlier one, where this trains nothing."""
         path = expanded(folder)
         with Store.read(path) as store:
-            rows = store.trained()
+            rows = [row for row in store.trained() if not row[0].is_code]
         if not rows:
             raise MbsweepError(f"{folder} has no trained accuracies to fit a model on")
         variants, top1_pct, datasets = zip(*rows, strict=True)
@@ -76,7 +76,7 @@ class Points:
 
 def body_of(variant: Variant) -> tuple[object, ...]:
     """What a model does not look at."""
-    return FAMILIES[variant.family].key(variant.values, VARIED)
+    return family_of(variant.family).key(variant.values, VARIED)
 
 
 def body_names(family: str) -> list[str]:

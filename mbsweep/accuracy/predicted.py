@@ -48,6 +48,13 @@ class PredictedAccuracy(Source):
         except MbsweepError as error:
             raise SettingError("run", f"cannot be predicted from: {error}") from None
 
+    def check_space(self, space: Space) -> None:
+        """Raises SettingError where a network's layers are not known."""
+        if code := space.code():
+            raise SettingError(
+                "source", f"is predicted: {code[0].family} is code, of which no accuracy is predicted"
+            )
+
     def open(self, space: Space, say: Say, images: ImageSource | None = None) -> Opened:
         """The points. Raises MbsweepError where the run has none, or is none."""
         return _Predictions(Points.of(self.table, self.run), self.extrapolate, space)

@@ -159,6 +159,8 @@ def places_of(published: Iterable[Variant], space: Space) -> dict[Variant, NDArr
         alike = np.flatnonzero((space.macs == sizes.macs) & (space.params == sizes.params))
         places = [alike[:0]]
         for number in np.unique(space.grid[alike]):
+            if space.grids[number].family.is_code:
+                continue  # as many of both may be another network
             there = alike[space.grid[alike] == number]
             places.append(there[same_as(net, space.grids[number], space.at[there])])
         found[variant] = np.concatenate(places)

@@ -79,7 +79,7 @@ class TrainedSource(TrainedAccuracy, TrainingSource):
                 trainings = [(variant, seed) for seed in seeds]
                 reached = (epochs if key in done.ended else done.reached.get(key, 0) for key in trainings)
                 left[place] -= sum(reached)
-        train_s = found.train * float((image_s(space.macs) * left).sum()) / usable_cores()
+        train_s = found.train * float((image_s(np.maximum(space.macs, 0)) * left).sum()) / usable_cores()
         return Estimate(words, (*found.lines, *self.missing()), train_s + found.reading_s, trains=True)
 
     def said(self) -> dict[str, Any]:

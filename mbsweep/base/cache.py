@@ -5,11 +5,12 @@ from __future__ import annotations
 import atexit
 import functools
 import hashlib
+import inspect
 import os
 import sys
 import tempfile
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,9 +78,14 @@ def _own() -> Path:
 def content_key(module: nn.Module, image: NDArray[np.float32], *settings: str) -> str:
     """A hash of everything that a prepared file depends on.
 
-    The network's structure and weights, the image's shape, and settings: precision, versions of the tools.
+    The network's structure and weights, the image's shape, and settings: precision, versions of the tools. Of
+    modules that are not torch's or mbsweep's the source, too: their structure does not say what they do.
     """
     digest = hashlib.sha256(repr((module, image.shape, settings)).encode())
+    for kind in sorted({type(part) for part in module.modules()}, key=repr):
+        if kind.__module__.partition(".")[0] not in ("torch", "mbsweep"):
+            with suppress(OSError, TypeError):
+                digest.update(inspect.getsource(kind).encode())
     for name, tensor in module.state_dict().items():
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())

@@ -54,6 +54,7 @@ class Child:
         self._what = what
         # A file, not a pipe: runtimes may write without end, and nobody reads meanwhile.
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (closed with the process)
+        self._heard = 0  # bytes of them at the last answer: what was said before is of what went well
         with cores.unbound():
             self._process = subprocess.Popen(  # noqa: S603
                 command,
@@ -97,6 +98,7 @@ class Child:
         line = self._process.stdout.readline()
         if not line.endswith("\n"):
             raise CrashError(self._how_it_ended())
+        self._heard = os.fstat(self._errors.fileno()).st_size
         found = json.loads(line)
         if "error" in found:
             raise AnswerError(*found["error"])
@@ -121,7 +123,7 @@ class Child:
             how += " (out of memory?)" if how == "SIGKILL" else ""
         else:
             how = f"exit code {code}"
-        self._errors.seek(0)
+        self._errors.seek(self._heard)
         said = self._errors.read()[-2000:].decode(errors="replace").split("\n")
         last = next((line.strip() for line in reversed(said) if line.strip()), "")
         return f"{self._what}'s process ended: {how}" + (f"; {last}" if last else "")

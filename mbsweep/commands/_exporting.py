@@ -12,12 +12,14 @@ from mbsweep.base.errors import MbsweepError
 from mbsweep.base.files import write_file
 from mbsweep.base.rules import did_you_mean
 from mbsweep.formats.quantization import INT8
+from mbsweep.nets.factories import FactoryError
 from mbsweep.profiler.backends import asked
 from mbsweep.profiler.backends.executorch import pte_file
 from mbsweep.profiler.backends.onnx_runtime import OnnxRuntime
+from mbsweep.profiler.counting import counted
 from mbsweep.profiler.prepare import network
 from mbsweep.space.architecture import IMAGE_CHANNELS
-from mbsweep.space.counting import count
+from mbsweep.space.counting import UNKNOWN, count
 from mbsweep.space.variant import Variant
 
 if TYPE_CHECKING:
@@ -35,7 +37,8 @@ def export_network(variant: Variant, precision: str, output: Path) -> str:
     """Write a network for one image, with the weights that all runs have; return in a line what was written.
 
     Raises MbsweepError where no format has the file's ending, its backend lacks the precision or is not
-    installed, the network does not fit into memory, or the file cannot be written.
+    installed, the network does not fit into memory, or the file cannot be written; of code, whatever goes
+    wrong with it.
     """
     if output.suffix not in FORMATS:
         allowed = ", ".join(FORMATS)
@@ -43,17 +46,25 @@ def export_network(variant: Variant, precision: str, output: Path) -> str:
         raise MbsweepError(f"{output}: the ending {output.suffix!r} is none of {allowed}{hint}")
     backend, make = FORMATS[output.suffix]
     asked(backend=backend, precision=precision)
+    counts = counted(variant).counts if variant.is_code else count(variant)
     try:
         net = network(variant)
-    except MemoryError as error:
+    except (MemoryError, FactoryError) as error:
         raise MbsweepError(f"{variant.id}: {error}") from None
     shape = (1, IMAGE_CHANNELS, variant.resolution, variant.resolution)
-    content = make(net, np.random.default_rng(0).standard_normal(shape, dtype=np.float32), precision)
+    image = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
+    try:
+        content = make(net, image, precision)
+    except Exception as error:
+        if not variant.is_code:
+            raise
+        # What a runtime cannot take of a stranger's network is no fault of ours.
+        raise MbsweepError(f"{variant.id}: {' '.join(str(error).split())[:500]}") from error
     write_file(output, content)
-    counts = count(variant)
+    macs = "an unknown number of" if counts.macs == UNKNOWN else f"{counts.macs:,}"
     return (
         f"{output}: {variant.id} at {precision}, {len(content):,} bytes, {counts.params:,} parameters, "
-        f"{counts.macs:,} mult-adds; {_where_right(backend, precision)}"
+        f"{macs} mult-adds; {_where_right(backend, precision)}"
         "its weights are random: right for latency, not for accuracy"
     )
 

@@ -13,6 +13,7 @@ from mbsweep.base.errors import MbsweepError
 from mbsweep.base.rules import Rule
 from mbsweep.profiler.backends import BACKENDS, asked
 from mbsweep.profiler.bench import Bench
+from mbsweep.profiler.counting import counted
 from mbsweep.profiler.device import this_device
 from mbsweep.profiler.subject import Subject
 from mbsweep.space.variant import Variant
@@ -34,6 +35,8 @@ def time_steps(
 
     Raises MbsweepError where something asked for is not allowed or not to be had, or the network fails.
     """
+    if variant.is_code:
+        counted(variant)
     subject = Subject.of(variant, is_checked=False)
     _check("steps", steps, rules.integer(1, 100_000, 100))
     _check("burn-in", burn_in, rules.integer(0, 10_000, 10))

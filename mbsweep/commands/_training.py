@@ -43,6 +43,7 @@ from mbsweep.base.errors import MbsweepError
 from mbsweep.base.rules import shown
 from mbsweep.base.suggest import command
 from mbsweep.commands._images import asked_images, check_classes, check_fresh, judged
+from mbsweep.profiler.counting import counted
 from mbsweep.space.variant import Variant
 from mbsweep.statistics.seeds import SeedNoise, spread
 from mbsweep.table import trust
@@ -82,6 +83,8 @@ def train_network(
     variant = _asked(state, fields).but(num_classes=asked.seen.class_count)
     if start and state:
         _check_begin(start, state, variant)
+    if variant.is_code:
+        counted(variant)  # which finds out what is wrong with it, before images are read
     images = asked.open(variant.resolution)
     recipe = recipe.complete(images.sizes["train"])
     use_threads(threads_each())
@@ -186,7 +189,8 @@ def _variant(state: Checkpoint) -> Variant:
 def _asked(state: Checkpoint | None, fields: dict[str, Any]) -> Variant:
     """The network of some fields; of a file's family, and else as the file's, where there is one."""
     if state is None or fields.get("family", _variant(state).family) != _variant(state).family:
-        return Variant(**{"resolution": RESOLUTION, **fields})
+        usual = {} if "input" in fields else {"resolution": RESOLUTION}
+        return Variant(**{**usual, **fields})
     return _variant(state).but(**{name: value for name, value in fields.items() if name != "family"})
 
 
@@ -245,6 +249,8 @@ def evaluate_network(path: Path, dataset: str | None, part: str) -> str:
             f"{path} is a supernet; `{extraction}` gives its largest network a file of its own"
         )
     variant = _variant(state)
+    if variant.is_code:
+        counted(variant)
     images = _images_for(path, state, dataset, variant)
     some = judged(path, state, images, part, variant.resolution)
     use_threads(threads_each())

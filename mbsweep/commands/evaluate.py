@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from mbsweep.base.printing import say
-from mbsweep.commands.options import TrainedOn, path
+from mbsweep.commands.options import AllowCode, TrainedOn, path
+from mbsweep.space.families.factory import code_allowed
 
 EXAMPLE = "mbsweep evaluate net.safetensors"
 
@@ -26,8 +27,10 @@ def evaluate(
     checkpoint: Annotated[Path, typer.Argument(metavar="FILE", parser=path, help="A saved network.")],
     dataset: TrainedOn = None,
     part: Annotated[PartName, typer.Option(help="Part of the data set.")] = PartName.test,
+    allow_code: AllowCode = False,
 ) -> None:
     """Say how accurate a saved network is on a data set."""
     from mbsweep.commands._training import evaluate_network  # loads torch
 
-    say(evaluate_network(checkpoint, dataset, part.value))
+    with code_allowed(allow_code):
+        say(evaluate_network(checkpoint, dataset, part.value))

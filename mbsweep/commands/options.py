@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Callable, Collection
 from functools import wraps
 from pathlib import Path
@@ -14,6 +15,7 @@ from mbsweep.base.errors import MbsweepError
 from mbsweep.base.files import expanded
 from mbsweep.base.rules import did_you_mean, shown
 from mbsweep.space.families import FAMILIES, family_of
+from mbsweep.space.families.factory import code_allowed
 from mbsweep.space.fields import Field
 from mbsweep.space.variant import USUAL
 
@@ -46,6 +48,12 @@ Backend = Annotated[str, typer.Option(help="Runtime, as in sweep files.")]
 Precision = Annotated[str, typer.Option(help="fp32, bf16 or int8, where the runtime has it.")]
 DATASET_HELP = "digits, a folder of images, a sweep file that trains, or NAME:PATH such as cifar10:FILE."
 OWN = "what the network was trained on"
+AllowCode = Annotated[
+    bool,
+    typer.Option(
+        "--allow-code", help="Import and run the Python code of networks such as python:my.module:factory."
+    ),
+]
 TrainedOn = Annotated[str | None, typer.Option("--dataset", help=DATASET_HELP, show_default=OWN)]
 # What all networks of a supernet have in common.
 NOT_SHARED = [name for name, field in FAMILIES[USUAL].fields.items() if not field.elastic]
@@ -87,11 +95,16 @@ def takes_network(
             network = _said(given.pop("words") or [], by_hand)
             if refused := [name for name in network if name in without]:
                 raise MbsweepError(f"{refused[0]} cannot be said here; leave it out")
-            command(network=network if otherwise else {**defaults, **network}, **given)
+            network = network if otherwise else {**defaults, **network}
+            with code_allowed(given.pop("allow_code")):
+                command(network=network, **given)
 
         own = inspect.signature(command, eval_str=True)
         words = inspect.Parameter(
             "words", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=NETWORK_ARGUMENT
+        )
+        allow = inspect.Parameter(
+            "allow_code", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=AllowCode
         )
         context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
         added = [
@@ -105,7 +118,7 @@ def takes_network(
             given.replace(kind=inspect.Parameter.KEYWORD_ONLY)
             for name, parameter in own.parameters.items()
             for given in (added if name == "network" else [parameter])
-        ] + [words, context]
+        ] + [words, allow, context]
         called.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
         called.__annotations__ = {given.name: given.annotation for given in parameters} | {"return": None}
         return called
@@ -162,9 +175,19 @@ def _value(field: Field, text: str) -> Any:
     """The value that a text means, if it means any: else it is refused by the network, in its words."""
     if field.stages:
         return tuple(_number(one.strip()) for one in text.removeprefix("[").removesuffix("]").split(","))
+    if field.default is None:  # an argument of code of the user's own
+        return _argument(text)
     if isinstance(field.default, bool):
         return {"true": True, "false": False}.get(text, text)
     return text if isinstance(field.default, str) else _number(text)
+
+
+def _argument(text: str) -> Any:
+    """As in a sweep: a number, true, false, `[1, 2]`; else the text."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def _number(text: str) -> Any:

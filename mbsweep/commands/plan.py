@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from mbsweep.commands.options import Out, SweepFile
+from mbsweep.commands.options import AllowCode, Out, SweepFile
 
 EXAMPLE = "mbsweep plan sweeps/width_res.yaml"
 
 
-def plan(sweep: SweepFile, out: Out = None) -> None:
+def plan(sweep: SweepFile, out: Out = None, allow_code: AllowCode = False) -> None:
     """Say what a run would build and measure, how long, what is done.
 
     Nothing is started: what no machine could do is refused, what this one lacks is told.
@@ -16,4 +16,4 @@ def plan(sweep: SweepFile, out: Out = None) -> None:
     from mbsweep.plan import plan as make_plan
     from mbsweep.sweep.sweep import load_sweep
 
-    say(make_plan(load_sweep(sweep), out))
+    say(make_plan(load_sweep(sweep), out, allow_code))

@@ -10,7 +10,7 @@ import typer
 
 from mbsweep.base.suggest import command
 from mbsweep.commands import exits
-from mbsweep.commands.options import Out, SweepFile
+from mbsweep.commands.options import AllowCode, Out, SweepFile
 
 EXAMPLE = "mbsweep run sweeps/width_res.yaml"
 FAILURES_TOLD = 20
@@ -30,6 +30,7 @@ def run(
             metavar="CONFIG|noisy", help="Measure again a latency configuration, or all that is noisy."
         ),
     ] = None,
+    allow_code: AllowCode = False,
 ) -> None:
     """Measure a sweep and train its networks; go on where it stopped."""
     from mbsweep import pipeline
@@ -38,12 +39,13 @@ def run(
 
     loaded = load_sweep(sweep)
     with RichProgress() as progress:
-        done = pipeline.run(loaded, out, retry, progress, jobs, again)
+        done = pipeline.run(loaded, out, retry, progress, jobs, again, allow_code)
     folder, counts, failures = done.path, done.size(), done.failures()
     print(f"{folder}: {counts}")
     print(f"next: {command('table', folder)}   or   {command('report', folder, '--html', 'reports/')}")
     if failures:
-        again = command("run", sweep, *(("--out", out) if out else ()), "--retry")
+        words = [*(("--out", out) if out else ()), *(["--allow-code"] if allow_code else []), "--retry"]
+        again = command("run", sweep, *words)
         _tell_failures(failures, again, folder)
         raise typer.Exit(exits.FAILURES)
 
@@ -59,7 +61,8 @@ def _tell_failures(failures: dict[tuple[str, str], str], again: str, folder: Pat
         if found:
             print(f"{len(found)} failed; {what}:", file=sys.stderr)
         for (variant, config), reason in list(found.items())[: FAILURES_TOLD - told]:
-            print(f"  {variant or 'every variant'} in {config}: {reason}", file=sys.stderr)
+            where = f" in {config}" if config else ""
+            print(f"  {variant or 'every variant'}{where}: {reason}", file=sys.stderr)
             told += 1
     if (more := len(failures) - told) > 0:
         print(f"  and {more} more: see the column `error` of `{command('table', folder)}`", file=sys.stderr)

@@ -10,8 +10,9 @@ from mbsweep.base.printing import Table, say
 from mbsweep.commands.options import Backend, Network, Precision, takes_network
 from mbsweep.space.architecture import Architecture
 from mbsweep.space.blocks import standard
-from mbsweep.space.counting import count
+from mbsweep.space.counting import UNKNOWN, count
 from mbsweep.space.families import FAMILIES, architecture
+from mbsweep.space.families.factory import without_layers
 from mbsweep.space.layers import KINDS, Layer, kind_name
 from mbsweep.space.variant import Variant
 
@@ -45,13 +46,33 @@ def show(
     As in the paper's Tables 1 and 2.
     """
     variant = Variant(**network)
-    if latency:
+    if variant.is_code:
+        if latency:
+            raise without_layers("--latency", variant.family)
+        print_code(variant)
+    elif latency:
         from mbsweep.commands._layer_times import print_layer_times
         from mbsweep.profiler.backends import asked
 
         print_layer_times(variant, asked(backend=backend, precision=precision, threads=threads))
     else:
         print_network(variant)
+
+
+def print_code(variant: Variant) -> None:
+    """Print what is known of a network that is code. MbsweepError where it gives none."""
+    from mbsweep.profiler.counting import counted
+
+    found = counted(variant)
+    macs = "an unknown number of" if found.counts.macs == UNKNOWN else f"{found.counts.macs:,}"
+    say(variant.id, style="bold")
+    say(
+        f"{found.counts.params:,} parameters, {macs} mult-adds; at fp32 {found.counts.weight_bytes:,} bytes "
+        "of weights"
+    )
+    if found.note:
+        say(found.note)
+    say(f"{variant.family} is code: its layers, and the bytes of its activations, are not known")
 
 
 def print_network(variant: Variant) -> None:

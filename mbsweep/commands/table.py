@@ -56,7 +56,7 @@ def table(
 
 def write_table(frame: pd.DataFrame, format_: str, output: Path | None) -> None:
     """Write a table as csv, json (a list of records, unknown as null) or parquet, to a file or to stdout."""
-    from mbsweep.table.columns import WHOLE
+    from mbsweep.table.columns import EXACT, WHOLE
 
     if format_ == "parquet":
         if output is None:
@@ -69,8 +69,8 @@ def write_table(frame: pd.DataFrame, format_: str, output: Path | None) -> None:
     elif format_ == "json":
         content = (frame.to_json(orient="records", indent=1, double_precision=15) + "\n").encode()
     else:
-        # A field that some families lack is of floats in the table.
-        whole = {name: "Int64" for name in WHOLE if name in frame and frame[name].dtype == float}
+        # What some networks lack is of floats in the table.
+        whole = {name: "Int64" for name in (*WHOLE, *EXACT) if name in frame and frame[name].dtype == float}
         content = frame.astype(whole).to_csv(index=False).encode()
     if output is not None:
         write_file(output, content)

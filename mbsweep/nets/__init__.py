@@ -1,5 +1,6 @@
 """Architecture -> torch.nn.Module. Takes no numeric decision: every size comes from the architecture."""
 
+import copy
 import warnings
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -7,6 +8,7 @@ from collections.abc import Sequence
 import torch.nn.functional as F  # noqa: N812  (as everyone calls it)
 from torch import Tensor, nn
 
+from mbsweep.nets.factories import made
 from mbsweep.nets.parts import DROPOUT, LAYERS, part
 from mbsweep.space.families import architecture
 from mbsweep.space.layers import Layer
@@ -54,13 +56,18 @@ class Network(nn.Sequential):
         return "" if self._is_chain else f"reads={[layer.reads for layer in self.layers]}"
 
 
-def build(variant: Variant, dropout: float = DROPOUT) -> Network:
+def build(variant: Variant, dropout: float = DROPOUT) -> nn.Module:
     """The network of a variant, initialised for training.
 
     Input: float images of shape (batch, 3, resolution, resolution). Output: logits of shape
     (batch, num_classes); softmax is left to the loss. Its children carry the names of the architecture's
     layers, with "_" for ".". Works under `torch.device("meta")`. Random weights follow torch's global seed.
+
+    A network that is code is as its factory makes it. Raises FactoryError where it makes none, MbsweepError
+    outside `mbsweep.code_allowed()`.
     """
+    if variant.is_code:
+        return made(variant)
     return assemble(architecture(variant).layers, dropout)
 
 
@@ -106,10 +113,16 @@ def folded(net: nn.Module) -> nn.Module:
     """The network for inference, batch normalisation folded into the convolutions and dropout left out.
 
     It gives the same logits to rounding, sooner; and a compiler has half of the nodes to pass through.
-    net: in evaluation mode; it is not changed.
+    net: in evaluation mode; it is not changed. One that is not mbsweep's, and that cannot be traced, is left
+    as it is.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # it is about parts of torch that are not used
         from torch.fx.experimental.optimization import fuse, remove_dropout
 
-    return remove_dropout(fuse(net))
+    if isinstance(net, Network):
+        return remove_dropout(fuse(net))
+    try:
+        return remove_dropout(fuse(net))
+    except Exception:  # whatever a stranger's module does when it is traced
+        return copy.deepcopy(net)

@@ -11,6 +11,7 @@ from torch import nn
 
 from mbsweep.formats import exact
 from mbsweep.nets import Network, assemble
+from mbsweep.nets.factories import checked, made
 from mbsweep.profiler.backends import BACKENDS
 from mbsweep.profiler.backends.torch_eager import reference
 from mbsweep.profiler.config import LatencyConfig
@@ -35,11 +36,14 @@ STEP_TOLERANCE = {"fp32": 1e-3, "bf16": 0.5}
 STEP_ROUNDINGS = 10
 
 
-def network(variant: Variant) -> Network:
+def network(variant: Variant) -> nn.Module:
     """The built network of a variant, in eval mode, its counts confirmed.
 
-    Raises CountMismatchError where they are not the closed form's, MemoryError where it would not fit.
+    Raises CountMismatchError where they are not the closed form's, MemoryError where it would not fit; of
+    code, FactoryError where it gives no network, MbsweepError where it may not be run.
     """
+    if variant.is_code:
+        return build_code(variant)
     net = build(architecture(variant).layers, batch=1)
     crosscheck(variant, count(variant), net)
     return net
@@ -56,6 +60,18 @@ def build(layers: Sequence[Layer], batch: int) -> Network:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return assemble(layers).eval()
+
+
+def build_code(variant: Variant) -> nn.Module:
+    """The network that code makes, in eval mode, always of the same weights where torch's seed decides them.
+
+    Raises FactoryError where it gives none, MbsweepError where it may not be run.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        net = made(variant).eval()
+        checked(variant, net)
+        return net
 
 
 def prepare(net: nn.Module, shape: tuple[int, int, int], config: LatencyConfig) -> Prepared:

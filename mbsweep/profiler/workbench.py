@@ -12,7 +12,7 @@ from mbsweep.profiler.backends import BACKENDS, ChoosesWeights, unavailable
 from mbsweep.profiler.config import LatencyConfig
 from mbsweep.profiler.crosscheck import crosscheck
 from mbsweep.profiler.device import weights_of
-from mbsweep.profiler.prepare import build, prepare
+from mbsweep.profiler.prepare import build, build_code, prepare
 from mbsweep.profiler.prepared import Prepared
 from mbsweep.profiler.subject import Subject
 from mbsweep.profiler.threads import Work
@@ -69,14 +69,17 @@ class Workbench:
         to, or keeps them on fewer cores.
         """
         config = self._config
-        net = build(subject.layers, config.batch)
-        if subject.variant is not None:
-            crosscheck(subject.variant, count(subject.variant), net)
+        if subject.code is not None:
+            net = build_code(subject.code)
+        else:
+            net = build(subject.layers, config.batch)
+            if subject.variant is not None:
+                crosscheck(subject.variant, count(subject.variant), net)
         prepared = prepare(net, subject.shape, config)
         # Where variants make many slow steps, few of a yardstick tell the drift.
         warm = timing.warm_up(prepared.call, 1 if subject.is_yardstick else config.warmup_calls)
         if config.device == "cpu":
-            macs = config.batch * sum(layer.macs for layer in subject.layers)
+            macs = config.batch * subject.size[1]
             check_threads(config, warm.work, has_work_for_all=macs >= _WORK_FOR_ALL_MACS)
         self._prepared[subject.name] = prepared
         if subject.is_yardstick:

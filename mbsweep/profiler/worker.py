@@ -55,7 +55,10 @@ class _Answers:
             self.bench = Workbench(LatencyConfig.model_validate(settings), weights)
             return {"unavailable": self.bench.unavailable, "hardware": self.bench.hardware}
         if method == "prepare":
-            return self.bench.prepare(Subject.from_dict(argument))
+            from mbsweep.space.families.factory import code_allowed
+
+            with code_allowed():  # of a network that is code, or nobody would have told us of it
+                return self.bench.prepare(Subject.from_dict(argument))
         return self.bench.visit(argument)
 
 

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from plotly.colors import sample_colorscale
 from plotly.subplots import make_subplots
 
-from mbsweep.reporter.drawing import COLOURS, LONE_HEIGHT, Style, finish
+from mbsweep.reporter.drawing import COLOURS, LONE_HEIGHT, NO_WIDTH, Style, finish, widths_of
 from mbsweep.table.hover import ORIGIN, setting, wrapped
 
 MAX_LINES = 40  # more cannot be told apart
@@ -100,7 +100,7 @@ def _line(rows: pd.DataFrame, ranks: list[int], style: Style) -> go.Scatter:
     predicted = (rows["latency_kind"] == "predicted").to_numpy()
     symbol = style.symbol_of.get(first["resolution"], "circle")
     data = [
-        (row["variant"], row["width"], row["resolution"], rank, row["latency_ms"], _origin(row))
+        (row["variant"], row.get("width"), row["resolution"], rank, row["latency_ms"], _origin(row))
         for (_, row), rank in zip(rows.iterrows(), ranks, strict=True)
     ]
     marker = style.marker(rows) | {
@@ -111,7 +111,7 @@ def _line(rows: pd.DataFrame, ranks: list[int], style: Style) -> go.Scatter:
         x=list(range(len(ranks))),
         y=ranks,
         mode="lines+markers",
-        line={"color": colour_of(first["width"], style), "width": 2},
+        line={"color": colour_of(rows, style), "width": 2},
         marker=marker,
         customdata=data,
         hovertemplate=HOVER,
@@ -124,8 +124,11 @@ def _origin(row: pd.Series[Any]) -> str:
     return f"{wrapped(setting(row), lines=3)}<br>{device}"
 
 
-def colour_of(width: float, style: Style) -> str:
+def colour_of(rows: pd.DataFrame, style: Style) -> str:
     """That of the width; where there are too many widths for a legend, that of the colour bar."""
+    width = float(widths_of(rows).iloc[0])
+    if np.isnan(width):
+        return NO_WIDTH
     if width in style.colour_of:
         return style.colour_of[width]
     low, high = style.widths[0], style.widths[-1]

@@ -87,7 +87,7 @@ def _line(rows: pd.DataFrame, style: Style) -> go.Scatter:
         (first["variant"], int(first["seed"]), *numbers, words)
         for numbers in rows[columns].itertuples(index=False, name=None)
     ]
-    look = {"color": colour_of(first["width"], style), "width": 1.5}
+    look = {"color": colour_of(rows, style), "width": 1.5}
     return go.Scatter(
         x=rows["epoch"],
         y=rows["validation_top1_pct"],

@@ -19,6 +19,7 @@ from mbsweep.table.hover import has_interval, hover
 # yellow too pale for a white page.
 COLOURS = sample_colorscale("Viridis", [tenth * 0.088 for tenth in range(11)])
 SYMBOLS = ["circle", "square", "diamond", "triangle-up", "triangle-down", "pentagon", "star", "hexagon"]
+NO_WIDTH = "#999"  # of networks without one
 MAX_LEGEND = 8  # more widths get a colour bar, more resolutions one marker
 WEBGL_ABOVE = 2000  # SVG markers grow slow
 MANY_PANELS = 6  # more stand three in a row, else two
@@ -165,13 +166,20 @@ def _axis(axis: Axis, rows: pd.DataFrame) -> dict[str, object]:
     return look | LOG_AXIS | ({} if 1 <= decades <= 3 else {"tickmode": "auto"})
 
 
+def widths_of(rows: pd.DataFrame) -> pd.Series[float]:
+    """The widths of networks; NaN where they have none."""
+    return rows.get("width", pd.Series(np.nan, index=rows.index)).astype(float)
+
+
 class Style:
     """Colour by width and marker by resolution, the same in all panels of a figure."""
 
     def __init__(self, rows: pd.DataFrame, columns: Sequence[str] = ()) -> None:
         """columns: those that are drawn."""
         self.shows_accuracy = bool(ACCURACIES.intersection(columns))
-        self.widths = sorted(rows["width"].unique())
+        widths = widths_of(rows)
+        self.widths = sorted(widths.dropna().unique())
+        self.lacks_width = bool(widths.isna().any())
         self.resolutions = sorted(rows["resolution"].unique())
         self.webgl = len(rows) > WEBGL_ABOVE
         self.has_predicted = self._are_predicted(rows).any()
@@ -194,10 +202,11 @@ class Style:
             mixed = {"width": np.where(hollow, width, 0.5), "color": "white"}
             look["line"] = {"width": width} if hollow.all() else mixed
         look["symbol"] = symbols if len(set(symbols)) > 1 else symbols[0]
-        if self.colour_of:
-            look["color"] = self.colour_of[rows["width"].iloc[0]]
+        widths = widths_of(rows)
+        if self.colour_of or widths.isna().all():
+            look["color"] = self.colour_of.get(widths.iloc[0], NO_WIDTH)
         else:
-            look |= {"color": rows["width"].to_numpy(), "coloraxis": "coloraxis"}
+            look |= {"color": widths.to_numpy(), "coloraxis": "coloraxis"}
         return look
 
     def _are_predicted(self, rows: pd.DataFrame) -> pd.Series[bool]:
@@ -207,12 +216,18 @@ class Style:
         return hollow | (rows["top1_kind"] == "predicted") if self.shows_accuracy else hollow
 
     def groups(self, rows: pd.DataFrame) -> list[pd.DataFrame]:
-        """The rows that one trace can draw: those of one width, or all where colours are continuous."""
-        return [group for _, group in rows.groupby("width")] if self.colour_of else [rows]
+        """The rows that one trace can draw: those of one width, or all where colours are continuous.
+
+        Those without a width are by themselves.
+        """
+        widths = widths_of(rows)
+        kinds = widths if self.colour_of else widths.isna()
+        return [group for _, group in rows.groupby(kinds, dropna=False)]
 
     def legend(self) -> list[go.Scatter]:
         """Entries without points: colours for the widths, grey markers for the resolutions."""
         entries = [(f"width {w:g}", c, "circle") for w, c in self.colour_of.items()]
+        entries += [("no width", NO_WIDTH, "circle")] if self.lacks_width else []
         entries += [(f"{r} px", "#777", s) for r, s in self.symbol_of.items()]
         if not self.symbol_of:
             ends = f"{self.resolutions[0]} to {self.resolutions[-1]} px"

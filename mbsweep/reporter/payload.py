@@ -13,7 +13,7 @@ from mbsweep.base.suggest import command
 from mbsweep.profiler.config import LatencyConfig
 from mbsweep.reporter.drawing import COLOURS, LOG_AXIS, SYMBOLS
 from mbsweep.reporter.parts import Part
-from mbsweep.space.families import FAMILIES, architecture
+from mbsweep.space.families import architecture, family_of
 from mbsweep.space.layers import Layer, kind_name
 from mbsweep.space.variant import Variant
 from mbsweep.table import trust
@@ -149,8 +149,11 @@ def _asked(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def _family(name: str) -> dict[str, Any]:
     """What a page must know of a family: its fields as usual; those that a sweep or a command has to say."""
-    family = FAMILIES[name]
-    return {"defaults": {field: _plain(value) for field, value in family.defaults.items()}}
+    family = family_of(name)
+    return {
+        "isCode": family.is_code,
+        "defaults": {field: _plain(value) for field, value in family.defaults.items()},
+    }
 
 
 def _layers(table: pd.DataFrame) -> dict[str, Any]:
@@ -164,6 +167,7 @@ def _layers(table: pd.DataFrame) -> dict[str, Any]:
     names: dict[tuple[str, ...], int] = {}
     named: dict[str, int] = {}
     networks = table.drop_duplicates("variant").head(MAX_LAYERED)
+    networks = networks[[not family_of(name).is_code for name in networks["family"]]]
     for row in networks.to_dict("records"):
         layers = architecture(Variant.of_row({str(name): value for name, value in row.items()})).layers
         of[row["variant"]] = [place.setdefault(_shape(layer), len(place)) for layer in layers]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mbsweep.base.errors import MbsweepError
 from mbsweep.space.architecture import Architecture
 from mbsweep.space.families import architecture
 from mbsweep.space.layers import Dim
 from mbsweep.space.variant import Variant
 
 BYTES_PER_FP32 = 4
+UNKNOWN = -1  # among counts, which are whole numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,8 @@ class Counts:
     weight_bytes_int8: weights one byte each; of each output channel four bytes of bias and four of scale,
         batch normalisation folded into them.
     peak_activation_bytes_int8: the same scalars, one byte each.
+
+    UNKNOWN is what nobody knows of a network whose layers are not known.
     """
 
     params: Dim
@@ -41,6 +45,32 @@ class Counts:
 
 
 def count(variant: Variant) -> Counts:
-    """Parameters, mult-adds and memory of one variant, from the shapes of its layers."""
+    """Parameters, mult-adds and memory of one variant, from the shapes of its layers.
+
+    Raises MbsweepError for a network that is code, and that was not counted by running it.
+    """
+    if variant.is_code:
+        if variant not in FOUND:
+            raise MbsweepError(f"{variant.family} is code: only `mbsweep.count_space` of a sweep counts it")
+        return FOUND[variant].counts
     found = Counts.of(architecture(variant))
     return Counts(*(int(getattr(found, name)) for name in Counts.__slots__))
+
+
+NOT_COUNTED = Counts(*[UNKNOWN] * len(Counts.__slots__))
+
+
+@dataclass(frozen=True)
+class Found:
+    """What running the code of a network's factory has told of it.
+
+    note: what a reader of its counts must know. failure: why it gives no network; empty where it does.
+    """
+
+    counts: Counts = NOT_COUNTED
+    note: str = ""
+    failure: str = ""
+
+
+# Networks that are code -> what this process has found out of them; `profiler.counting` does.
+FOUND: dict[Variant, Found] = {}

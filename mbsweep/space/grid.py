@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mbsweep.space.architecture import Architecture
-from mbsweep.space.families import FAMILIES, family_of
+from mbsweep.space.families import family_of
 from mbsweep.space.families.family import Family
 from mbsweep.space.fields import Field
 from mbsweep.space.variant import Variant
@@ -73,9 +73,10 @@ class Grid:
     @classmethod
     def listed(cls, variants: Sequence[Variant]) -> Grid:
         """Some variants of one family and structure, along one axis."""
-        family = FAMILIES[variants[0].family]
+        family = family_of(variants[0].family)
         columns: dict[str, Any] = {}
-        for name, field in family.fields.items():
+        for name in variants[0].values:
+            field = family.fields[name]
             values = [getattr(variant, name) for variant in variants]
             if field.is_structural:
                 columns[name] = values[0]
@@ -127,8 +128,8 @@ class Grid:
         part: (name, field, value, its usual value) -> text. Texts are made once for what is alike.
         """
         whole: Any = ""
-        for name, field in self.family.fields.items():
-            whole = whole + self._texts_of(name, field, part)
+        for name in self.values:
+            whole = whole + self._texts_of(name, self.family.fields[name], part)
         return np.broadcast_to(np.asarray(whole, dtype=object), self.shape)
 
     def _texts_of(self, name: str, field: Field, part: Callable[[str, Field, Any, Any], str]) -> Any:

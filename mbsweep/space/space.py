@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mbsweep.base.errors import MbsweepError
-from mbsweep.space.counting import BYTES_PER_FP32, Counts
-from mbsweep.space.families import FAMILIES
+from mbsweep.space.counting import BYTES_PER_FP32, FOUND, UNKNOWN, Counts, Found
+from mbsweep.space.families import FAMILIES, family_of
 from mbsweep.space.fields import Field
 from mbsweep.space.grid import Columns, Grid, Places, whole
 from mbsweep.space.variant import Variant, id_part
@@ -26,6 +26,7 @@ class Space:
     """The variants of a space and their counts: one array per number, one element per variant.
 
     grid, at: in which of the grids each variant stands, and where there. Shapes are (variants,).
+    Counts that are not known are UNKNOWN.
     """
 
     grids: tuple[Grid, ...]
@@ -59,6 +60,29 @@ class Space:
 
     def __len__(self) -> int:
         return len(self.at)
+
+    def known(self, name: str) -> Places:
+        """The counts of one sort, as far as they are known."""
+        values: Places = getattr(self, name)
+        known: Places = values[values != UNKNOWN]
+        return known
+
+    def code(self) -> list[Variant]:
+        """The variants that are code."""
+        if not any(grid.family.is_code for grid in self.grids):
+            return []
+        places = (at for grid, at in self.parts() if grid.family.is_code)
+        return [self.variant(int(place)) for at in places for place in at]
+
+    def with_found(self) -> Space:
+        """The same with what has been found out since of those that are code."""
+        counts = {name: getattr(self, name).copy() for name in NUMBERS}
+        for grid, places in self.parts():
+            if grid.family.is_code:
+                found = FOUND.get(grid.variant(0), Found()).counts
+                for name in NUMBERS:
+                    counts[name][places] = getattr(found, name)
+        return replace(self, **counts)
 
     def select(self, chosen: NDArray[np.bool_] | Places) -> Space:
         """The variants that a mask or a list of places picks."""
@@ -107,6 +131,8 @@ class Space:
 
         def of_grid(grid: Grid) -> Any:
             value = grid.values.get(name)
+            if grid.family.is_code and name != "resolution":
+                return None  # an argument that is called so may be anything
             if not isinstance(value, tuple):
                 return value
             shape = np.broadcast_shapes(*(np.shape(one) for one in value))
@@ -123,7 +149,12 @@ class Space:
         def part(name: str, field: Field, value: Any, usual: Any) -> str:
             return id_part(field, value) if field.is_always or value != usual else ""
 
-        yield from self.spread(lambda grid: grid.family.name + grid.texts(part)).tolist()
+        def of_grid(grid: Grid) -> Any:
+            if grid.family.is_code:  # one network
+                return np.array(grid.variant(0).id, dtype=object)
+            return grid.family.name + grid.texts(part)
+
+        yield from self.spread(of_grid).tolist()
 
     def fields(self) -> Iterator[str]:
         """Every variant's fields as JSON, in order: `as_dict` without the family."""
@@ -153,12 +184,11 @@ class Space:
             yield np.sort(np.concatenate(found))
 
     def _first_of_each(self) -> Places:
-        families = list(FAMILIES)
+        families = list({**FAMILIES, **dict.fromkeys(grid.family.name for grid in self.grids)})
         keys: list[Columns] = [self.spread(lambda grid: families.index(grid.family.name))]
-        fields = {name: field for grid in self.grids for name, field in grid.family.fields.items()}
-        for name, field in fields.items():
-            stages = [grid.family.fields[name].stages for grid in self.grids if name in grid.family.fields]
-            keys += [self._codes(name, stage) for stage in (range(max(stages)) if field.stages else [None])]
+        for name in dict.fromkeys(name for grid in self.grids for name in grid.values):
+            stages = [grid.family.fields[name].stages for grid in self.grids if name in grid.values]
+            keys += [self._codes(name, stage) for stage in (range(max(stages)) if max(stages) else [None])]
         order = np.lexsort(keys[::-1])  # stable: the first place comes first
         repeat = np.zeros(len(self), dtype=bool)
         repeat[order[1:]] = np.logical_and.reduce([key[order][1:] == key[order][:-1] for key in keys])
@@ -170,7 +200,7 @@ class Space:
 
         def of_grid(grid: Grid) -> Any:
             value = grid.values.get(name)
-            if stage is not None and value is not None:
+            if stage is not None and value is not None and grid.family.fields[name].stages:
                 value = value[stage] if stage < len(value) else None
             if not isinstance(value, np.ndarray):
                 return known.setdefault(value, len(known))
@@ -182,14 +212,17 @@ class Space:
 
 
 def _structure(variant: Variant) -> tuple[Any, ...]:
-    fields = FAMILIES[variant.family].fields
-    kept = (value for name, value in variant.values.items() if fields[name].is_structural)
+    fields = family_of(variant.family).fields
+    kept = ((name, value) for name, value in variant.values.items() if fields[name].is_structural)
     return variant.family, *kept
 
 
 def _counted(number: int, grid: Grid) -> dict[str, Columns]:
-    _check_fits(grid)
-    counts = Counts.of(grid.architecture)
+    if grid.family.is_code:  # one network
+        counts = FOUND.get(grid.variant(0), Found()).counts
+    else:
+        _check_fits(grid)
+        counts = Counts.of(grid.architecture)
     size = grid.size
     found = {name: np.broadcast_to(getattr(counts, name), grid.shape).ravel() for name in NUMBERS}
     return {"grid": np.full(size, number, np.int32), "at": np.arange(size), **found}

@@ -69,7 +69,7 @@ class Variant:
 
     def but(self, **changes: Any) -> Variant:
         """The same network with other values in some fields."""
-        family = FAMILIES[self.family]
+        family = family_of(self.family)
         return Variant.of_values(family, _checked(family, changes, self._values))
 
     def as_dict(self) -> dict[str, Any]:
@@ -77,7 +77,7 @@ class Variant:
 
         Fields that earlier versions did not have stand there only where they are not as usual.
         """
-        fields = FAMILIES[self.family].fields
+        fields = family_of(self.family).fields
         kept = {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in self._values.items()
@@ -88,13 +88,20 @@ class Variant:
     @property
     def id(self) -> str:
         """Readable name, stable over versions, safe in a path: `mobilenet_v1_w0.75_r192_d5`."""
-        fields = FAMILIES[self.family].fields
+        family = family_of(self.family)
+        if family.is_code:
+            return family.id(self._values)
         return self.family + "".join(
             id_part(field, value)
-            for name, field in fields.items()
+            for name, field in family.fields.items()
             for value in [self._values[name]]
             if field.is_always or value != field.usual(self._values)
         )
+
+    @property
+    def is_code(self) -> bool:
+        """Whether it is made by code that is not mbsweep's: then its layers are not known."""
+        return family_of(self.family).is_code
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -117,7 +124,7 @@ class Variant:
         return int(self._hash)
 
     def __repr__(self) -> str:
-        fields = FAMILIES[self.family].fields
+        fields = family_of(self.family).fields
         said = [
             f"{name}={value!r}"
             for name, value in self._values.items()
@@ -130,7 +137,7 @@ class Variant:
 
 
 def _again(family: str, values: Mapping[str, Any]) -> Variant:
-    return Variant.of_values(FAMILIES[family], values)
+    return Variant.of_values(family_of(family), values)
 
 
 def _checked(
@@ -167,6 +174,10 @@ def largest_of(variants: Sequence[Variant]) -> Variant:
 
     Raises MbsweepError where they differ in more than these.
     """
+    of_code = next((variant for variant in variants if variant.is_code), None)
+    have = ", ".join(name for name, one in FAMILIES.items() if one.is_elastic)
+    if of_code is not None:
+        raise MbsweepError(f"{of_code.family} has no supernet; those that have: {have}")
     family = FAMILIES[variants[0].family]
     elastic = [name for name, field in family.fields.items() if field.elastic]
     bodies = {FAMILIES[variant.family].key(variant.values, elastic): variant for variant in variants}
@@ -180,7 +191,6 @@ def largest_of(variants: Sequence[Variant]) -> Variant:
     kinds = {layer.kind for layer in architecture(first).layers} - {*CONVOLUTIONS, "avg_pool", "fc", "add"}
     if kinds or not family.is_elastic:
         why = f"layers of {first.id} cannot be shared: {', '.join(sorted(kinds))}"
-        have = ", ".join(name for name, one in FAMILIES.items() if one.is_elastic)
         raise MbsweepError(
             why if family.is_elastic else f"{family.name} has no supernet; those that have: {have}"
         )

@@ -7,15 +7,17 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from mbsweep.base.errors import MbsweepError
 from mbsweep.space.counting import Counts
 from mbsweep.space.space import Space
 from mbsweep.space.variant import Variant
-from mbsweep.storage.database import FORMAT, Database, explained
+from mbsweep.storage.database import FORMAT, Database, explained, now_utc
 
 COUNTS = Counts.__slots__
 
 # position: place in the sweep file's order; NULL where a later file no longer names the variant
 # fields: those of its family, JSON
+# counts: NULL where unknown
 # checked: 1 once the built network had the counts of the closed form
 VARIANT_SCHEMA = f"""
 CREATE TABLE variants (id TEXT PRIMARY KEY, position INTEGER, family TEXT NOT NULL, fields TEXT NOT NULL,
@@ -40,6 +42,39 @@ class VariantTables(Database):
             if self._check_format() < FORMAT:
                 return _of_format_6(self._connection, order)
             return self._connection.execute(f"SELECT {', '.join(NAMES)} FROM variants {order}").fetchall()  # noqa: S608
+
+    def set_found(self, rows: Iterable[tuple[str, Sequence[Any], str, str]]) -> None:
+        """Keep what running their code has told of variants: (id, counts, note, failure).
+
+        Counts are in the order of COUNTS, None where unknown. note: what a reader of them must know. failure:
+        why there is no network, now; empty where there is one. Raises MbsweepError where the code gives
+        another network than that of which the run has figures.
+        """
+        told = ", ".join(f"{name} = ?" for name in COUNTS)
+        with self._transaction() as sql:
+            # Not in the schema of new files: few runs have any.
+            sql.execute("CREATE TABLE IF NOT EXISTS count_notes (variant TEXT PRIMARY KEY, note TEXT)")
+            for id_, counts, note, failure in rows:
+                sql.execute("DELETE FROM count_notes WHERE variant = ?", [id_])
+                sql.execute("DELETE FROM failures WHERE variant = ? AND config = ''", [id_])
+                if failure:
+                    sql.execute("INSERT INTO failures VALUES (?, '', ?, ?)", [id_, failure, now_utc()])
+                    continue
+                before = sql.execute("SELECT params, macs FROM variants WHERE id = ?", [id_]).fetchone()
+                if before[0] is not None and before != tuple(counts[:2]) and _has_figures(sql, id_):
+                    raise MbsweepError(
+                        f"{self.folder}: the code of {id_} gives another network than the one that was "
+                        "measured or trained; choose another --out, so that the two do not mix"
+                    )
+                sql.execute(f"UPDATE variants SET {told} WHERE id = ?", [*counts, id_])  # noqa: S608
+                if note:
+                    sql.execute("INSERT INTO count_notes VALUES (?, ?)", [id_, note])
+
+    def count_notes(self) -> dict[str, str]:
+        """Variant -> what a reader of its counts must know."""
+        if not self._query("SELECT 1 FROM sqlite_master WHERE name = 'count_notes'"):
+            return {}
+        return dict(self._query("SELECT variant, note FROM count_notes"))
 
     def checked(self) -> set[str]:
         """Variants whose built network had the counts of the closed form."""
@@ -75,6 +110,12 @@ def insert_variants(sql: sqlite3.Connection, rows: Iterable[Sequence[Any]]) -> t
     after = sql.execute("SELECT count(*) FROM variants").fetchone()[0]
     left = sql.execute("SELECT count(*) FROM variants WHERE position IS NULL").fetchone()[0]
     return after - before, left
+
+
+def _has_figures(sql: sqlite3.Connection, variant: str) -> bool:
+    """Whether a variant was measured or trained."""
+    found = "SELECT 1 FROM visits WHERE variant = :it UNION SELECT 1 FROM trainings WHERE variant = :it"
+    return sql.execute(found, {"it": variant}).fetchone() is not None
 
 
 def _of_format_6(sql: sqlite3.Connection, order: str) -> list[tuple[Any, ...]]:

@@ -50,17 +50,23 @@ class Axes:
 
     def of(self, family: str) -> dict[str, Axis]:
         """The axes of a family: those of its stages come first, the others in its order."""
-        keys = FAMILIES[family].keys
-        order = sorted((name for name in keys if name in self.said), key=lambda name: not keys[name].stages)
+        keys = family_of(family).keys
+        named = (name for name in dict.fromkeys([*keys, *self.said]) if name in self.said)
+        order = sorted(named, key=lambda name: not keys[name].stages)
         return {name: self.said[name] for name in order}
 
     @property
     def size(self) -> int:
         """How many variants the product has."""
-        return sum(
-            math.prod(_length(FAMILIES[name], *axis) for axis in self.of(name).items())
-            for name in self.families
-        )
+        return sum(map(self._size_of, self.families))
+
+    @property
+    def code_size(self) -> int:
+        """How many of them are code."""
+        return sum(self._size_of(name) for name in self.families if family_of(name).is_code)
+
+    def _size_of(self, family: str) -> int:
+        return math.prod(_length(family_of(family), *axis) for axis in self.of(family).items())
 
     def grids(self) -> Iterator[Grid]:
         """Its grids."""
@@ -106,6 +112,11 @@ class Point:
             raise PlaceError((), given, f"gives no network: {error}", is_whole=True) from None
         return cls(Variant.of_values(family, values), said)
 
+    @property
+    def families(self) -> tuple[str, ...]:
+        """That of the variant."""
+        return (self.variant.family,)
+
     def classes(self) -> tuple[int, ...] | None:
         """What it says of `num_classes`, if it does."""
         return (self.said["num_classes"],) if "num_classes" in self.said else None
@@ -138,6 +149,7 @@ def _families(given: Any) -> list[Family]:
 
 
 def _field(families: list[Family], key: str, value: Any) -> Field:
+    families = sorted(families, key=lambda family: family.is_code)  # code takes what the others take
     for family in families:
         if key not in family.keys:
             allowed = ("family", *family.keys)

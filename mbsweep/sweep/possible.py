@@ -30,6 +30,12 @@ def check_space(sweep: Sweep, space: Space) -> None:
                 f"would measure {len(space)} variants; at most {MAX_MEASURED}: narrow it by limits or "
                 "sample, or predict them with `kind: predicted`",
             )
+        if config.kind == "predicted" and (code := space.code()):
+            raise sweep.problem(
+                ("latency", place, "kind"),
+                f"is 'predicted', and {code[0].family} is code, whose layers mbsweep does not know: leave "
+                "`kind` out to measure all",
+            )
         fitted, held_out = shared_out(config.networks, len(space))
         if config.kind == "predicted" and (fitted < MIN_FITTED or held_out < MIN_HELD_OUT):
             raise sweep.problem(
@@ -42,7 +48,9 @@ def check_space(sweep: Sweep, space: Space) -> None:
 
 
 def _check_steps(sweep: Sweep, place: int, config: LatencyConfig, space: Space) -> None:
-    failing = space.spread(lambda grid: _is_lonely(grid.architecture, config.batch))
+    failing = space.spread(
+        lambda grid: np.False_ if grid.family.is_code else _is_lonely(grid.architecture, config.batch)
+    )
     if failing.any():
         example = space.variant(int(failing.argmax()))
         layer = lonely_layer(example, config.batch)
@@ -60,7 +68,7 @@ def lonely_layer(variant: Variant, batch: int) -> Layer | None:
 
     A training step needs two: it fails there.
     """
-    layers = architecture(variant).layers
+    layers = () if variant.is_code else architecture(variant).layers
     return next((layer for layer in layers if layer.norm and batch * layer.out_size**2 == 1), None)
 
 

@@ -20,6 +20,7 @@ from mbsweep.base.files import expanded
 from mbsweep.base.rules import Rule, integer, number, text
 from mbsweep.base.strict import Strict
 from mbsweep.profiler.config import LatencyConfig
+from mbsweep.space.families import family_of
 from mbsweep.space.variant import Variant
 from mbsweep.sweep import document
 from mbsweep.sweep.axes import Axes, Point
@@ -27,6 +28,7 @@ from mbsweep.sweep.document import Document, Keys
 from mbsweep.sweep.explain import explain
 
 MAX_VARIANTS = 5_000_000  # more would fill the memory before anyone could use the answer
+MAX_CODE = 10_000  # each is made once to be counted
 
 
 class Limit(Strict):
@@ -133,6 +135,15 @@ class Sweep(Strict):
             )
         return mapping
 
+    def code(self) -> Iterator[tuple[Keys, str]]:
+        """Where the file names families that are code of the user's own, and these."""
+        for key in ("space", "variants"):
+            is_list = isinstance(self._document.data.get(key), list)
+            for place, one in enumerate(getattr(self, key)):
+                for family in one.families:
+                    if family_of(family).is_code:
+                        yield (key, place, "family") if is_list else (key, "family"), family
+
     def draw(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
         """Those of some places in the space that `sample` picks, in order; without `sample` all of them."""
         if self.sample is None or self.sample.count >= len(places):
@@ -188,6 +199,11 @@ def _check_whole(sweep: Sweep) -> None:
     size = sum(axes.size for axes in sweep.space) + len(sweep.variants)
     if size > MAX_VARIANTS:
         raise sweep.problem(("space",), f"has {size} variants; at most {MAX_VARIANTS} are allowed")
+    made = sum(axes.code_size for axes in sweep.space)
+    if made > MAX_CODE:
+        raise sweep.problem(
+            ("space",), f"has {made:,} networks that are code; at most {MAX_CODE:,} can be made and counted"
+        )
     for name in ("params", "macs"):
         limit = getattr(sweep.limits, name)
         if limit is not None and limit.min > limit.max:

@@ -23,27 +23,31 @@ def stage_column(name: str, stage: int) -> str:
 
 
 # Fields of networks, of all families; one with a value for each stage as a list, and each stage by itself.
-_FIELDS = {name: field for family in FAMILIES.values() for name, field in family.fields.items()}
+KNOWN_FIELDS = {name: field for family in FAMILIES.values() for name, field in family.fields.items()}
 _STAGES = {
     name: max(family.fields[name].stages for family in FAMILIES.values() if name in family.fields)
-    for name in _FIELDS
+    for name in KNOWN_FIELDS
 }
 _BEFORE = ("block", "width", "resolution", "depth")
 FIELDS: dict[str, Column] = {
-    name: Column(_FIELDS[name].label, "" if _STAGES[name] else _FIELDS[name].unit)
-    for name in (*_BEFORE, *(name for name in _FIELDS if name not in _BEFORE))
+    name: Column(KNOWN_FIELDS[name].label, "" if _STAGES[name] else KNOWN_FIELDS[name].unit)
+    for name in (*_BEFORE, *(name for name in KNOWN_FIELDS if name not in _BEFORE))
 }
 OF_STAGES: dict[str, Column] = {
-    stage_column(name, stage): Column(f"{_FIELDS[name].label}, stage {stage}", _FIELDS[name].unit)
+    stage_column(name, stage): Column(f"{KNOWN_FIELDS[name].label}, stage {stage}", KNOWN_FIELDS[name].unit)
     for name, stages in _STAGES.items()
     for stage in range(1, stages + 1)
 }
+
+# What only networks of the user's own have: their arguments as JSON, and what is to be known of their counts.
+OF_CODE = ("arguments", "counts_note")
 
 # A table has those fields that its networks have, and of stages those that differ.
 COLUMNS: dict[str, Column] = {
     "run": Column("Run"),
     "variant": Column("Variant"),
     "family": Column("Family"),
+    "arguments": Column("Arguments"),
     **FIELDS,
     **OF_STAGES,
     "params": Column("Parameters", "", "lower"),
@@ -52,6 +56,7 @@ COLUMNS: dict[str, Column] = {
     "peak_activation_bytes": Column("Peak activations at fp32", "bytes", "lower"),
     "weight_bytes_int8": Column("Weights at int8", "bytes", "lower"),
     "peak_activation_bytes_int8": Column("Peak activations at int8", "bytes", "lower"),
+    "counts_note": Column("About the counts"),
     "latency_ms": Column("Latency", "ms", "lower"),
     "latency_low_ms": Column("Latency, 95 % from", "ms", "lower"),
     "latency_high_ms": Column("Latency, 95 % to", "ms", "lower"),
@@ -96,13 +101,19 @@ COLUMNS: dict[str, Column] = {
 }
 
 # Columns that hold words or yes and no. The others hold numbers, and any of them can be an axis of a figure.
-_WORDS = {"run", "variant", "family", "on_front", "error"}
-_WORDS |= {name for name, field in _FIELDS.items() if field.stages or isinstance(field.default, str | bool)}
+_WORDS = {"run", "variant", "family", *OF_CODE, "on_front", "error"}
+_WORDS |= {
+    name for name, field in KNOWN_FIELDS.items() if field.stages or isinstance(field.default, str | bool)
+}
 _WORDS |= {"latency_kind", "latency_note", "config", "backend", "precision", "mode", "memory_format"}
 _WORDS |= {"device", "device_id", "top1_kind", "top1_source", "top1_reason"}
 _WORDS |= {"top1_seeds", "dataset", "top1_note"}
 # Fields of whole numbers.
-WHOLE = [name for name in (*FIELDS, *OF_STAGES) if type(_FIELDS.get(name, _FIELDS["depth"]).default) is int]
+WHOLE = [
+    name
+    for name in (*FIELDS, *OF_STAGES)
+    if type(KNOWN_FIELDS.get(name, KNOWN_FIELDS["depth"]).default) is int
+]
 NUMBERS = [name for name in COLUMNS if name not in _WORDS]
 
 # What may differ between two latency configurations of one variant.
@@ -142,6 +153,6 @@ EXACT = (
 
 
 def in_order(names: Iterable[str]) -> list[str]:
-    """The columns of a table: all but fields that none of its networks has."""
+    """The columns of a table: all but those that none of its networks has."""
     given = set(names)
-    return [name for name in COLUMNS if name in given or name not in {**FIELDS, **OF_STAGES}]
+    return [name for name in COLUMNS if name in given or name not in {*FIELDS, *OF_STAGES, *OF_CODE}]

@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import pandas as pd
 
-from mbsweep.space.families import FAMILIES
+from mbsweep.space.families import FAMILIES, family_of
 from mbsweep.space.families.family import Family
 from mbsweep.space.fields import Field
 from mbsweep.storage.database import explained
 from mbsweep.storage.store import Store
-from mbsweep.storage.variant_tables import NAMES
-from mbsweep.table.columns import stage_column
+from mbsweep.storage.variant_tables import COUNTS, NAMES
+from mbsweep.table.columns import KNOWN_FIELDS, OF_CODE, stage_column
 
 
 def networks(store: Store) -> pd.DataFrame:
@@ -25,11 +26,14 @@ def networks(store: Store) -> pd.DataFrame:
     differ, each of their values has a column, too.
     """
     rows = pd.DataFrame(store.variants(), columns=NAMES).rename(columns={"id": "variant"})
+    rows[list(COUNTS)] = rows[list(COUNTS)].apply(pd.to_numeric)  # also where none is known
     texts = rows.pop("fields")
     found: dict[str, pd.Series[Any]] = {}
     with explained(store.folder, reading=True):
         for name, group in texts.groupby(rows["family"], sort=False):
-            for field, values in _columns(FAMILIES[str(name)], group.tolist()).items():
+            family = family_of(name)
+            columns = _of_code if family.is_code else partial(_columns, family)
+            for field, values in columns(group.tolist()).items():
                 if len(group) == len(rows):
                     found[field] = pd.Series(values, dtype=object)
                     continue
@@ -38,10 +42,14 @@ def networks(store: Store) -> pd.DataFrame:
     for field, column in found.items():
         if not _is_words(field):
             found[field] = column.astype(float) if column.isna().any() else column.infer_objects()
+    if notes := store.count_notes():
+        found["counts_note"] = rows["variant"].map(notes.get).astype(object)
     return pd.concat([rows, pd.DataFrame(found, index=rows.index)], axis=1)
 
 
 def _is_words(column: str) -> bool:
+    if column in OF_CODE:
+        return True
     fields = (family.fields[column] for family in FAMILIES.values() if column in family.fields)
     return any(field.stages or isinstance(field.default, str | bool) for field in fields)
 
@@ -58,6 +66,28 @@ def _columns(family: Family, texts: Sequence[str]) -> dict[str, list[Any]]:
         if field.stages:
             columns |= _of_stages(name, field, columns[name])
     return columns
+
+
+def _of_code(texts: Sequence[str]) -> dict[str, list[Any]]:
+    """Of networks of the user's own the arguments as JSON, and each that is called and looks like a field."""
+    said = [json.loads(text) for text in texts]
+    arguments = [json.dumps({name: one[name] for name in one if name != "resolution"}) for one in said]
+    columns: dict[str, list[Any]] = {"arguments": arguments}
+    for name in dict.fromkeys(name for one in said for name in one):
+        values = [one[name] if name in one and _is_like_field(name, one[name]) else None for one in said]
+        if any(value is not None for value in values):
+            columns[name] = values
+    return columns
+
+
+def _is_like_field(name: str, value: Any) -> bool:
+    """Whether a field of a single value has this name, and values of this sort."""
+    field = KNOWN_FIELDS.get(name)
+    if field is None or field.stages:
+        return False
+    if isinstance(field.default, str | bool) or isinstance(value, bool):
+        return type(value) is type(field.default)
+    return isinstance(value, int if isinstance(field.default, int) else int | float)
 
 
 def _said(texts: Sequence[str]) -> dict[str, list[Any]]:

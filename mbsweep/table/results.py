@@ -15,6 +15,7 @@ import pandas as pd
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.files import as_text, expanded
 from mbsweep.base.rules import did_you_mean, shown
+from mbsweep.space.families import family_of
 from mbsweep.space.variant import Variant
 from mbsweep.statistics.pareto import front
 from mbsweep.statistics.summary import NS_PER_MS
@@ -222,7 +223,8 @@ def published_latencies(table: pd.DataFrame, published: PublishedRows) -> pd.Dat
     """
     networks = table[[name for name in _NETWORK if name in table]].drop_duplicates("variant")
     records = cast("list[dict[str, Any]]", networks.to_dict("records"))
-    rows = pd.DataFrame(published([Variant.of_row(record) for record in records]))
+    ours = (record for record in records if not family_of(record["family"]).is_code)
+    rows = pd.DataFrame(published([Variant.of_row(record) for record in ours]))
     if rows.empty:
         return pd.DataFrame(columns=list(table.columns))
     accuracies = table[["variant", "precision", *_ACCURACY]].fillna({"precision": "fp32"})  # only counted

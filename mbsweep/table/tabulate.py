@@ -114,7 +114,7 @@ def tabulate_curves(store: Store) -> pd.DataFrame:
     """One row per epoch of the trainings of the sweep's accuracy source, columns as in CURVE."""
     source = (store.last_sweep() or {}).get("accuracy_source") or ""
     rows = pd.DataFrame(store.epochs(source), columns=EpochRow._fields)
-    variants = networks(store)[["variant", "width", "resolution"]]
+    variants = networks(store).reindex(columns=["variant", "width", "resolution"])
     ended = pd.DataFrame(store.trainings(source), columns=TrainingRow._fields)[["variant", "seed", "state"]]
     # Without those of networks that are no variants: what is not asked for any more, and a supernet's largest
     # where limits leave it out.
@@ -129,7 +129,8 @@ class Undrifted:
 
     def __init__(self, store: Store) -> None:
         places = [NAMES.index(name) for name in ("id", "params", "macs")]
-        self._sizes = {row[places[0]]: (row[places[1]], row[places[2]]) for row in store.variants()}
+        # As `Subject.size`: what is not known of code is 0.
+        self._sizes = {row[places[0]]: (row[places[1]] or 0, row[places[2]] or 0) for row in store.variants()}
         self._drifts, self._store = store.drifts(), store
 
     def of(self, visits: Sequence[VisitRow]) -> tuple[Visits, NDArray[np.float64], float]:
@@ -206,7 +207,8 @@ def _predicted(store: Store) -> Iterator[dict[str, Any]]:
 def _errors(table: pd.DataFrame, failures: dict[tuple[str, str], str]) -> list[str | None]:
     """Why a row has no latency, or less than was asked for; None where nothing is wrong."""
     if "kind" not in table:
-        return [None] * len(table)
+        of_all = {variant: reason for (variant, config), reason in failures.items() if not config}
+        return [of_all.get(variant) for variant in table["variant"]] if of_all else [None] * len(table)
     names = ["variant", "config", "kind", "rounds", "target_pct", "is_asked"]
     names += ["latency_ms", "latency_visits", "width_pct", "settled_pct"]
     return [_error(failures, *row) for row in table[names].itertuples(index=False)]
@@ -225,7 +227,7 @@ def _error(
     width_pct: float,
     settled_pct: float,
 ) -> str | None:
-    if reason := failures.get((variant, config)):
+    if reason := failures.get((variant, "")) or failures.get((variant, config)):
         return reason
     if math.isnan(latency_ms) and (skipped := failures.get(("", config))):
         return skipped

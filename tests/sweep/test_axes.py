@@ -1,6 +1,7 @@
 """Axes over the fields of families, and what a sweep file is told about them."""
 
 import itertools
+import json
 
 import pytest
 
@@ -124,3 +125,31 @@ def test_what_64_bits_do_not_hold_is_refused():
     text = "space: {width: 4, resolution: 4096, depth: 10000, block: standard, kernels: [7, 7, 7, 7, 7]"
     with pytest.raises(MbsweepError, match=r"more than 9.2e18 mult-adds"):
         count_space(parse_sweep(f"{text}, stage_channels: [8192, 8192, 8192, 8192, 8192]}}", "s.yaml"))
+
+
+CODE = "python:own.networks:small"
+
+
+@pytest.mark.parametrize("families", [[CODE, "mobilenet_v1"], ["mobilenet_v1", CODE]])
+def test_a_family_that_is_code_loosens_no_rule_of_others(families):
+    """An argument may be anything; a field of MobileNet v1 that is called so may not."""
+    with pytest.raises(MbsweepError, match=r"space.width is 'wide'; expected a number in \(0, 4\]"):
+        parse_sweep(f"space: {{family: {json.dumps(families)}, width: wide}}", "own.yaml")
+
+
+def test_more_networks_of_ones_own_than_can_be_made_are_refused():
+    """Each is made once to be counted: a space of a million takes days, and nothing is begun."""
+    text = f"space: {{family: '{CODE}', a: {{from: 1, to: 100, step: 1}}, b: {{from: 1, to: 101, step: 1}}}}"
+    with pytest.raises(MbsweepError, match=r"yaml:1: space has 10,100 networks that are code; at most"):
+        parse_sweep(text, "own.yaml")
+
+
+def test_a_list_in_a_list_is_one_argument():
+    """In `space` a list is an axis; in `variants` it is the argument itself."""
+    sweep = parse_sweep(
+        f"space: {{family: '{CODE}', widths: [[16, 32], [8, 8]]}}\n"
+        f"variants: [{{family: '{CODE}', widths: [1, 2], input: [3, 64, 64]}}]",
+        "own.yaml",
+    )
+    assert [grid.variant(0).widths for axes in sweep.space for grid in axes.grids()] == [(16, 32), (8, 8)]
+    assert [(variant.widths, variant.resolution) for variant in sweep.explicit] == [((1, 2), 64)]

@@ -36,7 +36,7 @@ from mbsweep.accuracy.training.optimizer import (
     schedule,
     set_rate,
 )
-from mbsweep.nets import build, folded, for_training
+from mbsweep.nets import Network, build, folded, for_training
 from mbsweep.space.variant import Variant
 
 LITTLE = 0.25  # of a unit, as long as the rest of a pointwise row is that begins as a copy
@@ -135,7 +135,8 @@ def train(
     train_part, validation = (dataset.part(name, resolution) for name in ("train", "validation"))
     moments = channel_moments(train_part)
     net = start or initialised(job)
-    net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    layout = _layout(net)
+    net.to(device, memory_format=layout)  # type: ignore[call-overload]
     learner = for_training(net) if device == "cpu" else net
     optimizer = make_optimizer(net, recipe)
     images, labels = torch.from_numpy(train_part.images), torch.from_numpy(train_part.labels)
@@ -158,6 +159,7 @@ def train(
         for step in range(steps):
             places = order[step * recipe.batch : (step + 1) * recipe.batch]
             x = normalised(augmented(images, places, recipe, chance).to(device), moments)
+            x = x.contiguous(memory_format=layout)
             y = labels[places].to(device)
             rate = job.learning_rate * schedule((epoch * steps + step) / (recipe.epochs * steps), recipe)
             set_rate(optimizer, rate)
@@ -187,6 +189,11 @@ def train(
         state.add(asdict(row), net, optimizer)
         write_checkpoint(checkpoint, state)
         yield row
+
+
+def _layout(net: nn.Module) -> torch.memory_format:
+    """Channels last, which is sooner; but code of the user's own may take a map for what it usually is."""
+    return torch.channels_last if isinstance(net, Network) else torch.contiguous_format
 
 
 def weights_hash(net: nn.Module) -> str:
@@ -228,7 +235,8 @@ def about(job: Job, dataset: Dataset, moments: Moments) -> dict[str, Any]:
 def finish(checkpoint: Path, weights: Path, dataset: Dataset, device: str = "cpu") -> Outcome:
     """Test the best epoch of a training on the test part, and write its network to a file."""
     state = open_checkpoint(checkpoint)
-    net = trained_network(state, BEST).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    net = trained_network(state, BEST)
+    net.to(device, memory_format=_layout(net))  # type: ignore[call-overload]
     variant, moments = Variant(**state.about["variant"]), (state.about["mean"], state.about["std"])
     found = evaluate(net, dataset.part("test", variant.resolution), moments, device)
     best = {
@@ -250,6 +258,8 @@ def initialised(job: Job) -> nn.Module:
     """The network before its training."""
     torch.manual_seed(job.random_state())
     net = build(job.variant, job.recipe.dropout)
+    if job.variant.is_code:
+        return net  # how it begins is its factory's affair
     copies = job.recipe.pointwise_init == "identity"
     for module in net.modules():
         if isinstance(module, nn.BatchNorm2d):
@@ -292,11 +302,13 @@ def mixed_precision(device: str) -> torch.autocast:
 @torch.inference_mode()
 def evaluate(net: nn.Module, part: Part, moments: Moments, device: str = "cpu") -> Outcome:
     """How a network does on a part. The network is in evaluation mode afterwards."""
+    layout = _layout(net)
     net = folded(net.eval())
     loss, hits, hits5 = 0.0, [], 0
     for start in range(0, len(part.labels), TEST_BATCH):
         stop = start + TEST_BATCH
         x = normalised(torch.from_numpy(np.ascontiguousarray(part.images[start:stop])).to(device), moments)
+        x = x.contiguous(memory_format=layout)
         y = torch.from_numpy(part.labels[start:stop]).to(device)
         logits = net(x).float()
         loss += float(F.cross_entropy(logits, y, reduction="sum"))

@@ -74,7 +74,7 @@ class TrainingQueue:
             for row in store.trainings(source)
             if row.state != "stopped" or self._config.budget.halving
         }
-        failed = {variant for variant, config in store.failures() if config == source}
+        failed = {variant for variant, config in store.failures() if config in ("", source)}
         attempts: dict[tuple[str, int], int] = {}
         for row in store.epochs(source):
             attempts[row.variant, row.seed] = row.attempt

@@ -54,7 +54,7 @@ class Trainings:
         self._variants = variants
         self._source = config.name_on(dataset.id)
         self._folder = weights_folder(store.folder, config.recipe, dataset)
-        self._macs = {variant.id: count(variant).macs for variant in variants}
+        self._macs = {variant.id: max(count(variant).macs, 0) for variant in variants}
         # Of all trainings, not of those that are left: the number of threads decides the last digits, and a
         # run that was interrupted must end with the same ones.
         self._jobs, self._devices = _share_out(jobs, len(variants) * len(config.seeds))
@@ -128,7 +128,7 @@ class Trainings:
     def enter(self) -> None:
         """Enter what is known of the accuracies."""
         for (variant, config), reason in self._store.failures().items():
-            if config == self._source:
+            if config in ("", self._source):
                 self._queue.reasons[variant] = reason
         store, source = self._store, self._source
         found = trained_accuracies(

@@ -18,6 +18,7 @@ from mbsweep.accuracy.settings import Recipe, SupernetAccuracy
 from mbsweep.accuracy.training.meter import Meter
 from mbsweep.base.child import Child, command_of, serve
 from mbsweep.base.cores import threads_each
+from mbsweep.space.families.factory import check_code, code_allowed
 from mbsweep.space.variant import Variant
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ class TrainingWorker(Child):
     def begin(self, job: Job, dataset: Dataset, checkpoint: Path, weights: Path) -> None:
         """A network, which is not trained yet. Answer: None."""
         told = self._told(dataset, checkpoint) | {"seed": job.seed, "attempt": job.attempt}
+        if job.variant.is_code:
+            check_code(job.variant.family)
         told |= {"variant": job.variant.as_dict(), "recipe": job.recipe.settings, "weights": str(weights)}
         self.tell("begin", told)
 
@@ -107,7 +110,8 @@ class _Answers:
     epochs: Iterator[Epoch]
 
     def __call__(self, method: str, argument: Any) -> Any:
-        return getattr(self, method)(*([argument] if argument else []))
+        with code_allowed():  # of a network that is code, or nobody would have told us of it
+            return getattr(self, method)(*([argument] if argument else []))
 
     def begin(self, told: dict[str, Any]) -> None:
         from mbsweep.accuracy.training.loop import Job, train

@@ -86,6 +86,7 @@ function valueOf(row, name) {
 
 const isUsual = (row, name) => `${valueOf(row, name)}` === `${payload.families[row.family].defaults[name]}`;
 function short(row) {
+  if (payload.families[row.family].isCode) return row.variant;
   const own = differing.filter((name) => name in payload.families[row.family].defaults && !isUsual(row, name));
   const words = own.map((name) => (Array.isArray(valueOf(row, name)) ? `other ${name.replace("_", " ")}` : `${name.replace("_", " ")} ${row[name]}`));
   const family = families.length > 1 ? `${row.family} ` : "";

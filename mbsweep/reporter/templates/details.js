@@ -8,7 +8,7 @@ const EXACT = new Set(["params", "macs", "weight_bytes", "peak_activation_bytes"
 const PARTS_OF_ANOTHER = /_(low|high)_(ms|pct)$/; // ends of intervals stand beside their number
 
 function kindOf(row, name) {
-  if (EXACT.has(name)) return "exact, from the layer shapes";
+  if (EXACT.has(name)) return payload.families[row.family].isCode ? "of the built network; mult-adds by fvcore" : "exact, from the layer shapes";
   if (name.startsWith("latency_") && name !== "latency_kind") return `${row.latency_kind}, ${row.backend}`;
   if (name === "top1_pct" || name === "top5_pct") return accuracySource(row);
   if (name === "top1_sd_pct") return `over the seeds ${row.top1_seeds}`;
@@ -58,6 +58,7 @@ function latenciesOf(variant) {
 
 function layersOf(row) {
   const places = payload.layers.of[row.variant];
+  if (payload.families[row.family].isCode) return make("p", { className: "muted" }, `${row.family} is code of the user's own: mbsweep does not know its layers.`);
   if (!places) return make("p", { className: "muted" }, "Too many variants for their layers to be in this page: the command below prints them.");
   const heads = ["Layer", "Type / stride", "Output", "Parameters", "%", "Mult-adds", "%"];
   const table = make("table", {}, make("thead", {}, make("tr", {}, ...heads.map((head) => make("th", { scope: "col" }, head)))));
@@ -106,6 +107,9 @@ const RESERVED = /^(true|false|yes|no|on|off|null|y|n)$/i;
 
 // What of a variant is not as usual, as (name, value).
 function settingsOf(row) {
+  if (payload.families[row.family].isCode) {
+    return [["family", row.family], ["input", [3, row.resolution, row.resolution]], ...Object.entries(JSON.parse(row.arguments))];
+  }
   const names = Object.keys(payload.families[row.family].defaults);
   const said = names.filter((name) => ["width", "resolution"].includes(name) || !isUsual(row, name));
   const own = said.filter((name) => name !== "depth" || !said.includes("stage_depths")).map((name) => [name, valueOf(row, name)]);
@@ -133,11 +137,13 @@ function sweepOf(row) {
 const shellWord = (word) => (/^[\w@%+=:,./-]+$/.test(word) ? String(word) : `'${String(word).replaceAll("'", `'"'"'`)}'`);
 
 function commandOf(verb, row, ...rest) {
-  const said = settingsOf(row).map(([name, value]) => [name, Array.isArray(value) ? value.join(",") : value]);
+  const isCode = payload.families[row.family].isCode;
+  const inWords = (name, value) => (isCode && name !== "input" ? JSON.stringify(value) : value.join(","));
+  const said = settingsOf(row).map(([name, value]) => [name, Array.isArray(value) ? inWords(name, value) : value]);
   const asOption = ([name, value]) => [`--${name.replaceAll("_", "-")}`, value];
   const asWord = ([name, value]) => (name === "family" ? [value] : [`${name}=${value}`]);
   const options = said.flatMap(row.family === "mobilenet_v1" ? asOption : asWord);
-  return ["mbsweep", verb, ...options, ...rest].map(shellWord).join(" ");
+  return ["mbsweep", verb, ...options, ...rest, ...(isCode ? ["--allow-code"] : [])].map(shellWord).join(" ");
 }
 
 async function copy(button, text) {
@@ -181,6 +187,7 @@ function showDetails() {
   const where = row.latency_kind === null ? groups[row.group].words : `${groups[row.group].words}; ${groups[row.group].device}`;
   drawerBody.append(make("p", { className: "muted" }, where));
   if (row.error) drawerBody.append(make("p", { className: "warning" }, row.error));
+  if (row.counts_note) drawerBody.append(make("p", { className: "warning" }, row.counts_note));
   if (row.latency_note) drawerBody.append(make("p", { className: "warning" }, `Latency: ${row.latency_note}`));
   if (row.top1_note) drawerBody.append(make("p", { className: row.top1_kind === "trained" ? "warning" : "muted" }, `Accuracy: ${row.top1_note}`));
   if (row.top1_reason) drawerBody.append(make("p", { className: row.top1_kind === "trained" ? "warning" : "muted" }, `No accuracy: ${row.top1_reason}`));
@@ -200,7 +207,7 @@ function showDetails() {
   const exported = snippet("Export it with random weights", commandOf("export", row, "-o", `${row.variant}.onnx`));
   const words = `The file is right for latency, not for accuracy.${isTrained ? " The weights that were trained cannot be exported yet: the run has them in its folder weights." : ""}`;
   exported.append(make("p", { className: isTrained ? "warning" : "muted" }, words));
-  drawerBody.append(snippet("Show its layers", commandOf("show", row)), exported);
+  drawerBody.append(snippet(payload.families[row.family].isCode ? "Count it" : "Show its layers", commandOf("show", row)), exported);
 }
 
 function setUpDetails() {

@@ -7,6 +7,7 @@ from typing import Any
 from mbsweep.base.rules import did_you_mean
 from mbsweep.space.architecture import Architecture
 from mbsweep.space.families.alexnet import ALEXNET
+from mbsweep.space.families.factory import PREFIX, factory
 from mbsweep.space.families.family import Family
 from mbsweep.space.families.googlenet import GOOGLENET
 from mbsweep.space.families.mobilenet_v1 import MOBILENET_V1
@@ -38,7 +39,12 @@ FAMILIES: dict[str, Family] = {
 
 
 def family_of(name: object) -> Family:
-    """The family of a name. Raises ValueError, with what there is, where there is none."""
+    """The family of a name; of `python:package.module:factory`, the networks that this function makes.
+
+    Raises ValueError, with what there is, where there is none.
+    """
+    if isinstance(name, str) and name.startswith(PREFIX):
+        return factory(name)
     if not isinstance(name, str) or name not in FAMILIES:
         hint = did_you_mean(name, FAMILIES) if isinstance(name, str) else ""
         raise ValueError(f"expected one of {', '.join(FAMILIES)}{hint}")
@@ -46,5 +52,5 @@ def family_of(name: object) -> Family:
 
 
 def architecture(variant: Any) -> Architecture:
-    """The network of a Variant."""
-    return FAMILIES[variant.family].build(variant)
+    """The network of a Variant of a family that has layers."""
+    return family_of(variant.family).build(variant)

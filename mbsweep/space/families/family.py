@@ -38,6 +38,8 @@ class Family:
     aliases: other ways to say a field.
     least_resolution: below it, a map vanishes.
     is_elastic: whether networks of it can share weights, as their fields say.
+    is_code: whether its networks are made by code that is not mbsweep's: then it has no layers, its fields
+        are all that an argument may be called, and its counts are found out by running the code.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Family:
     aliases: Mapping[str, Alias] = field(default_factory=dict)
     least_resolution: int = 1
     is_elastic: bool = False
+    is_code: bool = False
 
     @property
     def defaults(self) -> dict[str, Any]:
@@ -54,7 +57,7 @@ class Family:
         return {name: one.default for name, one in self.fields.items()}
 
     @property
-    def keys(self) -> dict[str, Field]:
+    def keys(self) -> Mapping[str, Field]:
         """All that may be said of its networks: the fields, and other ways to say them."""
         return {**self.fields, **{name: alias.field for name, alias in self.aliases.items()}}
 
@@ -108,6 +111,10 @@ class Family:
                 value = (*value[: one.follows[1]], *value[one.follows[1] + 1 :])
             kept.append(value)
         return tuple(kept)
+
+    def id(self, values: Mapping[str, Any]) -> str:
+        """The id of a network that is code; of others see `Variant.id`."""
+        raise NotImplementedError
 
     def network(self, values: Mapping[str, Any]) -> Architecture:
         """That of some values; those of a grid, where they are arrays.
