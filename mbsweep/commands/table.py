@@ -69,8 +69,12 @@ def write_table(frame: pd.DataFrame, format_: str, output: Path | None) -> None:
     elif format_ == "json":
         content = (frame.to_json(orient="records", indent=1, double_precision=15) + "\n").encode()
     else:
-        # What some networks lack is of floats in the table.
-        whole = {name: "Int64" for name in (*WHOLE, *EXACT) if name in frame and frame[name].dtype == float}
+        # What some networks lack is of floats in the table; channels of a stage may be broken numbers.
+        whole = {
+            name: "Int64"
+            for name in (*WHOLE, *EXACT)
+            if name in frame and frame[name].dtype == float and (frame[name].dropna() % 1 == 0).all()
+        }
         content = frame.astype(whole).to_csv(index=False).encode()
     if output is not None:
         write_file(output, content)

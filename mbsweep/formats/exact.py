@@ -10,9 +10,8 @@ Sums and products of two tensors, hard sigmoids and hard swishes are calculated 
 roundings, each runtime in its own order. What stands here is ONNX Runtime's on x86, with fused multiply-adds;
 and that of OpenVINO, which fuses a sum into a convolution and does not round what that gives. Elsewhere one
 number in ten thousand may go the other way, and move a logit by 6 %. So the guard is loose where a network
-has such
-operators: `Exact.tolerance`. Convolutions that clip their sums are found by `int8_probe`, whatever the
-network.
+has such operators: `Exact.tolerance`. Convolutions that clip their sums are found by `int8_probe`, whatever
+the network.
 """
 
 from __future__ import annotations
@@ -100,7 +99,6 @@ def calculate(model: bytes, image: Floats, factor: Factor, fuses_sums: bool = Fa
     graph = onnx.load_from_string(model).graph
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     last_reader = {name: place for place, node in enumerate(graph.node) for name in node.input}
-    # Tensor of a convolution's rounded output that only a sum reads -> that of the output itself.
     unrounded = _unrounded(graph) if fuses_sums else {}
     known: dict[str, Any] = {INPUT: _Numbers(image, None)}
     on_steps = image
@@ -124,7 +122,10 @@ def calculate(model: bytes, image: Floats, factor: Factor, fuses_sums: bool = Fa
 
 
 def _unrounded(graph: Any) -> dict[str, str]:
-    """Of a sum of two convolutions' outputs, it is the second."""
+    """What each sum reads rounded from a convolution, and nothing else reads -> the convolution's own output.
+
+    Where a sum reads two such, its second.
+    """
     makers = {node.output[0]: node for node in graph.node}
     readers = Counter(name for node in graph.node for name in node.input)
     found = {}

@@ -20,7 +20,8 @@ class Field:
     tag: stands before its value in ids.
     is_always: whether it is in every id; else where it is not as usual only.
     stages: of how many stages it has a value each; 0 for a single value.
-    is_structural: whether it decides which layers there are: then it is never an array.
+    is_structural: whether it is never an array: each of its values has a grid of its own. What decides which
+        layers there are has to be; `num_classes` and `divisor` are, too, for sweeps rarely vary them.
     elastic: how networks of a supernet share weights that differ in it: the first of the larger's ("prefix"),
         all of them ("same"), the middle of its kernels ("crop"); "": they share none.
     is_added: whether what earlier versions wrote does not have it.

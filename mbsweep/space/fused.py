@@ -21,7 +21,10 @@ from mbsweep.space.variant import Variant
 Number = TypeVar("Number", np.float64, np.int64)
 
 # What a block depends on, of each of its layers: first what of it decides its law, then channels and sizes.
-_OF_KIND = ("kind", "high", "wide", "stride", "is_grouped", "has_norm", "activation", "reads")
+_OF_KIND = (
+    *("kind", "high", "wide", "stride", "down", "across", "is_ceil"),
+    *("is_grouped", "has_norm", "activation", "reads"),
+)
 _OF_SIZE = ("in_channels", "out_channels", "in_size", "out_size", "groups")
 NUMBERS = (*_OF_KIND, *_OF_SIZE)
 _KINDS = list(KINDS)
@@ -170,8 +173,8 @@ def _numbers(layer: Layer) -> list[NDArray[np.int64]]:
     high, wide = (0, 0) if layer.kind in ("avg_pool", "squeeze") else layer.kernel
     reads = sum((-back) * 16**place for place, back in enumerate(layer.reads))
     found = [
-        *(_KINDS.index(layer.kind) + 1, high, wide, layer.stride, layer.kind == "conv_dw"),
-        *(layer.norm, ACTIVATIONS.index(layer.activation), reads),
+        *(_KINDS.index(layer.kind) + 1, high, wide, layer.stride, *layer.padding, layer.ceil),
+        *(layer.kind == "conv_dw", layer.norm, ACTIVATIONS.index(layer.activation), reads),
         *(layer.in_channels, layer.out_channels, layer.in_size, layer.out_size, layer.groups),
     ]
     return [np.asarray(one) * layer.where for one in found]

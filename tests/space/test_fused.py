@@ -11,7 +11,7 @@ from strategies import any_variants
 
 from mbsweep import Variant, count, count_space
 from mbsweep.space.blocks import BLOCKS
-from mbsweep.space.families import architecture
+from mbsweep.space.families import FAMILIES, architecture
 from mbsweep.space.fused import blocks_of, space_blocks
 from mbsweep.sweep.sweep import parse_sweep
 
@@ -94,6 +94,16 @@ def test_a_space_has_the_blocks_of_its_networks(axes):
         for which, times in zip(blocks.which[index].tolist(), blocks.times[index].tolist(), strict=True):
             made_of[distinct[which]] += times
         assert +made_of == Counter(blocks_of(variant))
+
+
+def test_blocks_of_two_families_are_taken_for_one_only_where_they_are_equal():
+    """ResNet's stem pads before it pools, GoogLeNet's pools over the edge: of one shape, and two blocks."""
+    blocks = space_blocks(space_of(family=list(FAMILIES), width=[0.1, 1.0], resolution=[96, 224]))
+    distinct = [blocks.block(index) for index in range(len(blocks))]
+    of_networks = [set(blocks_of(variant)) for variant in blocks.space.variants()]
+    assert len(set(distinct)) == len(distinct)
+    for found, which, times in zip(of_networks, blocks.which, blocks.times, strict=True):
+        assert {distinct[one] for one in which[times > 0].tolist()} == found
 
 
 @settings(deadline=None, max_examples=30)

@@ -1,7 +1,9 @@
 """A run's variants as a table: each field of each family, as it is kept and as it is usual."""
 
+import csv
 import math
 
+from console import call
 from made_runs import made_run
 
 from mbsweep import open_run
@@ -52,3 +54,21 @@ def test_fields_of_v1_that_are_as_usual_are_not_there(tmp_path):
     found = table(tmp_path, "space: {depth: [0, 5], width: 0.25}")
     assert found["depth"].tolist() == [0, 5]
     assert not {"kernels", "stage_depths", "stage_depths_4", "expansion"} & set(found.columns)
+
+
+def test_csv_has_whole_numbers_where_all_are(tmp_path):
+    """Kernels and depths that some families lack stay whole; channels that a multiplier gave may not be."""
+    sweep = """\
+variants:
+  - {stage_widths: [0.3, 1, 1, 1, 0.5], kernels: [5, 3, 3, 3, 3], resolution: 32}
+  - {width: 0.5, resolution: 32}
+  - {family: resnet18, resolution: 32}
+"""
+    run = made_run(tmp_path / "run", sweep)
+    result = call("table", run)
+    assert result.exit_code == 0, result.exception
+    rows = list(csv.DictReader(result.stdout.splitlines()))
+    assert [row["stage_channels_1"] for row in rows] == ["19.2", "64.0", ""]
+    assert [row["stage_channels_5"] for row in rows] == ["512", "1024", ""]
+    assert [row["kernels_1"] for row in rows] == ["5", "3", ""]
+    assert [row["depth"] for row in rows] == ["5", "5", ""]
