@@ -185,7 +185,7 @@ def test_every_column_of_numbers_can_be_either_axis(many_table, column):
 def test_numbers_are_the_columns_of_numbers(many_table):
     """No other column of a run has numbers, and all of these have, or nothing."""
     table = many_table
-    for name in COLUMNS:
+    for name in (name for name in COLUMNS if name in table):
         values = table[name].dropna()
         numeric = all(
             isinstance(value, int | float | np.number) and not isinstance(value, bool) for value in values
