@@ -218,7 +218,7 @@ class Supernet(nn.Module):
                 weight = module.linear.weight[:, : layer.in_channels]
                 x = F.linear(read[0] * kept, weight, module.linear.bias)
             elif layer.kind == "add":
-                x = read[0] + read[1]
+                x = _ACTIVATIONS[layer.activation](read[0] + read[1])
             else:
                 norm = self.norm(name, variant.resolution)
                 scale, shift = (part[: layer.out_channels] for part in (norm.weight, norm.bias))

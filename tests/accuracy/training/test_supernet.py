@@ -108,6 +108,7 @@ SHARES = [  # a supernet's largest network, and what of it is another's
     *((LARGEST, {"width": width, "depth": depth}) for width in (0.25, 0.1) for depth in (0, 1, 2)),
     *((LARGEST.but(block="standard"), {"width": 0.1, "depth": depth}) for depth in (0, 2)),
     (LARGEST.but(block="inverted_residual"), {"width": 0.1, "depth": 1}),
+    (LARGEST.but(block="bottleneck"), {"width": 0.1, "depth": 1}),  # an activation follows its sums
     (LARGEST.but(block="factorized"), {"width": 0.1, "depth": 1}),
     (KERNELS, {"kernels": (3, 5, 3, 3, 5)}),
     (LARGEST.but(block="factorized", kernels=(7, 5, 3, 5, 7)), {"kernels": (5, 3, 3, 3, 7), "width": 0.1}),
