@@ -11,7 +11,8 @@ import plotly.graph_objects as go
 from plotly.colors import sample_colorscale
 from plotly.subplots import make_subplots
 
-from mbsweep.reporter.drawing import COLOURS, LONE_HEIGHT, NO_WIDTH, Style, finish, widths_of
+from mbsweep.reporter.drawing import LONE_HEIGHT, finish
+from mbsweep.reporter.style import COLOURS, NO_WIDTH, Style, widths_of
 from mbsweep.table.hover import ORIGIN, setting, wrapped
 
 MAX_LINES = 40  # more cannot be told apart
@@ -98,7 +99,7 @@ def _line(rows: pd.DataFrame, ranks: list[int], style: Style) -> go.Scatter:
     """One variant: its rows, and its rank in each."""
     first = rows.iloc[0]
     predicted = (rows["latency_kind"] == "predicted").to_numpy()
-    symbol = style.symbol_of.get(first["resolution"], "circle")
+    symbol = style.symbol(first)
     data = [
         (row["variant"], row.get("width"), row["resolution"], rank, row["latency_ms"], _origin(row))
         for (_, row), rank in zip(rows.iterrows(), ranks, strict=True)

@@ -10,7 +10,8 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from mbsweep.reporter.bump import colour_of
-from mbsweep.reporter.drawing import AXIS_HEIGHT, LONE_HEIGHT, TITLE_LINE, Style, finish
+from mbsweep.reporter.drawing import AXIS_HEIGHT, LONE_HEIGHT, TITLE_LINE, finish
+from mbsweep.reporter.style import Style
 from mbsweep.table.hover import BOLD_LINE, wrapped
 
 MAX_LINES = 100  # more cannot be told apart, and make the page heavy

@@ -1,31 +1,23 @@
-"""How a figure is drawn: panels, colour by width, marker by resolution."""
+"""How a figure is drawn: panels, axes, lines, and what all figures have."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.colors import sample_colorscale
 from plotly.subplots import make_subplots
 
+from mbsweep.reporter.style import COLOURS, Style
 from mbsweep.statistics.pareto import front
-from mbsweep.table.columns import COLUMNS, INTERVALS, NUMBERS, SOURCE
+from mbsweep.table.columns import COLUMNS, INTERVALS, SOURCE
 from mbsweep.table.hover import has_interval, hover
 
-# Viridis is even in lightness, so it also reads in grey and with any colour blindness. Its last part is a
-# yellow too pale for a white page.
-COLOURS = sample_colorscale("Viridis", [tenth * 0.088 for tenth in range(11)])
-SYMBOLS = ["circle", "square", "diamond", "triangle-up", "triangle-down", "pentagon", "star", "hexagon"]
-NO_WIDTH = "#999"  # of networks without one
-MAX_LEGEND = 8  # more widths get a colour bar, more resolutions one marker
-WEBGL_ABOVE = 2000  # SVG markers grow slow
 MANY_PANELS = 6  # more stand three in a row, else two
 LOG_ABOVE = 3  # a cost whose largest value is more than so many times its smallest has a log axis
 IN_MILLIONS = ("macs", "params")
-ACCURACIES = {name for name in NUMBERS if name.startswith(("top1_", "top5_"))}
 PANEL_HEIGHT = 290  # of a panel's axes
 LONE_HEIGHT = 360  # the same where there is but one row of panels
 LEGEND_HEIGHT = 50
@@ -164,87 +156,6 @@ def _axis(axis: Axis, rows: pd.DataFrame) -> dict[str, object]:
     values = rows[axis.column]
     decades = PADDED * np.log10(values.max() / values.min())
     return look | LOG_AXIS | ({} if 1 <= decades <= 3 else {"tickmode": "auto"})
-
-
-def widths_of(rows: pd.DataFrame) -> pd.Series[float]:
-    """The widths of networks; NaN where they have none."""
-    return rows.get("width", pd.Series(np.nan, index=rows.index)).astype(float)
-
-
-class Style:
-    """Colour by width and marker by resolution, the same in all panels of a figure."""
-
-    def __init__(self, rows: pd.DataFrame, columns: Sequence[str] = ()) -> None:
-        """columns: those that are drawn."""
-        self.shows_accuracy = bool(ACCURACIES.intersection(columns))
-        widths = widths_of(rows)
-        self.widths = sorted(widths.dropna().unique())
-        self.lacks_width = bool(widths.isna().any())
-        self.resolutions = sorted(rows["resolution"].unique())
-        self.webgl = len(rows) > WEBGL_ABOVE
-        self.has_predicted = self._are_predicted(rows).any()
-        self.colour_of: dict[float, str] = {}
-        if len(self.widths) <= MAX_LEGEND:
-            colours = sample_colorscale(COLOURS, list(np.linspace(0, 1, len(self.widths))))
-            self.colour_of = dict(zip(self.widths, colours, strict=True))
-        few = len(self.resolutions) <= MAX_LEGEND
-        self.symbol_of = dict(zip(self.resolutions, SYMBOLS, strict=False)) if few else {}
-
-    def marker(self, rows: pd.DataFrame) -> dict[str, object]:
-        """The markers of some rows."""
-        symbols = [self.symbol_of.get(resolution, "circle") for resolution in rows["resolution"]]
-        look: dict[str, object] = {"size": 6 if self.webgl else 10, "line": {"width": 0.5, "color": "white"}}
-        hollow = self._are_predicted(rows)
-        if hollow.any():
-            symbols = [f"{s}-open" if is_open else s for s, is_open in zip(symbols, hollow, strict=True)]
-            width = 1 if self.webgl else 1.5
-            # Of several runs, one may have predicted accuracies, the other published ones.
-            mixed = {"width": np.where(hollow, width, 0.5), "color": "white"}
-            look["line"] = {"width": width} if hollow.all() else mixed
-        look["symbol"] = symbols if len(set(symbols)) > 1 else symbols[0]
-        widths = widths_of(rows)
-        if self.colour_of or widths.isna().all():
-            look["color"] = self.colour_of.get(widths.iloc[0], NO_WIDTH)
-        else:
-            look |= {"color": widths.to_numpy(), "coloraxis": "coloraxis"}
-        return look
-
-    def _are_predicted(self, rows: pd.DataFrame) -> pd.Series[bool]:
-        """Mask of the rows with a predicted number among those that the figure shows."""
-        nothing = pd.Series(index=rows.index, dtype=object)
-        hollow = rows.get("latency_kind", nothing) == "predicted"  # not there where no latency is shown
-        return hollow | (rows["top1_kind"] == "predicted") if self.shows_accuracy else hollow
-
-    def groups(self, rows: pd.DataFrame) -> list[pd.DataFrame]:
-        """The rows that one trace can draw: those of one width, or all where colours are continuous.
-
-        Those without a width are by themselves.
-        """
-        widths = widths_of(rows)
-        kinds = widths if self.colour_of else widths.isna()
-        return [group for _, group in rows.groupby(kinds, dropna=False)]
-
-    def legend(self) -> list[go.Scatter]:
-        """Entries without points: colours for the widths, grey markers for the resolutions."""
-        entries = [(f"width {w:g}", c, "circle") for w, c in self.colour_of.items()]
-        entries += [("no width", NO_WIDTH, "circle")] if self.lacks_width else []
-        entries += [(f"{r} px", "#777", s) for r, s in self.symbol_of.items()]
-        if not self.symbol_of:
-            ends = f"{self.resolutions[0]} to {self.resolutions[-1]} px"
-            entries.append((f"{len(self.resolutions)} resolutions, {ends}: one marker", "#777", "circle"))
-        if self.has_predicted:
-            entries.append(("hollow: predicted", "#777", "circle-open"))
-        return [
-            go.Scatter(
-                x=[None],
-                y=[None],
-                mode="markers",
-                name=name,
-                marker={"color": colour, "symbol": symbol, "size": 10},
-                hoverinfo="skip",
-            )
-            for name, colour, symbol in entries
-        ]
 
 
 def _line_legend(lines: Mapping[str, dict[str, object]]) -> list[go.Scatter]:

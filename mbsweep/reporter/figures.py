@@ -8,7 +8,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from mbsweep.reporter.bump import bump
-from mbsweep.reporter.drawing import ACCURACIES, Axis, grid
+from mbsweep.reporter.drawing import Axis, grid
+from mbsweep.reporter.style import ACCURACIES
 from mbsweep.table.columns import COLUMNS, PANEL, PER_CONFIGURATION, SOURCE
 from mbsweep.table.hover import panel_title
 
@@ -19,6 +20,8 @@ def scatter(table: pd.DataFrame, x: str, y: str, proportional: bool = False) -> 
     One panel per run, configuration and device where either differs by configuration, else one per precision
     that has accuracies. Where x is better lower and y is better higher, the line is the Pareto front.
     """
+    if x not in table or y not in table:  # a field that none of its networks has
+        return None
     rows = table[table[x].notna() & table[y].notna()]
     if {x, y} & set(PER_CONFIGURATION):
         several = table.loc[table["latency_ms"].notna(), "run"].nunique() > 1

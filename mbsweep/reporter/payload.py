@@ -11,8 +11,9 @@ import pandas as pd
 
 from mbsweep.base.suggest import command
 from mbsweep.profiler.config import LatencyConfig
-from mbsweep.reporter.drawing import COLOURS, LOG_AXIS, SYMBOLS
+from mbsweep.reporter.drawing import LOG_AXIS
 from mbsweep.reporter.parts import Part
+from mbsweep.reporter.style import COLOURS, SYMBOLS, family_symbols
 from mbsweep.space.families import architecture, family_of
 from mbsweep.space.layers import Layer, kind_name
 from mbsweep.space.variant import Variant
@@ -29,7 +30,9 @@ _NOT_SHOWN = {"stage_channels", "num_classes", "divisor", "stem_stride", "top1_r
 _NOT_SHOWN |= {"weight_bytes_int8", "peak_activation_bytes_int8", *OF_STAGES}
 _NOT_SHOWN |= {"top1_low_pct", "top1_high_pct"}
 _NOT_SHOWN |= {f"latency_{part}_{end}_ms" for part in ("p50", "p90") for end in ("low", "high")}
-_SHOWN_IF_SEVERAL = {"run", "family", "block", "mode", "memory_format", "dataset"}  # where they differ
+_OF_NETWORKS = {**FIELDS, **OF_STAGES}  # empty where a network's family lacks it
+_SHOWN_ALWAYS = {"width", "resolution", "depth"}  # other fields where networks of a family differ in them
+_SHOWN_IF_SEVERAL = {"run", "family", "mode", "memory_format", "dataset"}  # where they differ
 # What it shows first, so that a row is understood without scrolling; the others follow in COLUMNS' order.
 _SHOWN_FIRST = [
     *("variant", "run", "backend", "precision", "mode", "latency_ms", "latency_low_ms", "latency_high_ms"),
@@ -59,7 +62,10 @@ def payload(parts: Sequence[Part], every: pd.DataFrame, table: pd.DataFrame) -> 
             for place, rows in enumerate(comparable)
         ],
         "total": len(every),
-        "families": {name: _family(name) for name in table["family"].unique()},
+        "families": {
+            name: {"symbol": symbol} | _family(name)
+            for name, symbol in family_symbols(table["family"].unique()).items()
+        },
         "colours": COLOURS,
         "symbols": SYMBOLS,
         "log": LOG_AXIS,
@@ -77,18 +83,24 @@ def _columns(table: pd.DataFrame) -> list[dict[str, Any]]:
     for name in (name for name in order if name in table):
         column, (scale, unit) = COLUMNS[name], _SCALES.get(name, (1, COLUMNS[name].unit))
         about = {"name": name, "label": column.label, "unit": column.unit, "better": column.better}
-        is_shown = name not in _NOT_SHOWN and table[name].nunique() > (name in _SHOWN_IF_SEVERAL)
-        found.append(about | {"shown": bool(is_shown), "scale": scale, "scaled_unit": unit})
+        varies = name in _SHOWN_ALWAYS or name not in FIELDS or _differs(table, name)
+        is_shown = name not in _NOT_SHOWN and varies and table[name].nunique() > (name in _SHOWN_IF_SEVERAL)
+        look = {"shown": bool(is_shown), "scale": scale, "scaled_unit": unit}
+        found.append(about | look | {"field": name in _OF_NETWORKS})
     return found
+
+
+def _differs(table: pd.DataFrame, name: str) -> bool:
+    """Whether networks of one family differ in a field."""
+    return bool((table.groupby("family")[name].nunique() > 1).any())
 
 
 def _values(column: pd.Series[Any]) -> Any:
     """Numbers as a list, floats to seven digits, but fields of a variant in full; texts by their places in a
     list of the distinct ones.
     """
-    digits = (
-        17 if column.name in {**FIELDS, **OF_STAGES} else 7
-    )  # of 17 a float can be read back: 1/3 is another variant than 0.333
+    # Of 17 a float can be read back: 1/3 is another variant than 0.333.
+    digits = 17 if column.name in _OF_NETWORKS else 7
     values = [_plain(value, digits) for value in column.astype(object)]
     if any(isinstance(value, str) for value in values):
         texts = list(dict.fromkeys(value for value in values if value is not None))

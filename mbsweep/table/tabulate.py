@@ -105,8 +105,8 @@ def _latencies(store: Store) -> pd.DataFrame:
 
 
 CURVE = (
-    *("variant", "width", "resolution", "seed", "attempt", "epoch", "train_top1_pct", "validation_top1_pct"),
-    *("train_loss", "validation_loss", "state"),
+    *("variant", "family", "width", "resolution", "seed", "attempt", "epoch"),
+    *("train_top1_pct", "validation_top1_pct", "train_loss", "validation_loss", "state"),
 )
 
 
@@ -114,7 +114,7 @@ def tabulate_curves(store: Store) -> pd.DataFrame:
     """One row per epoch of the trainings of the sweep's accuracy source, columns as in CURVE."""
     source = (store.last_sweep() or {}).get("accuracy_source") or ""
     rows = pd.DataFrame(store.epochs(source), columns=EpochRow._fields)
-    variants = networks(store).reindex(columns=["variant", "width", "resolution"])
+    variants = networks(store).reindex(columns=["variant", "family", "width", "resolution"])
     ended = pd.DataFrame(store.trainings(source), columns=TrainingRow._fields)[["variant", "seed", "state"]]
     # Without those of networks that are no variants: what is not asked for any more, and a supernet's largest
     # where limits leave it out.

@@ -22,7 +22,7 @@ from mbsweep.reporter.page import with_published
 from mbsweep.statistics.pareto import front
 from mbsweep.sweep.counted import count_space
 from mbsweep.sweep.sweep import parse_sweep
-from mbsweep.table.columns import COLUMNS
+from mbsweep.table.columns import COLUMNS, FIELDS, NUMBERS, OF_STAGES
 from mbsweep.table.decide import Budget, decide
 from mbsweep.table.panels import panels
 from mbsweep.table.results import combine, open_run
@@ -247,7 +247,7 @@ def test_the_keyboard_reaches_all_of_the_details(open_page, pages):
 
 def test_the_details_hold_every_number(view, pages):
     """Each known number of a row, of every group: its label, its value to four digits in its unit, its kind;
-    of the failed row the reason.
+    fields that are words, or lists of all stages; of the failed row the reason.
     """
     ends = re.compile(r"_(low|high)_(ms|pct)$")
     table = table_of(pages, "rich")
@@ -263,12 +263,15 @@ def test_the_details_hold_every_number(view, pages):
                 known = {
                     name: float(row[name])
                     for name in COLUMNS
-                    if table[name].map(lambda value: isinstance(value, int | float)).all()
+                    if name in table
+                    and name not in OF_STAGES
+                    and table[name].map(lambda value: isinstance(value, int | float)).all()
                     and name != "on_front"
                     and not ends.search(name)
                     and row[name] == row[name]
                 }
-                assert set(shown) == {COLUMNS[name].label for name in known}
+                words = {COLUMNS[name].label for name in FIELDS if name in table and name not in NUMBERS}
+                assert set(shown) == {COLUMNS[name].label for name in known} | words
                 for name, value in known.items():
                     words, kind = shown[COLUMNS[name].label]
                     told = float(words.split()[0].replace(",", ""))

@@ -85,10 +85,17 @@ function valueOf(row, name) {
 }
 
 const isUsual = (row, name) => `${valueOf(row, name)}` === `${payload.families[row.family].defaults[name]}`;
+
+// What of a network is not as usual; where depths are said stage by stage, depth is one of these.
+function unusual(row) {
+  const own = Object.keys(payload.families[row.family].defaults).filter((name) => !isUsual(row, name));
+  return own.filter((name) => name !== "depth" || !own.includes("stage_depths"));
+}
+
 function short(row) {
   if (payload.families[row.family].isCode) return row.variant;
-  const own = differing.filter((name) => name in payload.families[row.family].defaults && !isUsual(row, name));
-  const words = own.map((name) => (Array.isArray(valueOf(row, name)) ? `other ${name.replace("_", " ")}` : `${name.replace("_", " ")} ${row[name]}`));
+  const own = unusual(row).filter((name) => differing.includes(name));
+  const words = own.map((name) => `${name.replaceAll("_", " ")} ${[valueOf(row, name)].flat().join("-")}`);
   const family = families.length > 1 ? `${row.family} ` : "";
   return [`${family}${Number(row.width.toPrecision(7))}-${row.resolution}`, ...words].join(", ");
 }

@@ -154,6 +154,7 @@ function cautions() {
 }
 
 function whatIsUnknown() {
+  if (!groupRows().length) return "Its families are switched off.";
   const name = needed(state).find((needs) => groupRows().every((row) => row[needs] === null));
   if (!name) return "Of no variant here are all numbers known that are asked for.";
   const reasons = new Set(groupRows().map((row) => (name.startsWith("top") ? row.top1_reason : row.error)));
@@ -172,9 +173,10 @@ function pickCommand() {
 }
 
 function showSample() {
-  const [has, all] = [groupRows().length, groups[state.group].total].map((count) => count.toLocaleString("en"));
+  const [has, all] = [groups[state.group].rows.length, groups[state.group].total].map((count) => count.toLocaleString("en"));
   const words = `This page has ${has} of ${all} rows, picked at random. Which of all fits best, and how many do, it cannot say.`;
-  const ask = snippet("This command says it, from all rows, with these budgets", pickCommand());
+  const which = `from all rows${state.off.length ? " and families" : ""}, with these budgets`;
+  const ask = snippet(`This command says it, ${which}`, pickCommand());
   const told = make("article", { className: "card" }, make("h3", {}, "No best is named"), make("p", {}, words), ask);
   answer.replaceChildren(...cautions(), told);
   document.getElementById("counts").textContent = "";
@@ -212,6 +214,8 @@ function showAnswer() {
   const failed = groupRows().filter((row) => row.error !== null).length;
   const counts = [`${plural(fitting.length, "variant fits", "variants fit")}`, `${out.toLocaleString("en")} do not`];
   if (unknown) counts.push(`${unknown.toLocaleString("en")} cannot be judged: a number that is asked for is unknown`);
+  const off = groups[state.group].rows.length - groupRows().length;
+  if (off) counts.push(`${off.toLocaleString("en")} of families that are switched off`);
   if (failed) counts.push(`${failed.toLocaleString("en")} failed or not finished`);
   document.getElementById("counts").textContent = `${counts.join("; ")}.`;
 }
@@ -228,14 +232,34 @@ function setUpBudgets() {
   document.getElementById("reset").addEventListener("click", () => change({ limits: {}, floor: null }));
   const link = document.getElementById("link");
   link.addEventListener("click", () => copy(link, `${location.href.split("#")[0]}#${address()}`));
+  setUpFamilies();
   onChange((changed) => {
-    if (!["group", "by", "limits", "floor"].some((name) => changed.has(name))) return;
+    if (!["group", "by", "limits", "floor", "off"].some((name) => changed.has(name))) return;
     decided = null;
     showBudgets();
   });
 }
 
+// A box for each family, to switch it off; one always stays.
+function setUpFamilies() {
+  const all = document.getElementById("families");
+  all.hidden = families.length < 2;
+  for (const name of families) {
+    const box = make("input", { type: "checkbox", value: name });
+    box.addEventListener("change", () => change({ off: families.filter((one) => (one === name ? !box.checked : state.off.includes(one))) }));
+    all.append(make("label", { className: "tick" }, box, ` ${name}`));
+  }
+}
+
+function showFamilies() {
+  for (const box of document.querySelectorAll("#families input")) {
+    box.checked = !state.off.includes(box.value);
+    box.disabled = box.checked && state.off.length === families.length - 1;
+  }
+}
+
 function showBudgets() {
+  showFamilies();
   document.getElementById("group").value = state.group;
   document.getElementById("group-device").textContent = groups[state.group].device;
   document.getElementById("by").value = state.by;

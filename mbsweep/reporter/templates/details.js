@@ -23,8 +23,9 @@ function kindOf(row, name) {
 
 function numbersOf(row) {
   const body = make("tbody");
-  for (const { name, label } of columns) {
-    if (!isNumeric[name] || row[name] === null || PARTS_OF_ANOTHER.test(name)) continue;
+  for (const { name, label, field } of columns) {
+    if (!(isNumeric[name] || field) || row[name] === null || PARTS_OF_ANOTHER.test(name)) continue;
+    if (field && /_\d+$/.test(name)) continue; // of one stage: the list of all has it
     const value = make("td", { className: "number" }, quantity(name, row[name]));
     if (interval(row, name)) value.append(make("div", { className: "muted" }, `95 %: ${interval(row, name)}`));
     body.append(make("tr", {}, make("th", { scope: "row" }, label), value, make("td", { className: "muted" }, kindOf(row, name))));
@@ -111,8 +112,8 @@ function settingsOf(row) {
     return [["family", row.family], ["input", [3, row.resolution, row.resolution]], ...Object.entries(JSON.parse(row.arguments))];
   }
   const names = Object.keys(payload.families[row.family].defaults);
-  const said = names.filter((name) => ["width", "resolution"].includes(name) || !isUsual(row, name));
-  const own = said.filter((name) => name !== "depth" || !said.includes("stage_depths")).map((name) => [name, valueOf(row, name)]);
+  const said = ["width", "resolution", ...unusual(row)];
+  const own = names.filter((name) => said.includes(name)).map((name) => [name, valueOf(row, name)]);
   return row.family === "mobilenet_v1" ? own : [["family", row.family], ...own];
 }
 
@@ -178,7 +179,7 @@ function snippet(title, text) {
 }
 
 function showDetails() {
-  const row = groupRows().find((other) => other.variant === state.variant) ?? rows.find((other) => other.variant === state.variant);
+  const row = groups[state.group].rows.find((other) => other.variant === state.variant) ?? rows.find((other) => other.variant === state.variant);
   document.body.classList.toggle("has-details", Boolean(row));
   drawer.hidden = !row;
   drawerBody.replaceChildren();

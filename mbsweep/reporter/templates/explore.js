@@ -4,7 +4,8 @@ const FEW = 8; // more values of a field get a colour bar, or one marker
 const WEBGL_ABOVE = 2000; // SVG markers grow slow
 const FRONT_COLOUR = "#c0392b";
 const UNSETTLED_COLOUR = "#d98200";
-const PARALLEL = ["width", "resolution", "depth", "macs", "params", "latency_ms", "top1_pct"];
+const COSTS_AND_GAIN = ["macs", "params", "latency_ms", "top1_pct"]; // the last axes of parallel coordinates
+const PARALLEL_GAP = 115; // pixels from one of these to the next, at least: a narrow page scrolls
 const hasWebgl = document.createElement("canvas").getContext("webgl") !== null;
 const plot = document.getElementById("explorer-plot");
 const remark = document.getElementById("explorer-remark");
@@ -24,7 +25,8 @@ const axisOf = Object.fromEntries(axes().map((axis) => [axis.key, axis]));
 const distinct = (name) => [...new Set(rows.map((row) => row[name]))].filter((value) => value !== null);
 const varying = columns.map(({ name }) => name).filter((name) => name !== "variant" && distinct(name).length > 1);
 const colours = () => ["width", ...varying.filter((name) => name !== "width" && (isNumeric[name] || distinct(name).length <= FEW))];
-const shapes = () => ["resolution", ...varying.filter((name) => name !== "resolution" && distinct(name).length <= FEW)];
+const markers = (name) => (isNumeric[name] ? FEW : payload.symbols.length);
+const shapes = () => ["resolution", ...varying.filter((name) => name !== "resolution" && distinct(name).length <= markers(name))];
 
 const elsewhere = new Map(); // group -> variant -> row
 function valueOn({ name, group }, row) {
@@ -69,9 +71,10 @@ function colourScale() {
 }
 
 function shapeScale() {
+  if (state.shape === "family") return new Map(families.map((name) => [name, payload.families[name].symbol]));
   const values = distinct(state.shape);
   values.sort((a, b) => (typeof a === "number" ? a - b : String(a).localeCompare(String(b))));
-  return values.length <= FEW ? new Map(values.map((value, place) => [value, payload.symbols[place]])) : new Map();
+  return values.length <= markers(state.shape) ? new Map(values.map((value, place) => [value, payload.symbols[place]])) : new Map();
 }
 
 // Numbers that have a bar for their 95 % interval; a latency has one where it is that of this very group.
@@ -126,17 +129,19 @@ function scatterFigure() {
     error_y: bars(members, state.y, tone("--muted")),
   }));
   const entry = (name, mode, look) => data.push({ type: "scatter", x: [null], y: [null], name, mode, hoverinfo: "skip", ...look });
-  for (const [value, color] of byColour ?? []) entry(plain(legendWords(state.colour, value)), "markers", { marker: { color, size: 10, line: { width: 0.8, color: tone("--edge") } } });
-  for (const [value, shape] of byShape) entry(plain(legendWords(state.shape, value)), "markers", { marker: { color: "#777", symbol: shape, size: 10 } });
+  const isShown = (name, value) => name !== "family" || !state.off.includes(value);
+  for (const [value, color] of byColour ?? []) if (isShown(state.colour, value)) entry(plain(legendWords(state.colour, value)), "markers", { marker: { color, size: 10, line: { width: 0.8, color: tone("--edge") } } });
+  for (const [value, shape] of byShape) if (isShown(state.shape, value)) entry(plain(legendWords(state.shape, value)), "markers", { marker: { color: "#777", symbol: shape, size: 10 } });
   if (points.some(isPredicted)) entry("hollow: predicted", "markers", { marker: { color: "#777", symbol: "circle-open", size: 10 } });
   const front = isSample() ? "Pareto front of the sample" : "Pareto front within the budgets";
   entry(narrow.matches ? "Pareto front" : front, "lines", { line: { color: FRONT_COLOUR, width: 1.5 } });
   if (isLatencyFront()) entry(narrow.matches ? "not settled" : "front not settled (5 to 95 &#37;)", "markers", { marker: { size: 13, symbol: "circle-open", color: UNSETTLED_COLOUR, line: { width: 2 } } });
-  return { data, layout: scatterLayout() };
+  return { data, layout: scatterLayout(data.filter(({ name }) => name).length) };
 }
 
 function legendWords(name, value) {
   const { label, unit } = columnOf[name];
+  if (name === "family") return value;
   return name === "width" ? `width ${value}` : name === "resolution" ? `${value} px` : `${label} ${written(value)} ${unit}`;
 }
 
@@ -148,12 +153,12 @@ function axisLayout(key, log) {
   return { ...look, ...(log ? payload.log : { type: "linear" }) };
 }
 
-function scatterLayout() {
+function scatterLayout(entries) {
   const bar = { title: { text: plain(columnOf[state.colour].label), side: "top" }, orientation: "h", y: 1.02, yanchor: "bottom", len: 0.6, thickness: 10 };
   return {
     ...paperLayout(),
     margin: { l: narrow.matches ? 45 : 60, r: narrow.matches ? 10 : 20, t: 45, b: 60 },
-    height: narrow.matches ? 620 : 540,
+    height: narrow.matches ? 620 + 19 * Math.max(entries - 10, 0) : 540 + 20 * Math.max(Math.ceil(entries / 4) - 3, 0),
     hovermode: "closest",
     dragmode: narrow.matches ? false : "zoom",
     xaxis: axisLayout(state.x, state.logX),
@@ -176,24 +181,42 @@ function paperLayout() {
   };
 }
 
+// The axes of parallel coordinates: what networks differ in, where all of them have it, and what that costs; and the
+// networks that have a place on each. valuesOf: a column and rows -> the distinct values.
+function parallelAxes(valuesOf) {
+  const costs = COSTS_AND_GAIN.filter((name) => name in columnOf && valuesOf(name, groupRows()).length > 1);
+  const placed = groupRows().filter((row) => costs.every((name) => row[name] !== null));
+  const isList = (name) => placed.some((row) => String(row[name]).startsWith("[")); // its stages have axes of their own
+  const isFew = (name) => isNumeric[name] || (valuesOf(name, placed).length <= payload.symbols.length && !isList(name));
+  const own = columns.filter(({ name, field }) => field && placed.every((row) => row[name] !== null) && isFew(name));
+  const fields = ["family", ...own.map(({ name }) => name)].filter((name) => valuesOf(name, placed).length > 1);
+  return { names: [...fields, ...costs], placed };
+}
+
 function parallelFigure() {
-  const valuesOf = (name) => [...new Set(groupRows().map((row) => row[name]))].filter((value) => value !== null);
-  const names = PARALLEL.filter((name) => valuesOf(name).length > 1);
-  const known = groupRows().filter((row) => names.every((name) => row[name] !== null) && fits(row, state));
+  const valuesOf = (name, of) => [...new Set(of.map((row) => row[name]))].filter((value) => value !== null);
+  const { names, placed } = parallelAxes(valuesOf);
+  const known = placed.filter((row) => fits(row, state));
   if (!known.length || !names.length) return null;
   const goal = names.at(-1);
+  const isPlaced = (family) => placed.some((row) => row.family === family);
   const isChosen = known.some((row) => row.variant === state.variant);
   const dimensions = names.map((name) => {
-    const few = valuesOf(name).length <= FEW && !columnOf[name].better; // these are all written out
+    if (!isNumeric[name]) {
+      const words = name === "family" ? families.filter(isPlaced) : valuesOf(name, placed).sort();
+      return { label: plain(labelled(columnOf[name])), values: known.map((row) => words.indexOf(row[name])), tickvals: words.map((_, place) => place), ticktext: words.map((word) => plain(written(word))) };
+    }
+    const few = valuesOf(name, placed).length <= FEW && !columnOf[name].better; // these are all written out
     const values = known.map((row) => row[name] / columnOf[name].scale);
-    return { label: plain(labelled(columnOf[name])), values, ...(few ? { tickvals: valuesOf(name) } : {}) };
+    return { label: plain(/_\d+$/.test(name) ? name.replaceAll("_", " ") : labelled(columnOf[name])), values, ...(few ? { tickvals: valuesOf(name, placed) } : {}) };
   });
   const line = isChosen
     ? { color: known.map((row) => Number(row.variant === state.variant)), colorscale: [[0, "rgba(128,128,128,0.25)"], [1, FRONT_COLOUR]], cmin: 0, cmax: 1 }
     : { color: known.map((row) => row[goal]), colorscale: payload.colours.map((colour, place, all) => [place / (all.length - 1), colour]), showscale: true, colorbar: { title: { text: plain(labelled(columnOf[goal])) }, thickness: 12 } };
+  const left = Math.max(70, ...(dimensions[0].ticktext ?? []).map((word) => 7 * word.length)); // its labels stand there
   remark.textContent = `${plural(known.length, "line")}, one for each variant${isSample() ? " of the sample" : ""} within the budgets; drag along an axis to pick a part of it.`;
   plot.setAttribute("aria-label", `Parallel coordinates: ${remark.textContent}`);
-  return { data: [{ type: "parcoords", dimensions, line, unselected: { line: { opacity: 0.05 } } }], layout: { ...paperLayout(), height: 460, margin: { l: 70, r: 40, t: 60, b: 30 } } };
+  return { data: [{ type: "parcoords", dimensions, line, unselected: { line: { opacity: 0.05 } } }], layout: { ...paperLayout(), height: 460, margin: { l: left, r: 40, t: 60, b: 30 } }, wide: left + PARALLEL_GAP * names.length + 20 };
 }
 
 // Words in place of a figure: empty axes look like a mistake.
@@ -210,11 +233,11 @@ async function drawExplorer() {
   overlay.replaceChildren();
   if (isParallel && !hasWebgl) return drawNothing("Parallel coordinates need WebGL, which this browser does not have.");
   const figure = isParallel ? parallelFigure() : scatterFigure();
-  if (!figure) return drawNothing(isParallel ? "No variant within the budgets has a place on every axis." : `${nowhere(groupRows().length)}.`);
+  if (!figure) return drawNothing(isParallel ? "No variant within the budgets has a place on every axis." : groupRows().length ? `${nowhere(groupRows().length)}.` : "Its families are switched off.");
   for (const id of PICTURES) document.getElementById(id).disabled = false;
-  const { data, layout } = figure;
+  const { data, layout, wide = 0 } = figure;
   for (const name of ["plotly_click", "plotly_afterplot"]) plot.removeAllListeners?.(name);
-  plot.style.height = `${layout.height}px`;
+  Object.assign(plot.style, { height: `${layout.height}px`, minWidth: `${wide}px` });
   await Plotly.react(plot, data, layout, { displaylogo: false, displayModeBar: false });
   if (!isParallel) await chooseTicks(plot);
   plot.dataset.drawn = "yes";
@@ -269,7 +292,7 @@ function setUpExplorer() {
   narrow.addEventListener("change", drawExplorer);
   onChange((changed) => {
     const has = (...names) => names.some((name) => changed.has(name));
-    if (has("group", "view", "x", "y", "logX", "logY", "colour", "shape", "theme")) showExplorer();
+    if (has("group", "off", "view", "x", "y", "logX", "logY", "colour", "shape", "theme")) showExplorer();
     else if (has("limits", "floor", "by", "variant")) state.view === "parallel" ? drawExplorer() : soon(updateOverlay);
   });
 }

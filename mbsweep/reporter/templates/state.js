@@ -26,7 +26,8 @@ const INITIAL = {
   logX: true,
   logY: firstAxes().y !== FLOOR,
   colour: "width",
-  shape: "resolution",
+  shape: families.length > 1 ? "family" : "resolution",
+  off: [], // families that are switched off
   variant: null,
   filter: "",
   sort: null, // column of the table
@@ -43,6 +44,7 @@ function change(changes) {
   const changed = Object.keys(changes).filter((name) => JSON.stringify(changes[name]) !== JSON.stringify(state[name]));
   if (!changed.length) return;
   Object.assign(state, changes);
+  if (changed.includes("group") || changed.includes("off")) onRows = null;
   for (const listener of listeners) listener(new Set(changed));
   clearTimeout(addressTimer); // a slider that is dragged asks for more than browsers allow
   addressTimer = setTimeout(() => history.replaceState(null, "", `#${address()}`), 100);
@@ -52,6 +54,7 @@ function address() {
   const words = new URLSearchParams();
   for (const [name, value] of Object.entries(state)) {
     if (name === "limits") for (const [cost, most] of Object.entries(value)) words.set(`max_${cost}`, most);
+    else if (name === "off") value.length && words.set("off", value.join(","));
     else if (name === "group") value === INITIAL.group || words.set("latency", groups[value].key);
     else if (value !== INITIAL[name]) words.set(name, value);
   }
@@ -82,12 +85,17 @@ function readAddress() {
   };
   for (const [name, values] of Object.entries(allowed)) if (values.includes(words.get(name))) read[name] = words.get(name);
   for (const name of ["logX", "logY"]) if (words.has(name)) read[name] = words.get(name) === "true";
+  const off = (words.get("off") ?? "").split(",").filter((name) => families.includes(name));
+  if (off.length < families.length) read.off = off;
   read.filter = words.get("filter") ?? "";
   read.variant = rows.some((row) => row.variant === words.get("variant")) ? words.get("variant") : null;
   return read;
 }
 
-const groupRows = () => groups[state.group].rows;
+// The chosen group's rows, of the families that are not switched off.
+const isOn = (row) => !state.off.includes(row.family);
+let onRows = null; // until a choice changes
+const groupRows = () => (onRows ??= groups[state.group].rows.filter(isOn));
 // Whether the page has but a part of the chosen group's rows: then it does not know which of all is the best. (Which rows
 // can be that is no way out: of 3,494 networks of 0.25 to 1.0 and 128 to 224 px no other beats 79 % in accuracy and all sizes.)
-const isSample = () => groups[state.group].total > groupRows().length;
+const isSample = () => groups[state.group].total > groups[state.group].rows.length;

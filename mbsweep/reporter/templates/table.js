@@ -25,12 +25,12 @@ function addRows() {
     line.classList.toggle("front", row.on_front === true);
     line.classList.toggle("chosen", row.variant === state.variant);
     line.dataset.variant = row.variant;
-    for (const { name } of shownColumns) {
+    for (const { name, field } of shownColumns) {
       const value = row[name];
       const cell = line.insertCell();
-      // No error and nothing to note is good news, every other gap is a number nobody knows.
+      // No error and nothing to note is good news, and a family need not have a field; every other gap is a number nobody knows.
       if (name === "variant") cell.append(variantButton(row, value));
-      else cell.textContent = value === null && BLANK.has(name) ? "" : written(value);
+      else cell.textContent = value === null && (BLANK.has(name) || field) ? "" : written(value);
       cell.className = isNumeric[name] ? "number" : "text";
       if (cell.textContent === UNKNOWN) cell.classList.add("unknown");
       if (typeof value === "string") cell.title = value;
@@ -58,7 +58,7 @@ function comparing({ name, ascending }) {
 function showTable() {
   const wanted = state.filter.trim().toLowerCase();
   const matches = (value) => typeof value === "string" && value.toLowerCase().includes(wanted);
-  visible = rows.filter((row) => shownColumns.some(({ name }) => matches(row[name])));
+  visible = rows.filter((row) => isOn(row) && shownColumns.some(({ name }) => matches(row[name])));
   if (state.sort) visible.sort(comparing(sortedBy()));
   const { name: chosen, ascending } = sortedBy();
   head.querySelectorAll("th").forEach((cell, place) => {
@@ -92,7 +92,7 @@ function setUpTable() {
   });
   onChange((changed) => {
     if (changed.has("filter") && filter.value !== state.filter) filter.value = state.filter; // another address
-    if (changed.has("filter") || changed.has("sort")) showTable();
+    if (["filter", "sort", "off"].some((name) => changed.has(name))) showTable();
     if (!changed.has("variant")) return;
     for (const row of body.rows) row.classList.toggle("chosen", row.dataset.variant === state.variant);
   });
