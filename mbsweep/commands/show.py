@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from mbsweep.base.errors import MbsweepError
+from mbsweep.base.files import write_file
 from mbsweep.base.printing import Table, say
-from mbsweep.commands.options import Backend, Network, Precision, takes_network
+from mbsweep.base.rules import did_you_mean, shown
+from mbsweep.commands.options import Backend, Network, Precision, path, takes_network
 from mbsweep.space.architecture import Architecture
 from mbsweep.space.blocks import standard
 from mbsweep.space.counting import UNKNOWN, count
@@ -40,13 +44,26 @@ def show(
     backend: Backend = "onnxruntime",
     precision: Precision = "fp32",
     threads: Annotated[int, typer.Option(help="Threads of one call.")] = 1,
+    graph: Annotated[
+        bool, typer.Option("--graph", help="Draw the layers as a picture, into the file of -o.")
+    ] = False,
+    cost: Annotated[str, typer.Option(help="The picture's colour: macs or params.")] = "macs",
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", parser=path, help="The picture: .svg, or .html.")
+    ] = None,
 ) -> None:
     """Print a network's layers and what each kind of them costs.
 
-    As in the paper's Tables 1 and 2.
+    As in the paper's Tables 1 and 2; or draw them.
     """
     variant = Variant(**network)
-    if variant.is_code:
+    if graph or output is not None:
+        if not graph or output is None or latency:
+            raise MbsweepError(
+                "a picture needs --graph and -o FILE, such as --graph -o graph.svg; no --latency"
+            )
+        draw_network(variant, cost, output)
+    elif variant.is_code:
         if latency:
             raise without_layers("--latency", variant.family)
         print_code(variant)
@@ -73,6 +90,27 @@ def print_code(variant: Variant) -> None:
     if found.note:
         say(found.note)
     say(f"{variant.family} is code: its layers, and the bytes of its activations, are not known")
+
+
+def draw_network(variant: Variant, cost: str, output: Path) -> None:
+    """Write a picture of the layers: an SVG file, or a page on which the cost can be chosen.
+
+    Raises MbsweepError for another ending or cost, and where the file cannot be written.
+    """
+    from mbsweep.reporter.graph import COSTS, graph_page, graph_svg
+
+    if cost not in COSTS:
+        raise MbsweepError(
+            f"--cost is {shown(cost)}; expected one of {', '.join(COSTS)}{did_you_mean(cost, COSTS)}"
+        )
+    if output.suffix not in (".svg", ".html"):
+        raise MbsweepError(f"{output}: the ending {output.suffix!r} is none of .svg, .html")
+    if variant.is_code:
+        raise without_layers("--graph", variant.family)
+    net = architecture(variant)
+    text = graph_svg(variant.id, net, cost) if output.suffix == ".svg" else graph_page(variant.id, net)
+    write_file(output, text.encode())
+    say(f"{output}: {variant.id}, {len(net.layers)} layers")
 
 
 def print_network(variant: Variant) -> None:
