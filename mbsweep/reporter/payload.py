@@ -181,9 +181,13 @@ def _layers(table: pd.DataFrame) -> dict[str, Any]:
     networks = table.drop_duplicates("variant").head(MAX_LAYERED)
     networks = networks[[not family_of(name).is_code for name in networks["family"]]]
     for row in networks.to_dict("records"):
-        layers = architecture(Variant.of_row({str(name): value for name, value in row.items()})).layers
-        of[row["variant"]] = [place.setdefault(_shape(layer), len(place)) for layer in layers]
-        named[row["variant"]] = names.setdefault(tuple(layer.name for layer in layers), len(names))
+        variant = Variant.of_row({str(name): value for name, value in row.items()})
+        layers = [
+            (name, layer) for name, _, block in architecture(variant).blocks() for layer in block.layers
+        ]
+        of[row["variant"]] = [place.setdefault(_shape(layer), len(place)) for _, layer in layers]
+        within = tuple(".".join(filter(None, (name, layer.name))) for name, layer in layers)
+        named[row["variant"]] = names.setdefault(within, len(names))
     return {"shapes": list(place), "of": of, "names": list(names), "named": named}
 
 
