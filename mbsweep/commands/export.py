@@ -15,6 +15,7 @@ from mbsweep.base.suggest import path_word
 from mbsweep.commands.options import Network, path, takes_network
 from mbsweep.space.counting import count
 from mbsweep.space.families import architecture
+from mbsweep.space.families.factory import without_layers
 from mbsweep.space.variant import Variant
 
 EXAMPLE = "mbsweep export --width 0.5 --resolution 160 -o net.onnx"
@@ -59,6 +60,8 @@ def export_graph(variant: Variant, form: str, precision: str, folder: Path) -> s
         )
     if precision != "fp32":
         raise MbsweepError("a graph for TensorBoard has no weights, and so no --precision; leave it out")
+    if variant.is_code:
+        raise without_layers("--format tensorboard", variant.family)
     net, counts = architecture(variant), count(variant)
     path = write_log(folder, variant.id, net)
     opens = shlex.join(["tensorboard", "--logdir", path_word(folder)])
