@@ -146,8 +146,8 @@ def _said(words: list[str], options: dict[str, Any]) -> dict[str, Any]:
     said = dict(options)
     for place, word in enumerate(words):
         name, equals, value = word.partition("=")
-        if not equals:
-            if place or "family" in options:
+        if not equals or not name:
+            if place or "family" in options or not name:
                 raise MbsweepError(f"{shown(word)}: expected FIELD=VALUE, such as width=0.5")
             name, value = "family", word
         if name in said and name in options:

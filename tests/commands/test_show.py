@@ -222,6 +222,7 @@ def test_a_network_is_said_in_words_and_by_options(words, variant):
         ("width=0.5 width=0.6", "width is said twice"),
         ("width=0.5 mobilenet_v2", "'mobilenet_v2': expected FIELD=VALUE, such as width=0.5"),
         ("mobilenet_v2 minimalistic", "'minimalistic': expected FIELD=VALUE, such as width=0.5"),
+        ("mobilenet_v2 =3", "'=3': expected FIELD=VALUE, such as width=0.5"),
         ("mobilenet_v3_small minimalistic=yes", "Variant: minimalistic is 'yes'; expected true or false"),
         ("width=wide", "Variant: width is 'wide'; expected a number in (0, 4], such as 0.75"),
         ("resnet81", "family is 'resnet81'; expected one of mobilenet_v1, "),
