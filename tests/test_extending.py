@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from browsing import opened
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
@@ -107,6 +108,19 @@ def test_a_sweep_uses_all_of_them(extended):
     mbsweep(extended, "report", "--html", "page", "runs/s")
     pages = [path.read_text(encoding="utf-8") for path in (extended / "page").glob("*.html")]
     assert any("flash has to" in page for page in pages)
+
+
+@pytest.mark.parametrize(
+    "beside", ["", ", {width: 0.25, resolution: 32, depth: 0}"], ids=["alone", "beside v1"]
+)
+def test_a_family_without_width_has_a_page(extended, browser, beside):
+    """Its networks are named by their resolution, and coloured by that where no network has a width."""
+    name = "both" if beside else "alone"
+    (extended / f"{name}.yaml").write_text(f"variants: [{{family: resnext50, resolution: 32}}{beside}]")
+    mbsweep(extended, "run", f"{name}.yaml")
+    mbsweep(extended, "report", "--html", name, f"runs/{name}")
+    with opened(browser, extended / name / f"{name}.html", figures=True) as tab:
+        assert tab.input_value("#colour") == ("width" if beside else "resolution")
 
 
 def test_a_data_set_is_learnt(extended):

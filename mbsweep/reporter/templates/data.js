@@ -5,6 +5,7 @@ const narrow = matchMedia("(max-width: 700px)");
 const payload = JSON.parse(document.getElementById("data").textContent);
 const columns = payload.columns;
 const columnOf = Object.fromEntries(columns.map((column) => [column.name, column]));
+const usualColour = columnOf.width ? "width" : "resolution"; // a family may have no width
 const rows = payload.group.map((group, place) => ({ place, group }));
 function unpacked(given, place) {
   const at = given?.texts ? given.at : given;
@@ -97,7 +98,8 @@ function short(row) {
   const own = unusual(row).filter((name) => differing.includes(name));
   const words = own.map((name) => `${name.replaceAll("_", " ")} ${[valueOf(row, name)].flat().join("-")}`);
   const family = families.length > 1 ? `${row.family} ` : "";
-  return [`${family}${Number(row.width.toPrecision(7))}-${row.resolution}`, ...words].join(", ");
+  const width = Number.isFinite(row.width) ? `${Number(row.width.toPrecision(7))}-` : ""; // a family may have none
+  return [`${family}${width}${row.resolution}`, ...words].join(", ");
 }
 
 // Words as plotly shows them: neither its markup nor its %{templates} are read in them.

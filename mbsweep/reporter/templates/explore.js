@@ -24,7 +24,7 @@ function axes() {
 const axisOf = Object.fromEntries(axes().map((axis) => [axis.key, axis]));
 const distinct = (name) => [...new Set(rows.map((row) => row[name]))].filter((value) => value !== null);
 const varying = columns.map(({ name }) => name).filter((name) => name !== "variant" && distinct(name).length > 1);
-const colours = () => ["width", ...varying.filter((name) => name !== "width" && (isNumeric[name] || distinct(name).length <= FEW))];
+const colours = () => [usualColour, ...varying.filter((name) => name !== usualColour && (isNumeric[name] || distinct(name).length <= FEW))];
 const markers = (name) => (isNumeric[name] ? FEW : payload.symbols.length);
 const shapes = () => ["resolution", ...varying.filter((name) => name !== "resolution" && distinct(name).length <= markers(name))];
 

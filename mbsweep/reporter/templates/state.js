@@ -25,7 +25,7 @@ const INITIAL = {
   ...firstAxes(),
   logX: true,
   logY: firstAxes().y !== FLOOR,
-  colour: "width",
+  colour: usualColour,
   shape: families.length > 1 ? "family" : "resolution",
   off: [], // families that are switched off
   variant: null,
