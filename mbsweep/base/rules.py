@@ -10,6 +10,7 @@ from typing import Any
 
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 60
+_SHORT.maxlist = _SHORT.maxtuple = 8  # a field has seven values at most, and the last may be the wrong one
 _SHORT.maxlevel = 3  # a value from a hostile file may nest or repeat itself without end
 
 

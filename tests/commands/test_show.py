@@ -223,6 +223,10 @@ def test_a_network_is_said_in_words_and_by_options(words, variant):
         ("width=0.5 mobilenet_v2", "'mobilenet_v2': expected FIELD=VALUE, such as width=0.5"),
         ("mobilenet_v2 minimalistic", "'minimalistic': expected FIELD=VALUE, such as width=0.5"),
         ("mobilenet_v2 =3", "'=3': expected FIELD=VALUE, such as width=0.5"),
+        (
+            "mobilenet_v2 stage_depths=1,2,3,4,3,3,0",
+            "Variant: stage_depths is (1, 2, 3, 4, 3, 3, 0); expected a list of 7",
+        ),
         ("mobilenet_v3_small minimalistic=yes", "Variant: minimalistic is 'yes'; expected true or false"),
         ("width=wide", "Variant: width is 'wide'; expected a number in (0, 4], such as 0.75"),
         ("resnet81", "family is 'resnet81'; expected one of mobilenet_v1, "),
