@@ -23,7 +23,10 @@ def shown(value: object) -> str:
 
 def did_you_mean(word: object, allowed: Iterable[str]) -> str:
     """`; did you mean 'x'?` where one of the allowed words is near, else nothing."""
-    near = difflib.get_close_matches(str(word)[:100], list(allowed), n=1)
+    known, said = list(allowed), str(word)[:100]
+    within = [one for one in known if len(said) > 3 and said in one.split("_")]  # stage_depths: not depth
+    within += [one for one in known if len(said) > 3 and said in one]
+    near = within or difflib.get_close_matches(said, known, n=1)
     return f"; did you mean {near[0]!r}?" if near else ""
 
 

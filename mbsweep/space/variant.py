@@ -179,6 +179,8 @@ def largest_of(variants: Sequence[Variant]) -> Variant:
     if of_code is not None:
         raise MbsweepError(f"{of_code.family} has no supernet; those that have: {have}")
     family = FAMILIES[variants[0].family]
+    if not family.is_elastic:
+        raise MbsweepError(f"{family.name} has no supernet; those that have: {have}")
     elastic = [name for name, field in family.fields.items() if field.elastic]
     bodies = {FAMILIES[variant.family].key(variant.values, elastic): variant for variant in variants}
     if len(bodies) > 1:
@@ -189,11 +191,8 @@ def largest_of(variants: Sequence[Variant]) -> Variant:
         )
     first = variants[0]
     kinds = {layer.kind for layer in architecture(first).layers} - {*CONVOLUTIONS, "avg_pool", "fc", "add"}
-    if kinds or not family.is_elastic:
-        why = f"layers of {first.id} cannot be shared: {', '.join(sorted(kinds))}"
-        raise MbsweepError(
-            why if family.is_elastic else f"{family.name} has no supernet; those that have: {have}"
-        )
+    if kinds:
+        raise MbsweepError(f"layers of {first.id} cannot be shared: {', '.join(sorted(kinds))}")
     greatest: dict[str, Any] = {}
     for name in elastic:
         values = [getattr(variant, name) for variant in variants]

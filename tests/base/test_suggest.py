@@ -88,7 +88,7 @@ def test_every_suggested_command_has_its_verb_and_options():
 def test_every_option_that_is_named_exists():
     """`choose another --out`, `--cost macs needs no latency`: some command has it."""
     known = set().union(*OPTIONS.values()) | {"--version"}
-    foreign = {"--no-sandbox"}  # the browser's
+    foreign = {"--no-sandbox", "--logdir"}  # the browser's, TensorBoard's
     for path in SOURCES:
         if path.suffix == ".py":
             for text in strings(path):

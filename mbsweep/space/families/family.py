@@ -32,8 +32,8 @@ class Family:
 
     fields: name -> what its networks may differ in; the order is that of ids and tables.
     build: the network of some values, given as attributes; of a grid of them, where those of fields that are
-        not structural are arrays. It uses + - * // and `make_divisible` on them, and decides by structural
-        ones only.
+        not structural are arrays. It uses arithmetic, `make_divisible` and numpy's functions on them, and
+        decides by structural ones only.
     cite: where the family was published.
     aliases: other ways to say a field.
     least_resolution: below it, a map vanishes.
