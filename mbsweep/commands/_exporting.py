@@ -16,7 +16,7 @@ from mbsweep.nets.factories import FactoryError
 from mbsweep.profiler.backends import asked
 from mbsweep.profiler.backends.executorch import pte_file
 from mbsweep.profiler.backends.onnx_runtime import OnnxRuntime
-from mbsweep.profiler.counting import counted
+from mbsweep.profiler.counting_code import counted
 from mbsweep.profiler.prepare import network
 from mbsweep.space.architecture import IMAGE_CHANNELS
 from mbsweep.space.counting import UNKNOWN, count

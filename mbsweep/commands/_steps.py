@@ -13,7 +13,7 @@ from mbsweep.base.errors import MbsweepError
 from mbsweep.base.rules import Rule
 from mbsweep.profiler.backends import BACKENDS, asked
 from mbsweep.profiler.bench import Bench
-from mbsweep.profiler.counting import counted
+from mbsweep.profiler.counting_code import counted
 from mbsweep.profiler.device import this_device
 from mbsweep.profiler.subject import Subject
 from mbsweep.space.variant import Variant

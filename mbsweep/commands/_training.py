@@ -43,7 +43,7 @@ from mbsweep.base.errors import MbsweepError
 from mbsweep.base.rules import shown
 from mbsweep.base.suggest import command
 from mbsweep.commands._images import asked_images, check_classes, check_fresh, judged
-from mbsweep.profiler.counting import counted
+from mbsweep.profiler.counting_code import counted
 from mbsweep.space.variant import Variant
 from mbsweep.statistics.seeds import SeedNoise, spread
 from mbsweep.table import trust

@@ -37,7 +37,10 @@ def export(
         ),
     ] = None,
 ) -> None:
-    """Write a network, with random weights, as a file for a device; or its graph for TensorBoard."""
+    """Write a network, with random weights, as a file for a device.
+
+    Or, with --format tensorboard, its graph for TensorBoard.
+    """
     if form is not None:
         say(export_graph(Variant(**network), form, precision, output))
         return

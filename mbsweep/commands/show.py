@@ -78,7 +78,7 @@ def show(
 
 def print_code(variant: Variant) -> None:
     """Print what is known of a network that is code. MbsweepError where it gives none."""
-    from mbsweep.profiler.counting import counted
+    from mbsweep.profiler.counting_code import counted
 
     found = counted(variant)
     macs = "an unknown number of" if found.counts.macs == UNKNOWN else f"{found.counts.macs:,}"

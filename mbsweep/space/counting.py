@@ -72,5 +72,5 @@ class Found:
     failure: str = ""
 
 
-# Networks that are code -> what this process has found out of them; `profiler.counting` does.
+# Networks that are code -> what this process has found out of them; `profiler.counting_code` does.
 FOUND: dict[Variant, Found] = {}

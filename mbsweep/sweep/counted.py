@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mbsweep.profiler.counting import count_code
+from mbsweep.profiler.counting_code import count_code
 from mbsweep.space.counting import FOUND, UNKNOWN
 from mbsweep.space.families.factory import check_code, code_allowed
 from mbsweep.space.grid import Places

@@ -4,7 +4,7 @@ import pytest
 from own_networks import write_networks
 
 from mbsweep import Variant
-from mbsweep.profiler.counting import count_code
+from mbsweep.profiler.counting_code import count_code
 from mbsweep.space.counting import FOUND, UNKNOWN
 from mbsweep.space.families.factory import code_allowed
 
