@@ -49,9 +49,10 @@ def accuracy_gaps(source: str | None, rows: pd.DataFrame) -> list[str]:
                 f"{source} has no figure for any of these networks{at}, so no figure shows accuracy{at}."
             )
         else:
+            left = "one is" if total - known == 1 else f"{total - known:,} are"
             found.append(
                 f"{source} gives the accuracy{at} of {known:,} of {total:,} variants; the other "
-                f"{total - known:,} are missing in the figures of accuracy{at}."
+                f"{left} missing in the figures of accuracy{at}."
             )
     return found
 
