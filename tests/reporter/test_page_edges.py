@@ -455,6 +455,13 @@ def test_the_explorer_can_be_read(view, pages, width):
     hides nothing; the plot has at least half of a figure's height.
     """
     with view(pages("rich"), width=width) as tab:
+        # A tab that was wider is drawn anew a moment after it is narrower.
+        tab.wait_for_function(
+            "() => { const wide = document.querySelector('.explorer').clientWidth;"
+            " const names = [...document.querySelectorAll('#explorer-overlay text')];"
+            " return Math.abs(plot._fullLayout.width - wide) < 2 && names.length === 2"
+            " && names.every((name) => name.getBoundingClientRect().right < wide + 40); }"
+        )
         box = tab.locator(".explorer").bounding_box()
         for name in tab.locator("#explorer-overlay text").all():
             inner = name.bounding_box()
