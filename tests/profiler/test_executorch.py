@@ -77,7 +77,7 @@ def test_int8_is_near_eager_pytorch_and_a_quarter_of_the_size():
     prepared = ExecuTorch().prepare(module, images, config(precision="int8"))
     # Its own rounding, to the last integer; of larger networks one may come out otherwise.
     assert off_by(np.asarray(prepared.call()), prepared.rounded) < 0.02
-    assert prepared.rounded_within == 0.05
+    assert prepared.rounded_within == 0.02
     fp32, int8 = (
         ExecuTorch().prepare(module, images, config(precision=p)).file_bytes for p in ("fp32", "int8")
     )

@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 # Standard-normal images that int8's activation ranges are taken from. Two or 32 of them change the error of
 # the logits by less than other random weights do.
 CALIBRATION_IMAGES = 8
-# XNNPACK rounds in float32, here and there to another integer than what is exact: right networks have been
-# seen to differ by 0.021 of the largest logit.
-ROUNDED_TOLERANCE = 0.05
 
 
 class ExecuTorch:
@@ -56,7 +53,7 @@ class ExecuTorch:
         import numpy as np
         import torch
 
-        from mbsweep.formats.exact import LOOSE_TOLERANCE
+        from mbsweep.formats.exact import LOOSE_TOLERANCE, TOLERANCE
 
         rounded = None
         if config.precision == "int8":
@@ -76,7 +73,7 @@ class ExecuTorch:
             program.forward(inputs, clone_outputs=False)
             return output
 
-        within = ROUNDED_TOLERANCE if _is_plain(module) else LOOSE_TOLERANCE
+        within = TOLERANCE if _is_plain(module) else LOOSE_TOLERANCE
         return Prepared(call, len(data), rounded=rounded, rounded_within=within)
 
 
