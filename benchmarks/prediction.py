@@ -30,8 +30,12 @@ SPACES = {
     "mobilenet_v1": Path("sweeps/predicted.yaml").read_text(encoding="utf-8"),
     "mobilenet_v1 by stages": f"""\
 space:
-  - {{stage_widths: {{each: [1.0, 0.5]}}, kernels: [[3, 3, 3, 3, 3], [3, 5, 3, 5, 3]], resolution: [128,
-  192]}} - {{stage_depths: [[1, 1, 2, 3, 1], [1, 3, 3, 6, 2]], width: [0.5, 0.75], resolution: [128, 192]}}
+  - stage_widths: {{each: [1.0, 0.5]}}
+    kernels: [[3, 3, 3, 3, 3], [3, 5, 3, 5, 3]]
+    resolution: [128, 192]
+  - stage_depths: [[1, 1, 2, 3, 1], [1, 3, 3, 6, 2]]
+    width: [0.5, 0.75]
+    resolution: [128, 192]
 {PREDICTED}
 """,
     "mobilenet_v2": f"""\
