@@ -26,6 +26,7 @@ HELD_OUT = 1 / 3  # of the measured networks
 MIN_FITTED = 8  # networks; with fewer the correction is a guess
 MIN_HELD_OUT = 4
 LEAST_OF_KIND = 6  # measured blocks of a kind, for a law of its own
+SHARE_OF_KIND = 12  # blocks of each kind that are measured before more of any
 LEAST_SPREAD = 0.002  # no latency is known better than to 0.2 %
 # Runtimes pad channels to their vectors, so that 24 channels cost what 32 do: the candidates.
 ALIGNMENTS = (1, 8, 16, 32)
@@ -33,13 +34,23 @@ CANDIDATES = 20_000  # networks to choose from at most
 
 
 def choose_blocks(blocks: SpaceBlocks, max_blocks: int) -> Places:
-    """The distinct blocks to measure: all, or `max_blocks` spread over kinds, channels and sizes."""
+    """The distinct blocks to measure: all, or `max_blocks` spread over kinds, channels and sizes.
+
+    Each kind first gets what a law of its own needs, as far as that goes: a stem is of a kind that few blocks
+    of the space are of, and stands in every network.
+    """
     if len(blocks) <= max_blocks:
         return np.arange(len(blocks))
-    # So far apart that every kind is reached before any is filled.
-    apart = 100.0 * blocks.kind
     shapes = _log_shapes(blocks, np.arange(len(blocks)))
-    return np.sort(_spread(np.column_stack([shapes, apart]), max_blocks))
+    kinds = np.unique(blocks.kind).tolist()
+    share = min(SHARE_OF_KIND, max_blocks // len(kinds))
+    first: list[int] = []
+    for kind in kinds:
+        mine = np.flatnonzero(blocks.kind == kind)
+        first += mine[_spread(shapes[mine], min(share, len(mine)))].tolist()
+    # So far apart that the others are spread over the kinds, too.
+    apart = 100.0 * blocks.kind
+    return np.sort(_spread(np.column_stack([shapes, apart]), max_blocks, first))
 
 
 def choose_networks(blocks: SpaceBlocks, count: int) -> tuple[Places, Places]:
@@ -64,15 +75,17 @@ def shared_out(count: int, variants: int) -> tuple[int, int]:
     return measured - held_out, held_out
 
 
-def _spread(points: Floats, count: int) -> Places:
-    """Places of points that lie far apart: each next one is the farthest from those before."""
-    chosen = [int(((points - points.mean(axis=0)) ** 2).sum(axis=1).argmax())]
-    distance = np.full(len(points), np.inf)
+def _spread(points: Floats, count: int, first: list[int] | None = None) -> Places:
+    """Places of points far apart, `first` among them: each next one is the farthest from those before."""
+    chosen: list[int] = []
+    distance = ((points - points.mean(axis=0)) ** 2).sum(axis=1)
+    begun = iter(first or [])
     while len(chosen) < count:
-        np.minimum(distance, ((points - points[chosen[-1]]) ** 2).sum(axis=1), out=distance)
-        distance[chosen[-1]] = -1  # never twice, where points are alike
-        chosen.append(int(distance.argmax()))
-    return np.array(chosen)
+        chosen.append(next(begun, int(distance.argmax())))
+        apart = ((points - points[chosen[-1]]) ** 2).sum(axis=1)
+        distance = apart if len(chosen) == 1 else np.minimum(distance, apart)
+        distance[chosen] = -1  # never twice, where points are alike
+    return np.array(chosen, dtype=np.int64)
 
 
 def _log_shapes(blocks: SpaceBlocks, places: Places, alignment: int = 1) -> Floats:
@@ -245,7 +258,16 @@ def predict_space(
 
 
 def _network_features(blocks: SpaceBlocks, cost: Floats) -> Floats:
-    """(variants, 3): logs of weights, of scalars between blocks, and of the mean cost of a block."""
+    """(variants, 4): logs of weights, of scalars between blocks, of a block's mean cost, and of the layers.
+
+    The last takes a fifth off the errors of V3 and V4, whose networks differ in what their blocks are of.
+    """
     number = blocks.total(np.ones(len(blocks)))
-    amounts = blocks.total(blocks.params), blocks.total(blocks.out_scalars), blocks.total(cost) / number
+    layers = blocks.total((blocks.last + 1).astype(np.float64))
+    amounts = (
+        blocks.total(blocks.params),
+        blocks.total(blocks.out_scalars),
+        blocks.total(cost) / number,
+        layers,
+    )
     return np.log(np.stack(amounts, axis=1))

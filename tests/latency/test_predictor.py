@@ -13,6 +13,14 @@ from mbsweep.latency.predictor import BlockModel, choose_blocks, choose_networks
 from mbsweep.space.fused import space_blocks
 from mbsweep.sweep.sweep import parse_sweep
 
+V3 = """\
+space:
+  family: [mobilenet_v3_large, mobilenet_v3_small]
+  width: [0.35, 0.5, 0.75, 1.0, 1.25]
+  resolution: {from: 96, to: 224, step: 16}
+  minimalistic: [false, true]
+"""
+
 
 @cache
 def grid(widths=8, resolutions=6, depths=9, block="separable"):
@@ -77,6 +85,18 @@ def test_every_kind_and_stride_is_measured():
     assert set(blocks.kind[chosen]) == set(blocks.kind)
     for name in ("in_channels", "in_size"):
         assert blocks.of_layers(name)[chosen].max() == blocks.of_layers(name).max()
+
+
+def test_each_kind_has_enough_for_its_law():
+    """Of 1,658 blocks of 21 kinds in V3, its stems (27 blocks of each of two kinds) among 400 chosen by a
+    dozen; where 40 are chosen, each kind has at least its even share, which is one.
+    """
+    blocks = space_blocks(count_space(parse_sweep(V3, "v3.yaml")))
+    assert (len(blocks), len(set(blocks.kind))) == (1658, 21)
+    for count, least in ((400, 12), (40, 1)):
+        chosen = choose_blocks(blocks, count)
+        assert len(set(chosen.tolist())) == count
+        assert min(np.bincount(blocks.kind[chosen])) >= least
 
 
 def test_networks_reach_over_the_space():
