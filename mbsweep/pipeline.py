@@ -239,14 +239,14 @@ def enter_sweep(store: Store, sweep: Sweep, space: Space, opened: Opened | None,
         opened.keep(store)
     last = store.last_sweep()
     is_same = last is not None and last["text"] == sweep.text
-    source = opened.name if opened else None
-    if is_same and last and last["accuracy_source"] == source and (opened is None or opened.is_lasting):
+    sources = [opened.name, *opened.others] if opened else []
+    if is_same and last and last["accuracy_sources"] == sources and (opened is None or opened.is_lasting):
         return  # what is known is entered already
     precisions = dict.fromkeys(["fp32", *(config.precision for config in sweep.latency)])
     accuracies = _accuracy_rows(space, opened, precisions) if opened else ()
     configs = ((config.id, place, json.dumps(config.settings)) for place, config in enumerate(sweep.latency))
-    about = {"name": sweep.name, "title": sweep.title, "description": sweep.description, "text": sweep.text}
-    about |= {"accuracy_source": source} if source is not None else {}
+    about: dict[str, Any] = {"accuracy_sources": sources}
+    about |= {"name": sweep.name, "title": sweep.title, "description": sweep.description, "text": sweep.text}
     added, left = store.set_sweep(about, _variant_rows(space), accuracies, configs)
     if last is not None and not is_same:
         kept = f"; {left} that it no longer names stay in the run" if left else ""

@@ -172,7 +172,7 @@ def trained_run(
     sweep = parse_sweep(text, "made_up.yaml")
     assert isinstance(sweep.accuracy, TrainedAccuracy)
     with Store.write(folder) as store:
-        source = (store.last_sweep() or {})["accuracy_source"]
+        source = (store.last_sweep() or {})["accuracy_sources"][0]
         names, rows = store.rows("accuracies")
         dataset = dict(zip(names, rows[0], strict=True))["dataset"]
         store.set_dataset(dataset, dict.fromkeys(("train", "validation", "test"), 100), notes)

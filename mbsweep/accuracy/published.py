@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from mbsweep.accuracy.datasets.source import ImageSource
 from mbsweep.accuracy.source import Opened, Say, SettingError, Source
 from mbsweep.accuracy.value import IMAGENET, NAN, Accuracies, Accuracy
-from mbsweep.base.rules import Rule, choice, did_you_mean, text
+from mbsweep.base.rules import Rule, choice, did_you_mean, one_or_several, text
 from mbsweep.space.counting import Counts
 from mbsweep.space.families import architecture
 from mbsweep.space.same import same_as
@@ -108,44 +108,59 @@ def check_table(name: str) -> None:
 
 
 class PublishedAccuracy(Source):
-    """Figures from one table of the literature."""
+    """Figures from one table of the literature, or of each network from the first that has it."""
 
-    rules: ClassVar[dict[str, Rule]] = {"source": choice(["published"]), "table": text(80)}
+    rules: ClassVar[dict[str, Rule]] = {
+        "source": choice(["published"]),
+        "table": one_or_several(
+            text(80), "the name of a table, or a list of different ones, such as [paper, timm]"
+        ),
+    }
 
     source: Literal["published"]
-    table: str
+    table: str | tuple[str, ...]
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """One or several, the first goes before."""
+        return (self.table,) if isinstance(self.table, str) else self.table
 
     def check(self) -> None:
         """Raises SettingError where there is no such table."""
-        check_table(self.table)
+        for name in self.tables:
+            check_table(name)
 
     def open(self, space: Space, say: Say, images: ImageSource | None = None) -> Opened:
-        """The table comes with mbsweep."""
-        return _Table(self.table, space)
+        """The tables come with mbsweep."""
+        return _Tables(self.tables, space)
 
 
-class _Table(Opened):
-    """One table, to be looked up in."""
+class _Tables(Opened):
+    """Tables, to be looked up in."""
 
-    def __init__(self, name: str, space: Space) -> None:
-        self.name, self._space = name, space
+    def __init__(self, names: tuple[str, ...], space: Space) -> None:
+        self.name, *others = names
+        self.others, self._space = tuple(others), space
 
     def known(self, precision: str) -> Accuracies:
-        """What the table gives for exactly each network at a precision."""
+        """What the first table that has it gives for exactly each network at a precision."""
         where = "this network" if precision == "fp32" else f"this network at {precision}"
-        reason = f"{self.name} has no figure for {where}"
+        names = self.name, *self.others
+        have = "have no figure" if self.others else "has no figure"
+        reason = f"{' and '.join(filter(None, [', '.join(names[:-1]), names[-1]]))} {have} for {where}"
         kinds = [Accuracy(NAN, NAN, "published", self.name, IMAGENET, reason=reason)]
         which = np.zeros(len(self._space), np.int64)
         figures = [
             figure
+            for name in names
             for figure in accuracy_figures()
-            if (figure.table, figure.precision) == (self.name, precision)
+            if (figure.table, figure.precision) == (name, precision)
         ]
         networks = places_of([figure.variant for figure in figures], self._space)
         # A network that stands there several times: the first.
         for figure in reversed(figures):
             which[networks[figure.variant]] = len(kinds)
-            known = figure.top1_pct, figure.top5_pct, "published", self.name, IMAGENET
+            known = figure.top1_pct, figure.top5_pct, "published", figure.table, IMAGENET
             kinds.append(Accuracy(*known, note=figure.note))
         return Accuracies.shared(kinds, which)
 

@@ -50,6 +50,9 @@ class Opened(ABC):
     """A source with all that it reads, for the variants of one space."""
 
     name: str  # tells accuracies apart that must not be on one front; as the table shows it
+    others: tuple[
+        str, ...
+    ] = ()  # where it gives accuracies under several names: the rest, the first goes before
     is_lasting: bool = True  # the same name always stands for the same accuracies
 
     @abstractmethod
@@ -110,7 +113,8 @@ class Source(Strict, ABC):
             at = "" if precision == "fp32" else f"at {precision} "
             why = "" if found.known else f"; {found.at(0).reason}"
             said.append(f"{at}known for {found.known:,} of {len(space):,}{why}")
-        return Estimate(f"{self.source}, {opened.name}: {', '.join(said)}")
+        names = " or ".join([opened.name, *opened.others])
+        return Estimate(f"{self.source}, {names}: {', '.join(said)}")
 
     def said(self) -> dict[str, Any]:
         """Its settings as a sweep file says them, without what is as usual, and without what it may cost."""

@@ -146,6 +146,20 @@ def integers(count: int | None, low: int, high: int, example: tuple[int, ...], o
     return Rule(f"a list of {counted} whole numbers from {low} to {high}, such as {list(example)}", parse)
 
 
+def one_or_several(item: Rule, words: str) -> Rule:
+    """One value as `item` says, or a list of different ones, which is not empty. words: what is expected."""
+
+    def parse(value: object) -> Any:
+        if not isinstance(value, list | tuple):
+            return item(value)
+        found = tuple(item(one) for one in value)
+        if not found or len(set(found)) != len(found):
+            raise ValueError
+        return found
+
+    return Rule(words, parse)
+
+
 SEED = integer(0, 2**32 - 1, 0)
 
 

@@ -10,7 +10,7 @@ from mbsweep.base.errors import MbsweepError
 from mbsweep.base.printing import say
 from mbsweep.base.rules import integer
 from mbsweep.table import trust
-from mbsweep.table.columns import EXACT
+from mbsweep.table.columns import EXACT, SOURCE
 from mbsweep.table.decide import Budget, Decision, checked, decide
 from mbsweep.table.hover import accuracy_words
 from mbsweep.table.panels import heading, interval, label, of_config, panels, print_cautions, where, with_unit
@@ -35,9 +35,15 @@ def print_picks(run: Run, budget: Budget, config: str | None, count: int) -> boo
         say(heading(rows))
         print_cautions(trust.of_latencies(rows, remarks.get(rows["config"].iloc[0], ())))
         if any(name in budget.needed for name in ("top1_pct", "top5_pct")):
-            print_cautions(trust.of_accuracies(rows))
+            print_cautions([*_mixed(rows), *trust.of_accuracies(rows)])
         _print_decision(rows, budget, decision, count)
     return any_fits
+
+
+def _mixed(rows: pd.DataFrame) -> list[str]:
+    """A warning where accuracies of several sources or data sets are compared."""
+    sources = rows.loc[rows["top1_pct"].notna(), SOURCE].drop_duplicates()["top1_source"].unique()
+    return [f"accuracies of several sources are compared: {', '.join(sources)}"] if len(sources) > 1 else []
 
 
 def _check_known(table: pd.DataFrame, budget: Budget, place: str) -> None:

@@ -24,18 +24,19 @@ SHORT_REASONS = {
 def accuracy_fact(parts: Sequence[Part], table: pd.DataFrame) -> str:
     """Each source, and for how many variants it knows the accuracy at each precision."""
     said = []
-    for source in dict.fromkeys(part.about["accuracy_source"] for part in parts):
-        if not source:
+    for sources in dict.fromkeys(tuple(part.about["accuracy_sources"]) for part in parts):
+        if not sources:
             continue
-        asking = {part.name for part in parts if part.about["accuracy_source"] == source}
+        asking = {part.name for part in parts if tuple(part.about["accuracy_sources"]) == sources}
         rows = table[table["run"].isin(asking)]
         known = ",".join(f"{at} for {count:,} of {total:,} variants" for at, count, total, _ in _known(rows))
-        said.append(f"{source}{', ' if _is_table(rows) else ': '}known{known}")
+        said.append(f"{' or '.join(sources)}{', ' if _is_table(rows) else ': '}known{known}")
     return "; ".join(said) or ("the sweeps name" if len(parts) > 1 else "the sweep names") + " no source"
 
 
-def accuracy_gaps(source: str | None, rows: pd.DataFrame) -> list[str]:
-    """What the figures of accuracy lack, of the rows of one run."""
+def accuracy_gaps(sources: Sequence[str], rows: pd.DataFrame) -> list[str]:
+    """What the figures of accuracy lack, of the rows of one run, and the names of its sources."""
+    source = " or ".join(sources)
     if not source:
         return ["The sweep names no accuracy source, so no figure shows accuracy."]
     found = []

@@ -66,7 +66,7 @@ def gaps(parts: Sequence[Part], table: pd.DataFrame, kinds: set[str]) -> list[st
     """What the figures cannot show, in words. kinds: of the latencies that they show."""
     if table.empty:
         return ["This run has no variants, so there is nothing to draw."]
-    said = [accuracy_gaps(part.about["accuracy_source"], table[table["run"] == part.name]) for part in parts]
+    said = [accuracy_gaps(part.about["accuracy_sources"], table[table["run"] == part.name]) for part in parts]
     if all(sentences == said[0] for sentences in said):
         found = said[0]
     else:

@@ -76,12 +76,20 @@ class Store(VariantTables, TrainingTables, MachineTables):
     # What the sweep asks for
 
     def last_sweep(self) -> dict[str, Any] | None:
-        """The sweep file of the last run into this folder; None before the first."""
+        """The sweep file of the last run into this folder; None before the first.
+
+        accuracy_sources: their names, the first goes before; of most sweeps there is one, of some none.
+        """
         rows = self._query(
             "SELECT name, title, description, text, accuracy_source FROM sweeps ORDER BY id DESC LIMIT 1"
         )
-        names = ("name", "title", "description", "text", "accuracy_source")
-        return dict(zip(names, rows[0], strict=True)) if rows else None
+        names = ("name", "title", "description", "text")
+        if not rows:
+            return None
+        *said, sources = rows[0]
+        return dict(zip(names, said, strict=False)) | {
+            "accuracy_sources": sources.split("\n") if sources else []
+        }
 
     def origin(self) -> Path | None:
         """The sweep's file, as a path from the run's folder; None where it is not known."""
@@ -100,15 +108,17 @@ class Store(VariantTables, TrainingTables, MachineTables):
 
     def set_sweep(
         self,
-        sweep: Mapping[str, str],
+        sweep: Mapping[str, Any],
         variants: Iterable[tuple[Any, ...]],
         accuracies: Iterable[tuple[Any, ...]],
         configs: Iterable[tuple[Any, ...]],
     ) -> tuple[int, int]:
         """Make this the run's sweep, in one transaction. Returns how many variants are new, how many left.
 
+        sweep: as `last_sweep` gives it.
         Nothing that was measured is touched: what the new file does not name stays in the run.
         """
+        sources = sweep.get("accuracy_sources", ())
         with self._transaction() as sql:
             sql.execute("UPDATE configs SET position = NULL")
             found = insert_variants(sql, variants)
@@ -117,7 +127,7 @@ class Store(VariantTables, TrainingTables, MachineTables):
             sql.execute(
                 "INSERT INTO sweeps (used_utc, name, title, description, text, accuracy_source) "
                 "VALUES (:used_utc, :name, :title, :description, :text, :accuracy_source)",
-                {"used_utc": now_utc(), "accuracy_source": None, **sweep},
+                {**sweep, "used_utc": now_utc(), "accuracy_source": "\n".join(sources) or None},
             )
         return found
 

@@ -82,7 +82,8 @@ class Run:
         return figure
 
     def about(self) -> dict[str, Any]:
-        """The sweep (name, title, description, text, accuracy_source), the sessions that measured or trained,
+        """The sweep (name, title, description, text, accuracy_sources), the sessions that measured or
+        trained,
         and the data sets: id -> (images of each part, what is to be known of them).
         """
         with Store.read(self.path) as store:

@@ -43,9 +43,7 @@ def tabulate(store: Store) -> pd.DataFrame:
         table = configs.merge(variants, how="cross", suffixes=("", "_of_variant"))
     table = table.merge(latencies, how="left", on=["config", "variant"])
     table = table.merge(_frame(store, "files"), how="left", on=["config", "variant"])
-    source = (store.last_sweep() or {}).get("accuracy_source")
-    accuracies = _frame(store, "accuracies").rename(columns=_ACCURACY_COLUMNS)
-    accuracies = accuracies[accuracies["top1_source"] == source]
+    accuracies = _accuracies(store)
     words = ["top1_seeds", "top1_note", "top1_reason"]  # empty where there is nothing to say
     accuracies[words] = accuracies[words].astype(object).replace("", None)
     table = table.merge(accuracies, how="left", on=["variant", "precision"])
@@ -64,6 +62,17 @@ _ACCURACY_COLUMNS = {
     name: f"top1_{name}"
     for name in ("low_pct", "high_pct", "sd_pct", "seeds", "epochs", "kind", "source", "note", "reason")
 }
+
+
+def _accuracies(store: Store) -> pd.DataFrame:
+    """Of each variant and precision the accuracy of the first of the sweep's sources that knows it."""
+    order = (store.last_sweep() or {"accuracy_sources": []})["accuracy_sources"]
+    found = _frame(store, "accuracies").rename(columns=_ACCURACY_COLUMNS)
+    found = found[found["top1_source"].isin(order)]
+    places = found["top1_source"].map({name: place for place, name in enumerate(order)})
+    rank = found.assign(is_unknown=found["top1_pct"].isna(), place=places)
+    rank = rank.sort_values(["is_unknown", "place"], kind="stable").drop_duplicates(["variant", "precision"])
+    return rank.drop(columns=["is_unknown", "place"])
 
 
 def _frame(store: Store, name: str) -> pd.DataFrame:
@@ -112,7 +121,7 @@ CURVE = (
 
 def tabulate_curves(store: Store) -> pd.DataFrame:
     """One row per epoch of the trainings of the sweep's accuracy source, columns as in CURVE."""
-    source = (store.last_sweep() or {}).get("accuracy_source") or ""
+    (source,) = (store.last_sweep() or {}).get("accuracy_sources", [])[:1] or [""]
     rows = pd.DataFrame(store.epochs(source), columns=EpochRow._fields)
     variants = networks(store).reindex(columns=["variant", "family", "width", "resolution"])
     ended = pd.DataFrame(store.trainings(source), columns=TrainingRow._fields)[["variant", "seed", "state"]]

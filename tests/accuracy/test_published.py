@@ -408,3 +408,21 @@ def test_every_source_gives_one_accuracy_per_variant(name):
     assert found.top1_pct.tolist() == [first, unknown, last]
     assert [accuracy.top1_pct for accuracy in found] == [first, unknown, last]
     assert found.known == (2 if name in top1_pct else 0)
+
+
+def test_of_several_tables_the_first_that_has_it():
+    """AlexNet is in both: 57.2 as the paper's Table 8 prints it where it goes before, else torchvision's
+    56.522; ResNet-50 is in torchvision's alone (76.13), a width of 0.123 in none.
+    """
+    networks = [Variant("alexnet"), Variant("resnet50"), Variant(width=0.123)]
+    reason = "paper and torchvision-v1 have no figure for this network"
+    for order, alexnet in (
+        (["paper", "torchvision-v1"], (57.2, "paper")),
+        (["torchvision-v1", "paper"], (56.522, "torchvision-v1")),
+    ):
+        first, second, third = _look_up(networks, order)
+        assert (first.top1_pct, first.source) == alexnet
+        assert (second.top1_pct, second.source) == (76.13, "torchvision-v1")
+        assert math.isnan(third.top1_pct)
+        assert third.source == order[0]
+    assert _look_up(networks, ["paper", "torchvision-v1"])[2].reason == reason

@@ -114,6 +114,20 @@ def test_what_else_is_near_stands_below_the_nearest(tmp_path):
     ]
 
 
+def test_accuracies_of_two_tables_are_compared_with_a_warning(tmp_path):
+    """ResNet-18 of torchvision (69.758 %) behind the paper's 1.0-224 (70.6 %): said above both."""
+    space = "space: {family: [mobilenet_v1, resnet18]}\n"
+    both = made_run(
+        tmp_path / "both", f"{space}accuracy: {{source: published, table: [paper, torchvision-v1]}}\n"
+    )
+    first, second, third, *_ = picked(both)[1:]
+    assert first == "  caution: accuracies of several sources are compared: paper, torchvision-v1"
+    assert second == "  1. mobilenet_v1_w1.0_r224_d5"
+    assert third == "     top-1 accuracy 70.6 % (published, paper)"
+    one = made_run(tmp_path / "one", f"{space}accuracy: {{source: published, table: [torchvision-v1]}}\n")
+    assert picked(one)[1] == "  1. resnet18_w1.0_r224"
+
+
 def test_sizes_alone_need_no_latency(tmp_path):
     """A run that only counted: the largest network of at most 60 million mult-adds."""
     assert picked(counted(tmp_path / "run"), "--max-macs", "6e7", "--maximize", "macs") == [

@@ -84,7 +84,7 @@ def test_sweep_and_failures_come_back_as_they_were_given(about, failures, tmp_pa
         for (variant, config), reason in failures.items():
             store.add_failure(variant, config, reason)
     with Store.read(folder) as store:
-        assert store.last_sweep() == about | {"accuracy_source": None}
+        assert store.last_sweep() == about | {"accuracy_sources": []}
         assert store.failures() == failures
         assert store.variants()[0][0] == "v"
 

@@ -65,6 +65,10 @@ function interval(row, name = "latency_ms") {
 // `published, tf-slim-2018-08-02`; where the source says the kind itself, it alone.
 const accuracySource = ({ top1_kind: kind, top1_source: source }) => (source?.includes(kind) ? source : `${kind}, ${source}`);
 
+// What makes two accuracies comparable, and those of some rows whose accuracy is known.
+const originOf = ({ top1_kind: kind, top1_source: source, dataset }) => JSON.stringify([kind, source, dataset]);
+const originsOf = (some) => [...new Set(some.filter(({ top1_pct: known }) => known !== null).map(originOf))];
+
 // `0, 1; standard deviation 0.34 %` of a trained accuracy.
 function seedsOf(row) {
   if (row.top1_seeds === null) return "";

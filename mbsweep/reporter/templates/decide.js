@@ -217,6 +217,8 @@ function showAnswer() {
   const off = groups[state.group].rows.length - groupRows().length;
   if (off) counts.push(`${off.toLocaleString("en")} of families that are switched off`);
   if (failed) counts.push(`${failed.toLocaleString("en")} failed or not finished`);
+  const sources = needed(state).some((name) => name.startsWith("top")) ? originsOf(fitting).length : 0;
+  if (sources > 1) counts.push(`accuracies of those that fit are of ${sources} sources`);
   document.getElementById("counts").textContent = `${counts.join("; ")}.`;
 }
 

@@ -272,7 +272,7 @@ function setUpExplorer() {
   fill("y", axes(), ({ words }) => words);
   fill("colour", colours(), (name) => columnOf[name].label);
   fill("shape", shapes(), (name) => columnOf[name].label);
-  for (const id of ["logX", "logY"]) {
+  for (const id of ["logX", "logY", "joined"]) {
     const box = document.getElementById(id);
     box.addEventListener("change", () => change({ [id]: box.checked, view: "scatter" }));
   }
@@ -293,7 +293,7 @@ function setUpExplorer() {
   onChange((changed) => {
     const has = (...names) => names.some((name) => changed.has(name));
     if (has("group", "off", "view", "x", "y", "logX", "logY", "colour", "shape", "theme")) showExplorer();
-    else if (has("limits", "floor", "by", "variant")) state.view === "parallel" ? drawExplorer() : soon(updateOverlay);
+    else if (has("limits", "floor", "by", "variant", "joined")) state.view === "parallel" ? drawExplorer() : soon(updateOverlay);
   });
 }
 
@@ -310,7 +310,8 @@ function soon(work) {
 
 function showExplorer() {
   for (const id of ["x", "y", "colour", "shape"]) document.getElementById(id).value = state[id];
-  for (const id of ["logX", "logY"]) document.getElementById(id).checked = state[id];
+  for (const id of ["logX", "logY", "joined"]) document.getElementById(id).checked = state[id];
+  document.getElementById("joined").parentElement.hidden = !drawsAccuracy() || originsOf(groupRows()).length < 2;
   for (const button of document.querySelectorAll("#presets button")) {
     const isOn = Object.entries(PRESETS[button.textContent]).every(([name, value]) => state[name] === value);
     button.setAttribute("aria-pressed", isOn);

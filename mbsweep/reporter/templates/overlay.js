@@ -30,6 +30,12 @@ function frontOf(sorted) {
   return front;
 }
 
+// One front for each source of accuracies, where these are drawn: points of two are joined only if the reader asks.
+function frontsOf(sorted) {
+  if (state.joined || !drawsAccuracy()) return [frontOf(sorted)];
+  return originsOf(sorted.map(({ row }) => row)).map((origin) => frontOf(sorted.filter(({ row }) => originOf(row) === origin)));
+}
+
 // Whether the axes are those of the probability of being on the front.
 const isLatencyFront = () => state.x === "latency_ms" && state.y === "top1_pct";
 
@@ -60,7 +66,7 @@ function updateOverlay() {
   const isFitted = state.x.startsWith("macs") && state.y.startsWith("latency_ms");
   marks = {
     within,
-    front: frontOf([...within]),
+    fronts: frontsOf([...within]),
     fit: isFitted ? fitted([...within]) : null,
     unsettled: isLatencyFront() ? [...within].filter(isOpen) : [],
     chosen: points.filter(({ row }) => row.variant === state.variant),
@@ -114,7 +120,7 @@ function drawOverlay() {
   overlay.append(frame);
   const line = (d, stroke, more = {}) => frame.append(drawn("path", { d, stroke, fill: "none", "stroke-width": 1.5, ...more }));
   if (marks.fit) line(`M${fitEnds(marks.fit).map((end) => `${x(end)},${y(end)}`).join("L")}`, "#888", { "stroke-dasharray": "2 3" });
-  if (marks.front.length > 1) line(stairs(marks.front, x, y), FRONT_COLOUR);
+  for (const front of marks.fronts) if (front.length > 1) line(stairs(front, x, y), FRONT_COLOUR);
   const ring = (point, r, stroke, width) => frame.append(drawn("circle", { cx: x(point), cy: y(point), r, stroke, fill: "none", "stroke-width": width }));
   for (const point of marks.unsettled) ring(point, 9, UNSETTLED_COLOUR, 2);
   for (const point of marks.chosen) ring(point, 12, tone("--accent"), 3);
@@ -144,7 +150,7 @@ function overlayLayout() {
   const path = (d, line) => ({ type: "path", path: d, line: { width: 1.5, ...line } });
   const shapes = [];
   if (marks.fit) shapes.push(path(`M${fitEnds(marks.fit).map((end) => `${end.x},${end.y}`).join("L")}`, { color: "#888", dash: "dot" }));
-  if (marks.front.length > 1) shapes.push(path(stairs(marks.front, x, y), { color: FRONT_COLOUR }));
+  for (const front of marks.fronts) if (front.length > 1) shapes.push(path(stairs(front, x, y), { color: FRONT_COLOUR }));
   const ring = (size, color) => (point) => ({ ...at(point), text: "◯", showarrow: false, font: { size, color } });
   const annotations = [...marks.unsettled.map(ring(18, UNSETTLED_COLOUR)), ...marks.chosen.map(ring(26, tone("--accent")))];
   marks.named.forEach((point, place) => {
@@ -159,13 +165,15 @@ function nowhere(count) {
 }
 
 function describe(points) {
-  const { within, front, fit, unsettled } = marks;
+  const { within, fronts, fit, unsettled } = marks;
   const all = groups[state.group].total;
   const sample = isSample() ? ` of a sample of ${all.toLocaleString("en")} rows` : "";
   const words = [`${plural(points.length, "point")}${sample}, ${within.size.toLocaleString("en")}${sample && " of them"} within the budgets`];
   const missing = groupRows().length - points.length;
   if (missing) words.push(nowhere(missing));
-  if (front.length > 1) words.push(`${front.length} on the Pareto front${sample && " of the sample"}`);
+  const onFronts = fronts.flat().length;
+  const which = fronts.length > 1 ? `fronts of ${fronts.length} accuracy sources, each by itself` : `front${sample && " of the sample"}`;
+  if (onFronts > 1) words.push(`${onFronts} on the Pareto ${which}`);
   if (unsettled.length) words.push(`of ${plural(unsettled.length, "point")} the measurements do not settle whether it is on the front`);
   if (fit) {
     const far = fit.off.filter(({ off }) => Math.abs(off) > 0.2).slice(0, 4);

@@ -25,6 +25,7 @@ const INITIAL = {
   ...firstAxes(),
   logX: true,
   logY: firstAxes().y !== FLOOR,
+  joined: false, // one front over all sources of accuracies
   colour: usualColour,
   shape: families.length > 1 ? "family" : "resolution",
   off: [], // families that are switched off
@@ -84,7 +85,7 @@ function readAddress() {
     theme: ["auto", "light", "dark"],
   };
   for (const [name, values] of Object.entries(allowed)) if (values.includes(words.get(name))) read[name] = words.get(name);
-  for (const name of ["logX", "logY"]) if (words.has(name)) read[name] = words.get(name) === "true";
+  for (const name of ["logX", "logY", "joined"]) if (words.has(name)) read[name] = words.get(name) === "true";
   const off = (words.get("off") ?? "").split(",").filter((name) => families.includes(name));
   if (off.length < families.length) read.off = off;
   read.filter = words.get("filter") ?? "";

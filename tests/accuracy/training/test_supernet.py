@@ -432,7 +432,7 @@ def test_a_sweep_with_a_supernet_end_to_end(tmp_path):
     assert table["top1_low_pct"].isna().all()
     assert table["top1_note"].str.startswith("against 2 networks that were trained alone").all()
     with Store.read(tmp_path / "run") as store:
-        source = store.last_sweep()["accuracy_source"]
+        source = store.last_sweep()["accuracy_sources"][0]
         report = json.loads(store.supernet(source))
         before = store.trainings(source), store.epochs(source)
     assert report["networks"] == 2

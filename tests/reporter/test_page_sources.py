@@ -1,0 +1,64 @@
+"""A page of two published tables: each has a front of its own, unless the reader asks for one."""
+
+import pytest
+from browsing import Pages, Views
+from page_runs import written
+
+# Published: paper 70.6 (1.0), 68.4 (0.75), 63.7 (0.5); torchvision-v1 69.758 (ResNet-18), 76.13 (ResNet-50).
+TWO = """\
+title: Two tables
+space:
+  - {family: mobilenet_v1, width: [1.0, 0.75, 0.5]}
+  - {family: [resnet18, resnet50]}
+latency: [{backend: onnxruntime, rounds: 3}]
+accuracy: {source: published, table: [paper, torchvision-v1]}
+"""
+BOX = "one front over all accuracy sources"
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory):
+    return Pages(tmp_path_factory, "page_sources", {"two": {"its run": written(TWO)}})
+
+
+@pytest.fixture(scope="module")
+def views(browser):
+    found = Views(browser)
+    yield found
+    found.close()
+
+
+def stairs(tab):
+    """How many steps each front has that is drawn."""
+    drawn = tab.locator("#explorer-overlay path").evaluate_all(
+        "(all) => all.map((one) => one.getAttribute('d'))"
+    )
+    return sorted(path.count("V") for path in drawn)
+
+
+def test_points_of_two_sources_are_joined_only_where_the_reader_asks(pages, views):
+    """Three MobileNets on the paper's front, two ResNets on torchvision's; joined, the MobileNets and
+    ResNet-50: ResNet-18 has more mult-adds than 1.0-224, and less accuracy.
+    """
+    with views(pages("two"), at="x=macs") as tab:
+        assert stairs(tab) == [1, 2]
+        remark = tab.locator("#explorer-remark").inner_text()
+        assert "5 on the Pareto fronts of 2 accuracy sources, each by itself" in remark
+        tab.get_by_label(BOX).check()
+        tab.wait_for_function("location.hash.includes('joined=true')")
+        assert stairs(tab) == [3]
+        assert "4 on the Pareto front;" in f"{tab.locator('#explorer-remark').inner_text().rstrip('.')};"
+        assert "accuracies of those that fit are of 2 sources" in tab.locator("#counts").inner_text()
+    with views(pages("two"), at="x=macs&joined=true") as tab:
+        assert tab.get_by_label(BOX).is_checked()
+        assert stairs(tab) == [3]
+
+
+def test_the_box_stands_where_there_is_something_to_join(pages, views):
+    """Not where no accuracy is drawn, nor where the networks of one source are all that is shown."""
+    with views(pages("two"), at="x=macs&y=latency_ms") as tab:
+        assert not tab.get_by_label(BOX).is_visible()
+    with views(pages("two"), at="x=macs&off=resnet18,resnet50") as tab:
+        assert not tab.get_by_label(BOX).is_visible()
+    with views(pages("two"), at="x=macs") as tab:
+        assert tab.get_by_label(BOX).is_visible()
