@@ -55,6 +55,23 @@ class Attention(nn.Module):
         return self.head(nn.functional.scaled_dot_product_attention(query, key, value).mean(1))
 
 
+class Encoder(nn.Module):
+    """As vision transformers, EfficientNets and ConvMixers have them: heads, dropout in place, "same"."""
+
+    def __init__(self):
+        super().__init__()
+        self.patches = nn.Conv2d(3, 16, 8, stride=8)
+        self.mixed = nn.Conv2d(16, 16, 3, padding="same", groups=4)
+        self.heads = nn.MultiheadAttention(16, 2, batch_first=True)
+        self.drop = nn.Dropout(0.2, inplace=True)
+        self.head = nn.Linear(16, 10)
+
+    def forward(self, images):
+        patches = self.mixed(self.patches(images)).flatten(2).transpose(1, 2)
+        mixed, _ = self.heads(patches, patches, patches, need_weights=False)
+        return self.head(self.drop(mixed + 1).mean(1))
+
+
 class Recurrent(nn.Module):
     def __init__(self):
         super().__init__()

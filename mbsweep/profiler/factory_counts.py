@@ -31,7 +31,7 @@ native_channel_shuffle repeat repeat_interleave expand_as flip movedim tile tril
 meshgrid clone alias unflatten view_as reshape_as scatter scatter_add index_select embedding diagonal
 as_strided index_add masked_select bernoulli rand randn rand_like randn_like normal uniform new_ones
 ones_like empty_like zero fill hstack vstack scalar_tensor tensor item numel dim is_nonzero broadcast_to
-broadcast_tensors tensor_split lift_fresh upsample_bicubic2d swapaxes
+broadcast_tensors tensor_split lift_fresh upsample_bicubic2d swapaxes dropout rms_norm eye
 """
 # Operators that do neither: element by element, pooling, normalisation, shapes. All else has to be counted.
 _NO_MACS = frozenset(f"aten::{name}" for one in _OTHERS.split() for name in (one, f"{one}_", f"_{one}"))
@@ -62,15 +62,27 @@ def _macs(net: nn.Module, resolution: int) -> tuple[int, str]:
         analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
         analysis.tracer_warnings("none")
         analysis.set_op_handle("aten::scaled_dot_product_attention", _attention)
+        analysis.set_op_handle("aten::_convolution_mode", _convolution)
+        # One fused operator in its place would hide the products of nn.MultiheadAttention.
+        is_fused = torch.backends.mha.get_fastpath_enabled()
+        torch.backends.mha.set_fastpath_enabled(False)
         try:
             by_operator = analysis.by_operator()
             unknown = [name for name in analysis.unsupported_ops() if name not in _NO_MACS]
         except Exception as error:  # whatever a stranger's module does when it is traced
             told = " ".join(str(error).split())[:200]
             return UNKNOWN, f"mult-adds unknown: fvcore cannot trace it: {type(error).__name__}: {told}"
+        finally:
+            torch.backends.mha.set_fastpath_enabled(is_fused)
     if unknown:
         return UNKNOWN, f"mult-adds unknown: fvcore cannot count {', '.join(sorted(unknown))}"
     return sum(int(by_operator.get(name, 0)) for name in _COUNTED), ""
+
+
+def _convolution(inputs: Sequence[Any], outputs: Sequence[Any]) -> Counter[str]:
+    """Of padding="same": for each scalar of the output, the weights that it is made of."""
+    weights, output = inputs[1].type().sizes(), outputs[0].type().sizes()
+    return Counter({"conv": math.prod(output) * math.prod(weights[1:])})
 
 
 def _attention(inputs: Sequence[Any], outputs: Sequence[Any]) -> Counter[str]:

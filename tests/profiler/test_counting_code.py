@@ -14,11 +14,17 @@ OWN = "python:own.networks:"
 SMALL = (322, 216 * 16 * 16 + 80)
 # 4 patches of 8 x 8 x 3 -> 16; 16 -> 48; each of 4 with each of 4, twice, over 16 channels; 16 -> 10.
 ATTENTION = (3 * 64 * 16 + 16 + 17 * 48 + 17 * 10, 4 * 192 * 16 + 4 * 16 * 48 + 2 * 4 * 4 * 16 + 160)
+# The same patches; each of 16 channels of 4 patches from 4 of 3 x 3; 16 -> 48, attention, 16 -> 16; 16 -> 10.
+ENCODER = (
+    3 * 64 * 16 + 16 + (4 * 9 * 16 + 16) + 17 * 48 + 17 * 16 + 17 * 10,
+    4 * 192 * 16 + 4 * 16 * 36 + 4 * 16 * 48 + 2 * 4 * 4 * 16 + 4 * 16 * 16 + 160,
+)
 
 GOOD = {
     "small": ({}, SMALL, ""),
     "any_keywords": ({"activation": "silu"}, SMALL, ""),
     "Attention": ({}, ATTENTION, ""),
+    "Encoder": ({}, ENCODER, ""),
     "Recurrent": (
         {},
         (4 * (8 * 48 + 8 * 8 + 8 + 8) + 90, UNKNOWN),
