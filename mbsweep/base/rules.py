@@ -3,6 +3,7 @@
 import difflib
 import math
 import operator
+import re
 import reprlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -28,6 +29,22 @@ def did_you_mean(word: object, allowed: Iterable[str]) -> str:
     within += [one for one in known if len(said) > 3 and said in one]
     near = within or difflib.get_close_matches(said, known, n=1)
     return f"; did you mean {near[0]!r}?" if near else ""
+
+
+_WHOLE = re.compile(r"[-+]?[0-9]+")
+_BROKEN = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
+
+
+def number_of(text: str) -> int | float:
+    """The number that a text is in a sweep file. ValueError where it is none.
+
+    Python's int and float would take more: `1_0`, ` 1 `, `infinity`, digits of other scripts.
+    """
+    if _WHOLE.fullmatch(text):
+        return int(text)
+    if _BROKEN.fullmatch(text):
+        return float(text)
+    raise ValueError(f"{shown(text)} is no number")
 
 
 @dataclass(frozen=True)

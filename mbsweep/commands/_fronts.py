@@ -9,7 +9,7 @@ import pandas as pd
 
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.printing import Table, say
-from mbsweep.base.rules import choice, shown
+from mbsweep.base.rules import choice, number_of, shown
 from mbsweep.statistics import pareto
 from mbsweep.table import trust
 from mbsweep.table.columns import COLUMNS, EXACT, INTERVALS, SOURCE
@@ -67,7 +67,7 @@ def print_fronts(
 def parse_reference(text: str) -> tuple[float, float]:
     """`16,41.5` -> (16.0, 41.5). Raises MbsweepError where these are not two finite numbers."""
     try:
-        cost, value = map(float, text.split(","))
+        cost, value = (float(number_of(one.strip())) for one in text.split(","))
         if math.isfinite(cost) and math.isfinite(value):
             return cost, value
     except ValueError:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import inspect
 import io
 import os
 import sys
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args, get_origin
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -16,6 +17,7 @@ from typer.main import get_command
 
 from mbsweep.base.cores import forget_settings
 from mbsweep.base.errors import MbsweepError
+from mbsweep.base.rules import number_of
 from mbsweep.commands import exits
 
 # Command -> the first line of the function of that name, in the module of that name; EXAMPLE ends its help.
@@ -106,7 +108,33 @@ def loaded(name: str) -> Any:
     module = importlib.import_module(f"mbsweep.commands.{name}")
     alone = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
     alone.command(name, epilog=f"Example: {module.EXAMPLE}")(getattr(module, name))
-    return get_command(alone)
+    command: Any = get_command(alone)
+    annotations = inspect.signature(getattr(module, name), eval_str=True).parameters
+    for parameter in command.params:
+        if _is_number(annotations[parameter.name].annotation):
+            parameter.process_value = _as_written(parameter)
+    return command
+
+
+def _is_number(annotation: Any) -> bool:
+    """Whether a parameter is an int or a float, or may be None instead."""
+    kind = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+    return bool({int, float} & {kind, *get_args(kind)})
+
+
+def _as_written(parameter: Any) -> Any:
+    """How a parameter's value is read, but a number as it is written in a sweep file: `1_0` is none."""
+    read = parameter.process_value
+
+    def process(context: Any, value: Any) -> Any:
+        if isinstance(value, str):
+            try:
+                number_of(value)
+            except ValueError as error:
+                raise typer.BadParameter(str(error), context, parameter) from None
+        return read(context, value)
+
+    return process
 
 
 @contextlib.contextmanager

@@ -8,12 +8,17 @@ from typing import Annotated
 import typer
 
 from mbsweep.base.printing import say
-from mbsweep.commands.options import NOT_SHARED, Network, NetworkFile, TrainedOn, path, takes_network
+from mbsweep.commands.options import Network, NetworkFile, TrainedOn, path, takes_network
+from mbsweep.space.fields import Field
 
 EXAMPLE = "mbsweep extract supernet.safetensors -o net.safetensors"
 
 
-@takes_network("the largest", without=NOT_SHARED)
+def _is_shared(name: str, field: Field) -> str:
+    return "" if field.elastic else "all networks of a supernet have the same"
+
+
+@takes_network("the largest", refusal=_is_shared)
 def extract(
     network: Network,
     supernet: Annotated[

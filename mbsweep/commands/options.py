@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +13,7 @@ import typer
 
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.files import expanded
-from mbsweep.base.rules import did_you_mean, shown
+from mbsweep.base.rules import did_you_mean, number_of, shown
 from mbsweep.space.families import FAMILIES, family_of
 from mbsweep.space.families.factory import code_allowed
 from mbsweep.space.fields import Field
@@ -55,9 +55,8 @@ AllowCode = Annotated[
     ),
 ]
 TrainedOn = Annotated[str | None, typer.Option("--dataset", help=DATASET_HELP, show_default=OWN)]
-# What all networks of a supernet have in common.
-NOT_SHARED = [name for name, field in FAMILIES[USUAL].fields.items() if not field.elastic]
 Network = dict[str, Any]  # "family", and fields of it
+Refusal = Callable[[str, Field], str]
 
 NETWORK_ARGUMENT = Annotated[
     list[str] | None,
@@ -70,18 +69,18 @@ NETWORK_ARGUMENT = Annotated[
 
 
 def takes_network(
-    otherwise: str = "", without: Collection[str] = (), **defaults: object
+    otherwise: str = "", refusal: Refusal = lambda name, field: "", **defaults: object
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Gives a command the ways to say a network; its parameter `network` gets a dictionary of what was said.
 
     They are words (the family, and FIELD=VALUE for any field of it), and an option for each field of
     MobileNet v1.
-    otherwise: what the help says of a field's default, with {} for that of the family. without: fields that
-    cannot be said. defaults: those that differ from the family's.
+    otherwise: what the help says of a field's default, with {} for that of the family. refusal: why a field
+    cannot be said, of whatever family; empty where it can. defaults: those that differ from the family's.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        options = {name: field for name, field in FAMILIES[USUAL].keys.items() if name not in without}
+        options = FAMILIES[USUAL].keys
 
         @wraps(command)
         def called(**given: Any) -> None:
@@ -93,8 +92,10 @@ def takes_network(
                 if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
             }
             network = _said(given.pop("words") or [], by_hand)
-            if refused := [name for name in network if name in without]:
-                raise MbsweepError(f"{refused[0]} cannot be said here; leave it out")
+            fields = family_of(network.get("family", USUAL)).keys
+            for name in (name for name in network if name != "family"):
+                if why := refusal(name, fields[name]):
+                    raise MbsweepError(f"{name} cannot be said here: {why}; leave it out")
             network = network if otherwise else {**defaults, **network}
             with code_allowed(given.pop("allow_code")):
                 command(network=network, **given)
@@ -110,7 +111,9 @@ def takes_network(
         added = [
             _option("family", "Family of networks.", USUAL, otherwise, {}),
             *(
-                _of_field(name, field, defaults.get(name, field.default), otherwise)
+                _of_field(
+                    name, field, defaults.get(name, field.default), otherwise, bool(refusal(name, field))
+                )
                 for name, field in options.items()
             ),
         ]
@@ -126,9 +129,9 @@ def takes_network(
     return decorate
 
 
-def _of_field(name: str, field: Field, default: Any, otherwise: str) -> inspect.Parameter:
+def _of_field(name: str, field: Field, default: Any, otherwise: str, is_refused: bool) -> inspect.Parameter:
     metavar = {"metavar": ",".join("ABCDEFGH"[: field.stages])} if field.stages else {}
-    return _option(name, field.words, default, otherwise, metavar)
+    return _option(name, field.words, default, otherwise, metavar | {"hidden": is_refused})
 
 
 def _option(name: str, words: str, default: Any, otherwise: str, more: dict[str, Any]) -> inspect.Parameter:
@@ -191,9 +194,8 @@ def _argument(text: str) -> Any:
 
 
 def _number(text: str) -> Any:
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
+    """The number; what is none as a sweep writes it stays a text, which the field refuses."""
+    try:
+        return number_of(text)
+    except ValueError:
+        return text

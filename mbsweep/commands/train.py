@@ -9,11 +9,16 @@ import typer
 
 from mbsweep.base.printing import say
 from mbsweep.commands.options import DATASET_HELP, OWN, Network, NetworkFile, path, takes_network
+from mbsweep.space.fields import Field
 
 EXAMPLE = "mbsweep train --width 0.25 --epochs 1 -o net.safetensors"
 
 
-@takes_network("that of --start, else {}", without=["num_classes"], resolution=64)
+def _is_told_by_images(name: str, field: Field) -> str:
+    return "the data set says how many classes there are" if name == "num_classes" else ""
+
+
+@takes_network("that of --start, else {}", refusal=_is_told_by_images, resolution=64)
 def train(
     network: Network,
     output: NetworkFile,
