@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -22,11 +23,12 @@ class Prepared:
     time_ns: runs it once and tells the duration itself, for devices that have a clock of their own.
         None: a clock around `call`.
     rounded: the output that the file's own rounding to integers gives, which `call` is to be held to.
-        None: nothing is rounded to integers. rounded_within: by how much of its largest value.
+        None: nothing is rounded to integers. rounded_within: by how much of its largest value it may differ;
+        nothing is within NaN.
     """
 
     call: Call
     file_bytes: int
     time_ns: Callable[[], int] | None = None
     rounded: NDArray[np.float32] | None = None
-    rounded_within: float = 0.02
+    rounded_within: float = math.nan

@@ -1,8 +1,10 @@
 """The two runtimes that load ONNX files."""
 
+import logging
 import os
 import subprocess
 import sys
+from contextlib import suppress
 
 import numpy as np
 import onnx
@@ -190,6 +192,20 @@ def test_what_cannot_be_exported_or_quantised_is_told():
         OnnxRuntime().file(Broken(), noise(1, 3, 9, 9), "fp32")
     with pytest.raises(RuntimeError, match="int8 ONNX files are made of networks that mbsweep describes"):
         OnnxRuntime().file(Stranger().eval(), noise(1, 3, 9, 9), "int8")
+
+
+def test_the_exporters_are_quiet_only_here():
+    """PyTorch's logger is as it was, whether a module could be exported or not."""
+    logger = logging.getLogger("torch.onnx")
+    before = logger.level
+    try:
+        logger.setLevel(logging.INFO)
+        for module in (Stranger().eval(), Broken()):
+            with suppress(RuntimeError):
+                OnnxRuntime().file(module, noise(1, 3, 9, 9), "fp32")
+            assert logger.level == logging.INFO
+    finally:
+        logger.setLevel(before)
 
 
 @pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="needs two cores")

@@ -6,7 +6,8 @@ import importlib.util
 import io
 import logging
 import warnings
-from contextlib import redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING
 
 from mbsweep.formats.onnx_graph import INPUT, OUTPUT
@@ -15,6 +16,20 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from torch import nn
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Within, exporters say nothing but errors."""
+    logger = logging.getLogger("torch.onnx")
+    before = logger.level
+    with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            logger.setLevel(before)
 
 
 def exported(module: nn.Module, image: NDArray[np.float32], precision: str) -> bytes:
@@ -34,9 +49,7 @@ def exported(module: nn.Module, image: NDArray[np.float32], precision: str) -> b
             continue
         file = io.BytesIO()
         try:
-            with warnings.catch_warnings(), redirect_stdout(io.StringIO()), torch.no_grad():
-                warnings.simplefilter("ignore")
-                logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+            with _quiet(), torch.no_grad():
                 torch.onnx.export(
                     module,
                     (torch.from_numpy(image),),
