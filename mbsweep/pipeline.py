@@ -26,7 +26,7 @@ from mbsweep.profiler.bench import Bench
 from mbsweep.profiler.config import LatencyConfig
 from mbsweep.profiler.device import this_device, versions
 from mbsweep.profiler.subject import Subject
-from mbsweep.space.counting import FOUND, UNKNOWN, Found
+from mbsweep.space.counting import UNKNOWN, Found
 from mbsweep.space.families.factory import code_allowed
 from mbsweep.space.grid import Places
 from mbsweep.space.space import Space
@@ -104,7 +104,7 @@ def _run(
     _check_machine(sweep)
     if again is not None:
         _check_again(sweep, again)
-    space = count_space(sweep)
+    space = count_space(sweep, progress=progress)
     check_space(sweep, space)
     folder = default_out(sweep) if out is None else expanded(out)
     opened = sweep.accuracy.open(space, progress.say, images) if sweep.accuracy else None
@@ -274,13 +274,17 @@ def _enter_found(store: Store, space: Space, progress: Progress) -> None:
     """Enter what has been found out of networks that are code, and say which of them cannot be built."""
     rows = []
     for variant in space.code():
-        found = FOUND[variant]
+        found = space.found[variant]
         counts = [_known(getattr(found.counts, name)) for name in COUNTS]
-        rows.append((variant.id, counts, found.note, found.failure))
+        rows.append((variant.id, counts, found))
         if found.failure:
             progress.say(f"{variant.id}: {found.failure}")
-    if rows:
-        store.set_found(rows)
+    changed = set(store.set_found(rows)) if rows else set()
+    if families := dict.fromkeys(variant.family for variant in space.code() if variant.id in changed):
+        progress.say(
+            f"{', '.join(families)}: the Python file has changed since networks were measured or trained; "
+            "their figures stay as they are: choose another --out to begin anew"
+        )
 
 
 def _known(count: int) -> int | None:
@@ -300,11 +304,11 @@ def _measure(
     noisy_only: and measure again what is noisy, or all of it; None: nothing.
     """
     checked = store.checked()
-    subjects = [
-        Subject.of(variant, variant.id in checked)
-        for variant in space.variants()
-        if not FOUND.get(variant, Found()).failure
-    ]
+    subjects = []
+    for variant in space.variants():
+        found = space.found.get(variant, Found())
+        if not found.failure:
+            subjects.append(Subject.of(variant, variant.id in checked, found.counts))
     if noisy_only is not None:
         set_aside(store, config, subjects, noisy_only, progress)
     measurement = Measurement(store, config, subjects, progress)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from mbsweep.base.progress import Progress
 from mbsweep.latency.yardsticks import MOST, choose, yardstick
 from mbsweep.pipeline import check, check_same_device, default_out, machine_lacks
 from mbsweep.profiler.config import LatencyConfig
 from mbsweep.profiler.device import available_memory_bytes, needed_bytes
-from mbsweep.space.counting import FOUND
 from mbsweep.space.space import Space
 from mbsweep.storage.database import EmptyRunError
 from mbsweep.storage.folder import check_free, holds_run
@@ -32,15 +32,18 @@ _VISIT_S = 0.003  # of each visit, beside its calls: the exchange with the proce
 Finished = tuple[str, int, float]  # variant, visits, the target in percent that they reach
 
 
-def plan(sweep: Sweep, out: Path | None = None, allow_code: bool = False) -> str:
+def plan(
+    sweep: Sweep, out: Path | None = None, allow_code: bool = False, progress: Progress | None = None
+) -> str:
     """A text that says how many variants a sweep has, what they cost, how long it takes and what is done.
 
-    allow_code: whether code of the user's own may be run, to count the networks that it makes. Raises
+    allow_code: whether code of the user's own may be run, to count the networks that it makes. progress: told
+    how far that is. Raises
     MbsweepError for what `run` would refuse in the file, or in the run that it would go on with.
     """
     check(sweep)
     sweep, images = look_at(sweep)
-    space = count_space(sweep, allow_code)
+    space = count_space(sweep, allow_code, progress)
     check_space(sweep, space)
     folder = out or default_out(sweep)
     check_free(folder)
@@ -84,7 +87,7 @@ def _counts(space: Space) -> Iterator[str]:
         known = space.known(name)
         yield f"  {title:10} " + (f"{known.min():,} to {known.max():,}" if len(known) else "unknown")
     for variant in space.code():
-        if words := FOUND[variant].failure or FOUND[variant].note:
+        if words := space.found[variant].failure or space.found[variant].note:
             yield f"             {variant.id}: {words}"
 
 

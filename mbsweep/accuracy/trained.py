@@ -117,4 +117,4 @@ class _Trained(OpenedTraining):
         """Train what is left. Raises MbsweepError where the disk is full."""
         from mbsweep.accuracy.training.trainings import Trainings  # loads torch
 
-        Trainings(store, self._config, self.dataset, self.space.variants(), jobs, progress).run()
+        Trainings(store, self._config, self.dataset, self.space, jobs, progress).run()

@@ -13,7 +13,11 @@ def plan(sweep: SweepFile, out: Out = None, allow_code: AllowCode = False) -> No
     Nothing is started: what no machine could do is refused, what this one lacks is told.
     """
     from mbsweep.base.printing import say
+    from mbsweep.base.progress_bar import RichProgress
     from mbsweep.plan import plan as make_plan
     from mbsweep.sweep.sweep import load_sweep
 
-    say(make_plan(load_sweep(sweep), out, allow_code))
+    loaded = load_sweep(sweep)
+    with RichProgress() as progress:
+        made = make_plan(loaded, out, allow_code, progress)
+    say(made)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import inspect
 import os
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -46,6 +48,17 @@ def made(variant: Variant) -> nn.Module:
         where = ", ".join(sorted(elsewhere))
         raise FactoryError(f"{variant.family} puts tensors on {where}; networks are to be made on the CPU")
     return found
+
+
+def code_hash(family: str) -> str:
+    """A hash of the file of the module that a factory stands in, once it made a network; else empty.
+
+    What that module imports is not looked at.
+    """
+    file = getattr(sys.modules.get(target(family)[0]), "__file__", None)
+    with suppress(OSError):
+        return hashlib.sha256(Path(file).read_bytes()).hexdigest()[:16] if file else ""
+    return ""
 
 
 def checked(variant: Variant, net: nn.Module) -> None:

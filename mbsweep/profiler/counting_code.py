@@ -8,7 +8,8 @@ from typing import Any
 from mbsweep.base import child
 from mbsweep.base.child import AnswerError, Child, CrashError, command_of
 from mbsweep.base.errors import MbsweepError
-from mbsweep.space.counting import FOUND, Counts, Found
+from mbsweep.base.progress import Progress, Silent
+from mbsweep.space.counting import Counts, Found
 from mbsweep.space.families.factory import check_code, code_allowed
 from mbsweep.space.variant import Variant
 
@@ -27,41 +28,46 @@ class Counter(Child):
         """What a network's code gives. Raises AnswerError; CrashError where the process ended."""
         self.tell("count", variant.as_dict())
         told = self.answer(HUNG_S)
-        return Found(Counts(**told["counts"]), told["note"])
+        return Found(Counts(**told["counts"]), told["note"], code=told["code"])
 
 
-def count_code(variants: Iterable[Variant]) -> None:
+def count_code(variants: Iterable[Variant], progress: Progress | None = None) -> dict[Variant, Found]:
     """Find out the counts of networks that are code; what goes wrong with one is noted of it.
 
-    Raises MbsweepError where their code may not be run.
+    progress: told how far it is. Raises MbsweepError where their code may not be run.
     """
     left = list(dict.fromkeys(variants))
     for variant in left:
         check_code(variant.family)
+    known: dict[Variant, Found] = {}
     counter: Counter | None = None
+    progress = progress or Silent()
+    progress.begin("count networks that are code", len(left))
     try:
         for variant in left:
             counter = counter or Counter()
             try:
-                FOUND[variant] = counter.found(variant)
+                known[variant] = counter.found(variant)
             except AnswerError as error:
                 told = error.words if error.kind in OWN_WORDS else f"{variant.family}: {error}"
                 reason = " ".join(told.split())[:500]
-                FOUND[variant] = Found(failure=reason.encode("utf-8", "backslashreplace").decode())
+                known[variant] = Found(failure=reason.encode("utf-8", "backslashreplace").decode())
                 if isinstance(error, CrashError):
                     counter.close()
                     counter = None
+            progress.advance(variant.id)
     finally:
         if counter is not None:
             counter.close()
+    return known
 
 
 def counted(variant: Variant) -> Found:
     """What a network's code gives, of one that a command is asked for. MbsweepError where it gives none."""
-    count_code([variant])
-    if failure := FOUND[variant].failure:
-        raise MbsweepError(failure)
-    return FOUND[variant]
+    (found,) = count_code([variant]).values()
+    if found.failure:
+        raise MbsweepError(found.failure)
+    return found
 
 
 class _Answers:
@@ -74,7 +80,7 @@ class _Answers:
 
         with code_allowed():  # or nobody would have told us to
             told = found(Variant(**argument))
-        return {"counts": asdict(told.counts), "note": told.note}
+        return {"counts": asdict(told.counts), "note": told.note, "code": told.code}
 
 
 def serve() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from mbsweep.nets.factories import checked, made
+from mbsweep.nets.factories import checked, code_hash, made
 from mbsweep.space.counting import BYTES_PER_FP32, NOT_COUNTED, UNKNOWN, Counts, Found
 from mbsweep.space.variant import Variant
 
@@ -49,7 +49,7 @@ def found(variant: Variant) -> Found:
     macs, note = _macs(net, variant.resolution)
     known = {"params": params, "macs": macs, "weight_bytes": BYTES_PER_FP32 * params}
     blank = {name: getattr(NOT_COUNTED, name) for name in Counts.__slots__}
-    return Found(Counts(**{**blank, **known}), note)
+    return Found(Counts(**{**blank, **known}), note, code=code_hash(variant.family))
 
 
 def _macs(net: nn.Module, resolution: int) -> tuple[int, str]:

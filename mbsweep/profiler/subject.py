@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from mbsweep.space.architecture import IMAGE_CHANNELS
 from mbsweep.space.block import Block
-from mbsweep.space.counting import count
+from mbsweep.space.counting import NOT_COUNTED, Counts
 from mbsweep.space.families import architecture
 from mbsweep.space.families.factory import check_code
 from mbsweep.space.layers import Layer
@@ -40,15 +40,14 @@ class Subject:
         return first.in_channels, first.in_size, first.in_size
 
     @classmethod
-    def of(cls, variant: Variant, is_checked: bool = True) -> Self:
-        """A whole network; unless `is_checked`, its counts are still to be confirmed.
+    def of(cls, variant: Variant, is_checked: bool = True, counts: Counts = NOT_COUNTED) -> Self:
+        """A whole network; unless `is_checked`, its counts are still to be confirmed. counts: of code.
 
         Raises MbsweepError where it is code that may not be run.
         """
         if variant.is_code:
             check_code(variant.family)
-            found = count(variant)
-            return cls(variant.id, (), variant, counted=(max(found.params, 0), max(found.macs, 0)))
+            return cls(variant.id, (), variant, counted=(max(counts.params, 0), max(counts.macs, 0)))
         return cls(variant.id, architecture(variant).layers, None if is_checked else variant)
 
     @property

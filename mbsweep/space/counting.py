@@ -47,12 +47,10 @@ class Counts:
 def count(variant: Variant) -> Counts:
     """Parameters, mult-adds and memory of one variant, from the shapes of its layers.
 
-    Raises MbsweepError for a network that is code, and that was not counted by running it.
+    Raises MbsweepError for a network that is code, which is counted by running it.
     """
     if variant.is_code:
-        if variant not in FOUND:
-            raise MbsweepError(f"{variant.family} is code: only `mbsweep.count_space` of a sweep counts it")
-        return FOUND[variant].counts
+        raise MbsweepError(f"{variant.family} is code: only `mbsweep.count_space` of a sweep counts it")
     found = Counts.of(architecture(variant))
     return Counts(*(int(getattr(found, name)) for name in Counts.__slots__))
 
@@ -65,12 +63,10 @@ class Found:
     """What running the code of a network's factory has told of it.
 
     note: what a reader of its counts must know. failure: why it gives no network; empty where it does.
+    code: a hash of the file of its factory's module; empty where there is none.
     """
 
     counts: Counts = NOT_COUNTED
     note: str = ""
     failure: str = ""
-
-
-# Networks that are code -> what this process has found out of them; `profiler.counting_code` does.
-FOUND: dict[Variant, Found] = {}
+    code: str = ""

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mbsweep.base.errors import MbsweepError
-from mbsweep.space.counting import BYTES_PER_FP32, FOUND, UNKNOWN, Counts, Found
+from mbsweep.space.counting import BYTES_PER_FP32, NOT_COUNTED, UNKNOWN, Counts, Found
 from mbsweep.space.families import FAMILIES, family_of
 from mbsweep.space.fields import Field
 from mbsweep.space.grid import Columns, Grid, Places, whole
@@ -26,7 +26,7 @@ class Space:
     """The variants of a space and their counts: one array per number, one element per variant.
 
     grid, at: in which of the grids each variant stands, and where there. Shapes are (variants,).
-    Counts that are not known are UNKNOWN.
+    Counts that are not known are UNKNOWN. found: of networks that are code, what running it has told.
     """
 
     grids: tuple[Grid, ...]
@@ -38,6 +38,7 @@ class Space:
     peak_activation_bytes: Places
     weight_bytes_int8: Places
     peak_activation_bytes_int8: Places
+    found: Mapping[Variant, Found]
 
     @classmethod
     def of(cls, variants: Iterable[Variant], grids: Iterable[Grid] = ()) -> Space:
@@ -54,7 +55,7 @@ class Space:
             columns = {name: values[order] for name, values in columns.items()}
         several = list(grids)
         columns = _joined([columns, *(_counted(len(parts) + n, grid) for n, grid in enumerate(several))])
-        whole = cls((*parts, *several), **columns)
+        whole = cls((*parts, *several), **columns, found={})
         # Within one grid all variants differ; only several can repeat one another.
         return whole.select(whole._first_of_each()) if len(whole.grids) > 1 or given else whole
 
@@ -74,20 +75,19 @@ class Space:
         places = (at for grid, at in self.parts() if grid.family.is_code)
         return [self.variant(int(place)) for at in places for place in at]
 
-    def with_found(self) -> Space:
-        """The same with what has been found out since of those that are code."""
+    def with_found(self, found: Mapping[Variant, Found]) -> Space:
+        """The same with what has been found out of those that are code."""
         counts = {name: getattr(self, name).copy() for name in NUMBERS}
         for grid, places in self.parts():
-            if grid.family.is_code:
-                found = FOUND.get(grid.variant(0), Found()).counts
+            if grid.family.is_code and (variant := grid.variant(0)) in found:
                 for name in NUMBERS:
-                    counts[name][places] = getattr(found, name)
-        return replace(self, **counts)
+                    counts[name][places] = getattr(found[variant].counts, name)
+        return replace(self, **counts, found={**self.found, **found})
 
     def select(self, chosen: NDArray[np.bool_] | Places) -> Space:
         """The variants that a mask or a list of places picks."""
         arrays = {name: getattr(self, name)[chosen] for name in ("grid", "at", *NUMBERS)}
-        return Space(self.grids, **arrays)
+        return replace(self, **arrays)
 
     def variant(self, place: int) -> Variant:
         """The variant at a place in the arrays."""
@@ -218,9 +218,8 @@ def _structure(variant: Variant) -> tuple[Any, ...]:
 
 
 def _counted(number: int, grid: Grid) -> dict[str, Columns]:
-    if grid.family.is_code:  # one network
-        counts = FOUND.get(grid.variant(0), Found()).counts
-    else:
+    counts = NOT_COUNTED
+    if not grid.family.is_code:
         _check_fits(grid)
         counts = Counts.of(grid.architecture)
     size = grid.size

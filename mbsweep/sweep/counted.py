@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 
+from mbsweep.base.progress import Progress
 from mbsweep.profiler.counting_code import count_code
-from mbsweep.space.counting import FOUND, UNKNOWN
+from mbsweep.space.counting import UNKNOWN
 from mbsweep.space.families.factory import check_code, code_allowed
 from mbsweep.space.grid import Places
 from mbsweep.space.space import Space
 from mbsweep.sweep.sweep import Limits, Sweep
 
 
-def count_space(sweep: Sweep, allow_code: bool = False) -> Space:
+def count_space(sweep: Sweep, allow_code: bool = False, progress: Progress | None = None) -> Space:
     """Every variant that a sweep asks for, with its counts, in the sweep's order and without repeats.
 
     The explicit `variants` come first, then the space; `limits` hold for both, `sample` draws from the space.
     allow_code: whether code of the user's own may be imported and run, in a process of its own, to count the
     networks that it makes. One that gives no network stays, its counts UNKNOWN, whatever the limits.
+    progress: told how far that is.
 
     Raises MbsweepError where the limits leave nothing, where only the images tell `num_classes`, and where
     there is code that may not be run.
@@ -27,23 +29,19 @@ def count_space(sweep: Sweep, allow_code: bool = False) -> Space:
             ("accuracy", "dataset"),
             "says how many classes there are only once it is looked at: say `num_classes` to count without",
         )
-    FOUND.clear()  # the code may have changed
     with code_allowed(allow_code):
         for keys, family in sweep.code():
             check_code(family, str(sweep.problem(keys, f"{family}")))
         whole = Space.of(sweep.explicit, (grid for axes in sweep.space for grid in axes.grids()))
         if sweep.limits != Limits():
-            whole = _with_code(whole)
-        return _with_code(whole.select(_chosen(sweep, whole)))
+            whole = _with_code(whole, progress)
+        return _with_code(whole.select(_chosen(sweep, whole)), progress)
 
 
-def _with_code(space: Space) -> Space:
+def _with_code(space: Space, progress: Progress | None) -> Space:
     """With the counts of what is code, unless it has them."""
-    left = [variant for variant in space.code() if variant not in FOUND]
-    if not left:
-        return space
-    count_code(left)
-    return space.with_found()
+    left = [variant for variant in space.code() if variant not in space.found]
+    return space.with_found(count_code(left, progress)) if left else space
 
 
 def _chosen(sweep: Sweep, whole: Space) -> Places:

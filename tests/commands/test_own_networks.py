@@ -153,6 +153,31 @@ def test_a_run_is_not_mixed_with_other_code(done, here, tmp_path, monkeypatch):
     assert result.exit_code == 2
 
 
+def test_a_run_says_that_its_code_has_changed(done, here, tmp_path, monkeypatch):
+    """Networks of as many parameters and mult-adds that may be others: their figures stay, one line says so
+    each time, until the file is as it was. Counting them, which may take long, is told of.
+    """
+    run = copied(done[0], tmp_path)
+    before = query(run, "SELECT count(*) FROM visits")
+    work = tmp_path / "work"
+    work.mkdir()
+    write_networks(work)
+    networks = work / "own" / "networks.py"
+    was = networks.read_text()
+    monkeypatch.chdir(work)
+    for text, count in ((was.replace('"relu": nn.ReLU,', '"relu": nn.ReLU6,'), 1), (was + "\n", 1), (was, 0)):
+        networks.write_text(text)
+        said = call("run", here / "own.yaml", "--allow-code", "--out", run).stderr.splitlines()
+        told = [line for line in said if "has changed" in line]
+        assert told == count * [
+            f"{SMALL}, {VIEWING}, python:own.networks:Falling: the Python file has changed since networks "
+            "were measured or trained; their figures stay as they are: choose another --out to begin anew"
+        ]
+        assert said[0] == "count networks that are code (8)"
+    assert query(run, "SELECT count(*) FROM visits") == before
+    assert "count networks that are code (8)" in call("plan", here / "own.yaml", "--allow-code").stderr
+
+
 @pytest.mark.parametrize(
     "words",
     [

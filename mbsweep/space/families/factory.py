@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 from keyword import iskeyword
@@ -156,23 +157,22 @@ def target(family: str) -> tuple[str, str]:
     return module, attribute
 
 
-_allowed = False
+_allowed = ContextVar("code_allowed", default=False)
 
 
 @contextmanager
 def code_allowed(is_allowed: bool = True) -> Iterator[None]:
-    """Within, networks of the user's own may be built, which runs the code of their factories."""
-    global _allowed
-    before, _allowed = _allowed, _allowed or is_allowed
+    """Within, networks of the user's own may be built in this thread, which runs their factories' code."""
+    before = _allowed.set(_allowed.get() or is_allowed)
     try:
         yield
     finally:
-        _allowed = before
+        _allowed.reset(before)
 
 
 def check_code(family: str, where: str = "") -> None:
     """MbsweepError where the code of a factory may not be run here. where: what asks for it."""
-    if not _allowed:
+    if not _allowed.get():
         module, attribute = target(family)
         raise MbsweepError(
             f"{where or family} would import the Python module {module} and call its {attribute}, which runs "
