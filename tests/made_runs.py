@@ -8,7 +8,7 @@ from mbsweep.latency.yardsticks import choose, yardstick
 from mbsweep.pipeline import enter_sweep
 from mbsweep.storage.store import Store
 from mbsweep.sweep.sweep import parse_sweep
-from mbsweep.table.columns import COLUMNS, FIELDS, OF_CODE, OF_STAGES
+from mbsweep.table.columns import COLUMNS, FIELDS, INNER, OF_CODE, OF_STAGES
 
 DEVICE = {"description": "Abacus, 2 cores, 4 GiB, Linux wood", "id": "abacus_2c_4g_torch-2.0"}
 
@@ -66,3 +66,4 @@ V1_FIELDS = [
     "stem_stride",
 ]
 V1_COLUMNS = [name for name in COLUMNS if name not in {*FIELDS, *OF_STAGES, *OF_CODE} or name in V1_FIELDS]
+V1_TABLE = [*V1_COLUMNS, *INNER]  # in a table that is not written

@@ -3,6 +3,7 @@
 import numpy as np
 from reporter_runs import WIDTH_RES, hostile_run, made_up_ms, write_run
 
+from mbsweep.storage.marks import Failure, FailureKind
 from mbsweep.storage.store import Store
 from mbsweep.sweep.counted import count_space
 from mbsweep.sweep.sweep import parse_sweep
@@ -111,7 +112,8 @@ EDGE = {
         "skipped": written(
             latency_ms=no_latency,
             failures={
-                ("", f"{backend}-fp32-b1-t1"): "skipped: no paper" for backend in ("onnxruntime", "torch")
+                ("", f"{backend}-fp32-b1-t1"): Failure("no paper", FailureKind.SKIPPED)
+                for backend in ("onnxruntime", "torch")
             },
         )
     },

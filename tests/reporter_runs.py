@@ -17,6 +17,7 @@ from mbsweep.profiler.config import LatencyConfig
 from mbsweep.reporter.page import write_report
 from mbsweep.space.counting import count
 from mbsweep.space.variant import Variant
+from mbsweep.storage.marks import Failure, FailureKind
 from mbsweep.storage.store import Store
 from mbsweep.storage.training_tables import EpochRow, TrainingRow
 from mbsweep.sweep.counted import count_space
@@ -56,7 +57,7 @@ latency:
 accuracy: {source: published, table: tflite-hosted}
 """
 )
-SKIPPED = "skipped: executorch is not installed"
+SKIPPED = Failure("executorch is not installed", FailureKind.SKIPPED)
 PREDICTOR = "median error 2.1 % on 8 networks that it had not seen, 95 % of the errors below 6.0 %"
 
 Latency = Callable[[LatencyConfig, Variant], float | None]
@@ -73,7 +74,7 @@ def write_run(
     text: str = WIDTH_RES,
     latency_ms: Latency = made_up_ms,
     rounds: Callable[[Variant], int] = lambda _: ROUNDS,
-    failures: Mapping[tuple[str, str], str] | None = None,
+    failures: Mapping[tuple[str, str], str | Failure] | None = None,
     device: str = DEVICE,
     name: str = "made_up.yaml",
     spread: float = 0,
@@ -96,8 +97,8 @@ def write_run(
     with Store.write(folder) as store:
         store._connection.execute("PRAGMA synchronous = OFF")  # nobody mourns these runs
         enter_sweep(store, sweep, space, opened, Silent())
-        for (variant_id, config_id), reason in (failures or {}).items():
-            store.add_failure(variant_id, config_id, reason)
+        for (variant_id, config_id), why in (failures or {}).items():
+            store.add_failure(variant_id, config_id, why if isinstance(why, Failure) else Failure(why))
         if not sweep.latency:
             return folder
         about = {"description": device, "processor": device, "cores": 2, "machine": "x86_64"}

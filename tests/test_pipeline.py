@@ -30,6 +30,7 @@ import mbsweep
 from mbsweep import MbsweepError, load_sweep, open_run, pipeline
 from mbsweep.base.files import read_kept
 from mbsweep.profiler import worker
+from mbsweep.storage.marks import Failure, FailureKind
 
 WORKER = worker.COMMAND
 ORT, TORCH = "onnxruntime-fp32-b1-t1", "torch-fp32-b1-t1"
@@ -259,7 +260,7 @@ def test_a_network_that_runs_wrong_or_not_at_all_is_recorded(resolution, fault, 
     """It fails in one of two runtimes: its row there says why, the user is told; in the other it is timed."""
     folder, messages = spoiled_run
     failed = f"mobilenet_v1_w0.25_r{resolution}_d5"
-    recorded = open_run(folder).failures()[failed, TORCH]
+    recorded = open_run(folder).failures()[failed, TORCH].reason
     assert recorded.startswith(reason)
     assert f"{failed} failed in {TORCH}: {recorded}" in messages
     table = open_run(folder).table().set_index(["backend", "variant"])
@@ -417,9 +418,9 @@ def test_a_network_that_does_not_fit_is_recorded_and_the_others_go_on(tmp_path):
     huge = "mobilenet_v1_w4.0_r4096_d5_standard_c8192-8192-8192-8192-8192"
     failures = open_run(tmp_path / "run").failures()
     assert set(failures) == {(huge, TORCH), (huge, "torch-fp32-b2-t1")}
-    assert all(reason.startswith("MemoryError: needs about ") for reason in failures.values())
+    assert all(why.reason.startswith("MemoryError: needs about ") for why in failures.values())
     table = open_run(tmp_path / "run").table()
-    one, two = failures.values()
+    one, two = (why.words for why in failures.values())
     assert list(table["error"].fillna("")) == [one, "", two, ""]
     assert set(visits(tmp_path / "run")) == {
         (config, R32, number) for config in (TORCH, "torch-fp32-b2-t1") for number in range(2)
@@ -432,10 +433,13 @@ def test_a_network_with_other_counts_than_its_variant_is_an_error(tiny_sweep, tm
     go_on(tiny_sweep, tmp_path / "run")
     failures = open_run(tmp_path / "run").failures()
     assert set(failures) == {(R128, ORT), (R128, TORCH)}
-    assert set(failures.values()) == {  # the given variant is 0.25-128, the built one 0.35-128
+    assert {
+        why.reason for why in failures.values()
+    } == {  # the given variant is 0.25-128, the built one 0.35-128
         f"CountMismatchError: {R128}: closed form gives 470072 params and 13570048 mult-adds, "
         f"the built network 763752 and fvcore 26497472"
     }
+    assert {why.kind for why in failures.values()} == {FailureKind.LASTING}
     assert set(visits(tmp_path / "run")) == {key for key in EVERY_VISIT if key[1] != R128}
     table = open_run(tmp_path / "run").table().set_index("variant")
     assert table.loc[R128, "latency_ms"].isna().all()
@@ -693,7 +697,8 @@ def test_threads_are_what_the_file_says(tiny_sweep, tmp_path, with_worker):
     with_worker(stand_in.spoiled("torch", {128: "spins"}))
     folder = tmp_path / "run"
     go_on(rewritten(tiny_sweep, tmp_path, TORCH_ONLY), folder)
-    ((failed, reason),) = open_run(folder).failures().items()
+    ((failed, (reason, kind)),) = open_run(folder).failures().items()
+    assert kind is FailureKind.PASSING
     assert failed == (R128, TORCH)
     said = re.fullmatch(r"RuntimeError: torch had (\d+\.\d) threads at work, with threads: 1", reason)
     assert 1.5 < float(said[1]) <= 34
@@ -716,7 +721,9 @@ def test_a_configuration_without_its_device_is_skipped(tiny_sweep, tmp_path, mon
     reason = "skipped: no CUDA device on this machine"
     assert [line for line in result.stderr.splitlines() if "CUDA" in line] == [f"{skipped}: {reason}"]
     assert open_run(folder).failures() == {}
-    assert open_run(folder).skipped() == {skipped: reason}
+    assert open_run(folder).skipped() == {
+        skipped: Failure("no CUDA device on this machine", FailureKind.SKIPPED)
+    }
     assert set(visits(folder)) == {key for key in EVERY_VISIT if key[0] == TORCH}
     table = open_run(folder).table().set_index("config")
     assert (table.loc[skipped, "error"] == reason).all()

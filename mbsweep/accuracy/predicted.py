@@ -11,10 +11,11 @@ from mbsweep.accuracy.datasets.source import ImageSource
 from mbsweep.accuracy.model import VARIED, Model, Points, body_names, body_of, falls
 from mbsweep.accuracy.published import check_table
 from mbsweep.accuracy.source import Opened, Say, SettingError, Source
-from mbsweep.accuracy.value import EXTRAPOLATED, NAN, Accuracies, Accuracy
+from mbsweep.accuracy.value import NAN, Accuracies, Accuracy
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.rules import Rule, choice, flag, text
 from mbsweep.space.space import Space
+from mbsweep.storage.marks import Mark
 
 
 class PredictedAccuracy(Source):
@@ -113,13 +114,14 @@ class _Predictions(Opened):
             model, words = fits[which[place]]
             if model is None:
                 return self._accuracy(reason=words)
+            own = {"shared_note": words}
             if how := int(beyond[place]):
                 why = model.beyond_words(how, numbers[place])
                 if not self._extrapolate:
                     return self._accuracy(reason=f"{why}; `extrapolate: true` predicts it all the same")
-                words += f"{EXTRAPOLATED}{why}"
+                own |= {"note": f"extrapolated: {why}", "marks": Mark.EXTRAPOLATED.value}
             top1_pct, low_pct, high_pct = top1[:, place].tolist()
-            return self._accuracy(top1_pct=top1_pct, top1_low_pct=low_pct, top1_high_pct=high_pct, note=words)
+            return self._accuracy(top1_pct=top1_pct, top1_low_pct=low_pct, top1_high_pct=high_pct, **own)
 
         return Accuracies(top1[0], at)
 

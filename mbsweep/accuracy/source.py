@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mbsweep.accuracy.datasets.source import DatasetSettings, ImageSource
-from mbsweep.accuracy.value import Accuracies
+from mbsweep.accuracy.value import Accuracies, source_words
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.progress import Progress
 from mbsweep.base.strict import Strict
@@ -114,7 +114,7 @@ class Source(Strict, ABC):
             why = "" if found.known else f"; {found.at(0).reason}"
             said.append(f"{at}known for {found.known:,} of {len(space):,}{why}")
         names = " or ".join([opened.name, *opened.others])
-        return Estimate(f"{self.source}, {names}: {', '.join(said)}")
+        return Estimate(f"{source_words(self.source, names)}: {', '.join(said)}")
 
     def said(self) -> dict[str, Any]:
         """Its settings as a sweep file says them, without what is as usual, and without what it may cost."""

@@ -13,8 +13,12 @@ from numpy.typing import NDArray
 
 NAN = math.nan
 IMAGENET = "ImageNet, validation part"
-EXTRAPOLATED = "; extrapolated: "  # in the note of a prediction: what follows is about its variant alone
-UNRELIABLE = "its ranking is not to be relied on"  # in the note of the accuracies of a supernet
+UNRELIABLE = "its ranking is not to be relied on"  # how it is said of a supernet
+
+
+def source_words(kind: str, source: str) -> str:
+    """`published, tf-slim-2018-08-02`; sources of other kinds say theirs: `trained on digits-1234, ...`."""
+    return f"{kind}, {source}" if kind == "published" else source
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,8 @@ class Accuracy:
     epochs: float = NAN  # that it was trained for
     note: str = ""  # what a reader must know of a known accuracy
     reason: str = ""  # why it is not known
+    shared_note: str = ""  # what is to be known of all that were obtained in the same way
+    marks: str = ""  # what code must know, see `mbsweep.storage.marks`
 
     @property
     def row(self) -> tuple[Any, ...]:

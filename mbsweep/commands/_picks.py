@@ -6,13 +6,13 @@ from typing import Any
 
 import pandas as pd
 
+from mbsweep.accuracy.value import source_words
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.printing import say
 from mbsweep.base.rules import integer
 from mbsweep.table import trust
 from mbsweep.table.columns import EXACT, SOURCE
 from mbsweep.table.decide import Budget, Decision, checked, decide
-from mbsweep.table.hover import accuracy_words
 from mbsweep.table.panels import heading, interval, label, of_config, panels, print_cautions, where, with_unit
 from mbsweep.table.results import Run
 
@@ -130,7 +130,7 @@ def _origin(name: str, row: pd.Series[Any]) -> str:
         return f"{row['latency_kind']}, 95 % interval {ends}{' ms' if ends[0].isdigit() else ''}"
     known = name == "top1_pct" and pd.notna(row["top1_low_pct"])
     sure = f", 95 % interval {interval(row, name)} %" if known else ""
-    return f"{accuracy_words(row['top1_kind'], row['top1_source'])}{sure}"
+    return f"{source_words(row['top1_kind'], row['top1_source'])}{sure}"
 
 
 def _doubt(row: pd.Series[Any], limit: float) -> str:

@@ -8,6 +8,7 @@ from contextlib import closing
 import numpy as np
 
 from mbsweep.base import rules
+from mbsweep.base.child import AnswerError
 from mbsweep.base.cores import usable_cores
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.rules import Rule
@@ -16,6 +17,7 @@ from mbsweep.profiler.bench import Bench
 from mbsweep.profiler.counting_code import counted
 from mbsweep.profiler.device import this_device
 from mbsweep.profiler.subject import Subject
+from mbsweep.space.counting import NOT_COUNTED
 from mbsweep.space.variant import Variant
 from mbsweep.sweep.possible import lonely_layer, no_step
 
@@ -35,9 +37,8 @@ def time_steps(
 
     Raises MbsweepError where something asked for is not allowed or not to be had, or the network fails.
     """
-    if variant.is_code:
-        counted(variant)
-    subject = Subject.of(variant, is_checked=False)
+    counts = counted(variant).counts if variant.is_code else NOT_COUNTED
+    subject = Subject.of(variant, is_checked=False, counts=counts)
     _check("steps", steps, rules.integer(1, 100_000, 100))
     _check("burn-in", burn_in, rules.integer(0, 10_000, 10))
     first = asked(
@@ -68,8 +69,8 @@ def _check(name: str, value: int, rule: Rule) -> None:
         raise MbsweepError(f"{name} is {value}; {error}") from None
 
 
-def _fail(name: str, reason: str) -> None:
-    raise MbsweepError(f"{name}: {' '.join(reason.split())[:500]}")
+def _fail(name: str, error: AnswerError) -> None:
+    raise MbsweepError(f"{name}: {' '.join(str(error).split())[:500]}")
 
 
 def spread(samples_s: np.ndarray[tuple[int], np.dtype[np.float64]]) -> str:

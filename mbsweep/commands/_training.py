@@ -210,7 +210,7 @@ def extract_network(path: Path, fields: dict[str, Any], dataset: str | None, out
     use_threads(threads_each())
     part, test = (judged(path, state, images, name, variant.resolution) for name in ("train", "test"))
     net = extract(state, variant, part.part)
-    kept = {name: value for name, value in state.about.items() if name != "supernet"}
+    kept = {name: value for name, value in state.about.items() if name not in ("supernet", "networks")}
     weights = {WEIGHT + name: tensor for name, tensor in net.state_dict().items()}
     write_checkpoint(output, Checkpoint(kept | {"variant": variant.as_dict()}, [], weights, state.origin))
     found = evaluate(net, test.part, (kept["mean"], kept["std"]))
@@ -223,7 +223,10 @@ def extract_network(path: Path, fields: dict[str, Any], dataset: str | None, out
 def _cautions(variant: Variant, state: Checkpoint) -> list[str]:
     """What is to be known of a network that is taken from a file; nothing where all is well."""
     space = state.about.get("supernet")
-    words = trust.of_extracted(variant, space["variants"]) if space else ""
+    if not space:
+        return []
+    networks = [Variant(**fields) for fields in state.about.get("networks", [])]  # not in files of before
+    words = trust.of_extracted(variant, space["variants"], networks)
     return [f"caution: {words}"] if words else []
 
 

@@ -11,6 +11,7 @@ import typer
 from mbsweep.base.suggest import command
 from mbsweep.commands import exits
 from mbsweep.commands.options import AllowCode, Out, SweepFile
+from mbsweep.storage.marks import Failure, FailureKind
 
 EXAMPLE = "mbsweep run sweeps/width_res.yaml"
 FAILURES_TOLD = 20
@@ -50,19 +51,19 @@ def run(
         raise typer.Exit(exits.FAILURES)
 
 
-def _tell_failures(failures: dict[tuple[str, str], str], again: str, folder: Path) -> None:
+def _tell_failures(failures: dict[tuple[str, str], Failure], again: str, folder: Path) -> None:
     """Say on stderr what failed, why, and where trying again can help."""
-    from mbsweep.storage.store import fails_again
-
-    lasting = {key: reason for key, reason in failures.items() if fails_again(reason)}
-    passing = {key: reason for key, reason in failures.items() if key not in lasting}
+    passing, lasting = (
+        {key: failure for key, failure in failures.items() if failure.kind is kind}
+        for kind in (FailureKind.PASSING, FailureKind.LASTING)
+    )
     told = 0
     for found, what in ((passing, f"`{again}` tries them again"), (lasting, "they would fail again")):
         if found:
             print(f"{len(found)} failed; {what}:", file=sys.stderr)
-        for (variant, config), reason in list(found.items())[: FAILURES_TOLD - told]:
+        for (variant, config), failure in list(found.items())[: FAILURES_TOLD - told]:
             where = f" in {config}" if config else ""
-            print(f"  {variant or 'every variant'}{where}: {reason}", file=sys.stderr)
+            print(f"  {variant or 'every variant'}{where}: {failure.reason}", file=sys.stderr)
             told += 1
     if (more := len(failures) - told) > 0:
         print(f"  and {more} more: see the column `error` of `{command('table', folder)}`", file=sys.stderr)

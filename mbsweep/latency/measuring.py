@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mbsweep.base.cache import cache_dir
+from mbsweep.base.child import AnswerError
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.progress import Progress
 from mbsweep.formats.quantization import INT8
@@ -25,7 +26,8 @@ from mbsweep.profiler.int8_probe import remark
 from mbsweep.profiler.subject import Subject
 from mbsweep.statistics.drift import Drift, Key, calibrate, calibrated
 from mbsweep.statistics.summary import MIN_VISITS, fastest_ms, is_noisy, noisy_words, summarize, width_pct
-from mbsweep.storage.store import SKIPPED, Store
+from mbsweep.storage.marks import Failure, FailureKind
+from mbsweep.storage.store import Store
 
 SLOW_S = 1  # of preparing a network: from here on a second process is worth its start
 CHECK_EVERY = 5  # rounds between two looks at the intervals
@@ -37,8 +39,9 @@ def begin(store: Store, config: LatencyConfig, bench: Bench, progress: Progress)
     Raises MbsweepError where the run was measured on another GPU, or with int8 weights held otherwise.
     """
     if bench.unavailable:
-        store.add_failure("", config.id, SKIPPED + bench.unavailable)
-        progress.say(f"{config.id}: {SKIPPED}{bench.unavailable}")
+        skipped = Failure(bench.unavailable, FailureKind.SKIPPED)
+        store.add_failure("", config.id, skipped)
+        progress.say(f"{config.id}: {skipped.words}")
         return None
     store.forget_skip(config.id)
     device, found = device_of(config, bench)
@@ -257,16 +260,16 @@ class Measurement:
         if drift.remark:
             self._progress.say(f"{self._config.id}: {drift.remark}")
 
-    def failed(self, name: str, reason: str) -> None:
+    def failed(self, name: str, error: AnswerError) -> None:
         """Record that a network failed; the others go on."""
+        reason = " ".join(str(error).split())
         if is_yardstick(name):
-            remark = f"{name} failed, and drift is told without it: {' '.join(reason.split())}"
+            remark = f"{name} failed, and drift is told without it: {reason}"
             self._store.set_remark(self._config.id, name, remark)
             self._progress.say(f"{self._config.id}: {remark}")
             return
-        reason = " ".join(reason.split())[:500]
-        reason = reason.encode("utf-8", "backslashreplace").decode()  # a file name in it may be no text
-        self._store.add_failure(name, self._config.id, reason)
+        reason = reason[:500].encode("utf-8", "backslashreplace").decode()  # a file name in it may be no text
+        self._store.add_failure(name, self._config.id, Failure.of(error.kind, reason))
         self._progress.say(f"{name} failed in {self._config.id}: {reason}")
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mbsweep.base.cache import cache_dir
+from mbsweep.base.child import AnswerError
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.files import temporary_folder
 from mbsweep.base.progress import Progress
@@ -33,6 +34,7 @@ from mbsweep.space.space import Space
 from mbsweep.statistics.summary import NS_PER_MS, noisy_words
 from mbsweep.storage.database import OLDEST, UnreadableError
 from mbsweep.storage.folder import FILE_NAME
+from mbsweep.storage.marks import Failure
 from mbsweep.storage.store import Store
 
 
@@ -53,7 +55,7 @@ def predict(
     if before.get("fingerprint") == fingerprint and noisy_only is None:
         return
     blocks = space_blocks(space)
-    failed: dict[str, str] = {}
+    failed: dict[str, AnswerError] = {}
     with closing(Bench(config, failed.__setitem__, kept_weights(store, config))) as bench:
         begun = begin(store, config, bench, progress)
         if begun is None:
@@ -70,8 +72,9 @@ def predict(
     try:
         found = _predicted(blocks, chosen, block_ns, fitted, held_out)
     except ValueError as error:
-        store.add_failure("", config.id, f"cannot be predicted: {error}")
-        progress.say(f"{config.id}: cannot be predicted: {error}")
+        failure = Failure(f"cannot be predicted: {error}")
+        store.add_failure("", config.id, failure)
+        progress.say(f"{config.id}: {failure.words}")
         return
     networks = len(fitted[0]) + len(held_out[0])
     report = _report(found, blocks, int(np.isfinite(block_ns).sum()), networks) | {"fingerprint": fingerprint}

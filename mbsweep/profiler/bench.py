@@ -14,7 +14,7 @@ from mbsweep.profiler.subject import Subject
 from mbsweep.profiler.worker import Worker
 
 Answer = TypeVar("Answer")
-OnFailure = Callable[[str, str], None]  # name, reason
+OnFailure = Callable[[str, AnswerError], None]  # a network's name, and what went wrong with it
 OnPrepared = Callable[[Subject, int], None]  # and the size on disk of the runtime's file
 
 
@@ -71,7 +71,7 @@ class Bench:
             return step()
         except AnswerError as error:
             self._ready.pop(name, None)
-            self._on_failure(name, str(error))
+            self._on_failure(name, error)
             if isinstance(error, CrashError):
                 self._worker.close()
                 self._worker = self._start()

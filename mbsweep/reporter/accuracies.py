@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import pandas as pd
 
 from mbsweep.reporter.parts import Part
+from mbsweep.storage.marks import Mark, marks_of
 
 MOST_REASONS = 4  # that are told in one sentence; the details of a variant have its own
-# Words of a reason or a note -> what it is called where these are counted.
-SHORT_REASONS = {
-    "stalled at chance": "stalled at chance",
-    "started late": "started late",
-    "next to nothing": "has learnt next to nothing",
-    "was stopped by halving": "stopped by halving",
-    "was begun anew": "stalled or diverged, and was begun anew",
+# What is marked of a training -> what it is called where these are counted.
+SHORT = {
+    Mark.STALLED: "stalled at chance",
+    Mark.LATE: "started late",
+    Mark.WEAK: "has learnt next to nothing",
+    Mark.STOPPED: "stopped by halving",
+    Mark.BEGUN_ANEW: "stalled or diverged, and was begun anew",
 }
 
 
@@ -73,7 +75,8 @@ def _known(rows: pd.DataFrame) -> Iterator[tuple[str, int, int, pd.DataFrame]]:
 
 def _missing(source: str, at: str, known: int, total: int, variants: pd.DataFrame) -> str:
     """`Trained on ...: accuracy known of 7 of 9 variants; of the others: 1 stalled at chance; ...`"""
-    reasons = Counter(_short(reason) for reason in variants.loc[variants["top1_pct"].isna(), "top1_reason"])
+    unknown = variants[variants["top1_pct"].isna()]
+    reasons = Counter(map(_short, unknown["top1_reason"], unknown["top1_marks"]))
     said = [f"{count:,} {reason}" for reason, count in reasons.most_common(MOST_REASONS)]
     if rest := reasons.total() - sum(count for _, count in reasons.most_common(MOST_REASONS)):
         said.append(f"{rest:,} for other reasons")
@@ -84,11 +87,11 @@ def _missing(source: str, at: str, known: int, total: int, variants: pd.DataFram
     return f"{begin} {known:,} of {total:,} variants; of the others: {'; '.join(said)}."
 
 
-def _short(reason: Any, who: str = "") -> str:
-    """A reason, or a note, in few words. who: comes before them."""
+def _short(reason: Any, marks: Any, who: str = "") -> str:
+    """A reason, or a note, in few words. marks: what it is about. who: comes before them."""
     if not isinstance(reason, str):
         return "unknown"
-    kinds = [f"{who}{short}" for words, short in SHORT_REASONS.items() if words in reason]
+    kinds = [f"{who}{SHORT[mark]}" for mark in marks_of(marks) if mark in SHORT]
     return " or ".join(kinds) if kinds else reason.replace("; ", ", ")
 
 
@@ -99,7 +102,7 @@ def accuracy_doubts(parts: Sequence[Part], table: pd.DataFrame) -> list[str]:
     found = []
     for run, group in rows.groupby("run", sort=False):
         whose = "" if len(parts) == 1 else f"{run}, "
-        notes = Counter(_short(note, "a seed ") for note in group["top1_note"])
+        notes = Counter(map(partial(_short, who="a seed "), group["top1_note"], group["top1_marks"]))
         said = [f"{count:,} variant{'s' if count > 1 else ''}: {note}" for note, count in notes.most_common()]
         rest = [f"{len(said) - MOST_REASONS:,} more remarks"] if len(said) > MOST_REASONS else []
         found.append(f"{whose}accuracy of {'; of '.join([*said[:MOST_REASONS], *rest])}.")

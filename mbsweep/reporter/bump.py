@@ -13,7 +13,7 @@ from plotly.subplots import make_subplots
 
 from mbsweep.reporter.drawing import LONE_HEIGHT, finish
 from mbsweep.reporter.style import COLOURS, NO_WIDTH, Style, widths_of
-from mbsweep.table.hover import ORIGIN, setting, wrapped
+from mbsweep.table.hover import ORIGIN, setting, setting_words, wrapped
 
 MAX_LINES = 40  # more cannot be told apart
 RANK_HEIGHT = 22  # of one rank, in pixels
@@ -84,7 +84,7 @@ def _as_complete(configurations: Sequence[pd.DataFrame]) -> Sequence[pd.DataFram
 
 def short_name(row: pd.Series[Any], with_run: bool) -> str:
     """A configuration in few words over short lines, from one of its rows: what is usual is left out."""
-    words = [part for part in setting(row).split(", ") if part not in USUAL]
+    words = [part for part in setting_words(row) if part not in USUAL]
     if with_run and isinstance(row["run"], str):
         words.insert(0, row["run"])
     if row["latency_kind"] == "predicted":

@@ -8,13 +8,13 @@ from typing import Any, cast
 
 import pandas as pd
 
-from mbsweep.accuracy.value import EXTRAPOLATED
 from mbsweep.reporter.accuracies import accuracy_fact, accuracy_gaps
 from mbsweep.reporter.parts import Part
-from mbsweep.statistics.summary import BUDGET_SPENT, NOISY_IQR_PCT
+from mbsweep.statistics.summary import NOISY_IQR_PCT
+from mbsweep.storage.marks import Mark
 from mbsweep.table.columns import PANEL
 from mbsweep.table.hover import ORIGIN, setting
-from mbsweep.table.trust import is_extrapolated
+from mbsweep.table.trust import has_mark
 
 MAX_REASONS = 200
 
@@ -91,7 +91,7 @@ def doubts(parts: Sequence[Part], table: pd.DataFrame) -> list[str]:
     remarks = {(part.name, config): words for part in parts for config, words in part.remarks.items()}
     for (run, config), group in rows.groupby(["run", "config"], sort=False):
         done, has_interval = group["error"].isna(), group["latency_low_ms"].notna()
-        spent = group["latency_note"].str.contains(BUDGET_SPENT, regex=False, na=False)
+        spent = group["is_budget_spent"].eq(True)
         counts = {
             f"noisy (interquartile range above {NOISY_IQR_PCT} % of the median)": (
                 group["latency_iqr_pct"] > NOISY_IQR_PCT
@@ -111,9 +111,9 @@ def doubts(parts: Sequence[Part], table: pd.DataFrame) -> list[str]:
 def skips(parts: Sequence[Part]) -> list[str]:
     """The configurations that could not be measured, with the reason."""
     return [
-        f"{_configuration(parts, part.name, config)}: {reason}"
+        f"{_configuration(parts, part.name, config)}: {why.words}"
         for part in parts
-        for config, reason in part.skipped.items()
+        for config, why in part.skipped.items()
     ]
 
 
@@ -127,9 +127,8 @@ def predictions(parts: Sequence[Part], table: pd.DataFrame) -> list[str]:
     ]
     rows = table[(table["top1_kind"] == "predicted") & table["top1_pct"].notna()]
     rows = rows.drop_duplicates(["run", "variant"])
-    notes = [str(note).partition(EXTRAPOLATED)[0] for note in rows["top1_note"]]
-    rows = rows.assign(model=notes, is_beyond=is_extrapolated(rows))
-    for (run, source, model), group in rows.groupby(["run", "top1_source", "model"], sort=False):
+    rows = rows.assign(is_beyond=has_mark(rows, Mark.EXTRAPOLATED))
+    for (run, source, model), group in rows.groupby(["run", "top1_source", "top1_shared_note"], sort=False):
         words = f"accuracy {source}: {model}"
         if beyond := int(group["is_beyond"].sum()):
             words += (

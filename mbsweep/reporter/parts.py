@@ -11,6 +11,7 @@ import pandas as pd
 
 from mbsweep.accuracy.source import Source
 from mbsweep.base.errors import MbsweepError
+from mbsweep.storage.marks import Failure
 from mbsweep.sweep.sweep import parse_sweep
 from mbsweep.table.results import Run, combine
 
@@ -22,7 +23,7 @@ class Part:
     run: Run
     name: str  # as in the table
     about: dict[str, Any]
-    skipped: dict[str, str]  # configuration -> why this machine could not measure it
+    skipped: dict[str, Failure]  # configuration -> why this machine could not measure it
     settings: dict[str, dict[str, Any]]  # configuration -> its settings, as in a sweep file
     remarks: dict[str, list[str]]  # configuration -> what is to be known of all its latencies
 
@@ -54,6 +55,6 @@ def open_parts(runs: Sequence[Run]) -> tuple[list[Part], pd.DataFrame]:
     parts = []
     for run, name in zip(runs, names, strict=True):
         known = set(table.loc[table["run"] == name, "config"])
-        skipped = {config: reason for config, reason in run.skipped().items() if config in known}
+        skipped = {config: why for config, why in run.skipped().items() if config in known}
         parts.append(Part(run, str(name), run.about(), skipped, run.settings(), run.remarks()))
     return parts, table

@@ -13,7 +13,6 @@ NS_PER_MS = 1_000_000
 RESAMPLES = 1000
 CONFIDENCE_PCT = 95
 NORMAL_95 = 1.96  # half the width of a normal distribution's 95 % interval, in standard deviations
-BUDGET_SPENT = "the budget was spent"  # the note of an interval that is wider than asked
 NOISY_IQR_PCT = 10  # an interquartile range above this share of the median: too noisy to trust
 LOW = 0.2  # of the visits, the calm ones: the headline is this quantile of their fastest calls
 MIN_VISITS = 12  # of fewer visits, an interval says nothing

@@ -12,7 +12,7 @@ from typing import IO, Any, Self
 from mbsweep.base.errors import MbsweepError
 from mbsweep.storage.folder import FILE_NAME, check_free, holds_run, lock
 
-FORMAT = 7  # raised when an mbsweep could not read what another writes
+FORMAT = 8  # raised when an mbsweep could not read what another writes
 OLDEST = 6  # that is read, too, and brought up to date by who writes
 APPLICATION_ID = 0x6D627377  # "mbsw": tells our files from other SQLite files
 
@@ -116,7 +116,7 @@ class Database:
             )
             raise UnreadableError(
                 f"{self.folder} was written by {whose} mbsweep (run format {version}, this one reads "
-                f"{OLDEST} and {FORMAT}); {advice}, or choose another folder"
+                f"{OLDEST} to {FORMAT}); {advice}, or choose another folder"
             )
         return version
 

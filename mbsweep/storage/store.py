@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from mbsweep.space.variant import Variant
-from mbsweep.storage.database import explained, now_utc
+from mbsweep.storage import old_words
+from mbsweep.storage.database import FORMAT, explained, now_utc
+from mbsweep.storage.failure_tables import FAILURE_SCHEMA, FailureTables
 from mbsweep.storage.machine_tables import MACHINE_SCHEMA, MachineTables, check_whole
 from mbsweep.storage.training_tables import TRAINING_SCHEMA, TrainingTables, insert_accuracies
-from mbsweep.storage.variant_tables import VARIANT_SCHEMA, VariantTables, insert_variants
-
-SKIPPED = "skipped: "  # how the reason begins where this machine lacks what a configuration needs
-# Reasons that lie in the network, the runtime or the recipe: with the same weights, seeds and versions they
-# come again. A process that died, memory that was short, a busy machine may go another way.
-_SAME_AGAIN = re.compile(
-    r"(seed \d+: )?(ValueError|TypeError|NotImplementedError|CountMismatchError): |.*, also when begun anew"
+from mbsweep.storage.variant_tables import (
+    FIELDS_SINCE,
+    VARIANT_SCHEMA,
+    VariantTables,
+    insert_variants,
+    update_variants,
 )
 
 _SCHEMA = """
@@ -47,9 +47,6 @@ CREATE TABLE predictions (config TEXT NOT NULL, variant TEXT NOT NULL, latency_n
                           PRIMARY KEY (config, variant)) WITHOUT ROWID;
 -- report: how good a configuration's predictions are, JSON
 CREATE TABLE predictors (config TEXT PRIMARY KEY, session INTEGER NOT NULL, report TEXT NOT NULL);
--- variant: '' where the whole configuration failed or was skipped
-CREATE TABLE failures (variant TEXT NOT NULL, config TEXT NOT NULL, reason TEXT NOT NULL,
-                       at_utc TEXT NOT NULL, PRIMARY KEY (variant, config));
 """
 
 
@@ -63,15 +60,17 @@ class VisitRow(NamedTuple):
     samples: bytes
 
 
-def fails_again(reason: str) -> bool:
-    """Whether what failed for this reason would fail again, however often it is tried."""
-    return _SAME_AGAIN.match(reason) is not None
-
-
-class Store(VariantTables, TrainingTables, MachineTables):
+class Store(VariantTables, TrainingTables, MachineTables, FailureTables):
     """An open run. Use `Store.write` or `Store.read`, as a context manager."""
 
-    schema = _SCHEMA + VARIANT_SCHEMA + MACHINE_SCHEMA + TRAINING_SCHEMA
+    schema = _SCHEMA + FAILURE_SCHEMA + VARIANT_SCHEMA + MACHINE_SCHEMA + TRAINING_SCHEMA
+
+    def _update(self) -> None:
+        with self._transaction() as sql:
+            if self._check_format() < FIELDS_SINCE:
+                update_variants(sql)
+            old_words.update(sql)
+            sql.execute(f"PRAGMA user_version = {FORMAT}")
 
     # What the sweep asks for
 
@@ -280,29 +279,6 @@ class Store(VariantTables, TrainingTables, MachineTables):
         with explained(self.folder, reading=True):
             return {row[0]: (row[1], json.loads(row[2])) for row in rows}
 
-    def add_failure(self, variant: str, config: str, reason: str) -> None:
-        """Note that a variant failed in a configuration; variant "": all of them, or that it was skipped."""
-        with self._transaction() as sql:
-            sql.execute(
-                "INSERT OR REPLACE INTO failures VALUES (?, ?, ?, ?)", (variant, config, reason, now_utc())
-            )
-
-    def failures(self) -> dict[tuple[str, str], str]:
-        """(variant, config) -> reason; (`""`, config) where the whole configuration failed or was skipped."""
-        return {
-            (row[0], row[1]): row[2] for row in self._query("SELECT variant, config, reason FROM failures")
-        }
-
-    def forget_failures(self) -> None:
-        """Let what failed be tried again."""
-        with self._transaction() as sql:
-            sql.execute("DELETE FROM failures")
-
-    def forget_skip(self, config: str) -> None:
-        """The configuration is not skipped any more."""
-        with self._transaction() as sql:
-            sql.execute("DELETE FROM failures WHERE variant = '' AND config = ?", [config])
-
     def rows(self, table: str) -> tuple[list[str], list[tuple[Any, ...]]]:
         """Names and rows of a table; configurations in the sweep's order."""
         order = {
@@ -313,4 +289,7 @@ class Store(VariantTables, TrainingTables, MachineTables):
         }[table]
         with explained(self.folder, reading=True):
             cursor = self._connection.execute(f"SELECT * FROM {table} ORDER BY {order}")  # noqa: S608
-            return [column[0] for column in cursor.description], cursor.fetchall()
+            names, rows = [column[0] for column in cursor.description], cursor.fetchall()
+        if table == "accuracies" and self._check_format() < old_words.SINCE:
+            return old_words.accuracies(names, rows)
+        return names, rows

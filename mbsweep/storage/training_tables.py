@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mbsweep.storage import old_words
 from mbsweep.storage.database import Database, explained, now_utc
 
 TRAINING_SCHEMA = """
@@ -17,7 +18,8 @@ TRAINING_SCHEMA = """
 CREATE TABLE accuracies (variant TEXT NOT NULL, precision TEXT NOT NULL, top1_pct REAL, top5_pct REAL,
                          kind TEXT NOT NULL, source TEXT NOT NULL, dataset TEXT NOT NULL, low_pct REAL,
                          high_pct REAL, sd_pct REAL, seeds TEXT NOT NULL, epochs REAL, note TEXT NOT NULL,
-                         reason TEXT NOT NULL, PRIMARY KEY (variant, source, precision)) WITHOUT ROWID;
+                         reason TEXT NOT NULL, shared_note TEXT NOT NULL, marks TEXT NOT NULL,
+                         PRIMARY KEY (variant, source, precision)) WITHOUT ROWID;
 -- in the order in which they ended. attempt: above 0 after a stall, from another beginning
 CREATE TABLE epochs (id INTEGER PRIMARY KEY, source TEXT NOT NULL, variant TEXT NOT NULL,
                      seed INTEGER NOT NULL, attempt INTEGER NOT NULL, epoch INTEGER NOT NULL,
@@ -140,23 +142,20 @@ class TrainingTables(Database):
         )
         return [TrainingRow(*row) for row in rows]
 
-    def set_supernet(self, source: str, report: str) -> None:
-        """Keep how far a supernet can be trusted, as JSON."""
+    def set_supernet(self, source: str, report: Mapping[str, Any]) -> None:
+        """Keep how far a supernet can be trusted."""
         with self._transaction() as sql:
-            sql.execute("INSERT OR REPLACE INTO supernets VALUES (?, ?)", (source, report))
+            sql.execute("INSERT OR REPLACE INTO supernets VALUES (?, ?)", (source, json.dumps(report)))
 
-    def supernet(self, source: str) -> str | None:
-        """What was kept of a supernet; None where it has not come to its end."""
-        rows = self._query("SELECT report FROM supernets WHERE source = ?", [source])
-        return str(rows[0][0]) if rows else None
-
-    def supernets(self) -> dict[str, str]:
-        """Source -> what was kept of each supernet that has come to its end."""
-        return dict(self._query("SELECT source, report FROM supernets"))
+    def supernets(self) -> dict[str, dict[str, Any]]:
+        """Source -> the report of each supernet that has come to its end."""
+        rows = self._query("SELECT source, report FROM supernets")
+        with explained(self.folder, reading=True):
+            return {source: old_words.report(json.loads(report)) for source, report in rows}
 
 
 def insert_accuracies(sql: sqlite3.Connection, rows: Iterable[tuple[Any, ...]]) -> None:
     """Within a transaction: see `TrainingTables.set_accuracies`."""
     sql.executemany(
-        "INSERT OR REPLACE INTO accuracies VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows
+        "INSERT OR REPLACE INTO accuracies VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows
     )

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from mbsweep.base.errors import MbsweepError
-from mbsweep.space.counting import Counts
+from mbsweep.space.counting import Counts, Found
 from mbsweep.space.space import Space
 from mbsweep.space.variant import Variant
-from mbsweep.storage.database import FORMAT, Database, explained, now_utc
+from mbsweep.storage.database import Database, explained, now_utc
+from mbsweep.storage.marks import FailureKind
 
 COUNTS = Counts.__slots__
 
@@ -27,6 +28,7 @@ CREATE TABLE variants (id TEXT PRIMARY KEY, position INTEGER, family TEXT NOT NU
 NAMES = ("id", "position", "family", "fields", *COUNTS, "checked")
 
 # Format 6 had a column for each field of its one family.
+FIELDS_SINCE = 7
 _FIELDS_OF_6 = (
     *("width", "resolution", "depth", "block", "stage_channels", "num_classes", "divisor", "stem_stride"),
 )
@@ -39,36 +41,51 @@ class VariantTables(Database):
         """Rows of NAMES, in the sweep's order; what it no longer names is last."""
         order = "ORDER BY position IS NULL, position, rowid"
         with explained(self.folder, reading=True):
-            if self._check_format() < FORMAT:
+            if self._check_format() < FIELDS_SINCE:
                 return _of_format_6(self._connection, order)
             return self._connection.execute(f"SELECT {', '.join(NAMES)} FROM variants {order}").fetchall()  # noqa: S608
 
-    def set_found(self, rows: Iterable[tuple[str, Sequence[Any], str, str]]) -> None:
-        """Keep what running their code has told of variants: (id, counts, note, failure).
+    def set_found(self, rows: Iterable[tuple[str, Sequence[Any], Found]]) -> list[str]:
+        """Keep what running their code has told of variants: (id, counts, all that was found).
 
-        Counts are in the order of COUNTS, None where unknown. note: what a reader of them must know. failure:
-        why there is no network, now; empty where there is one. Raises MbsweepError where the code gives
-        another network than that of which the run has figures.
+        Counts are in the order of COUNTS, None where unknown. Returns those whose code is in another file
+        now than when the run got figures of them. Raises MbsweepError where the code gives another network
+        than that of which the run has figures.
         """
+        changed = []
         told = ", ".join(f"{name} = ?" for name in COUNTS)
         with self._transaction() as sql:
             # Not in the schema of new files: few runs have any.
             sql.execute("CREATE TABLE IF NOT EXISTS count_notes (variant TEXT PRIMARY KEY, note TEXT)")
-            for id_, counts, note, failure in rows:
+            sql.execute("CREATE TABLE IF NOT EXISTS code (variant TEXT PRIMARY KEY, hash TEXT)")
+            for id_, counts, found in rows:
                 sql.execute("DELETE FROM count_notes WHERE variant = ?", [id_])
                 sql.execute("DELETE FROM failures WHERE variant = ? AND config = ''", [id_])
-                if failure:
-                    sql.execute("INSERT INTO failures VALUES (?, '', ?, ?)", [id_, failure, now_utc()])
+                if found.failure:
+                    row = (
+                        id_,
+                        found.failure,
+                        now_utc(),
+                        FailureKind.PASSING,
+                    )  # the code may be another tomorrow
+                    sql.execute("INSERT INTO failures VALUES (?, '', ?, ?, ?)", row)
                     continue
                 before = sql.execute("SELECT params, macs FROM variants WHERE id = ?", [id_]).fetchone()
-                if before[0] is not None and before != tuple(counts[:2]) and _has_figures(sql, id_):
+                has_figures = _has_figures(sql, id_)
+                if before[0] is not None and before != tuple(counts[:2]) and has_figures:
                     raise MbsweepError(
                         f"{self.folder}: the code of {id_} gives another network than the one that was "
                         "measured or trained; choose another --out, so that the two do not mix"
                     )
                 sql.execute(f"UPDATE variants SET {told} WHERE id = ?", [*counts, id_])  # noqa: S608
-                if note:
-                    sql.execute("INSERT INTO count_notes VALUES (?, ?)", [id_, note])
+                if found.note:
+                    sql.execute("INSERT INTO count_notes VALUES (?, ?)", [id_, found.note])
+                then = sql.execute("SELECT hash FROM code WHERE variant = ?", [id_]).fetchone()
+                if then and has_figures:
+                    changed += [id_] if then[0] != found.code else []
+                else:
+                    sql.execute("INSERT OR REPLACE INTO code VALUES (?, ?)", [id_, found.code])
+        return changed
 
     def count_notes(self) -> dict[str, str]:
         """Variant -> what a reader of its counts must know."""
@@ -85,13 +102,13 @@ class VariantTables(Database):
         with self._transaction() as sql:
             sql.execute("UPDATE variants SET checked = 1 WHERE id = ?", [variant])
 
-    def _update(self) -> None:
-        with self._transaction() as sql:
-            rows = _of_format_6(sql, "ORDER BY rowid")
-            sql.execute("DROP TABLE variants")
-            sql.execute(VARIANT_SCHEMA)
-            sql.executemany(f"INSERT INTO variants VALUES ({', '.join('?' for _ in NAMES)})", rows)  # noqa: S608
-            sql.execute(f"PRAGMA user_version = {FORMAT}")
+
+def update_variants(sql: sqlite3.Connection) -> None:
+    """Within a transaction: bring the table of format 6 to that of today."""
+    rows = _of_format_6(sql, "ORDER BY rowid")
+    sql.execute("DROP TABLE variants")
+    sql.execute(VARIANT_SCHEMA)
+    sql.executemany(f"INSERT INTO variants VALUES ({', '.join('?' for _ in NAMES)})", rows)  # noqa: S608
 
 
 def insert_variants(sql: sqlite3.Connection, rows: Iterable[Sequence[Any]]) -> tuple[int, int]:

@@ -151,8 +151,13 @@ EXACT = (
     *("weight_bytes_int8", "peak_activation_bytes_int8"),
 )
 
+# What code asks of a row, and its words tell people: in a table behind the others, but in no file of it.
+# runs_on: where that is not any core of the CPU; top1_note is what is said of all, and of this one alone.
+INNER = ("runs_on", "is_budget_spent", "top1_marks", "top1_shared_note", "top1_own_note")
+
 
 def in_order(names: Iterable[str]) -> list[str]:
     """The columns of a table: all but those that none of its networks has."""
     given = set(names)
-    return [name for name in COLUMNS if name in given or name not in {*FIELDS, *OF_STAGES, *OF_CODE}]
+    known = [name for name in COLUMNS if name in given or name not in {*FIELDS, *OF_STAGES, *OF_CODE}]
+    return [*known, *INNER]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from textwrap import wrap
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mbsweep.accuracy.value import source_words
 from mbsweep.table.columns import COLUMNS, EXACT, INTERVALS, SOURCE
 
 LINE = 54  # characters at 11 px: what fits above a panel on a telephone, or with three panels in a row
@@ -34,15 +34,20 @@ def wrapped(words: str, lines: int, line: int = LINE) -> str:
 
 def setting(row: pd.Series[Any]) -> str:
     """`onnxruntime, fp32, batch 1, 1 thread`, and what else tells its configuration from others."""
+    return ", ".join(setting_words(row))
+
+
+def setting_words(row: pd.Series[Any]) -> list[str]:
+    """The same word by word."""
     words = [row["backend"], row["precision"], f"batch {row['batch']:.0f}"]
     if not pd.isna(row["threads"]):
         words.append(f"{row['threads']:.0f} thread{'s' if row['threads'] > 1 else ''}")
     for name, usual in (("mode", "forward"), ("memory_format", "contiguous")):
         if isinstance(row[name], str) and row[name] != usual:
             words.append(row[name])
-    if isinstance(row["config"], str):
-        words += re.findall(r"-(cuda|cpu\d+)(?![^-])", row["config"])  # only the configuration's id has them
-    return ", ".join(words)
+    if isinstance(row["runs_on"], str):
+        words.append(row["runs_on"])
+    return words
 
 
 def panel_title(rows: pd.DataFrame, with_run: bool) -> str:
@@ -164,11 +169,6 @@ def _notes(notes: pd.Series[Any]) -> list[str]:
     return [f"<br>{wrapped(f'Note: {note}', lines=6)}" if isinstance(note, str) else "" for note in notes]
 
 
-def accuracy_words(kind: str, source: str) -> str:
-    """`published, tf-slim-2018-08-02`; where the source says the kind itself, it alone."""
-    return source if kind in source else f"{kind}, {source}"
-
-
 def _count_sources(rows: pd.DataFrame) -> int:
     is_known = rows["top1_pct"].notna().to_numpy()
     found = set(zip(*(rows[name].to_numpy(object)[is_known] for name in SOURCE), strict=True))
@@ -180,7 +180,7 @@ def _sources(rows: pd.DataFrame) -> list[str]:
     """Each row's source, and its data set where the source does not name it and there are several."""
     several = rows["dataset"].nunique() > 1
     return [
-        accuracy_words(kind, source) + (f", on {dataset}" if several and dataset not in source else "")
+        source_words(kind, source) + (f", on {dataset}" if several and dataset not in source else "")
         if isinstance(source, str)
         else "unknown"
         for kind, source, dataset in rows[SOURCE].itertuples(index=False)
@@ -199,6 +199,6 @@ def _source(rows: pd.DataFrame, column: str, sources: int) -> str:
     if column == "top1_pct" and sources == 1:
         known = int(rows["top1_pct"].notna().to_numpy().argmax())
         kind, source = (rows[name].iloc[known] for name in ("top1_kind", "top1_source"))
-        words = accuracy_words(kind, source)
+        words = source_words(kind, source)
         return f"<br>{wrapped(words, lines=3)}" if len(words) > LINE - 20 else plain(f" ({words})")
     return ""

@@ -21,9 +21,10 @@ from mbsweep.statistics.pareto import front
 from mbsweep.statistics.summary import NS_PER_MS
 from mbsweep.storage.database import EmptyRunError
 from mbsweep.storage.folder import FILE_NAME, holds_run
-from mbsweep.storage.store import SKIPPED, Store
+from mbsweep.storage.marks import Failure, FailureKind
+from mbsweep.storage.store import Store
 from mbsweep.table.chances import front_chances
-from mbsweep.table.columns import COLUMNS, COMPARABLE, NUMBERS, in_order
+from mbsweep.table.columns import COLUMNS, COMPARABLE, INNER, NUMBERS, in_order
 from mbsweep.table.tabulate import Undrifted, tabulate, tabulate_curves
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 # What is known of a variant, whatever its latencies.
 _NETWORK = list(COLUMNS)[list(COLUMNS).index("variant") : list(COLUMNS).index("latency_ms")]
 _ACCURACY = list(COLUMNS)[list(COLUMNS).index("top1_pct") : list(COLUMNS).index("on_front")]
+_ACCURACY += [name for name in INNER if name.startswith("top1_")]
 
 PublishedRows = Callable[[Sequence[Variant]], list[dict[str, Any]]]
 
@@ -43,7 +45,7 @@ class Run:
     path: Path
 
     def table(self) -> pd.DataFrame:
-        """One row per variant and latency configuration; columns as in COLUMNS. NaN means unknown."""
+        """One row per variant and latency configuration; columns as in COLUMNS, and INNER. NaN: unknown."""
         with Store.read(self.path) as store:
             table = tabulate(store)
             table["run"] = self.name
@@ -133,17 +135,17 @@ class Run:
         trained = f", {trainings:,} networks trained or tested" if trainings else ""
         return f"{variants:,} variants, {configs} latency configurations, {visits:,} visits{trained}"
 
-    def failures(self) -> dict[tuple[str, str], str]:
+    def failures(self) -> dict[tuple[str, str], Failure]:
         """(variant, configuration) -> why it failed; the variant is "" where all are concerned."""
         with Store.read(self.path) as store:
             found = store.failures()
-        return {key: reason for key, reason in found.items() if not reason.startswith(SKIPPED)}
+        return {key: why for key, why in found.items() if why.kind is not FailureKind.SKIPPED}
 
-    def skipped(self) -> dict[str, str]:
+    def skipped(self) -> dict[str, Failure]:
         """Configuration -> what this machine lacks for it."""
         with Store.read(self.path) as store:
             found = store.failures()
-        return {config: reason for (_, config), reason in found.items() if reason.startswith(SKIPPED)}
+        return {config: why for (_, config), why in found.items() if why.kind is FailureKind.SKIPPED}
 
 
 def open_run(path: str | Path) -> Run:

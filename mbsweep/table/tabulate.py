@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from mbsweep.statistics.drift import Drift
 from mbsweep.statistics.summary import (
-    BUDGET_SPENT,
     NS_PER_MS,
     Visits,
     fastest_ms,
@@ -23,6 +22,7 @@ from mbsweep.statistics.summary import (
     summarize,
 )
 from mbsweep.storage.database import explained
+from mbsweep.storage.marks import Failure
 from mbsweep.storage.store import Store, VisitRow
 from mbsweep.storage.training_tables import EpochRow, TrainingRow
 from mbsweep.storage.variant_tables import NAMES
@@ -44,7 +44,8 @@ def tabulate(store: Store) -> pd.DataFrame:
     table = table.merge(latencies, how="left", on=["config", "variant"])
     table = table.merge(_frame(store, "files"), how="left", on=["config", "variant"])
     accuracies = _accuracies(store)
-    words = ["top1_seeds", "top1_note", "top1_reason"]  # empty where there is nothing to say
+    words = ["top1_seeds", "top1_reason", "top1_marks"]  # empty where there is nothing to say
+    words += ["top1_note", "top1_own_note", "top1_shared_note"]
     accuracies[words] = accuracies[words].astype(object).replace("", None)
     table = table.merge(accuracies, how="left", on=["variant", "precision"])
     table["is_asked"] = table.filter(like="position").notna().all(axis=1)
@@ -60,8 +61,8 @@ def tabulate(store: Store) -> pd.DataFrame:
 # columns of the accuracies' table -> those of the table
 _ACCURACY_COLUMNS = {
     name: f"top1_{name}"
-    for name in ("low_pct", "high_pct", "sd_pct", "seeds", "epochs", "kind", "source", "note", "reason")
-}
+    for name in ("low_pct", "high_pct", "sd_pct", "seeds", "epochs", "kind", "source", "reason")
+} | {"note": "top1_own_note", "shared_note": "top1_shared_note", "marks": "top1_marks"}
 
 
 def _accuracies(store: Store) -> pd.DataFrame:
@@ -72,6 +73,8 @@ def _accuracies(store: Store) -> pd.DataFrame:
     places = found["top1_source"].map({name: place for place, name in enumerate(order)})
     rank = found.assign(is_unknown=found["top1_pct"].isna(), place=places)
     rank = rank.sort_values(["is_unknown", "place"], kind="stable").drop_duplicates(["variant", "precision"])
+    own, shared = rank["top1_own_note"], rank["top1_shared_note"]
+    rank["top1_note"] = shared + np.where((own != "") & (shared != ""), "; ", "") + own
     return rank.drop(columns=["is_unknown", "place"])
 
 
@@ -88,6 +91,8 @@ _SETTINGS = [
     "threads",
     "batch",
     "memory_format",
+    "device",
+    "cpus",
     "kind",
     "rounds",
     "target_pct",
@@ -98,7 +103,15 @@ def _configs(store: Store) -> pd.DataFrame:
     frame = _frame(store, "configs").rename(columns={"id": "config"})
     with explained(store.folder, reading=True):
         settings = pd.DataFrame([json.loads(text) for text in frame["settings"]], columns=_SETTINGS)
+    settings["runs_on"] = [
+        _runs_on(*of_one) for of_one in zip(settings.pop("device"), settings.pop("cpus"), strict=True)
+    ]
     return pd.concat([frame.drop(columns="settings"), settings], axis=1)
+
+
+def _runs_on(device: str, cpus: Sequence[int]) -> str | None:
+    """`cuda`, `cpu0, cpu1`: what is not any core of the CPU."""
+    return ", ".join([*([device] if device != "cpu" else []), *(f"cpu{core}" for core in cpus)]) or None
 
 
 def _latencies(store: Store) -> pd.DataFrame:
@@ -108,7 +121,7 @@ def _latencies(store: Store) -> pd.DataFrame:
     for row in rows:
         device = devices.get(row["session"], {})
         row |= {"device": device.get("description"), "device_id": device.get("id")}
-    names = ["config", "variant", "device", "device_id", "width_pct", "settled_pct"]
+    names = ["config", "variant", "device", "device_id", "width_pct", "settled_pct", "is_budget_spent"]
     names += [name for name in COLUMNS if name.startswith("latency_")]
     return pd.DataFrame(rows, columns=names)
 
@@ -173,27 +186,31 @@ def _measured(store: Store) -> Iterator[dict[str, Any]]:
             "session": visits[-1].session,
         }
         rounds, target_pct = asked[config]
-        words = note(found, len(visits), rounds, target_pct, remarks.get(config, ()))
-        row |= found | {"latency_visits": len(visits), "latency_note": words}
+        row |= found | _about(found, len(visits), rounds, target_pct, remarks.get(config, ()))
         yield row
 
 
-def note(
-    found: Mapping[str, float], visits: int, rounds: int, target_pct: float, remarks: Sequence[str] = ()
-) -> str | None:
-    """What a reader must know of a measured latency; None where it is as it should be.
+def _about(
+    found: Mapping[str, float], visits: int, rounds: int, target_pct: float, remarks: Sequence[str]
+) -> dict[str, Any]:
+    """Columns that tell how sure a measured latency is.
 
+    is_budget_spent: all rounds are done, and its interval is wider than asked. latency_note: what a reader
+    must know; None where it is as it should be.
     remarks: what holds for all latencies of its configuration.
     """
     notes = []
     is_settled = found.get("settled_pct", math.nan) <= target_pct
-    if (is_settled or visits >= rounds) and not found["width_pct"] <= target_pct:
+    is_wide = not found["width_pct"] <= target_pct
+    is_budget_spent = is_wide and not is_settled and visits >= rounds
+    if is_wide and (is_settled or is_budget_spent):
         wide = "unknown" if math.isnan(found["width_pct"]) else f"{found['width_pct']:.1f} % wide"
-        why = "later rounds made the drift less sure" if is_settled else BUDGET_SPENT
+        why = "the budget was spent" if is_budget_spent else "later rounds made the drift less sure"
         notes.append(f"95 % interval {wide}, {target_pct:g} % asked: {why}")
     if noise := noise_words(found["latency_iqr_pct"]):
         notes.append(noise)
-    return "; ".join([*notes, *remarks]) or None
+    words = "; ".join([*notes, *remarks]) or None
+    return {"latency_visits": visits, "is_budget_spent": is_budget_spent, "latency_note": words}
 
 
 def _predicted(store: Store) -> Iterator[dict[str, Any]]:
@@ -213,10 +230,10 @@ def _predicted(store: Store) -> Iterator[dict[str, Any]]:
         }
 
 
-def _errors(table: pd.DataFrame, failures: dict[tuple[str, str], str]) -> list[str | None]:
+def _errors(table: pd.DataFrame, failures: dict[tuple[str, str], Failure]) -> list[str | None]:
     """Why a row has no latency, or less than was asked for; None where nothing is wrong."""
     if "kind" not in table:
-        of_all = {variant: reason for (variant, config), reason in failures.items() if not config}
+        of_all = {variant: failure.words for (variant, config), failure in failures.items() if not config}
         return [of_all.get(variant) for variant in table["variant"]] if of_all else [None] * len(table)
     names = ["variant", "config", "kind", "rounds", "target_pct", "is_asked"]
     names += ["latency_ms", "latency_visits", "width_pct", "settled_pct"]
@@ -224,7 +241,7 @@ def _errors(table: pd.DataFrame, failures: dict[tuple[str, str], str]) -> list[s
 
 
 def _error(
-    failures: dict[tuple[str, str], str],
+    failures: dict[tuple[str, str], Failure],
     variant: str,
     config: str,
     kind: str,
@@ -236,10 +253,10 @@ def _error(
     width_pct: float,
     settled_pct: float,
 ) -> str | None:
-    if reason := failures.get((variant, "")) or failures.get((variant, config)):
-        return reason
-    if math.isnan(latency_ms) and (skipped := failures.get(("", config))):
-        return skipped
+    if failure := failures.get((variant, "")) or failures.get((variant, config)):
+        return failure.words
+    if math.isnan(latency_ms) and (of_all := failures.get(("", config))):
+        return of_all.words
     if kind == "predicted":
         return "not predicted yet; run the sweep again to go on" if math.isnan(latency_ms) else None
     visits = 0 if math.isnan(latency_visits) else latency_visits

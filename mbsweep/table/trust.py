@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import pandas as pd
 
-from mbsweep.accuracy.value import EXTRAPOLATED, UNRELIABLE
+from mbsweep.accuracy.value import UNRELIABLE
 from mbsweep.space.variant import Variant
 from mbsweep.statistics.summary import noise_words, noisy_words
+from mbsweep.storage.marks import Mark, marks_of
 
-# The fields in which networks of a supernet differ, and where an id has them.
-_FIELDS = {"width": r"_w([\d.]+)", "resolution": r"_r(\d+)", "depth": r"_d(\d+)"}
+MOST_KNOWN = 8  # values of a field that a supernet has trained, as they are told
 
 
 def of_latencies(rows: pd.DataFrame, remarks: Sequence[str] = ()) -> list[str]:
@@ -30,60 +29,58 @@ def of_latencies(rows: pd.DataFrame, remarks: Sequence[str] = ()) -> list[str]:
 def of_accuracies(rows: pd.DataFrame) -> list[str]:
     """The same of accuracies: a supernet's ranking that is none, predictions beyond their points."""
     known = rows[rows["top1_pct"].notna()].drop_duplicates("variant")
-    of_supernet = known.loc[known["top1_kind"] == "supernet", "top1_note"].dropna().unique()
-    found = [f"accuracies of a supernet, {note}" for note in of_supernet if UNRELIABLE in note]
-    if beyond := int(is_extrapolated(known).sum()):
+    unreliable = known.loc[has_mark(known, Mark.UNRELIABLE), "top1_shared_note"].unique()
+    found = [f"accuracies of a supernet, {note}" for note in unreliable]
+    if beyond := int(has_mark(known, Mark.EXTRAPOLATED).sum()):
         found.append(
             f"{beyond:,} of {len(known):,} accuracies are extrapolated: how wrong they are is unknown"
         )
     return found
 
 
-def is_extrapolated(rows: pd.DataFrame) -> pd.Series[bool]:
-    """Which accuracies are predicted beyond the points of their model: there they have no interval."""
-    is_known = (rows["top1_kind"] == "predicted") & rows["top1_pct"].notna()
-    return is_known & rows["top1_low_pct"].isna()
+def has_mark(rows: pd.DataFrame, mark: Mark) -> pd.Series[bool]:
+    """Which accuracies have a mark."""
+    marks = rows["top1_marks"]
+    return marks.isin([kept for kept in marks.dropna().unique() if mark in marks_of(kept)])
 
 
 def of_each(rows: pd.DataFrame) -> dict[str, list[str | None]]:
     """Column -> for each row what is to be known of that number alone; None where all is well."""
     latencies = zip(rows["latency_kind"], rows["latency_iqr_pct"], strict=True)
-    accuracies = zip(rows["top1_kind"], rows["top1_note"], is_extrapolated(rows), strict=True)
+    notes = rows["top1_own_note"].where(rows["top1_pct"].notna() & (rows["top1_kind"] != "published"))
     return {
         "latency_ms": [
             (noise_words(iqr_pct) or None) if kind == "measured" else None for kind, iqr_pct in latencies
         ],
-        "top1_pct": [_of_accuracy(*of_one) for of_one in accuracies],
+        # What is said of all predictions, or of a supernet, is said once.
+        "top1_pct": [note if isinstance(note, str) else None for note in notes],
     }
 
 
-def _of_accuracy(kind: Any, note: Any, is_extrapolated: bool) -> str | None:
-    """What is said of all predictions, or of a supernet, is said once."""
-    if not isinstance(note, str):
-        return None
-    if is_extrapolated:
-        return "".join(note.partition(EXTRAPOLATED)[1:]).removeprefix("; ") or note
-    return note if kind == "trained" else None
-
-
-def of_extracted(variant: Variant, trained: Sequence[str]) -> str:
+def of_extracted(variant: Variant, trained: Sequence[str], networks: Sequence[Variant]) -> str:
     """What is to be known of a network that a supernet did not train; empty of one that it did.
 
-    trained: the ids of those that it trained.
+    trained: the ids of those that it trained. networks: these; none where its file does not say more.
     """
     if variant.id in trained:
         return ""
-    for name, pattern in _FIELDS.items():
-        known = sorted({float(found[1]) for id_ in trained if (found := re.search(pattern, id_))})
-        if known and (value := getattr(variant, name)) not in known:
-            said = ", ".join(f"{one:g}" for one in known)
-            return f"{name} {value:g} was never trained: the supernet's networks have {name} {said}"
+    for name, value in variant.values.items():
+        known = sorted({net.values[name] for net in networks})
+        if known and value not in known:
+            more = ", ..." if len(known) > MOST_KNOWN else ""
+            said = ", ".join(map(_shown, known[:MOST_KNOWN])) + more
+            return f"{name} {_shown(value)} was never trained: the supernet's networks have {name} {said}"
     return f"{variant.id} was never trained: it is none of the supernet's {len(trained)} networks"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, tuple):
+        return "-".join(map(_shown, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def of_supernet(report: Mapping[str, Any] | None) -> str:
     """What is to be known of a supernet's ranking, of its report in the run; empty where all is well."""
     if report is None:
         return f"its run is not beside it, so {UNRELIABLE} (tau unknown)"
-    is_reliable = report.get("is_reliable", UNRELIABLE not in report["summary"])  # not said before
-    return "" if is_reliable else f"the supernet: {report['summary']}"
+    return "" if report["is_reliable"] else f"the supernet: {report['summary']}"

@@ -61,7 +61,8 @@ def test_predictions_are_those_of_least_squares(width, resolution, top1_pct, low
     assert found == pytest.approx((top1_pct, low_pct, high_pct), abs=1e-4)
     assert math.isnan(accuracy.top5_pct)
     assert (accuracy.kind, accuracy.source) == ("predicted", f"predicted from {TF_SLIM}")
-    assert (accuracy.dataset, accuracy.note) == ("ImageNet, validation part", NOTE)
+    assert (accuracy.dataset, accuracy.shared_note) == ("ImageNet, validation part", NOTE)
+    assert (accuracy.note, accuracy.marks) == ("", "")
     assert accuracy.reason == ""
 
 
@@ -106,10 +107,10 @@ def test_more_width_or_resolution_is_never_less_accuracy():
 def test_a_prediction_is_a_percentage_or_has_a_reason(variant, extrapolate):
     """Whatever is asked: an accuracy with an interval around it, or none and why."""
     (accuracy,) = _predict(variant, table=TF_SLIM, extrapolate=extrapolate)
-    assert math.isnan(accuracy.top1_pct) == bool(accuracy.reason) == (accuracy.note == "")
+    assert math.isnan(accuracy.top1_pct) == bool(accuracy.reason) == (accuracy.shared_note == "")
     if not accuracy.reason:
         assert 0 <= accuracy.top1_pct <= 100
-        is_beyond = "extrapolated" in accuracy.note
+        is_beyond = accuracy.marks == "extrapolated"
         assert is_beyond or accuracy.top1_low_pct < accuracy.top1_pct < accuracy.top1_high_pct
         assert extrapolate or not is_beyond
 
@@ -169,7 +170,8 @@ def test_beyond_the_points_is_predicted_only_when_asked(fields, words):
     assert 0 < accuracy.top1_pct < 100
     assert math.isnan(accuracy.top1_low_pct)
     assert math.isnan(accuracy.top1_high_pct)
-    assert (accuracy.reason, accuracy.note) == ("", f"{NOTE}; extrapolated: {words}")
+    assert (accuracy.reason, accuracy.shared_note) == ("", NOTE)
+    assert (accuracy.note, accuracy.marks) == (f"extrapolated: {words}", "extrapolated")
 
 
 def test_fewer_mult_adds_than_any_point_are_beyond_them():
@@ -296,7 +298,7 @@ def test_points_may_be_those_of_a_run(trained):
     """The variants that a run has trained are the points, on the run's data set; one that failed is not."""
     (accuracy,) = _predict(Variant(width=0.6), run=str(trained))
     assert (accuracy.source, accuracy.dataset) == ("predicted from trained", "digits 1234")
-    assert accuracy.note.startswith("fitted on 15 points; ")
+    assert accuracy.shared_note.startswith("fitted on 15 points; ")
     assert accuracy.top1_pct == pytest.approx(_one(width=0.6).top1_pct, abs=0.5)
 
 
@@ -352,7 +354,7 @@ def test_plan_loads_no_torch(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
-    assert f"accuracy   predicted, predicted from {TF_SLIM}: known for 20 of 24" in done.stdout
+    assert f"accuracy   predicted from {TF_SLIM}: known for 20 of 24" in done.stdout
 
 
 # -- the page ---------------------------------------------------------------------------------------------

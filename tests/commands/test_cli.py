@@ -415,8 +415,8 @@ def test_a_folder_with_a_name_too_long_is_refused(command, tiny_sweep, tmp_path)
 
 
 FORMATS = {
-    99: "a newer mbsweep (run format 99, this one reads 6 and 7); upgrade mbsweep, or choose another folder",
-    1: "an older mbsweep (run format 1, this one reads 6 and 7); measure it anew, or choose another folder",
+    99: "a newer mbsweep (run format 99, this one reads 6 to 8); upgrade mbsweep, or choose another folder",
+    1: "an older mbsweep (run format 1, this one reads 6 to 8); measure it anew, or choose another folder",
 }
 
 

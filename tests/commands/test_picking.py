@@ -8,6 +8,7 @@ from made_runs import made_run
 from reporter_runs import write_run
 
 from mbsweep import open_run
+from mbsweep.storage.marks import Failure, FailureKind
 from mbsweep.table.panels import panels
 
 TORCH, ONNX = "torch-fp32-b1-t1", "onnxruntime-fp32-b1-t1"
@@ -193,7 +194,7 @@ def test_a_skipped_configuration_says_why(tmp_path):
         tmp_path / "run",
         SWEEP.format(latency="{backend: torch, rounds: 3}, {backend: onnxruntime, rounds: 3}"),
         latency_ms=lambda config, variant: None if config.backend == "torch" else 1.0,
-        failures={("", TORCH): reason},
+        failures={("", TORCH): Failure("torch is not installed", FailureKind.SKIPPED)},
     )
     lines = picked(run, "--max-macs", "2e7")
     assert lines[0] == f"{TORCH}: torch, fp32, batch 1, 1 thread; no latency, {reason}"

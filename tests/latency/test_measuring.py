@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mbsweep import Variant
+from mbsweep.base.child import AnswerError
 from mbsweep.base.files import keep, read_kept
 from mbsweep.base.progress import Silent
 from mbsweep.latency.measuring import Measurement, device_of, set_aside
@@ -276,7 +277,7 @@ def test_drift_is_told_without_a_yardstick_that_fails(stores):
     """Said once, with the reason, and no variant's failure; the other three are visited in every round."""
     store, told = stores(), Told()
     measurement = Measurement(store, CONFIG, SUBJECTS, told)
-    measurement.failed("yardstick 0.5-32", "no kernel")
+    measurement.failed("yardstick 0.5-32", AnswerError("", "no kernel"))
     assert told.said == [
         f"{CONFIG.id}: yardstick 0.5-32 failed, and drift is told without it: no kernel",
     ]

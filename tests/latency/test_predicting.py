@@ -233,7 +233,7 @@ def test_too_few_networks_are_a_recorded_reason(tmp_path, own_cache, with_worker
     result = call("run", sweep, "--out", tmp_path / "run")
     assert result.exit_code == 1
     run = open_run(tmp_path / "run")
-    ((concerned, reason),) = run.failures().items()
+    ((concerned, (reason, _)),) = run.failures().items()
     assert concerned == ("", CONFIG)
     assert reason.startswith("cannot be predicted: ")
     assert f"{CONFIG}: {reason}" in result.stderr.splitlines()

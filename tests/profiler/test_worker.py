@@ -321,7 +321,9 @@ def test_a_crash_costs_one_network(at_visit, with_worker, tmp_path):
             assert bench.visit(R33.name) is None
             assert bench.visit(R34.name) == [1_001_000, 1_000_000]
         assert [bench.is_ready(subject.name) for subject in (R32, R33, R34)] == [True, False, True]
-    assert failures == [(R33.name, "the runtime's process ended: SIGSEGV")]
+    assert [(name, str(error)) for name, error in failures] == [
+        (R33.name, "the runtime's process ended: SIGSEGV")
+    ]
     if at_visit:
         assert prepared == [R32.name, R33.name, R34.name]
         assert log.read_text().split() == [*prepared, R32.name, R34.name]

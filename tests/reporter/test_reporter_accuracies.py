@@ -8,12 +8,12 @@ import pytest
 from reporter_runs import DEVICE, TRAINED, report, trained_run, write_run
 
 from mbsweep import open_run
+from mbsweep.accuracy.value import source_words
 from mbsweep.reporter import facts
 from mbsweep.reporter.accuracies import accuracy_doubts, how_obtained
 from mbsweep.reporter.curves import MAX_LINES, combined, learning_curves, thinned_words
 from mbsweep.reporter.figures import scatter
 from mbsweep.reporter.parts import open_parts
-from mbsweep.table.hover import accuracy_words
 
 SOURCE = r"trained on digits-[0-9a-f]{8}, 4 epochs, batch 32, rate 0\.4 \(recipe [0-9a-f]{6}\)"
 STALLED, PARTLY = "mobilenet_v1_w0.5_r32_d5_n10", "mobilenet_v1_w0.5_r48_d5_n10"
@@ -86,13 +86,13 @@ def test_reasons_of_all_kinds_are_counted(trained):
     """Stopped by halving, a failure, and more kinds than one sentence takes."""
     parts, table = parts_of(trained)
     reasons = [
-        "seed 0 was stopped by halving after epoch 2 with 12.0 % on the validation part",
-        "seed 0 was stopped by halving after epoch 2; seed 1 stalled at chance",
-        *(f"seed 0: Error {number}" for number in range(4)),
+        ("one of two kinds", "stopped"),
+        ("and one of both", "stalled, stopped"),
+        *((f"seed 0: Error {number}", None) for number in range(4)),
     ]
-    rows = table.iloc[[3] * len(reasons)].assign(
-        variant=[f"v{place}" for place in range(len(reasons))], top1_reason=reasons
-    )
+    words, marks = zip(*reasons, strict=True)
+    names = [f"v{place}" for place in range(len(reasons))]
+    rows = table.iloc[[3] * len(reasons)].assign(variant=names, top1_reason=words, top1_marks=marks)
     (said,) = facts.gaps(parts, pd.concat([table.iloc[:1], rows]), {"measured"})
     told = said.partition("of the others: ")[2]
     assert told == (
@@ -105,8 +105,7 @@ def test_a_remark_about_an_accuracy_is_a_doubt(trained):
     """The network of which one seed stalled has an accuracy, of the other."""
     parts, table = parts_of(trained)
     assert accuracy_doubts(parts, table) == ["accuracy of 1 variant: a seed stalled at chance."]
-    late = "seed 0 started late: no better than guessing for 5 of 6 epochs; what helps: more epochs"
-    assert accuracy_doubts(parts, table.assign(top1_note=late)) == [
+    assert accuracy_doubts(parts, table.assign(top1_note="in whatever words", top1_marks="late")) == [
         "accuracy of 3 variants: a seed started late."
     ]
 
@@ -218,7 +217,7 @@ def test_points_of_two_data_sets_are_neither_joined_nor_called_alike(trained):
 )
 def test_a_kind_is_not_said_twice(kind, source, words):
     """Where the source says it."""
-    assert accuracy_words(kind, source) == words
+    assert source_words(kind, source) == words
 
 
 def test_curves_have_every_epoch_and_how_each_attempt_ended(trained, untrained, tmp_path):

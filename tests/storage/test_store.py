@@ -27,6 +27,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mbsweep import MbsweepError, open_run
+from mbsweep.storage.marks import Failure, FailureKind
 from mbsweep.storage.store import Store
 
 ABOUT = {"name": "n", "title": "t", "description": "d", "text": "space: {}"}
@@ -49,6 +50,7 @@ SAMPLES = st.lists(st.integers(0, 2**63 - 1), min_size=1, max_size=50).map(
     lambda values: np.array(values, dtype="<i8").tobytes()
 )
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)  # Cs: not in UTF-8
+FAILURES = st.builds(Failure, NAMES, st.sampled_from(FailureKind))
 VISITS = st.dictionaries(st.tuples(NAMES, NAMES, st.integers(0, 9999)), SAMPLES, max_size=12)
 
 
@@ -74,15 +76,15 @@ def test_visits_come_back_as_they_were_given(sessions, tmp_path_factory):
 @settings(max_examples=20)
 @given(
     about=st.fixed_dictionaries(dict.fromkeys(["name", "title", "description", "text"], NAMES)),
-    failures=st.dictionaries(st.tuples(NAMES, NAMES | st.just("")), NAMES, max_size=5),
+    failures=st.dictionaries(st.tuples(NAMES, NAMES | st.just("")), FAILURES, max_size=5),
 )
 def test_sweep_and_failures_come_back_as_they_were_given(about, failures, tmp_path_factory):
     """Any text in a sweep file or a reason is stored as text; it is never taken for SQL."""
     folder = tmp_path_factory.mktemp("store") / "run"
     with Store.write(folder) as store:
         store.set_sweep(about, [variant_row("v")], [], [])
-        for (variant, config), reason in failures.items():
-            store.add_failure(variant, config, reason)
+        for (variant, config), failure in failures.items():
+            store.add_failure(variant, config, failure)
     with Store.read(folder) as store:
         assert store.last_sweep() == about | {"accuracy_sources": []}
         assert store.failures() == failures
@@ -198,9 +200,9 @@ def test_a_skip_is_forgotten_without_the_failures(tmp_path):
     """A configuration that can be measured again loses its skip; what failed in it stays failed."""
     with Store.write(tmp_path / "run") as store:
         for variant, config in (("", "c"), ("v", "c"), ("", "d")):
-            store.add_failure(variant, config, "why")
+            store.add_failure(variant, config, Failure("why"))
         store.forget_skip("c")
-        assert store.failures() == {("v", "c"): "why", ("", "d"): "why"}
+        assert store.failures() == {("v", "c"): Failure("why"), ("", "d"): Failure("why")}
         store.forget_failures()
         assert store.failures() == {}
 

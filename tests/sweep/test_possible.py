@@ -6,7 +6,6 @@ from console import call, refusal
 
 from mbsweep.nets import build
 from mbsweep.space.variant import Variant
-from mbsweep.storage.store import fails_again
 from mbsweep.sweep.possible import lonely_layer
 
 STEP = "latency: [{backend: torch, mode: forward_backward}]\n"
@@ -87,21 +86,3 @@ def test_a_step_is_refused_where_torch_has_none(batch):
         else:
             with pytest.raises(ValueError, match="Expected more than 1 value per channel"):
                 net(images)
-
-
-REASONS = [
-    ("ValueError: output differs from eager PyTorch by 0.01 of the largest logit", True),
-    ("CountMismatchError: mobilenet_v1_w0.25_r32_d5: params: 1 in closed form, 2 counted", True),
-    ("seed 0: the loss is not a number in epoch 2, also when begun anew 2 times", True),
-    ("seed 1: ValueError: no such thing", True),
-    ("MemoryError: needs about 40.0 GiB; 8.0 GiB are free", False),
-    ("RuntimeError: torch kept 1.9 cores busy, with threads: 1", False),
-    ("the runtime's process ended: SIGKILL (out of memory?)", False),
-    ("cannot be predicted: 7 networks to fit and 4 held out; a prediction needs at least 8 and 4", False),
-]
-
-
-@pytest.mark.parametrize(("reason", "again"), REASONS)
-def test_another_try_is_advised_where_it_can_help(reason, again):
-    """What follows from weights, seeds and versions alone comes again; what the moment did may not."""
-    assert fails_again(reason) == again

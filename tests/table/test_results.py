@@ -9,12 +9,13 @@ import pytest
 from console import call, copied, execute, query, rewritten
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_runs import DEVICE, V1_COLUMNS, made_run
+from made_runs import DEVICE, V1_TABLE, made_run
 
 import mbsweep
 from mbsweep import MbsweepError, load_sweep, open_run
 from mbsweep.accuracy.published import latency_rows
 from mbsweep.profiler.device import device_id
+from mbsweep.storage.marks import Failure, FailureKind
 from mbsweep.storage.store import Store
 from mbsweep.table.columns import COLUMNS, COMPARABLE
 from mbsweep.table.results import combine, find_runs, fronts, published_latencies
@@ -70,7 +71,7 @@ def table(tiny_run):
 def test_the_table_has_the_promised_columns(table):
     """Every promised column is there, each described in COLUMNS, in that order."""
     assert set(PROMISED) <= set(COLUMNS)
-    assert list(table.columns) == V1_COLUMNS
+    assert list(table.columns) == V1_TABLE
 
 
 WORDS = {  # what a reader sees of a number, and which way is better
@@ -369,6 +370,7 @@ latency: [{backend: torch, rounds: 12, visit_ms: 1}]
 accuracy: {source: published, table: tf-slim-2018-08-02}
 """
 TORCH = "torch-fp32-b1-t1"
+NO_GPU = Failure("no CUDA device on this machine", FailureKind.SKIPPED)
 
 
 def rows_of(folder):
@@ -545,7 +547,7 @@ def test_a_skipped_configuration_keeps_its_rows_with_the_reason(tmp_path):
     sweep = TWO.replace("[{", "[{backend: onnxruntime}, {")
     run = made_run(tmp_path / "run", sweep, {TORCH: [[[5]] * 12, [[4]] * 12]})
     with Store.write(run) as store:
-        store.add_failure("", "onnxruntime-fp32-b1-t1", "skipped: no CUDA device on this machine")
+        store.add_failure("", "onnxruntime-fp32-b1-t1", NO_GPU)
     table = open_run(run).table()
     skipped, measured = (table[table["backend"] == name] for name in ("onnxruntime", "torch"))
     assert set(skipped["error"]) == {"skipped: no CUDA device on this machine"}
@@ -562,7 +564,7 @@ def test_what_was_finished_before_a_skip_has_no_error(tmp_path):
     """
     run = made_run(tmp_path / "run", TWO, {TORCH: [[[5]] * 12, []]})
     with Store.write(run) as store:
-        store.add_failure("", TORCH, "skipped: no CUDA device on this machine")
+        store.add_failure("", TORCH, NO_GPU)
     finished, missing = rows_of(run)
     assert (finished["latency_ms"], finished["latency_visits"]) == (5, 12)
     assert pd.isna(finished["error"])
@@ -617,7 +619,7 @@ def test_runs_stand_below_one_another(tmp_path):
     fast = made_run(tmp_path / "fast", TWO, {TORCH: [[[2]] * 12, [[1]] * 12]})
     both = combine([open_run(slow), open_run(fast)])
     assert list(both["run"]) == ["slow"] * 2 + ["fast"] * 2
-    assert list(both.columns) == V1_COLUMNS
+    assert list(both.columns) == V1_TABLE
     for name, path in (("slow", slow), ("fast", fast)):
         rows = both[both["run"] == name].reset_index(drop=True)
         pd.testing.assert_frame_equal(rows, open_run(path).table(), check_dtype=False)
@@ -718,7 +720,7 @@ def test_published_latencies_become_rows(tmp_path):
     ]
     table = combine(runs)
     rows = published_latencies(table, latency_rows)
-    assert list(rows.columns) == V1_COLUMNS
+    assert list(rows.columns) == V1_TABLE
     small = rows[rows["variant"] == "mobilenet_v1_w0.25_r128_d5"]
     assert small["latency_ms"].to_list() == [1.2, 1.6, 3.0]  # once, though both runs have the variant
     assert set(rows["latency_kind"]) == {"published"}
@@ -731,4 +733,4 @@ def test_variants_that_nobody_timed_have_no_published_rows(tmp_path):
     """A table of the right columns without a row."""
     sweep = "space: {width: [0.3], resolution: [64]}\n"
     rows = published_latencies(open_run(made_run(tmp_path / "run", sweep)).table(), latency_rows)
-    assert (len(rows), list(rows.columns)) == (0, V1_COLUMNS)
+    assert (len(rows), list(rows.columns)) == (0, V1_TABLE)

@@ -1,7 +1,7 @@
 """What keeps numbers from being relied on is said wherever a variant is chosen by them."""
 
 import itertools
-from dataclasses import astuple
+from dataclasses import astuple, replace
 
 import pytest
 from browsing import Pages, opened
@@ -11,6 +11,7 @@ from reporter_runs import WIDTH_RES, report, write_run
 from mbsweep import Variant, open_run
 from mbsweep.accuracy.training.supernets import trust
 from mbsweep.accuracy.value import NAN, UNRELIABLE, Accuracy
+from mbsweep.storage.marks import Mark
 from mbsweep.storage.store import Store
 from mbsweep.table.panels import panels
 from mbsweep.table.trust import of_accuracies, of_extracted, of_supernet
@@ -30,13 +31,14 @@ PREDICTED = WIDTH_RES.replace("[1.0,", "[1.0, 1.1, 1.2,").replace(
 )
 
 
-def supernet_run(folder, note=NOTE):
+def supernet_run(folder, note=NOTE, marks=Mark.UNRELIABLE.value):
     """Four networks of a supernet, none of them trained in truth."""
     write_run(folder, SUPERNET)
     with Store.write(folder) as store:
         names, rows = store.rows("accuracies")
         asked = dict(zip(names, rows[0], strict=True))
-        known = Accuracy(90.0, NAN, "supernet", asked["source"], asked["dataset"], seeds="0", note=note)
+        known = Accuracy(90.0, NAN, "supernet", asked["source"], asked["dataset"], seeds="0")
+        known = replace(known, shared_note=note, marks=marks)
         store.set_accuracies((name, "fp32", *astuple(known)) for name in store_ids(store))
     return folder
 
@@ -136,8 +138,15 @@ def test_of_accuracies_that_are_not_there_nothing_is_said(tmp_path):
 
 
 def test_a_supernet_that_ranks_well_is_not_warned_of(tmp_path):
-    """Nor one whose note is of an earlier mbsweep and says no such thing."""
-    assert said("pick", supernet_run(tmp_path / "run", "against 6 networks: Kendall's tau 0.91")) == []
+    """What its note says does not decide that."""
+    assert said("pick", supernet_run(tmp_path / "run", NOTE, marks="")) == []
+
+
+def test_a_supernet_is_warned_of_in_whatever_words(tmp_path):
+    """The run says that its ranking cannot be relied on; the note is printed as it is."""
+    assert said("pick", supernet_run(tmp_path / "run", "tau 0.1")) == [
+        "caution: accuracies of a supernet, tau 0.1"
+    ]
 
 
 def test_a_number_that_is_doubtful_says_so_itself(runs, answers):
@@ -175,7 +184,8 @@ def test_where_accuracy_is_unknown_nothing_is_said_to_be_too_slow(runs, answers)
 def test_a_network_that_a_supernet_did_not_train_is_told_of():
     """Which of width, resolution and depth was never trained, or that all were, but not together."""
     grid = itertools.product((0.25, 0.5), (48, 64), (1, 5))
-    trained = [Variant(width=w, resolution=r, depth=d).id for w, r, d in grid if (w, r) != (0.25, 48)]
+    networks = [Variant(width=w, resolution=r, depth=d) for w, r, d in grid if (w, r) != (0.25, 48)]
+    trained = [net.id for net in networks]
     words = {
         (0.5, 64, 1): "",
         (0.35, 64, 1): "width 0.35 was never trained: the supernet's networks have width 0.25, 0.5",
@@ -184,11 +194,29 @@ def test_a_network_that_a_supernet_did_not_train_is_told_of():
         (0.25, 48, 1): "mobilenet_v1_w0.25_r48_d1 was never trained: it is none of the supernet's 6 networks",
     }
     for (width, resolution, depth), expected in words.items():
-        assert of_extracted(Variant(width=width, resolution=resolution, depth=depth), trained) == expected
+        asked = Variant(width=width, resolution=resolution, depth=depth)
+        assert of_extracted(asked, trained, networks) == expected
+        # The file of an earlier mbsweep has the ids alone.
+        nothing_more = f"{asked.id} was never trained: it is none of the supernet's 6 networks"
+        assert of_extracted(asked, trained, []) == (expected and nothing_more)
+
+
+def test_a_field_of_any_family_is_told():
+    """Of MobileNet v2 the kernel, of a list the whole of it."""
+    networks = [Variant("mobilenet_v2", kernel=kernel) for kernel in (3, 5)]
+    ids = [net.id for net in networks]
+    assert of_extracted(Variant("mobilenet_v2", kernel=7), ids, networks) == (
+        "kernel 7 was never trained: the supernet's networks have kernel 3, 5"
+    )
+    own = Variant("mobilenet_v2", kernel=5, stage_depths=[1, 2, 3, 4, 2, 3, 1])
+    assert of_extracted(own, ids, networks) == (
+        "stage_depths 1-2-3-4-2-3-1 was never trained: "
+        "the supernet's networks have stage_depths 1-2-3-4-3-3-1"
+    )
 
 
 def test_a_supernet_without_its_run_is_not_known_to_rank_well():
     """Its file alone does not say; the run's report does."""
     assert of_supernet(None) == f"its run is not beside it, so {UNRELIABLE} (tau unknown)"
-    assert of_supernet({"summary": NOTE}) == f"the supernet: {NOTE}"
-    assert of_supernet({"summary": "against 6 networks: Kendall's tau 0.91"}) == ""
+    assert of_supernet({"is_reliable": False, "summary": NOTE}) == f"the supernet: {NOTE}"
+    assert of_supernet({"is_reliable": True, "summary": NOTE}) == ""

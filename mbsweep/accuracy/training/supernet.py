@@ -94,7 +94,10 @@ def train_supernet(
     space: dict[str, Any] = {"middle": config.middle, "calibration_images": config.calibration_images}
     space["variants"] = sorted(variant.id for variant in variants)
     space["resolutions"] = sizes
-    state = resumed(checkpoint, about(job, dataset, moments) | {"supernet": space}, Origin.of(dataset))
+    # Not in `space`: what a file of before does not say at all does not make it another training's.
+    networks = [variant.as_dict() for variant in sorted(variants, key=lambda variant: variant.id)]
+    told = about(job, dataset, moments) | {"supernet": space, "networks": networks}
+    state = resumed(checkpoint, told, Origin.of(dataset))
     state.restore(net, optimizer)
     yield from (Epoch(**row) for row in state.curve)
     with Lanes(threads, 2 + config.middle) as lanes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -26,8 +25,10 @@ from mbsweep.base.errors import MbsweepError
 from mbsweep.base.pace import Pace
 from mbsweep.base.progress import Progress
 from mbsweep.space.counting import count
+from mbsweep.space.space import Space
 from mbsweep.space.variant import Variant, largest_of
 from mbsweep.storage.folder import FILE_NAME
+from mbsweep.storage.marks import Failure, Mark, marked
 from mbsweep.storage.store import Store
 from mbsweep.storage.training_tables import EpochRow, TrainingRow
 
@@ -47,7 +48,7 @@ def run_supernet(
     config = config.complete(dataset.sizes["train"])
     source = config.name_on(dataset.id, [variant.id for variant in variants])
     if failure := store.failures().get(("", source)):
-        _enter(store, config, source, dataset, variants, {}, failure)
+        _enter(store, config, source, dataset, variants, {}, failure.words)
         return
     tested = {row.variant for row in store.trainings(source)}
     missing = [variant for variant in variants if variant.id not in tested]
@@ -57,7 +58,7 @@ def run_supernet(
         except AnswerError as error:
             reraise_if_users(error)
             reason = " ".join(str(error).split())[:500]
-            store.add_failure("", source, reason)
+            store.add_failure("", source, Failure.of(error.kind, reason))
             progress.say(f"the supernet failed: {reason}")
             _enter(store, config, source, dataset, variants, {}, reason)
             return
@@ -65,7 +66,7 @@ def run_supernet(
     chosen = spread_evenly(variants, config.alone.count)
     alone: dict[str, float] = {}
     if chosen:
-        trainings = Trainings(store, config.alone_as_trained, dataset, chosen, jobs, progress)
+        trainings = Trainings(store, config.alone_as_trained, dataset, Space.of(chosen), jobs, progress)
         trainings.run()
         alone = trainings.known()
     summary = _enter(store, config, source, dataset, variants, alone)
@@ -151,7 +152,7 @@ def report_of(path: Path) -> dict[str, Any] | None:
         if (folder / FILE_NAME).is_file():
             with suppress(MbsweepError), Store.read(folder) as store:
                 reports = {_file_name(source): report for source, report in store.supernets().items()}
-                return json.loads(reports[path.name]) if path.name in reports else None
+                return reports.get(path.name)
     return None
 
 
@@ -215,13 +216,16 @@ def _enter(
     rows = {row.variant: row for row in store.trainings(source)}
     values = {variant: 100 * float(row.hits.mean()) for variant, row in rows.items()}
     report = trust(values, alone, config.min_tau)
-    store.set_supernet(source, json.dumps(report))
+    store.set_supernet(source, report)
     if failure:
         missing = Accuracy(NAN, NAN, "supernet", source, dataset.id, reason=f"the supernet failed: {failure}")
         store.set_accuracies(
             (variant.id, "fp32", *missing.row) for variant in variants if variant.id not in rows
         )
-    known = Accuracy(NAN, NAN, "supernet", source, dataset.id, seeds=str(config.seed), note=report["summary"])
+    known = Accuracy(NAN, NAN, "supernet", source, dataset.id, seeds=str(config.seed))
+    known = replace(known, shared_note=report["summary"])
+    if not report["is_reliable"]:
+        known = replace(known, marks=marked([Mark.UNRELIABLE]))
     found = {
         row.variant: replace(known, top1_pct=values[row.variant], top5_pct=row.top5, epochs=row.epochs)
         for row in rows.values()

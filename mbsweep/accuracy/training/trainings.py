@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import select
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -27,8 +27,8 @@ from mbsweep.base.files import remove_dead
 from mbsweep.base.pace import Pace
 from mbsweep.base.progress import Progress
 from mbsweep.profiler.device import device_id, this_device, versions
-from mbsweep.space.counting import count
-from mbsweep.space.variant import Variant
+from mbsweep.space.space import Space
+from mbsweep.storage.marks import Failure, FailureKind
 from mbsweep.storage.store import Store
 from mbsweep.storage.training_tables import EpochRow, TrainingRow
 
@@ -45,16 +45,16 @@ class Trainings:
         store: Store,
         config: TrainedAccuracy,
         dataset: Dataset,
-        variants: Sequence[Variant],
+        space: Space,
         jobs: int | None,
         progress: Progress,
     ) -> None:
         config = config.complete(dataset.sizes["train"])
         self._store, self._config, self._dataset, self._progress = store, config, dataset, progress
-        self._variants = variants
+        self._variants = variants = space.variants()
         self._source = config.name_on(dataset.id)
         self._folder = weights_folder(store.folder, config.recipe, dataset)
-        self._macs = {variant.id: max(count(variant).macs, 0) for variant in variants}
+        self._macs = dict(zip(space.ids(), np.maximum(space.macs, 0).tolist(), strict=True))
         # Of all trainings, not of those that are left: the number of threads decides the last digits, and a
         # run that was interrupted must end with the same ones.
         self._jobs, self._devices = _share_out(jobs, len(variants) * len(config.seeds))
@@ -127,9 +127,9 @@ class Trainings:
 
     def enter(self) -> None:
         """Enter what is known of the accuracies."""
-        for (variant, config), reason in self._store.failures().items():
+        for (variant, config), failure in self._store.failures().items():
             if config in ("", self._source):
-                self._queue.reasons[variant] = reason
+                self._queue.reasons[variant] = failure.words
         store, source = self._store, self._source
         found = trained_accuracies(
             self._config,
@@ -229,14 +229,16 @@ class Trainings:
         if state == "stalled":
             self._end(training, state)
         else:
-            self._fail(training, f"{words}, also when begun anew {attempts - 1} times")
+            # With the same seeds it diverges again.
+            reason = f"{words}, also when begun anew {attempts - 1} times"
+            self._fail(training, Failure(reason, FailureKind.LASTING))
         return False
 
     def _went_wrong(self, worker: TrainingWorker, training: Training, error: AnswerError) -> bool:
         if error.kind == DivergedError.__name__:
             return self._begin_anew(worker, training, "diverged", error.words)
         reraise_if_users(error)
-        self._fail(training, " ".join(str(error).split())[:500])
+        self._fail(training, Failure.of(error.kind, " ".join(str(error).split())[:500]))
         return False
 
     def _crashed(self, training: Training, reason: str) -> None:
@@ -244,12 +246,13 @@ class Trainings:
         if training.crashes < CRASHES:
             self._queue.put_back(training)
         else:
-            self._fail(training, reason)
+            self._fail(training, Failure(reason))
 
-    def _fail(self, training: Training, reason: str) -> None:
+    def _fail(self, training: Training, failure: Failure) -> None:
         variant, seed = training.key
-        self._store.add_failure(variant, self._source, f"seed {seed}: {reason}")
-        self._progress.say(f"{variant}, seed {seed}: failed: {reason}")
+        told = failure._replace(reason=f"seed {seed}: {failure.reason}")
+        self._store.add_failure(variant, self._source, told)
+        self._progress.say(f"{variant}, seed {seed}: failed: {failure.reason}")
         self._queue.drop(variant)
 
     def _end(self, training: Training, state: str) -> None:

@@ -62,8 +62,8 @@ function interval(row, name = "latency_ms") {
   return columnOf[name].unit === "%" ? `${low.toFixed(1)} to ${high.toFixed(1)} %` : `${written(low)} to ${written(high)} ms`;
 }
 
-// `published, tf-slim-2018-08-02`; where the source says the kind itself, it alone.
-const accuracySource = ({ top1_kind: kind, top1_source: source }) => (source?.includes(kind) ? source : `${kind}, ${source}`);
+// `published, tf-slim-2018-08-02`; sources of other kinds say theirs.
+const accuracySource = ({ top1_kind: kind, top1_source: source }) => (kind === "published" ? `${kind}, ${source}` : source);
 
 // What makes two accuracies comparable, and those of some rows whose accuracy is known.
 const originOf = ({ top1_kind: kind, top1_source: source, dataset }) => JSON.stringify([kind, source, dataset]);

@@ -1,6 +1,5 @@
 """Networks that share weights: whose are whose, what is taken out, and how far a run says to trust them."""
 
-import json
 import math
 import random
 import shlex
@@ -433,7 +432,7 @@ def test_a_sweep_with_a_supernet_end_to_end(tmp_path):
     assert table["top1_note"].str.startswith("against 2 networks that were trained alone").all()
     with Store.read(tmp_path / "run") as store:
         source = store.last_sweep()["accuracy_sources"][0]
-        report = json.loads(store.supernet(source))
+        report = store.supernets()[source]
         before = store.trainings(source), store.epochs(source)
     assert report["networks"] == 2
     assert math.isfinite(report["mean_gap_pct"])
