@@ -116,6 +116,9 @@ def loaded(name: str) -> Any:
     return command
 
 
+_NO_NUMBERS = ("nan", "inf", "-inf")  # an option refuses them in its own words
+
+
 def _is_number(annotation: Any) -> bool:
     """Whether a parameter is an int or a float, or may be None instead."""
     kind = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
@@ -127,7 +130,7 @@ def _as_written(parameter: Any) -> Any:
     read = parameter.process_value
 
     def process(context: Any, value: Any) -> Any:
-        if isinstance(value, str):
+        if isinstance(value, str) and value not in _NO_NUMBERS:
             try:
                 number_of(value)
             except ValueError as error:

@@ -58,7 +58,7 @@ def write_table(frame: pd.DataFrame, format_: str, output: Path | None) -> None:
     """Write a table as csv, json (a list of records, unknown as null) or parquet, to a file or to stdout."""
     from mbsweep.table.columns import EXACT, INNER, WHOLE
 
-    frame = frame.drop(columns=list(INNER))
+    frame = frame.drop(columns=[name for name in INNER if name in frame])
     if format_ == "parquet":
         if output is None:
             raise MbsweepError("parquet is not text; name a file with -o FILE")

@@ -13,6 +13,7 @@ from mbsweep.accuracy.datasets import DATASETS
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.rules import did_you_mean, shown
 from mbsweep.base.strict import CHOSEN
+from mbsweep.space.families import FAMILIES
 from mbsweep.sweep.document import Document, Keys
 
 
@@ -41,7 +42,7 @@ def explain(error: ErrorDetails, doc: Document, model: type[BaseModel]) -> Mbswe
     cause = error.get("ctx", {}).get("error")
     if error["type"] == "extra_forbidden":
         allowed = _keys_at(model, place[:-1])
-        hint = did_you_mean(keys[-1], allowed)
+        hint = _is_of_networks(keys) or did_you_mean(keys[-1], allowed)
         return doc.problem(keys, f"is an unknown key; allowed here: {', '.join(allowed)}{hint}")
     if error["type"] == "missing":
         return doc.problem(keys[:-1], f"lacks the key {keys[-1]!r}")
@@ -65,6 +66,14 @@ def explain(error: ErrorDetails, doc: Document, model: type[BaseModel]) -> Mbswe
     if error["type"] in ("tuple_type", "list_type"):
         return doc.problem(keys, f"is {shown(given)}; expected a list")
     return doc.problem(keys, f"is {shown(given)}; {error['msg']}")
+
+
+def _is_of_networks(keys: Keys) -> str:
+    """Where a key belongs that is a field of networks, and stands elsewhere."""
+    if not any(keys[-1] in family.keys for family in FAMILIES.values()):
+        return ""
+    by_itself = "; where networks are trained, the data set says it" if keys[-1] == "num_classes" else ""
+    return f"; it is a field of networks, and stands in `space`{by_itself}"
 
 
 # where one of several mappings may stand -> the key that says which it is, and the mappings

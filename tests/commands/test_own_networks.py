@@ -170,7 +170,7 @@ def test_a_run_says_that_its_code_has_changed(done, here, tmp_path, monkeypatch)
         said = call("run", here / "own.yaml", "--allow-code", "--out", run).stderr.splitlines()
         told = [line for line in said if "has changed" in line]
         assert told == count * [
-            f"{SMALL}, {VIEWING}, python:own.networks:Falling: the Python file has changed since networks "
+            f"{VIEWING}, python:own.networks:Falling, {SMALL}: the Python file has changed since networks "
             "were measured or trained; their figures stay as they are: choose another --out to begin anew"
         ]
         assert said[0] == "count networks that are code (8)"
@@ -290,7 +290,8 @@ def test_bench_times_it(here):
 )
 def test_what_needs_layers_is_refused(here, tmp_path, monkeypatch, more, words):
     """Predicted latency, a supernet and predicted accuracy, each in one line, when the sweep is planned."""
-    monkeypatch.setattr("mbsweep.sweep.counted.count_code", lambda variants: None)  # of which another test is
+    # Another test is of the counts.
+    monkeypatch.setattr("mbsweep.sweep.counted.count_code", lambda variants, progress: {})
     (tmp_path / "own.yaml").write_text(
         f'space: {{family: "{SMALL}", width: [0.5, 1.0], input: [3, 32, 32]}}\n{more}\n'
     )

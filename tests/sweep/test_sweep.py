@@ -278,6 +278,16 @@ WRONG = [  # file text; the error, from its start
         "v1.yaml:2: limits.flops is an unknown key; allowed here: params, macs",
     ),
     (
+        "space: {}\nlimits: {width: {max: 1}}\n",
+        "v1.yaml:2: limits.width is an unknown key; allowed here: params, macs; it is a field of networks, "
+        "and stands in `space`",
+    ),
+    (
+        "space: {}\naccuracy: {source: published, table: paper, num_classes: 3}\n",
+        "v1.yaml:2: accuracy.num_classes is an unknown key; allowed here: source, table; it is a field of "
+        "networks, and stands in `space`; where networks are trained, the data set says it",
+    ),
+    (
         "space: {}\nlimits: {macs: {max: -1}}\n",
         "v1.yaml:2: limits.macs.max is -1; expected a number in [0, 1e+18]",
     ),
