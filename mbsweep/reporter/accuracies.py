@@ -36,20 +36,24 @@ def accuracy_fact(parts: Sequence[Part], table: pd.DataFrame) -> str:
     return "; ".join(said) or ("the sweeps name" if len(parts) > 1 else "the sweep names") + " no source"
 
 
-def accuracy_gaps(sources: Sequence[str], rows: pd.DataFrame) -> list[str]:
-    """What the figures of accuracy lack, of the rows of one run, and the names of its sources."""
+def accuracy_gaps(sources: Sequence[str], rows: pd.DataFrame, whose: str = "") -> list[str]:
+    """What the figures of accuracy lack, of the rows of one run, and the names of its sources.
+
+    whose: "its ", where figures may show the accuracy of another run.
+    """
     source = " or ".join(sources)
     if not source:
-        return ["The sweep names no accuracy source, so no figure shows accuracy."]
+        return [f"The sweep names no accuracy source, so no figure shows {whose}accuracy."]
     found = []
     for at, known, total, variants in _known(rows):
         if known == total:
             continue
         if not _is_table(rows):
-            found.append(_missing(source, at, known, total, variants))
+            found.append(_missing(source, whose, f"accuracy{at}", known, total, variants))
         elif not known:
             found.append(
-                f"{source} has no figure for any of these networks{at}, so no figure shows accuracy{at}."
+                f"{source} has no figure for any of these networks{at}, so no figure shows "
+                f"{whose}accuracy{at}."
             )
         else:
             left = "one is" if total - known == 1 else f"{total - known:,} are"
@@ -73,17 +77,17 @@ def _known(rows: pd.DataFrame) -> Iterator[tuple[str, int, int, pd.DataFrame]]:
         yield at, int(variants["top1_pct"].notna().sum()), len(variants), variants
 
 
-def _missing(source: str, at: str, known: int, total: int, variants: pd.DataFrame) -> str:
+def _missing(source: str, whose: str, what: str, known: int, total: int, variants: pd.DataFrame) -> str:
     """`Trained on ...: accuracy known of 7 of 9 variants; of the others: 1 stalled at chance; ...`"""
     unknown = variants[variants["top1_pct"].isna()]
     reasons = Counter(map(_short, unknown["top1_reason"], unknown["top1_marks"]))
     said = [f"{count:,} {reason}" for reason, count in reasons.most_common(MOST_REASONS)]
     if rest := reasons.total() - sum(count for _, count in reasons.most_common(MOST_REASONS)):
         said.append(f"{rest:,} for other reasons")
-    begin = f"{source[0].upper()}{source[1:]}: accuracy{at} known of"
+    begin = f"{source[0].upper()}{source[1:]}: {what} known of"
     if not known:
         only = f" ({next(iter(reasons))})" if len(reasons) == 1 else f": {'; '.join(said)}"
-        return f"{begin} no variant{only}, so no figure shows accuracy{at}."
+        return f"{begin} no variant{only}, so no figure shows {whose}{what}."
     return f"{begin} {known:,} of {total:,} variants; of the others: {'; '.join(said)}."
 
 

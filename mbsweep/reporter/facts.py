@@ -66,16 +66,13 @@ def gaps(parts: Sequence[Part], table: pd.DataFrame, kinds: set[str]) -> list[st
     """What the figures cannot show, in words. kinds: of the latencies that they show."""
     if table.empty:
         return ["This run has no variants, so there is nothing to draw."]
-    said = [accuracy_gaps(part.about["accuracy_sources"], table[table["run"] == part.name]) for part in parts]
+    asked = [(part.about["accuracy_sources"], table[table["run"] == part.name]) for part in parts]
+    said = [accuracy_gaps(*of_one) for of_one in asked]
     if all(sentences == said[0] for sentences in said):
         found = said[0]
     else:
-        found = [
-            # The figures may show the accuracy of another run.
-            f"{part.name}: {sentence.replace('no figure shows accuracy', 'no figure shows its accuracy')}"
-            for part, sentences in zip(parts, said, strict=True)
-            for sentence in sentences
-        ]
+        of_each = zip(parts, (accuracy_gaps(*of_one, "its ") for of_one in asked), strict=True)
+        found = [f"{part.name}: {sentence}" for part, sentences in of_each for sentence in sentences]
     if "measured" not in kinds:
         shown = " and ".join(kind for kind in ("predicted", "published") if kind in kinds)
         found.append(f"No latency was measured{f'; the latencies shown are {shown} ones' if shown else ''}.")
