@@ -154,7 +154,7 @@ def test_predicted_variants_are_done_once(tmp_path):
 MILLION = (SWEEPS / "space_1m.yaml").read_text(encoding="utf-8")
 # The zoo's sixteen are in the space, its widths 0.25 to 1.0 at 128 to 224 px and depth 5: 151 x 97 variants.
 KNOWN = [
-    ("published", "tf-slim-2018-08-02", "16"),
+    ("published", "published, tf-slim-2018-08-02", "16"),
     ("predicted", "predicted from tf-slim-2018-08-02", "14,647"),
 ]
 
@@ -168,7 +168,7 @@ def test_what_is_known_of_a_million_variants_takes_no_million_variants(
     sweep = tmp_path / "million.yaml"
     sweep.write_text(f"{MILLION}accuracy: {{source: {source}, table: tf-slim-2018-08-02}}\n")
     (line,) = [line for line in plan(sweep, "--out", tmp_path / "run") if line.startswith("accuracy")]
-    assert line == f"accuracy   {source}, {name}: known for {known} of 1,028,700"
+    assert line == f"accuracy   {name}: known for {known} of 1,028,700"
 
 
 def test_visits_of_so_many_calls_are_told(tmp_path):
