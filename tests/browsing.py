@@ -3,13 +3,14 @@
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Error, sync_playwright
+from playwright.sync_api import BrowserContext, Error, sync_playwright
 from playwright.sync_api import Page as Tab
 from reporter_runs import merged
 from sharing import made_once, shared_folder
@@ -18,11 +19,25 @@ from mbsweep.reporter.pictures import BROWSERS
 
 WIDE, MIDDLING, NARROW = 1280, 1000, 390
 TIMEOUT_MS = 120_000  # on a busy machine
+PLOTLY_LINE = 5000  # see `Chromium.placed`
+# What stands in the address behind "#" would make it another script. It is back before a line of ours runs.
+HIDE_CHOICES = """if (location.hash) {
+  const { pathname, hash } = location;
+  history.replaceState(null, "", pathname);
+  Object.defineProperty(window, "Plotly", { configurable: true, set(value) {
+    Object.defineProperty(window, "Plotly", { value, writable: true });
+    history.replaceState(null, "", hash);
+  } });
+}"""
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
-    """The browser on the PATH; without one the tests are skipped, in CI they fail."""
+def _chromium() -> Iterator[BrowserContext]:
+    """The browser on the PATH; without one the tests are skipped, in CI they fail.
+
+    Its tabs share one process, which so compiles plotly.js, most of the time of opening a page, only once;
+    see `Chromium.placed`.
+    """
     path = next(filter(None, map(shutil.which, BROWSERS)), None)
     if path is None:
         message = f"no browser to test the pages in: none of {', '.join(BROWSERS)} is on the PATH"
@@ -30,9 +45,48 @@ def chromium() -> Iterator[Browser]:
             pytest.fail(message)
         pytest.skip(message)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
+        one = ["--no-sandbox", "--renderer-process-limit=1"]
+        with playwright.chromium.launch(executable_path=path, args=one) as browser:
+            context = browser.new_context()
+            context.set_offline(True)
+            context.set_default_timeout(TIMEOUT_MS)
+            context.new_page()  # the process lives as long as a tab of it
+            yield context
+
+
+class Chromium:
+    """A browser for a whole session: started when it is asked for, and again after it was closed."""
+
+    def __init__(self, folder: Path) -> None:
+        """folder: for itself."""
+        self._folder = folder
+        self._stack = ExitStack()
+        self._context: BrowserContext | None = None
+
+    def new_tab(self) -> Tab:
+        """An empty one."""
+        self._context = self._context or self._stack.enter_context(_chromium())
+        return self._context.new_page()
+
+    def placed(self, page: Path) -> Path:
+        """A copy of a page at the one place for all of them, with blank lines before plotly.js, so that it
+        begins in one line in all: the browser knows a script again by its address, its line and its text.
+
+        A page without plotly.js, an index, stays where it is, beside those that it leads to.
+        """
+        head, script, rest = page.read_bytes().partition(b"<script>/**\n* plotly.js ")
+        if not script:
+            return page
+        lines = head.count(b"\n")
+        assert lines < PLOTLY_LINE, f"{page}: {lines} lines before plotly.js"
+        place = self._folder / "page.html"
+        place.write_bytes(head + b"\n" * (PLOTLY_LINE - lines) + script + rest)
+        return place
+
+    def close(self) -> None:
+        """End it, for those who start one of their own: a process has one Playwright at a time."""
+        self._context = None
+        self._stack.close()
 
 
 class Pages:
@@ -59,7 +113,6 @@ class Pages:
 class Opened:
     """A page in a tab, and what it has said and asked for since it was opened."""
 
-    context: BrowserContext
     tab: Tab
     troubles: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
@@ -73,29 +126,33 @@ class Opened:
 
 
 def _open(
-    browser: Browser, path: Path, width: int = WIDE, script: str = "", at: str = "", **options
+    browser: Chromium,
+    path: Path,
+    width: int = WIDE,
+    script: str = "",
+    at: str = "",
+    color_scheme: Literal["light", "dark"] = "light",
 ) -> Opened:
-    context = browser.new_context(viewport={"width": width, "height": 900}, **options)
-    context.set_offline(True)
-    context.set_default_timeout(TIMEOUT_MS)
-    page = Opened(context, tab := context.new_page())
-    if script:
-        tab.add_init_script(script)
+    page = Opened(tab := browser.new_tab())
+    tab.set_viewport_size({"width": width, "height": 900})
+    tab.emulate_media(color_scheme=color_scheme)
+    tab.add_init_script(f"{script}\n{HIDE_CHOICES}")
     tab.on("request", lambda request: page.requests.append(request.url))
     tab.on("pageerror", lambda error: page.troubles.append(str(error)))
     tab.on("console", lambda said: page.troubles.append(said.text) if is_trouble(said) else None)
     tab.on("dialog", lambda dialog: (page.troubles.append(dialog.message), dialog.dismiss()))
-    tab.goto(f"{path.as_uri()}#{at}" if at else path.as_uri())
+    address = browser.placed(path).as_uri()
+    tab.goto(f"{address}#{at}" if at else address)
     return page
 
 
 @contextmanager
-def opened(browser: Browser, path: Path, *, figures: bool = False, at: str = "", **how) -> Iterator[Tab]:
+def opened(browser: Chromium, path: Path, *, figures: bool = False, at: str = "", **how) -> Iterator[Tab]:
     """`with opened(browser, path) as tab`: in the end, the page has raised, asked and loaded nothing.
 
     figures: whether those that come drawn are waited for; as for a reader, none is drawn that is far away.
     at: what stands in the address behind `#`. how: width of the window, script to run before those of the
-    page, and options of the browser's context.
+    page, and which color_scheme the reader's system has.
     """
     page = _open(browser, path, at=at, **how)
     try:
@@ -105,7 +162,7 @@ def opened(browser: Browser, path: Path, *, figures: bool = False, at: str = "",
         ready(page.tab)
         page.check()
     finally:
-        page.context.close()
+        page.tab.close()
 
 
 class Views:
@@ -115,7 +172,7 @@ class Views:
     of its own, of test_page_edges.
     """
 
-    def __init__(self, browser: Browser) -> None:
+    def __init__(self, browser: Chromium) -> None:
         self.browser = browser
         self.open: dict[Path, Opened] = {}
 
@@ -138,7 +195,7 @@ class Views:
             )
         else:
             while len(self.open) > 1:  # they are large
-                self.open.pop(next(iter(self.open))).context.close()
+                self.open.pop(next(iter(self.open))).tab.close()
             page = _open(self.browser, path, width=width, at=at)
         ready = settle if figures else rest
         try:
@@ -147,7 +204,7 @@ class Views:
             ready(page.tab)
             page.check()
         except BaseException:
-            page.context.close()
+            page.tab.close()
             raise
         self.open[path] = page
 
@@ -155,7 +212,7 @@ class Views:
         """Close all tabs."""
         for page in self.open.values():
             with suppress(Error):
-                page.context.close()
+                page.tab.close()
 
 
 def is_trouble(said) -> bool:

@@ -156,13 +156,20 @@ def undisturbed(images, tmp_path_factory):
     return copy_of(tmp_path_factory, "undisturbed", train)
 
 
-@pytest.fixture(scope="module")
-def browser():
-    """Headless Chromium."""
-    from browsing import chromium
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory):
+    """Headless Chromium, not started before it is needed."""
+    from browsing import Chromium
 
-    with chromium() as browser:
-        yield browser
+    chromium = Chromium(tmp_path_factory.mktemp("chromium"))
+    yield chromium
+    chromium.close()
+
+
+@pytest.fixture(scope="module")
+def browser(chromium):
+    """The same, for a module."""
+    return chromium
 
 
 @pytest.fixture

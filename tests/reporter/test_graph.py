@@ -100,7 +100,7 @@ def test_the_page_shows_one_cost_at_a_time(tmp_path, browser):
     """And asks for nothing from anywhere."""
     path = tmp_path / "graph.html"
     assert call("show", "googlenet", "--graph", "-o", path).exit_code == 0
-    tab = browser.new_page()
+    tab = browser.new_tab()
     try:
         asked = []
         tab.on("request", lambda request: asked.append(request.url))
