@@ -19,6 +19,7 @@ from mbsweep.space.layers import Layer, kind_name
 from mbsweep.space.variant import Variant
 from mbsweep.table import trust
 from mbsweep.table.columns import COLUMNS, FIELDS, OF_STAGES
+from mbsweep.table.decide import COSTS, GOALS
 from mbsweep.table.hover import ORIGIN, setting
 from mbsweep.table.panels import panels
 
@@ -31,6 +32,7 @@ _NOT_SHOWN |= {"weight_bytes_int8", "peak_activation_bytes_int8", *OF_STAGES}
 _NOT_SHOWN |= {"top1_low_pct", "top1_high_pct"}
 _NOT_SHOWN |= {f"latency_{part}_{end}_ms" for part in ("p50", "p90") for end in ("low", "high")}
 _OF_NETWORKS = {**FIELDS, **OF_STAGES}  # empty where a network's family lacks it
+_COMPARED = {*COSTS, *GOALS}  # with budgets, and with each other
 _SHOWN_ALWAYS = {"width", "resolution", "depth"}  # other fields where networks of a family differ in them
 _SHOWN_IF_SEVERAL = {"run", "family", "mode", "memory_format", "dataset"}  # where they differ
 # What it shows first, so that a row is understood without scrolling; the others follow in COLUMNS' order.
@@ -96,11 +98,11 @@ def _differs(table: pd.DataFrame, name: str) -> bool:
 
 
 def _values(column: pd.Series[Any]) -> Any:
-    """Numbers as a list, floats to seven digits, but fields of a variant in full; texts by their places in a
-    list of the distinct ones.
+    """Numbers as a list, floats to seven digits, but fields of a variant and what budgets are held against in
+    full; texts by their places in a list of the distinct ones.
     """
-    # Of 17 a float can be read back: 1/3 is another variant than 0.333.
-    digits = 17 if column.name in _OF_NETWORKS else 7
+    # Of 17 a float can be read back: 1/3 is no 0.333, and a budget is met to its last digit.
+    digits = 17 if column.name in _OF_NETWORKS or column.name in _COMPARED else 7
     values = [_plain(value, digits) for value in column.astype(object)]
     if any(isinstance(value, str) for value in values):
         texts = list(dict.fromkeys(value for value in values if value is not None))
