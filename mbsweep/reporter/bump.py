@@ -12,7 +12,7 @@ from plotly.colors import sample_colorscale
 from plotly.subplots import make_subplots
 
 from mbsweep.reporter.drawing import LONE_HEIGHT, finish
-from mbsweep.reporter.style import COLOURS, NO_WIDTH, Style, widths_of
+from mbsweep.reporter.style import COLOURS, NO_WIDTH, Style, Trace, widths_of
 from mbsweep.table.hover import ORIGIN, setting, setting_words, wrapped
 
 MAX_LINES = 40  # more cannot be told apart
@@ -45,30 +45,32 @@ def bump(configurations: Sequence[pd.DataFrame]) -> go.Figure | None:
     every = pd.concat([rows[rows["variant"].isin(ranks.index)] for rows in configurations])
     of_variant = dict(iter(every.groupby("variant", sort=False)))
     style = Style(every)
-    figure = make_subplots()  # its axes have domains, which the page's script looks at
-    figure.add_traces([_line(of_variant[name], ranks.loc[name].tolist(), style) for name in ranks.index])
+    origins = [_origin(rows.iloc[0]) for rows in configurations]
+    traces = [_line(of_variant[name], ranks.loc[name].tolist(), origins, style) for name in ranks.index]
     several = every["run"].nunique() > 1
     names = [short_name(rows.iloc[0], several) for rows in configurations]
-    figure.update_xaxes(
-        title={"text": ""},  # the names say what they are
-        side="top",
-        tickvals=list(range(len(names))),
-        ticktext=names,
-        tickfont={"size": 11},
-        autotickangles=[0, -90],
-        automargin=True,
-        zeroline=False,
-        range=[-0.5, len(names) - 0.5],
-    )
-    figure.update_yaxes(
-        title={"text": "Rank by latency (1 is the fastest)", "font": {"size": 13}},
-        tickvals=list(range(1, len(ranks) + 1)) if len(ranks) <= 10 else [1, *range(5, len(ranks) + 1, 5)],
-        range=[len(ranks) + 0.5, 0.5],
-        zeroline=False,
-    )
+    across = {
+        "title": {"text": ""},  # the names say what they are
+        "side": "top",
+        "tickvals": list(range(len(names))),
+        "ticktext": names,
+        "tickfont": {"size": 11},
+        "autotickangles": [0, -90],
+        "automargin": True,
+        "zeroline": False,
+        "range": [-0.5, len(names) - 0.5],
+    }
+    some = range(1, len(ranks) + 1) if len(ranks) <= 10 else [1, *range(5, len(ranks) + 1, 5)]
+    up = {
+        "title": {"text": "Rank by latency (1 is the fastest)", "font": {"size": 13}},
+        "tickvals": list(some),
+        "range": [len(ranks) + 0.5, 0.5],
+        "zeroline": False,
+    }
     top = 20 + HEAD_LINE * max(name.count("<br>") + 1 for name in names)
-    finish(figure, style, top, max(LONE_HEIGHT, RANK_HEIGHT * len(ranks)), below=20)
-    return figure
+    inner = max(LONE_HEIGHT, RANK_HEIGHT * len(ranks))
+    panel = make_subplots()  # its axes have domains, which the page's script looks at
+    return finish(panel, traces, {"xaxis": across, "yaxis": up}, style, top, inner, below=20)
 
 
 def _as_complete(configurations: Sequence[pd.DataFrame]) -> Sequence[pd.DataFrame]:
@@ -95,29 +97,28 @@ def short_name(row: pd.Series[Any], with_run: bool) -> str:
     return wrapped(", ".join(unbroken), lines=HEAD_LINES, line=HEAD_WIDTH)
 
 
-def _line(rows: pd.DataFrame, ranks: list[int], style: Style) -> go.Scatter:
-    """One variant: its rows, and its rank in each."""
+def _line(rows: pd.DataFrame, ranks: list[int], origins: list[str], style: Style) -> Trace:
+    """One variant: its rows, and its rank and the words for the configuration of each."""
     first = rows.iloc[0]
     predicted = (rows["latency_kind"] == "predicted").to_numpy()
     symbol = style.symbol(first)
-    data = [
-        (row["variant"], row.get("width"), row["resolution"], rank, row["latency_ms"], _origin(row))
-        for (_, row), rank in zip(rows.iterrows(), ranks, strict=True)
-    ]
+    widths = rows["width"] if "width" in rows else [None] * len(rows)
+    told = (rows["variant"], widths, rows["resolution"], ranks, rows["latency_ms"], origins)
     marker = style.marker(rows) | {
         "symbol": [f"{symbol}-open" if is_open else symbol for is_open in predicted],
         "line": {"width": np.where(predicted, 1.5, 0.5), "color": "white"},
     }
-    return go.Scatter(
-        x=list(range(len(ranks))),
-        y=ranks,
-        mode="lines+markers",
-        line={"color": colour_of(rows, style), "width": 2},
-        marker=marker,
-        customdata=data,
-        hovertemplate=HOVER,
-        showlegend=False,
-    )
+    return {
+        "type": "scatter",
+        "x": list(range(len(ranks))),
+        "y": ranks,
+        "mode": "lines+markers",
+        "line": {"color": colour_of(rows, style), "width": 2},
+        "marker": marker,
+        "customdata": list(zip(*told, strict=True)),
+        "hovertemplate": HOVER,
+        "showlegend": False,
+    }
 
 
 def _origin(row: pd.Series[Any]) -> str:

@@ -11,7 +11,7 @@ from plotly.subplots import make_subplots
 
 from mbsweep.reporter.bump import colour_of
 from mbsweep.reporter.drawing import AXIS_HEIGHT, LONE_HEIGHT, TITLE_LINE, finish
-from mbsweep.reporter.style import Style
+from mbsweep.reporter.style import Style, Trace
 from mbsweep.table.hover import BOLD_LINE, wrapped
 
 MAX_LINES = 100  # more cannot be told apart, and make the page heavy
@@ -46,16 +46,20 @@ def learning_curves(epochs: pd.DataFrame) -> go.Figure | None:
         vertical_spacing=gap / inner if lines > 1 else 0,
     )
     style = Style(epochs)
-    for place, (_, rows) in enumerate(panels, start=1):
-        of_each = [line for _, line in rows.groupby(CURVE, sort=False)]
-        figure.add_traces([_line(line, style) for line in of_each], rows=place, cols=1)
-        figure.update_xaxes(title={"text": "Epoch", "font": {"size": 13}}, ticks="outside", row=place, col=1)
-        figure.update_xaxes(tickformat="d", rangemode="tozero", row=place, col=1)
+    traces: list[Trace] = []
+    axes: dict[str, dict[str, object]] = {}
+    for place, (_, rows) in enumerate(panels):
+        number = str(place + 1) if place else ""
+        at = {"xaxis": f"x{number}", "yaxis": f"y{number}"}
+        traces += [_line(line, style) | at for _, line in rows.groupby(CURVE, sort=False)]
+        title = {"text": "Epoch", "font": {"size": 13}}
+        look = {"ticks": "outside", "tickformat": "d", "rangemode": "tozero"}
+        axes[f"xaxis{number}"] = {"title": title, **look}
         title = {"text": "Top-1 accuracy on the validation part (%)", "font": {"size": 13}}
-        figure.update_yaxes(title=title, ticks="outside", row=place, col=1)
+        axes[f"yaxis{number}"] = {"title": title, "ticks": "outside"}
     dotted = {"begun anew or stalled": {"color": "#777", "width": 1.5, "dash": "dot"}}
-    finish(figure, style, top, inner, lines=dotted if epochs["state"].isin(list(NOT_DONE)).any() else None)
-    return figure
+    lines_drawn = dotted if epochs["state"].isin(list(NOT_DONE)).any() else None
+    return finish(figure, traces, axes, style, top, inner, lines=lines_drawn)
 
 
 def thinned_words(epochs: pd.DataFrame) -> str:
@@ -77,7 +81,7 @@ def _thinned(epochs: pd.DataFrame) -> pd.DataFrame:
     return epochs[number.isin(kept)] if number.max() >= MAX_LINES else epochs
 
 
-def _line(rows: pd.DataFrame, style: Style) -> go.Scatter:
+def _line(rows: pd.DataFrame, style: Style) -> Trace:
     first = rows.iloc[0]
     is_dotted = first["state"] in NOT_DONE
     said = [f"attempt {first['attempt'] + 1}"] if first["attempt"] or is_dotted else []
@@ -89,14 +93,15 @@ def _line(rows: pd.DataFrame, style: Style) -> go.Scatter:
         for numbers in rows[columns].itertuples(index=False, name=None)
     ]
     look = {"color": colour_of(rows, style), "width": 1.5}
-    return go.Scatter(
-        x=rows["epoch"],
-        y=rows["validation_top1_pct"],
-        mode="lines+markers",
-        line=look | ({"dash": "dot"} if is_dotted else {}),
-        marker=style.marker(rows) | {"size": 7},
-        customdata=data,
-        hovertemplate=HOVER,
-        showlegend=False,
-        meta={"mark": "last"},  # the page rings a chosen variant once for each line
-    )
+    return {
+        "type": "scatter",
+        "x": rows["epoch"],
+        "y": rows["validation_top1_pct"],
+        "mode": "lines+markers",
+        "line": look | ({"dash": "dot"} if is_dotted else {}),
+        "marker": style.marker(rows) | {"size": 7},
+        "customdata": data,
+        "hovertemplate": HOVER,
+        "showlegend": False,
+        "meta": {"mark": "last"},  # the page rings a chosen variant once for each line
+    }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from mbsweep.reporter.style import COLOURS, Style
+from mbsweep.reporter.style import COLOURS, Style, Trace
 from mbsweep.statistics.pareto import front
 from mbsweep.table.columns import COLUMNS, INTERVALS, SOURCE
 from mbsweep.table.hover import has_interval, hover
@@ -92,50 +92,56 @@ def grid(
     )
     style = Style(every, (x.column, y.column))
     first_of: dict[str, str] = {}  # configuration -> number of its first panel's axes
+    traces: list[Trace] = []
+    axes: dict[str, dict[str, object]] = {}
     for place, (_, rows) in enumerate(panels):
-        at = {"row": place // columns + 1, "col": place % columns + 1}
-        if front_line:
-            figure.add_traces(list(_front_lines(rows, x, y)), rows=at["row"], cols=at["col"])
-        if proportional:
-            figure.add_trace(_proportional_line(rows, x, y), **at)
-        for trace in _points(rows, x, y, style):
-            figure.add_trace(trace, **at)
-        figure.update_xaxes(_axis(x, rows), **at)
-        figure.update_yaxes(_axis(y, rows), **at)
+        number = str(place + 1) if place else ""  # of its axes: they are counted row by row
+        of_panel = list(_front_lines(rows, x, y)) if front_line else []
+        of_panel += [_proportional_line(rows, x, y)] if proportional else []
+        of_panel += _points(rows, x, y, style)
+        traces += [trace | {"xaxis": f"x{number}", "yaxis": f"y{number}"} for trace in of_panel]
+        across, up = _axis(x, rows), _axis(y, rows)
         if runs > 1 and isinstance(config := rows["config"].iloc[0], str):
             # The same range, so that a run which is slower also looks slower.
-            first = first_of.setdefault(config, str(place + 1) if place else "")
-            figure.update_xaxes(matches=f"x{first}", **at)
-            figure.update_yaxes(matches=f"y{first}", **at)
+            first = first_of.setdefault(config, number)
+            across, up = across | {"matches": f"x{first}"}, up | {"matches": f"y{first}"}
+        axes |= {f"xaxis{number}": across, f"yaxis{number}": up}
     lines_drawn = {"Pareto front": FRONT} if front_line else {}
     lines_drawn |= {"proportional": PROPORTIONAL} if proportional else {}
-    finish(figure, style, top, inner, lines=lines_drawn)
-    return figure
+    return finish(figure, traces, axes, style, top, inner, lines=lines_drawn)
 
 
 def finish(
-    figure: go.Figure,
+    panels: go.Figure,
+    traces: Sequence[Trace],
+    axes: Mapping[str, Mapping[str, object]],
     style: Style,
     top: int,
     inner: int,
     below: int = AXIS_HEIGHT,
     lines: Mapping[str, dict[str, object]] | None = None,
-) -> None:
-    """Give a figure its legend and its measures, in pixels.
+) -> go.Figure:
+    """A figure of empty panels with its traces, its axes, its legend and its measures, in pixels.
 
-    top: above the axes. inner: of all panels together. below: from the axes to the legend.
-    lines: name -> look of the lines that the legend explains.
+    All at once, for plotly takes long to check what it is given piece by piece.
+
+    axes: name in the layout -> look. top: above the axes. inner: of all panels together. below: from the axes
+    to the legend. lines: name -> look of the lines that the legend explains.
     """
-    figure.add_traces([*style.legend(), *_line_legend(lines or {})])
+    layout = panels.layout.to_plotly_json()
+    for name, look in axes.items():
+        layout[name] |= look
+    for title in layout.get("annotations", []):
+        title["font"] = {"size": 13}
     margin = below + LEGEND_HEIGHT
     bar = {"title": "Width", "thickness": 15, "lenmode": "pixels", "len": 300, "y": 1, "yanchor": "top"}
-    figure.update_layout(
-        template="plotly_white",
-        height=top + inner + margin,
-        margin={"l": 60, "r": 20, "t": top, "b": margin},
-        font={"family": "system-ui, sans-serif", "size": 13},
+    layout |= {
+        "template": "plotly_white",
+        "height": top + inner + margin,
+        "margin": {"l": 60, "r": 20, "t": top, "b": margin},
+        "font": {"family": "system-ui, sans-serif", "size": 13},
         # A click would hide an entry, but none of its points.
-        legend={
+        "legend": {
             "orientation": "h",
             "y": -below / inner,
             "yanchor": "top",
@@ -143,10 +149,10 @@ def finish(
             "itemclick": False,
             "itemdoubleclick": False,
         },
-        coloraxis={"colorscale": COLOURS, "colorbar": bar},
-        hoverlabel={"align": "left", "font": {"size": 12}},
-    )
-    figure.update_annotations(font={"size": 13})
+        "coloraxis": {"colorscale": COLOURS, "colorbar": bar},
+        "hoverlabel": {"align": "left", "font": {"size": 12}},
+    }
+    return go.Figure([*traces, *style.legend(), *_line_legend(lines or {})], layout)
 
 
 def _axis(axis: Axis, rows: pd.DataFrame) -> dict[str, object]:
@@ -158,26 +164,27 @@ def _axis(axis: Axis, rows: pd.DataFrame) -> dict[str, object]:
     return look | LOG_AXIS | ({} if 1 <= decades <= 3 else {"tickmode": "auto"})
 
 
-def _line_legend(lines: Mapping[str, dict[str, object]]) -> list[go.Scatter]:
+def _line_legend(lines: Mapping[str, dict[str, object]]) -> list[Trace]:
     return [
-        go.Scatter(x=[None], y=[None], mode="lines", name=name, line=line) for name, line in lines.items()
+        {"type": "scatter", "mode": "lines", "x": [None], "y": [None], "name": name, "line": line}
+        for name, line in lines.items()
     ]
 
 
-def _points(rows: pd.DataFrame, x: Axis, y: Axis, style: Style) -> list[go.Scatter | go.Scattergl]:
-    scatter = go.Scattergl if style.webgl else go.Scatter
+def _points(rows: pd.DataFrame, x: Axis, y: Axis, style: Style) -> list[Trace]:
     traces = []
     for group in style.groups(rows):
         data, template = hover(group, axes=(x.column, y.column), is_brief=style.webgl)
-        trace = scatter(
-            x=group[x.column] / x.scale,
-            y=group[y.column] / y.scale,
-            mode="markers",
-            marker=style.marker(group),
-            customdata=data,
-            hovertemplate=template,
-            showlegend=False,
-        )
+        trace: Trace = {
+            "type": "scattergl" if style.webgl else "scatter",
+            "x": group[x.column] / x.scale,
+            "y": group[y.column] / y.scale,
+            "mode": "markers",
+            "marker": style.marker(group),
+            "customdata": data,
+            "hovertemplate": template,
+            "showlegend": False,
+        }
         for name, axis in (("error_x", x), ("error_y", y)):
             crowded = style.webgl and name == "error_y"  # bars of so many points are one grey band
             if not crowded and has_interval(group, axis.column):
@@ -198,28 +205,30 @@ def _interval(rows: pd.DataFrame, column: str) -> dict[str, object]:
     }
 
 
-def _front_lines(rows: pd.DataFrame, x: Axis, y: Axis) -> Iterator[go.Scatter]:
+def _front_lines(rows: pd.DataFrame, x: Axis, y: Axis) -> Iterator[Trace]:
     """One staircase per accuracy source and data set: points of two are never joined."""
     for _, group in rows.groupby(SOURCE, dropna=False):
         best = group[front(group[x.column], group[y.column])].sort_values([x.column, y.column])
-        yield go.Scatter(
-            x=best[x.column] / x.scale,
-            y=best[y.column] / y.scale,
-            mode="lines",
-            line=FRONT,
-            hoverinfo="skip",
-            showlegend=False,
-        )
+        yield {
+            "type": "scatter",
+            "x": best[x.column] / x.scale,
+            "y": best[y.column] / y.scale,
+            "mode": "lines",
+            "line": FRONT,
+            "hoverinfo": "skip",
+            "showlegend": False,
+        }
 
 
-def _proportional_line(rows: pd.DataFrame, x: Axis, y: Axis) -> go.Scatter:
+def _proportional_line(rows: pd.DataFrame, x: Axis, y: Axis) -> Trace:
     largest = rows.iloc[int(rows[x.column].to_numpy().argmax())]
     ends = np.array([rows[x.column].min(), largest[x.column]], dtype=float)
-    return go.Scatter(
-        x=ends / x.scale,
-        y=ends * (largest[y.column] / largest[x.column]) / y.scale,
-        mode="lines",
-        line=PROPORTIONAL,
-        hoverinfo="skip",
-        showlegend=False,
-    )
+    return {
+        "type": "scatter",
+        "x": ends / x.scale,
+        "y": ends * (largest[y.column] / largest[x.column]) / y.scale,
+        "mode": "lines",
+        "line": PROPORTIONAL,
+        "hoverinfo": "skip",
+        "showlegend": False,
+    }

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version
 from inspect import cleandoc
 from pathlib import Path
@@ -275,7 +276,8 @@ def _agreement(table: pd.DataFrame) -> dict[str, Any] | None:
     return {"names": names, "taus": known} if len(names) > 1 else None
 
 
-def _environment() -> jinja2.Environment:
+@cache
+def _environment() -> jinja2.Environment:  # once: it compiles its templates
     return jinja2.Environment(
         loader=jinja2.PackageLoader("mbsweep.reporter"),
         autoescape=True,

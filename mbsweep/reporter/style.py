@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 from plotly.colors import sample_colorscale
 
 from mbsweep.space.families import FAMILIES
@@ -22,6 +21,7 @@ SYMBOLS += ["cross", "x", "triangle-left", "triangle-right", "hourglass", "bowti
 NO_WIDTH = "#999"  # of networks without one
 MAX_LEGEND = 8  # more widths get a colour bar, more resolutions one marker; families have all symbols
 WEBGL_ABOVE = 2000  # SVG markers grow slow
+Trace = dict[str, Any]  # as `go.Figure` takes them: each is checked once, when all are there
 ACCURACIES = {name for name in NUMBERS if name.startswith(("top1_", "top5_"))}
 
 
@@ -100,7 +100,7 @@ class Style:
         keys += ["family"] if self.by == "family" else []
         return [group for _, group in rows.groupby(keys, dropna=False)]
 
-    def legend(self) -> list[go.Scatter]:
+    def legend(self) -> list[Trace]:
         """Entries without points: colours for the widths, grey markers for the families or resolutions."""
         entries = [(f"width {w:g}", c, "circle") for w, c in self.colour_of.items()]
         entries += [("no width", NO_WIDTH, "circle")] if self.lacks_width else []
@@ -112,13 +112,14 @@ class Style:
         if self.has_predicted:
             entries.append(("hollow: predicted", "#777", "circle-open"))
         return [
-            go.Scatter(
-                x=[None],
-                y=[None],
-                mode="markers",
-                name=name,
-                marker={"color": colour, "symbol": symbol, "size": 10},
-                hoverinfo="skip",
-            )
+            {
+                "type": "scatter",
+                "x": [None],
+                "y": [None],
+                "mode": "markers",
+                "name": name,
+                "marker": {"color": colour, "symbol": symbol, "size": 10},
+                "hoverinfo": "skip",
+            }
             for name, colour, symbol in entries
         ]

@@ -94,7 +94,8 @@ def hover(
     is_brief: only these are, since the data of very many points make a page heavy.
     """
     formats = ({} if is_brief else _HOVER) | {name: _HOVER.get(name, ":,.4~g") for name in axes}
-    columns = [name for name in formats if name in rows and rows[name].notna().to_numpy().any()]
+    is_known = rows[[name for name in formats if name in rows]].notna().any()
+    columns = [str(name) for name, known in is_known.items() if known]
     sources = _count_sources(rows) if "top1_pct" in columns else 0
     data: list[Any] = [rows[name].to_numpy(object) for name in ("variant", *columns)]
     lines = ["<b>%{customdata[0]}</b>"]
