@@ -4,6 +4,7 @@ import io
 import os
 import shutil
 import struct
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
@@ -41,16 +42,45 @@ def many(tmp_path_factory):
     return many_run(tmp_path_factory.mktemp("many") / "run")
 
 
-def pictures_of(*runs):
-    """name -> picture of the figures of runs on one page."""
-    with canvas() as tab:
-        return draw_pictures(tab, *open_parts([open_run(run) for run in runs]), latency_rows)
+class Canvas:
+    """The tab that tests draw in, one after another, until one starts a browser of its own."""
+
+    def __init__(self):
+        self._stack, self._tab = ExitStack(), None
+
+    def tab(self):
+        """From `canvas`."""
+        self._tab = self._tab or self._stack.enter_context(canvas())
+        return self._tab
+
+    def close(self):
+        """End its browser."""
+        self._tab = None
+        self._stack.close()
 
 
 @pytest.fixture(scope="module")
-def drawn(many):
+def shared():
+    found = Canvas()
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def alone(shared):
+    """For a test that starts a browser: a process has one Playwright at a time."""
+    shared.close()
+
+
+def pictures_of(tab, run):
+    """name -> picture of the figures of a run."""
+    return draw_pictures(tab, *open_parts([open_run(run)]), latency_rows)
+
+
+@pytest.fixture(scope="module")
+def drawn(many, shared):
     """name -> picture of the figures of a run of eight configurations."""
-    return pictures_of(many)
+    return pictures_of(shared.tab(), many)
 
 
 def size(png):
@@ -67,8 +97,9 @@ def pixels(png):
 
 def coloured(image):
     """How many pixels are neither grey nor white."""
-    rgb = image[:, :, :3].astype(int)
-    return int((rgb.max(axis=2) - rgb.min(axis=2) > 60).sum())
+    red, green, blue = (image[:, :, channel] for channel in range(3))
+    most, least = np.maximum(np.maximum(red, green), blue), np.minimum(np.minimum(red, green), blue)
+    return int((most - least > 60).sum())
 
 
 def test_there_is_a_picture_of_every_figure_of_the_page(drawn):
@@ -97,7 +128,7 @@ def test_pictures_are_white_with_coloured_points(drawn):
         assert coloured(image) < image.shape[0] * image.shape[1] / 4, name
 
 
-def test_the_command_writes_pages_and_pictures(tmp_path, monkeypatch):
+def test_the_command_writes_pages_and_pictures(tmp_path, monkeypatch, alone):
     """Named like their page, printed behind all pages; nothing else is in the folder."""
     for name in ("a.b", "two"):
         write_run(tmp_path / "runs" / name, "space: {width: [0.5, 1.0]}\n")
@@ -113,58 +144,65 @@ def test_the_command_writes_pages_and_pictures(tmp_path, monkeypatch):
     assert size(files["two.params_macs.png"])[0] == 2400
 
 
-def test_several_runs_have_the_pictures_of_their_page(tmp_path):
-    """`mbsweep report A B --png`: panels of both runs."""
+def test_several_runs_have_the_pictures_of_their_page(tmp_path, monkeypatch, alone):
+    """`mbsweep report A B --png`: panels of both runs. One figure is drawn, for its size is looked at."""
+    for name in set(FIGURES) - {"accuracy_latency"}:
+        monkeypatch.delitem(FIGURES, name)
     runs = [write_run(tmp_path / name) for name in ("a", "b")]
     result = call("report", *runs, "--html", tmp_path / "pages", "--png")
     assert result.exit_code == 0, result.output
-    with canvas() as tab:
-        one, both = (
-            size(
-                picture(
-                    tab, accuracy_latency(with_published(combine(list(map(open_run, group))), latency_rows))
-                )
-            )[1]
-            for group in (runs[:1], runs)
-        )
+    one, both = (
+        2 * accuracy_latency(with_published(combine(list(map(open_run, group))), latency_rows)).layout.height
+        for group in (runs[:1], runs)
+    )
     assert size((tmp_path / "pages" / "a+b.accuracy_latency.png").read_bytes())[1] == both > one
 
 
-def test_hostile_names_are_drawn_as_text(tmp_path):
+def test_hostile_names_are_drawn_as_text(tmp_path, shared):
     """Markup in a device's name: no element comes of it, no script runs, nothing is asked for."""
     figure = FIGURES["latency_macs"](open_run(hostile_run(tmp_path / "run")).table())
-    with canvas() as tab:
-        troubles = []
-        tab.on("dialog", lambda dialog: (troubles.append(dialog.message), dialog.dismiss()))
-        tab.on("pageerror", lambda error: troubles.append(str(error)))
-        tab.on("request", lambda request: troubles.append(request.url))
-        image = pixels(picture(tab, figure))
-        titles = tab.locator(".annotation").all_text_contents()
-        assert tab.locator("img, iframe, object").count() == 0
-        assert tab.locator("script").count() == 1
+    tab = shared.tab()
+    troubles = []
+
+    def dismiss(dialog):
+        troubles.append(dialog.message)
+        dialog.dismiss()
+
+    listeners = {
+        "dialog": dismiss,
+        "pageerror": lambda error: troubles.append(str(error)),
+        "request": lambda request: troubles.append(request.url),
+    }
+    for event, listener in listeners.items():
+        tab.on(event, listener)
+    image = pixels(picture(tab, figure))
+    titles = tab.locator(".annotation").all_text_contents()
+    assert tab.locator("img, iframe, object").count() == 0
+    assert tab.locator("script").count() == 1
+    for event, listener in listeners.items():
+        tab.remove_listener(event, listener)
     assert [url for url in troubles if not url.startswith(("data:", "blob:"))] == []
     shown = HOSTILE.replace(" ", "")[:40]
     assert [shown in "".join(title.split()) for title in titles] == [True, True]
     assert coloured(image) > 5000
 
 
-def test_the_labels_of_a_picture_are_the_numbers_of_their_places(tmp_path):
+def test_the_labels_of_a_picture_are_the_numbers_of_their_places(tmp_path, shared):
     """From 2.1 to 6.5 ms, where of 1, 2 and 5 there is but one; and to 20, with some space a decade."""
-    with canvas() as tab:
-        for slowest_ms in (6.5, 20):
-            step_ms = (slowest_ms - 2.1) / 96
-            run = write_run(
-                tmp_path / f"{slowest_ms}",
-                latency_ms=lambda config, v, step_ms=step_ms: 2.1 + step_ms * (v.resolution - 128),
-            )
-            picture(tab, open_run(run).figure("top1_pct", "latency_ms"))
-            assert check_labels(tab, "#figure") == 2
+    for slowest_ms in (6.5, 20):
+        step_ms = (slowest_ms - 2.1) / 96
+        run = write_run(
+            tmp_path / f"{slowest_ms}",
+            latency_ms=lambda config, v, step_ms=step_ms: 2.1 + step_ms * (v.resolution - 128),
+        )
+        picture(shared.tab(), open_run(run).figure("top1_pct", "latency_ms"))
+        assert check_labels(shared.tab(), "#figure") == 2
 
 
-def test_thousands_of_points_are_drawn(tmp_path):
+def test_thousands_of_points_are_drawn(tmp_path, shared):
     """20,000 of 25,000 variants, as on the page."""
     run = write_run(tmp_path / "run", FINE + "sample: {count: 25000}\n")
-    assert coloured(pixels(pictures_of(run)["params_macs"])) > 100_000
+    assert coloured(pixels(pictures_of(shared.tab(), run)["params_macs"])) > 100_000
 
 
 def refused(tmp_path):
@@ -191,7 +229,7 @@ def test_without_playwright_the_way_to_get_it_is_told(tmp_path, monkeypatch):
     )
 
 
-def test_a_browser_that_does_not_start_is_reported(tmp_path, monkeypatch):
+def test_a_browser_that_does_not_start_is_reported(tmp_path, monkeypatch, alone):
     """A program of that name that ends at once: one line, and no page."""
     program = tmp_path / "bin" / BROWSERS[0]
     program.parent.mkdir()
@@ -201,7 +239,7 @@ def test_a_browser_that_does_not_start_is_reported(tmp_path, monkeypatch):
     assert refused(tmp_path).startswith(f"{program} cannot draw the pictures: ")
 
 
-def test_pictures_need_no_home(tmp_path, monkeypatch):
+def test_pictures_need_no_home(tmp_path, monkeypatch, alone):
     """As in a container whose user has a number and no name; afterwards there is none, either."""
 
     def unknown(uid):
@@ -216,7 +254,7 @@ def test_pictures_need_no_home(tmp_path, monkeypatch):
     assert "HOME" not in os.environ
 
 
-def test_a_tab_that_crashes_is_reported():
+def test_a_tab_that_crashes_is_reported(alone):
     """While it draws: the error is the user's to read, not Playwright's."""
     with pytest.raises(MbsweepError, match=r"cannot draw the pictures: .*crash"), canvas() as tab:
         tab.goto("chrome://crash")
