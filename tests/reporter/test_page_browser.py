@@ -392,7 +392,7 @@ def test_the_drawn_front_is_that_of_what_fits(view, pages, x, y):
             fits = rows[rows[column] <= limits_in(tab)["limits"][column]]
             drawn = tab.evaluate(
                 "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => "
-                "done(marks.front.map(({ row }) => row.variant)))))"
+                "done(marks.fronts.flat().map(({ row }) => row.variant)))))"
             )
             expected = set(fits.loc[front(fits[x], fits[y]), "variant"])
             assert set(drawn) == expected

@@ -423,12 +423,12 @@ def test_a_front_points_to_the_better_ends(view, pages, x, y):
             ]
             costs = fits[[x, y]].to_numpy(float) * [sign[COLUMNS[x].better], sign[COLUMNS[y].better]]
             beaten = [any((other <= own).all() and (other < own).any() for other in costs) for own in costs]
-            drawn = tab.evaluate("marks.front.map(({ row }) => row.variant)")
+            drawn = tab.evaluate("marks.fronts.flat().map(({ row }) => row.variant)")
             assert sorted(drawn) == sorted(fits.loc[~np.array(beaten, dtype=bool), "variant"])
             assert tab.locator("#explorer-plot .points path").count() == tab.evaluate("ordered.length")
         tab.locator("#x").select_option("resolution")
         tab.evaluate(FRAME)
-        assert tab.evaluate("marks.front") == []
+        assert tab.evaluate("marks.fronts.flat()") == []
 
 
 def test_thousands_of_points_fade_too(open_page, pages):
@@ -446,7 +446,7 @@ def test_thousands_of_points_fade_too(open_page, pages):
             timeout=60_000,
         )
         on_front = fits.loc[front(fits["macs"], -fits["peak_activation_bytes"]), "variant"]
-        assert sorted(tab.evaluate("marks.front.map(({ row }) => row.variant)")) == sorted(on_front)
+        assert sorted(tab.evaluate("marks.fronts.flat().map(({ row }) => row.variant)")) == sorted(on_front)
 
 
 @pytest.mark.parametrize("width", [WIDE, NARROW])
