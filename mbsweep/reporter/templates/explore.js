@@ -288,7 +288,7 @@ function setUpExplorer() {
       else savePicture(plot, format, "explorer");
     });
   }
-  new ResizeObserver(() => plot.data && Plotly.Plots.resize(plot)).observe(plot);
+  new ResizeObserver(() => plot.data && refit(plot)).observe(plot);
   narrow.addEventListener("change", drawExplorer);
   onChange((changed) => {
     const has = (...names) => names.some((name) => changed.has(name));
@@ -318,6 +318,13 @@ function showExplorer() {
   }
   document.getElementById("axes").hidden = state.view === "parallel";
   drawExplorer();
+}
+
+// To its place, where that has another size now: to draw a figure gives its place a size, too.
+function refit(element) {
+  const { width, height } = element._fullLayout;
+  const isFitted = Math.abs(width - element.clientWidth) < 1 && Math.abs(height - element.clientHeight) < 1;
+  if (!isFitted) Plotly.Plots.resize(element);
 }
 
 async function savePicture(element, format, name, { data = element.data, layout = {} } = {}) {
