@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from itertools import groupby
 
-from mbsweep.reporter.layout import GAP, NODE_HEIGHT, NODE_WIDTH, Placed, columns_of, placed
+from mbsweep.reporter.layout import GAP, NODE_HEIGHT, NODE_WIDTH, Placed, Point, columns_of, placed
 from mbsweep.space.architecture import Architecture
 from mbsweep.space.block import Block
 from mbsweep.space.layers import Layer, kind_name
@@ -50,7 +50,7 @@ def graph_svg(title: str, net: Architecture, cost: str = "macs") -> str:
     total = getattr(net, cost)
     most = max(getattr(layer, cost) for group in groups for layer in group.block.layers)
     body: list[str] = []
-    ends: tuple[float, float] | None = None
+    ends: Point | None = None
     for group, picture, (x, y, gutter), size in zip(groups, pictures, places, sizes, strict=True):
         top = (x + size[0] / 2, y + HEAD)
         body += _frame(group, x, y + HEAD, size, total, cost)
@@ -63,12 +63,14 @@ def graph_svg(title: str, net: Architecture, cost: str = "macs") -> str:
         ends = top[0], y + HEAD + size[1]
     head = _head(title, net, cost, most / total if total else 0)
     width = max(width, 640)
+    tip = f"tip-{cost}"  # on a page the picture of the other cost lends nothing: it is not displayed
     return (
         f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {width:.0f} {height + HEAD:.0f}' "
-        f"width='{width:.0f}' height='{height + HEAD:.0f}' {FONT} font-size='11' role='img'>"
+        f"width='{width:.0f}' height='{height + HEAD:.0f}' {FONT} font-size='11' role='img' "
+        f"marker-end='url(#{tip})'>"
         f"<title>{escape(title)}</title>"
-        "<defs><marker id='tip' viewBox='0 0 6 6' refX='6' refY='3' markerWidth='6' markerHeight='6' "
-        "orient='auto'><path d='M0 0L6 3L0 6Z' fill='#5b6775'/></marker></defs>"
+        f"<defs><marker id='{tip}' viewBox='0 0 6 6' refX='6' refY='3' markerWidth='6' markerHeight='6' "
+        "orient='auto' marker-end='none'><path d='M0 0L6 3L0 6Z' fill='#5b6775'/></marker></defs>"
         f"<rect width='100%' height='100%' fill='#fff'/>{''.join([*head, *body])}</svg>\n"
     )
 
@@ -155,13 +157,12 @@ def _node(layer: Layer, group: _Group, x: float, y: float, scale: tuple[int, int
     yield "</g>"
 
 
-def _edges(picture: Placed, at: tuple[float, float]) -> Iterator[str]:
+def _edges(picture: Placed, at: Point) -> Iterator[str]:
     for points in picture.edges:
-        moved = [(x + at[0], y + at[1]) for x, y in points]
-        yield _line(moved)
+        yield _line([(x + at[0], y + at[1]) for x, y in points])
 
 
-def _between(start: tuple[float, float], end: tuple[float, float], gutter: float | None) -> str:
+def _between(start: Point, end: Point, gutter: float | None) -> str:
     """From a block to the next, which stands below it, or right of a gutter at the top of the next column."""
     if gutter is None:
         return _line([start, end])
@@ -169,9 +170,9 @@ def _between(start: tuple[float, float], end: tuple[float, float], gutter: float
     return _line([start, (start[0], low), (gutter, low), (gutter, high), (end[0], high), end])
 
 
-def _line(points: Sequence[tuple[float, float]]) -> str:
+def _line(points: Sequence[Point]) -> str:
     path = "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
-    return f"<path d='M{path}' fill='none' stroke='#5b6775' marker-end='url(#tip)'/>"
+    return f"<path d='M{path}' fill='none' stroke='#5b6775'/>"
 
 
 def _percent(part: int, whole: int) -> str:

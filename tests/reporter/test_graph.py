@@ -97,7 +97,9 @@ def test_no_edge_runs_through_a_layer(family):
 
 
 def test_the_page_shows_one_cost_at_a_time(tmp_path, browser):
-    """And asks for nothing from anywhere."""
+    """With the tips of its arrows, which a picture that is not displayed does not lend; asks for nothing from
+    anywhere.
+    """
     path = tmp_path / "graph.html"
     assert call("show", "googlenet", "--graph", "-o", path).exit_code == 0
     tab = browser.new_tab()
@@ -108,6 +110,12 @@ def test_the_page_shows_one_cost_at_a_time(tmp_path, browser):
         assert (tab.locator(".macs").is_visible(), tab.locator(".params").is_visible()) == (True, False)
         tab.get_by_label("parameters").check()
         assert (tab.locator(".macs").is_visible(), tab.locator(".params").is_visible()) == (False, True)
+        shown = tab.locator(".params")
+        tips = shown.locator("svg > path").evaluate_all(
+            "(all) => all.map((one) => getComputedStyle(one).markerEnd)"
+        )
+        (tip,) = set(tips)
+        assert shown.locator(tip.removeprefix('url("').removesuffix('")')).count() == 1
         assert asked == [path.as_uri()]
     finally:
         tab.close()
