@@ -170,10 +170,16 @@ def test_hovering_names_both_numbers(normal):
         assert trace.customdata[0][int(place)] == number
 
 
+@pytest.fixture(scope="module")
+def five(many_table):
+    """Of those eight, the configurations that are of a kind each: fp32, int8, predicted, bf16, skipped."""
+    return many_table[many_table["config"].isin(many_table["config"].unique()[:5])]
+
+
 @pytest.mark.parametrize("column", NUMBERS)
-def test_every_column_of_numbers_can_be_either_axis(many_table, column):
+def test_every_column_of_numbers_can_be_either_axis(five, column):
     """Those that hold a number in some row; the point of each such row is drawn. No table has all."""
-    table = many_table
+    table = five
     known = table.reindex(columns=[column, "latency_ms"]).notna().all(axis=1)
     for x, y in ((column, "latency_ms"), ("latency_ms", column)):
         figure = scatter(table, x, y)
