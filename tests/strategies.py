@@ -7,10 +7,16 @@ from mbsweep.space.families import FAMILIES
 
 PAPER_STAGES = (64, 128, 256, 512, 1024)  # Table 1 of arXiv:1704.04861
 BLOCK_NAMES = ["separable", "standard"]
+OTHERS = [name for name in FAMILIES if name != "mobilenet_v1"]
 
 
 def small_variants() -> st.SearchStrategy[Variant]:
-    """Networks small enough to build and trace many of; odd sizes and odd channel counts included."""
+    """Networks of any family, small enough to build and trace many of."""
+    return small_v1() | st.sampled_from(OTHERS).flatmap(small_of)
+
+
+def small_v1() -> st.SearchStrategy[Variant]:
+    """The same of MobileNet v1; odd sizes and odd channel counts included."""
     return st.builds(
         Variant,
         width=st.sampled_from([0.25, 0.5, 0.35]) | st.floats(0.02, 1.3),
@@ -25,7 +31,12 @@ def small_variants() -> st.SearchStrategy[Variant]:
 
 
 def any_variants() -> st.SearchStrategy[Variant]:
-    """All that a Variant may be, up to its bounds, with repeats made likely."""
+    """Networks of any family, those of MobileNet v1 up to the bounds of its fields; repeats made likely."""
+    return any_v1() | st.sampled_from(OTHERS).flatmap(variants_of)
+
+
+def any_v1() -> st.SearchStrategy[Variant]:
+    """All that a Variant of MobileNet v1 may be."""
     return st.builds(
         Variant,
         width=st.sampled_from([1.0, 0.1, 0.30000000000000004, 0.3, 4.0]) | st.floats(0, 4, exclude_min=True),
@@ -73,6 +84,18 @@ def variants_of(name: str) -> st.SearchStrategy[Variant]:
     least = FAMILIES[name].least_resolution
     fields["resolution"] = fields["resolution"].filter(lambda pixels: pixels >= least)
     return st.fixed_dictionaries({}, optional=fields).map(lambda said: Variant(name, **said))
+
+
+def axes_of(name: str) -> st.SearchStrategy[dict[str, object]]:
+    """A `space:` of a family, as YAML has it: one or two values of each of some of its fields."""
+    axes = {}
+    for key, field in FAMILIES[name].fields.items():
+        values = values_of(field)
+        if key == "resolution":
+            values = values.filter(lambda pixels: pixels >= FAMILIES[name].least_resolution)
+        lists = st.lists(values, min_size=1, max_size=2, unique=True)
+        axes[key] = lists.map(lambda some: [list(one) if isinstance(one, tuple) else one for one in some])
+    return st.fixed_dictionaries({"family": st.just(name)}, optional=axes)
 
 
 def small_of(name: str, largest: int = 40) -> st.SearchStrategy[Variant]:

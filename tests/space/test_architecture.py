@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from strategies import small_variants
+from strategies import small_v1
 
 from mbsweep import Variant, architecture
 from mbsweep.space.blocks import BLOCKS
@@ -144,7 +144,7 @@ def test_odd_sizes_round_up(resolution, sizes):
     assert [layer.out_size for layer in strided] == sizes[1:]
 
 
-@given(small_variants())
+@given(small_v1())
 def test_layers_follow_one_another(variant):
     """Each layer takes what the one before gives, and the totals are the sums over the layers."""
     net = architecture(variant)

@@ -303,6 +303,9 @@ def test_the_million_variant_space_equals_counts_one_at_a_time():
 @given(st.lists(any_variants(), max_size=5))
 def test_many_variants_are_counted_as_one_by_one(variants):
     """The mult-adds of a list, in any order and with repeats, are those of each."""
-    variants = [variant.but(depth=min(variant.depth, 20)) for variant in variants]  # deeper ones take long
+    variants = [
+        variant.but(depth=min(variant.depth, 20)) if variant.family == "mobilenet_v1" else variant
+        for variant in variants  # deeper ones take long
+    ]
     variants += variants[:1]
     assert count_macs(variants).tolist() == [count(variant).macs for variant in variants]

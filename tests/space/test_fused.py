@@ -7,7 +7,7 @@ import numpy as np
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import any_variants
+from strategies import OTHERS, any_variants, axes_of
 
 from mbsweep import Variant, count, count_space
 from mbsweep.space.blocks import BLOCKS
@@ -59,7 +59,7 @@ def test_keys_tell_blocks_apart(one, other):
     assert len({block.key for block in blocks}) == len(blocks)
 
 
-SPACES = st.fixed_dictionaries(
+OF_V1 = st.fixed_dictionaries(
     {
         "width": st.lists(
             st.sampled_from([0.25, 1.0, 4.0]) | st.floats(0.01, 4), min_size=1, max_size=3, unique=True
@@ -80,6 +80,7 @@ SPACES = st.fixed_dictionaries(
         ).map(lambda lists: [list(channels) for channels in lists]),
     }
 )
+SPACES = OF_V1 | st.sampled_from(OTHERS).flatmap(axes_of)
 
 
 @settings(deadline=None, max_examples=60)
