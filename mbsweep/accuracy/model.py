@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
+import scipy  # its parts are loaded when they are used: together they take a second
 from numpy.typing import NDArray
-from scipy.special import stdtrit  # scipy.stats takes half a second to import
 
 from mbsweep.accuracy.published import accuracy_figures
 from mbsweep.accuracy.value import IMAGENET, NAN
@@ -113,7 +113,7 @@ class Model:
         residuals = logits - design @ self._weights
         freedom = self.count - len(self.terms)
         self._sd = float(np.sqrt(residuals @ residuals / freedom))
-        self._reach = float(stdtrit(freedom, 0.975))
+        self._reach = float(scipy.special.stdtrit(freedom, 0.975))
         # What each point would have got from a model of all the others.
         self.left_out_pct = _percent(logits - residuals / (1 - leverage)) - known_pct
 

@@ -11,9 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy  # its parts are loaded when they are used: together they take a second
 from numpy.typing import NDArray
-from scipy.optimize import nnls
-from scipy.stats import t as student
 
 from mbsweep.space.fused import SpaceBlocks
 from mbsweep.space.layers import CONVOLUTIONS, KINDS
@@ -153,7 +152,7 @@ def _law(
 def _additive(amounts: Floats, ns: Floats) -> tuple[Floats, Floats]:
     """The time per amount that fits best in relative terms, none below 0, and the log of what it leaves."""
     scale = np.maximum(amounts.max(axis=0), 1)
-    ns_per = nnls(amounts / scale / ns[:, None], np.ones(len(ns)))[0] / scale
+    ns_per = scipy.optimize.nnls(amounts / scale / ns[:, None], np.ones(len(ns)))[0] / scale
     return ns_per, np.log(ns / (amounts @ ns_per))
 
 
@@ -252,7 +251,7 @@ def predict_space(
     log_factor, spread = final.predict(features)
     # The final spread knows of the held-out errors, too: widened by them, it would count them twice.
     spread = np.maximum(spread, wider * np.maximum(trial.predict(features)[1], LEAST_SPREAD))
-    half = student.ppf(0.975, len(held_out)) * spread
+    half = float(scipy.special.stdtrit(len(held_out), 0.975)) * spread
     ns = sums * np.exp(log_factor)
     return Prediction(ns, ns * np.exp(-half), ns * np.exp(half), Errors(100 * (predicted / held_out_ns - 1)))
 

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import scipy  # its parts are loaded when they are used: together they take a second
 from numpy.typing import NDArray
-from scipy.optimize import brentq
-from scipy.special import digamma, polygamma, stdtrit
 
 from mbsweep.statistics.summary import CONFIDENCE_PCT, NORMAL_95
 
@@ -65,12 +64,12 @@ def seed_noise(networks: Mapping[str, Hits]) -> SeedNoise:
         return pooled
     # The logarithm of such a variance, made free of the bias and the noise that few seeds give it.
     logs = np.log(np.maximum(variances, [_resolution(hits) for hits in several]))
-    logs += np.log(freedom / 2) - digamma(freedom / 2)
-    excess = float(logs.var(ddof=1) - polygamma(1, freedom / 2).mean())
+    logs += np.log(freedom / 2) - scipy.special.digamma(freedom / 2)
+    excess = float(logs.var(ddof=1) - scipy.special.polygamma(1, freedom / 2).mean())
     if excess <= 0:  # they differ by no more than few seeds make them differ
         return pooled
-    prior = 2 * brentq(lambda half: polygamma(1, half) - excess, 1e-6, 1e9)
-    usual = float(np.exp(logs.mean() + digamma(prior / 2) - np.log(prior / 2)))
+    prior = 2 * scipy.optimize.brentq(lambda half: scipy.special.polygamma(1, half) - excess, 1e-6, 1e9)
+    usual = float(np.exp(logs.mean() + scipy.special.digamma(prior / 2) - np.log(prior / 2)))
     return SeedNoise(usual, prior, pooled.total)
 
 
@@ -120,5 +119,6 @@ def _seed_error(hits: Hits, noise: SeedNoise) -> float:
     if own_freedom and np.isfinite(noise.freedom):
         weights = (noise.freedom, own_freedom)
         variance = float(np.average([variance, own_variance(hits)], weights=weights))
-    quantile = stdtrit(min(noise.freedom + own_freedom, noise.total), 0.5 + CONFIDENCE_PCT / 200)
+    freedom = min(noise.freedom + own_freedom, noise.total)
+    quantile = scipy.special.stdtrit(freedom, 0.5 + CONFIDENCE_PCT / 200)
     return float(quantile * np.sqrt(variance / len(hits)))

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
+import scipy  # its parts are loaded when they are used: together they take a second
 from numpy.typing import NDArray
-from scipy.linalg import cho_solve, solve_triangular
-from scipy.spatial.distance import cdist
 from threadpoolctl import threadpool_limits
 
 Floats = NDArray[np.float64]
@@ -60,7 +59,7 @@ class Smooth:
     def _fit(cls, points: Floats, values: Floats, length: float, noise: float, noisier: Floats) -> Smooth:
         correlations = _correlations(points, points, length) + noise * np.diag(noisier)
         factored = np.linalg.cholesky(correlations).astype(np.float64)
-        inverse = cho_solve((factored, True), np.eye(len(points)))
+        inverse = scipy.linalg.cho_solve((factored, True), np.eye(len(points)))
         mean = float((inverse @ values).sum() / inverse.sum())
         weights = inverse @ (values - mean)
         variance = max(float((values - mean) @ weights) / len(values), LEAST_VARIANCE)
@@ -78,11 +77,11 @@ class Smooth:
             part = slice(start, start + CHUNK)
             near = _correlations(self.points, points[part], self.length)
             values[part] = self.mean + self.weights @ near
-            explained = (solve_triangular(self.factored, near, lower=True) ** 2).sum(axis=0)
+            explained = (scipy.linalg.solve_triangular(self.factored, near, lower=True) ** 2).sum(axis=0)
             deviations[part] = np.sqrt(self.variance * (np.maximum(1 - explained, 0) + self.noise))
         return values, deviations
 
 
 def _correlations(a: Floats, b: Floats, length: float) -> Floats:
-    correlations: Floats = np.exp(-0.5 * cdist(a, b, "sqeuclidean") / length**2)
+    correlations: Floats = np.exp(-0.5 * scipy.spatial.distance.cdist(a, b, "sqeuclidean") / length**2)
     return correlations

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import scipy  # its parts are loaded when they are used: together they take a second
 from numpy.typing import NDArray
-from scipy.stats import kendalltau
 
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.printing import Table, say
@@ -53,7 +53,7 @@ def rank_agreement(first: pd.Series[float], second: pd.Series[float]) -> tuple[f
     both = pd.concat([first, second], axis=1, join="inner").dropna()
     if len(both) < 2:
         return math.nan, len(both)
-    return float(kendalltau(both.iloc[:, 0], both.iloc[:, 1]).statistic), len(both)
+    return float(scipy.stats.kendalltau(both.iloc[:, 0], both.iloc[:, 1]).statistic), len(both)
 
 
 def agreement(table: pd.DataFrame) -> tuple[list[str], NDArray[np.float64]]:

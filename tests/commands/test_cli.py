@@ -78,7 +78,9 @@ for words in json.loads(sys.argv[1]):
     ids=["help", "what prints", "what writes"],
 )
 def test_torch_is_loaded_only_to_measure(commands, tiny_run, tiny_sweep, tmp_path):
-    """Neither torch nor a runtime nor fvcore is imported where nothing is built or timed."""
+    """Neither torch nor a runtime nor fvcore is imported where nothing is built or timed; nor SciPy where
+    nothing is fitted.
+    """
     given = {"SWEEP": tiny_sweep, "RUN": copied(tiny_run, tmp_path), "HTML": tmp_path / "html"}
     given |= {"OTHER": tiny_run, "IMAGES": tmp_path / "images.yaml"}
     given["IMAGES"].write_text(sweep_text(write_images(tmp_path / "images", train=1)), encoding="utf-8")
@@ -92,6 +94,8 @@ def test_torch_is_loaded_only_to_measure(commands, tiny_run, tiny_sweep, tmp_pat
         assert not code, words
         assert "mbsweep.commands.app" in modules
         assert not {"torch", "onnxruntime", "onnx", "fvcore"} & set(modules), words
+        if words[0] in ("show", "reproduce", "plan", "table", "run"):  # and `compare` comes after these
+            assert not {"scipy.optimize", "scipy.special", "scipy.stats"} & set(modules), words
         if words[-1] == "--help":
             assert not {"pandas", "plotly", "scipy", "yaml"} & set(modules), words
         if words[0] in ("--help", "--version"):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.stats import kendalltau
+import scipy  # its parts are loaded when they are used: together they take a second
 
 from mbsweep.accuracy.datasets import Dataset
 from mbsweep.accuracy.settings import SupernetAccuracy
@@ -179,7 +179,7 @@ def trust(supernet: dict[str, float], alone: dict[str, float], min_tau: float) -
     exchanged = [abs(apart) for apart, other in pairs if apart * other < 0]
     tau, ranked = NAN, "unknown"
     if pairs:
-        tau = float(kendalltau([supernet[v] for v in both], [alone[v] for v in both]).statistic)
+        tau = float(scipy.stats.kendalltau([supernet[v] for v in both], [alone[v] for v in both]).statistic)
     if not np.isnan(tau):
         apart = f", alone at most {max(exchanged):.2f} points apart" if exchanged else ""
         ranked = f"{tau:.2f} ({len(exchanged)} of {len(pairs)} pairs exchanged{apart})"
