@@ -281,9 +281,9 @@ def executorch_threads(monkeypatch):
     """As many as the runtime's pool says."""
     for threads in (2, 1):
         told_to_lower(monkeypatch, threads=threads)
-        from executorch.extension.pybindings import portable_lib  # which the backend imported without noise
+        from executorch.extension.pybindings import _C
 
-        assert portable_lib._threadpool_get_thread_count() == threads
+        assert _C._threadpool_get_thread_count() == threads
 
 
 def executorch_batch(monkeypatch):

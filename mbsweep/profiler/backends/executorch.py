@@ -11,9 +11,10 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cached_property
+from importlib import import_module
 from importlib.metadata import version
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from mbsweep.base.cache import cached, content_key
 from mbsweep.profiler.prepared import Prepared
@@ -55,16 +56,14 @@ class ExecuTorch:
 
         from mbsweep.formats.exact import LOOSE_TOLERANCE, TOLERANCE
 
-        rounded = None
+        network, rounded = _Network(module, image, config.precision), None
+        data = network.file()
         if config.precision == "int8":
-            data, image, rounded = _int8(module, image)
-        else:
-            data = pte_file(module, image, config.precision)
+            image, rounded = network.exactly()
         with _quiet():
-            from executorch.extension.pybindings import portable_lib
-
-            _set_threads(config.threads)
-            program = portable_lib._load_for_executorch_from_buffer(data)
+            runtime = _runtime()
+            _set_threads(runtime, config.threads)
+            program = runtime._load_for_executorch_from_buffer(data)
             inputs = (torch.from_numpy(image),)
             first = program.forward(inputs, clone_outputs=False)[0]
         output = np.asarray(_Output(first, program, data))
@@ -93,53 +92,69 @@ class _Output:
         self.owners = owners
 
 
-def _set_threads(threads: int) -> None:
-    from executorch.extension.pybindings import portable_lib
+def _runtime() -> Any:
+    """ExecuTorch's runtime alone. `portable_lib`, its public name, loads all that lowers networks for the
+    sake of a warning: 4 s in each process, also where the network was lowered before.
+    """
+    import torch  # noqa: F401  (whose libraries it needs)
 
+    try:
+        return import_module("executorch.extension.pybindings._C")
+    except ImportError:  # an ExecuTorch that has it elsewhere
+        return import_module("executorch.extension.pybindings.portable_lib")
+
+
+def _set_threads(runtime: Any, threads: int) -> None:
     # The runtime starts with a thread for each core.
-    if portable_lib._threadpool_get_thread_count() != threads:
-        portable_lib._unsafe_reset_threadpool(threads)
-    if (got := portable_lib._threadpool_get_thread_count()) != threads:
+    if runtime._threadpool_get_thread_count() != threads:
+        runtime._unsafe_reset_threadpool(threads)
+    if (got := runtime._threadpool_get_thread_count()) != threads:
         raise RuntimeError(f"ExecuTorch runs with {got} threads; {threads} were asked for")
 
 
 def pte_file(module: nn.Module, image: NDArray[np.float32], precision: str) -> bytes:
     """A network as the .pte file for the runtime: fp32 or int8, from the cache if it was made before."""
-    import torch
-
-    if precision == "int8":
-        return _int8(module, image)[0]
-    key = content_key(module, image, "executorch", version("executorch"), precision)
-    with _quiet():
-        return cached(key, "pte", lambda: lower(_program(module, torch.from_numpy(image))))
+    return _Network(module, image, precision).file()
 
 
-def _int8(
-    module: nn.Module, image: NDArray[np.float32]
-) -> tuple[bytes, NDArray[np.float32], NDArray[np.float32]]:
-    """The int8 .pte file, the image with its values moved to its steps, and its exact output for that."""
-    import numpy as np
-    import torch
+class _Network:
+    """What is made of a network, and kept: its file and, at int8, what that gives exactly."""
 
-    from mbsweep.profiler.backends.executorch_exact import calculate
+    def __init__(self, module: nn.Module, image: NDArray[np.float32], precision: str) -> None:
+        self._module, self._image, self._is_int8 = module, image, precision == "int8"
+        self._settings = ["executorch", version("executorch"), precision]
+        if self._is_int8:
+            self._settings += [version("torchao"), str(CALIBRATION_IMAGES)]
 
-    @cache
-    def program() -> ExportedProgram:
-        plain = _program(module, torch.from_numpy(image)).module()
-        return _export(_quantised(plain, torch.from_numpy(image)), torch.from_numpy(image))
+    def file(self) -> bytes:
+        """The .pte file."""
+        key = content_key(self._module, self._image, *self._settings)
+        with _quiet():
+            return cached(key, "pte", lambda: lower(self._program))
 
-    def exactly() -> bytes:
-        file = io.BytesIO()
-        np.savez(file, *calculate(program().module(), image))
-        return file.getvalue()
+    def exactly(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """The image with its values moved to the steps of int8, and the exact output for that."""
+        import numpy as np
 
-    settings = ("executorch", version("executorch"), "int8", version("torchao"), str(CALIBRATION_IMAGES))
-    key = content_key(module, image, *settings)
-    of_image = content_key(module, image, *settings, hashlib.sha256(image.tobytes()).hexdigest())
-    with _quiet():
-        data = cached(key, "pte", lambda: lower(program()))
-        with np.load(io.BytesIO(cached(of_image, "npz", exactly))) as kept:
-            return data, kept["arr_0"], kept["arr_1"]
+        from mbsweep.profiler.backends.executorch_exact import calculate
+
+        def made() -> bytes:
+            file = io.BytesIO()
+            np.savez(file, *calculate(self._program.module(), self._image))
+            return file.getvalue()
+
+        pixels = hashlib.sha256(self._image.tobytes()).hexdigest()
+        key = content_key(self._module, self._image, *self._settings, pixels)
+        with _quiet(), np.load(io.BytesIO(cached(key, "npz", made))) as kept:
+            return kept["arr_0"], kept["arr_1"]
+
+    @cached_property
+    def _program(self) -> ExportedProgram:
+        import torch
+
+        image = torch.from_numpy(self._image)
+        plain = _program(self._module, image)
+        return _export(_quantised(plain.module(), image), image) if self._is_int8 else plain
 
 
 def lower(program: ExportedProgram) -> bytes:
