@@ -17,6 +17,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 from mbsweep.profiler import worker
@@ -32,7 +33,7 @@ def spoiled(backend, spoils, wrong_network=None):
     return _command("worker", {"backend": backend, "spoils": spoils, "wrong_network": wrong_network})
 
 
-def toy(spoils=None, at_visit=0, spread_pct=None, visit_s=0.0, log=None, pace=1, weights=""):
+def toy(spoils=None, at_visit=0, spread_pct=None, visit_s=0.0, log=None, pace=1, weights="", until=None):
     """Command line of a toy worker. spoils: name of a network -> name of its fault (below).
 
     at_visit: the faults happen at this visit to the network, counted from 1; 0: while it is prepared.
@@ -40,9 +41,11 @@ def toy(spoils=None, at_visit=0, spread_pct=None, visit_s=0.0, log=None, pace=1,
     visit_s: time that a visit takes. log: a file to which the names of the networks prepared are added.
     pace: what all calls are said to take, in milliseconds.
     weights: how onnxruntime's int8 weights are held, where it is not told how they were before.
+    until: a file; from the sixth visit to a network on, a visit waits until it is there.
     """
     spec = {"spoils": spoils or {}, "at_visit": at_visit, "spread_pct": spread_pct or {}}
     spec |= {"visit_s": visit_s, "log": str(log) if log else None, "pace": pace, "weights": weights}
+    spec["until"] = str(until) if until else None
     return _command("toy", spec)
 
 
@@ -53,11 +56,14 @@ def start(worker_command, *words, **options):
 
 
 class Loaded:
-    """A process that has loaded mbsweep, and forks for each command: it begins at once with the command."""
+    """A process that has loaded mbsweep, and forks for each command: it begins at once with the command.
 
-    def __init__(self, worker_command):
+    worker_command: that of the worker, if it is none of mbsweep's own. modules: what else it has loaded.
+    """
+
+    def __init__(self, worker_command=None, modules=()):
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-        self._parent = subprocess.Popen(_command("loaded", worker_command), **pipes)
+        self._parent = subprocess.Popen(_command("loaded", [worker_command, modules]), **pipes)
 
     def start(self, *words):
         """A process that runs an mbsweep command."""
@@ -239,6 +245,8 @@ class Toy:
         """Two calls; the faster takes a millisecond, or what `pace` says, more or less."""
         time.sleep(self.spec["visit_s"])
         self.visits[name] += 1
+        while self.spec["until"] and self.visits[name] > 5 and not os.path.exists(self.spec["until"]):
+            time.sleep(0.01)
         self.perhaps_fail(name)
         spread = self.spec["spread_pct"].get(name, 0) / 100
         chance = random.Random(f"{name}/{self.visits[name]}")
@@ -261,11 +269,13 @@ def serve_toy(spec):
     worker.serve()
 
 
-def be_loaded():
+def be_loaded(modules):
     """Fork for each line of words on stdin: tell the child's number, run the command there, tell its code."""
     from mbsweep.commands.app import app, loaded
 
     loaded("run")
+    for name in ("mbsweep.pipeline", *modules):  # what is loaded when the command is called
+        import_module(name)
     for line in sys.stdin:
         if not (pid := os.fork()):
             silence = os.open(os.devnull, os.O_RDWR)
@@ -287,8 +297,9 @@ def main(program, argument, *words):
     elif program == "toy":
         serve_toy(spec)
     elif program == "loaded":
-        worker.COMMAND = spec
-        be_loaded()
+        command, modules = spec
+        worker.COMMAND = command or worker.COMMAND
+        be_loaded(modules)
     else:
         from mbsweep.commands.app import app
 

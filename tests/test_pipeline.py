@@ -845,10 +845,11 @@ def test_ctrl_c_ends_a_run_that_is_still_loading(library, long_sweep, tmp_path):
 def test_a_second_run_into_the_same_folder_is_refused_and_the_first_goes_on(tiny_sweep, tmp_path):
     """Two commands at once: one message that names the first process; reading beside it is allowed."""
     folder = tmp_path / "run"
-    budget = "rounds: 150, target_pct: 0.000001"
-    sweep = rewritten(tiny_sweep, tmp_path, TORCH_ONLY, ("[160, 128, 32]", "[32]"), ("rounds: 3", budget))
-    slow = stand_in.toy(visit_s=0.02, spread_pct={R32: 8})
-    first = stand_in.start(slow, "run", sweep, "--out", folder)
+    sweep = rewritten(
+        tiny_sweep, tmp_path, TORCH_ONLY, ("[160, 128, 32]", "[32]"), ("rounds: 3", "rounds: 9")
+    )
+    waiting = stand_in.toy(until=tmp_path / "go_on")
+    first = stand_in.start(waiting, "run", sweep, "--out", folder)
     wait_until(lambda: visit_count(folder) >= 5, first)
     assert refusal(finish(start("run", sweep, "--out", folder))) == (
         f"{folder} is in use by another mbsweep run (process {first.pid}); wait for it or choose --out"
@@ -856,9 +857,10 @@ def test_a_second_run_into_the_same_folder_is_refused_and_the_first_goes_on(tiny
     assert first.poll() is None
     assert call("table", folder).exit_code == 0
     assert call("plan", sweep, "--out", folder).exit_code == 0
+    (tmp_path / "go_on").touch()
     code, _, err = finish(first)
     assert code == 0, err
-    assert set(visits(folder)) == {(TORCH, R32, number) for number in range(150)}
+    assert set(visits(folder)) == {(TORCH, R32, number) for number in range(9)}
 
 
 def _int8(tmp_path, sizes):
