@@ -1,9 +1,11 @@
 """What all tests share: how hypothesis runs here, caches of their own, and one small real run."""
 
 import atexit
+import gc
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 from functools import partial
@@ -29,17 +31,42 @@ if "TMPDIR" not in os.environ and has_room(MEMORY):  # set for xdist's workers, 
     os.environ["TMPDIR"] = tempfile.tempdir = tempfile.mkdtemp(dir=MEMORY, prefix="mbsweep-tests-")
     atexit.register(shutil.rmtree, tempfile.tempdir, ignore_errors=True)
 
+# Hundreds of processes are started: each would compile mbsweep anew, and each worker the tests, where the
+# environment forbids to keep what Python compiles.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
+# What is slow to make and kept by content, so that whoever made it does not matter: of all workers.
+SLOW_TO_MAKE = ("files", "inductor")
+if "MBSWEEP_TESTS_MADE" not in os.environ:  # set for xdist's workers, too
+    os.environ["MBSWEEP_TESTS_MADE"] = tempfile.mkdtemp(prefix="mbsweep-tests-")
+    atexit.register(shutil.rmtree, os.environ["MBSWEEP_TESTS_MADE"], ignore_errors=True)
+
+
+def new_cache(folder):
+    """A cache that has what is slow to make, whoever makes it, and else nothing."""
+    for name in SLOW_TO_MAKE:
+        made = Path(os.environ["MBSWEEP_TESTS_MADE"], name)
+        made.mkdir(exist_ok=True)
+        (folder / name).symlink_to(made)
+    return folder
+
+
 # No test reads or writes the user's cache. This one is that of the fixtures that several tests share; it is
 # set before mbsweep is imported, and what a test starts inherits it.
-CACHE = Path(tempfile.mkdtemp(prefix="mbsweep-tests-"))
+CACHE = new_cache(Path(tempfile.mkdtemp(prefix="mbsweep-tests-")))
 os.environ["MBSWEEP_CACHE"] = str(CACHE)
 atexit.register(shutil.rmtree, CACHE, ignore_errors=True)
 
 from brightness import on_cores, sweep_text, write_images  # noqa: E402
 from sharing import copy_of, made_once  # noqa: E402
+from warm import Starter  # noqa: E402
 
 import mbsweep  # noqa: E402
+from mbsweep.base import child  # noqa: E402
 from mbsweep.sweep.sweep import parse_sweep  # noqa: E402
+
+child.subprocess = Starter()
 
 # A shell starts its background jobs with SIGINT ignored, and so would start what is interrupted in a test.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -69,19 +96,20 @@ LONGEST = ("test_docs.py", "test_kill.py")
 def pytest_collection_modifyitems(items):
     """The longest first; the others stay in their order."""
     items.sort(key=lambda item: item.path.name not in LONGEST)
-
-
-SLOW_TO_MAKE = ("files", "inductor")  # kept by content, so whoever made them does not matter
+    gc.freeze()  # what is loaded by now is there to the end: no need to look through it again and again
 
 
 @pytest.fixture
 def own_denormals():
     """ONNX Runtime flushes denormals in the thread that makes a session, here that of all further tests: not
-    for those, please. Hypothesis, for one, makes floats next to 0.
+    for those, please. Hypothesis, for one, makes floats next to 0. Nor are they to be as exact as a training.
     """
     yield
     if "torch" in sys.modules:
-        sys.modules["torch"].set_flush_denormal(False)
+        torch = sys.modules["torch"]
+        torch.set_flush_denormal(False)
+        if torch.are_deterministic_algorithms_enabled():
+            torch.use_deterministic_algorithms(False)
 
 
 @pytest.fixture(autouse=True)
@@ -89,6 +117,12 @@ def one_thread():
     """Each core has a worker: torch in a test's own process has one thread, unless the test asks for more."""
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)
+
+
+@pytest.fixture
+def own_start(monkeypatch):
+    """Workers are started as for a user, and load for themselves what they need: see warm.py."""
+    monkeypatch.setattr(child, "subprocess", subprocess)
 
 
 @pytest.fixture
@@ -110,10 +144,7 @@ def own_cache(own_denormals, monkeypatch):  # in this order: what a test has pat
     """
     if (of_module := os.environ["MBSWEEP_CACHE"]) != str(CACHE):
         return Path(of_module)
-    folder = Path(tempfile.mkdtemp(dir=CACHE, prefix="of-a-test-"))
-    for name in SLOW_TO_MAKE:
-        (CACHE / name).mkdir(exist_ok=True)
-        (folder / name).symlink_to(CACHE / name)
+    folder = new_cache(Path(tempfile.mkdtemp(dir=CACHE, prefix="of-a-test-")))
     monkeypatch.setenv("MBSWEEP_CACHE", str(folder))
     return folder
 

@@ -27,6 +27,7 @@ from mbsweep.profiler.subject import Subject
 from mbsweep.profiler.threads import Work
 from mbsweep.profiler.worker import Worker
 
+pytestmark = pytest.mark.usefixtures("own_start")
 R32, R33, R34 = (Subject.of(Variant(width=0.25, resolution=resolution)) for resolution in (32, 33, 34))
 QUICK = LatencyConfig(backend="torch", visit_ms=1)
 

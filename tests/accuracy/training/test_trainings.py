@@ -171,6 +171,7 @@ def children():
     ]
 
 
+@pytest.mark.usefixtures("own_start")
 def test_a_killed_worker_costs_an_epoch(images, undisturbed, tmp_path):
     """SIGKILL to one of the two processes after the fourth epoch: its network goes on from its checkpoint in
     another process, nothing is said to have failed, and all numbers are those of an undisturbed run.
