@@ -14,5 +14,5 @@ def as_in_a_worker():
     use_threads(1)
     yield
     torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(False)
+    torch.set_deterministic_debug_mode("default")
     torch.set_flush_denormal(False)

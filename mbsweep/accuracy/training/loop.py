@@ -104,7 +104,8 @@ def use_threads(threads: int) -> None:
     """Set this process up for training: threads, and the same numbers from the same seed."""
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    # As `use_deterministic_algorithms`, which loads PyTorch's compiler to tell it, too: 1.5 s.
+    torch.set_deterministic_debug_mode("warn")
     # Nothing here reads memory before it is written; to fill all of it first costs a pass over every tensor.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
