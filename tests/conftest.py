@@ -108,8 +108,7 @@ def own_denormals():
     if "torch" in sys.modules:
         torch = sys.modules["torch"]
         torch.set_flush_denormal(False)
-        if torch.are_deterministic_algorithms_enabled():
-            torch.use_deterministic_algorithms(False)
+        torch.set_deterministic_debug_mode("default")
 
 
 @pytest.fixture(autouse=True)

@@ -18,6 +18,7 @@ import sys
 import threading
 
 LOADED = (
+    "torch._dynamo",  # by the first optimizer
     "fvcore.nn",
     "onnxruntime",
     "onnx",
@@ -43,7 +44,7 @@ class Starter:
 
     def Popen(self, command, **options):  # noqa: N802  (as there)
         """A process that was forked, where the command runs a module or a file of ours; else a new one."""
-        if command[:1] != [sys.executable] or command[1] not in ("-P", os.path.join(HERE, "stand_in.py")):
+        if command[:1] != [sys.executable] or not (command[1] == "-P" or os.path.dirname(command[1]) == HERE):
             return subprocess.Popen(command, **options)
         with self._lock:
             if self._parent is None or self._parent.poll() is not None:
@@ -55,7 +56,15 @@ class Starter:
         with theirs:
             number = theirs.fileno()
             self._parent = subprocess.Popen(
-                [sys.executable, __file__, str(number)], pass_fds=[number], stdin=subprocess.DEVNULL
+                [sys.executable, __file__, str(number)],
+                pass_fds=[number],
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+                env={
+                    **os.environ,
+                    "PYTHONPATH": os.pathsep.join(sys.path),  # as a worker
+                    "TORCHINDUCTOR_COMPILE_THREADS": "1",  # which the backend would say too late
+                },
             )
         atexit.register(self._end)
 
