@@ -157,10 +157,14 @@ def cpu_ns():
 for threads in (1, 2):
     call = ExecuTorch().prepare(conv, image, LatencyConfig(backend="executorch", threads=threads)).call
     before = cpu_ns()
-    for _ in range(200):
-        output = call()
-    spent = [now - before.get(name, 0) for name, now in cpu_ns().items()]
-    print(sum(ns > max(spent) / 5 for ns in spent), np.abs(output).max())
+    for _ in range(10):  # beside busy neighbours one thread may do the other's work for a while
+        for _ in range(200):
+            output = call()
+        spent = [now - before.get(name, 0) for name, now in cpu_ns().items()]
+        at_work = sum(ns > max(spent) / 5 for ns in spent)
+        if at_work == threads:
+            break
+    print(at_work, np.abs(output).max())
 assert not any(name.startswith("executorch.exir") for name in sys.modules)
 """
 
