@@ -38,8 +38,9 @@ def plan(
     """A text that says how many variants a sweep has, what they cost, how long it takes and what is done.
 
     allow_code: whether code of the user's own may be run, to count the networks that it makes. progress: told
-    how far that is. Raises
-    MbsweepError for what `run` would refuse in the file, or in the run that it would go on with.
+    how far that is.
+
+    Raises MbsweepError for what `run` would refuse in the file, or in the run that it would go on with.
     """
     check(sweep)
     sweep, images = look_at(sweep)

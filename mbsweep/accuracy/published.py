@@ -122,7 +122,7 @@ class PublishedAccuracy(Source):
 
     @property
     def tables(self) -> tuple[str, ...]:
-        """One or several, the first goes before."""
+        """One or several: of a network that two have, the first counts."""
         return (self.table,) if isinstance(self.table, str) else self.table
 
     def check(self) -> None:
@@ -146,8 +146,7 @@ class _Tables(Opened):
         """What the first table that has it gives for exactly each network at a precision."""
         where = "this network" if precision == "fp32" else f"this network at {precision}"
         names = self.name, *self.others
-        have = "have no figure" if self.others else "has no figure"
-        reason = f"{' and '.join(filter(None, [', '.join(names[:-1]), names[-1]]))} {have} for {where}"
+        reason = f"{' and '.join(names)} {'have' if self.others else 'has'} no figure for {where}"
         kinds = [Accuracy(NAN, NAN, "published", self.name, IMAGENET, reason=reason)]
         which = np.zeros(len(self._space), np.int64)
         figures = [

@@ -50,9 +50,7 @@ class Opened(ABC):
     """A source with all that it reads, for the variants of one space."""
 
     name: str  # tells accuracies apart that must not be on one front; as the table shows it
-    others: tuple[
-        str, ...
-    ] = ()  # where it gives accuracies under several names: the rest, the first goes before
+    others: tuple[str, ...] = ()  # where it gives accuracies under several names: the rest, first come first
     is_lasting: bool = True  # the same name always stands for the same accuracies
 
     @abstractmethod

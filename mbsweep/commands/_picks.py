@@ -11,7 +11,7 @@ from mbsweep.base.errors import MbsweepError
 from mbsweep.base.printing import say
 from mbsweep.base.rules import integer
 from mbsweep.table import trust
-from mbsweep.table.columns import EXACT, SOURCE
+from mbsweep.table.columns import EXACT
 from mbsweep.table.decide import Budget, Decision, checked, decide
 from mbsweep.table.panels import heading, interval, label, of_config, panels, print_cautions, where, with_unit
 from mbsweep.table.results import Run
@@ -41,8 +41,8 @@ def print_picks(run: Run, budget: Budget, config: str | None, count: int) -> boo
 
 
 def _mixed(rows: pd.DataFrame) -> list[str]:
-    """A warning where accuracies of several sources or data sets are compared."""
-    sources = rows.loc[rows["top1_pct"].notna(), SOURCE].drop_duplicates()["top1_source"].unique()
+    """A warning where accuracies of several sources are compared."""
+    sources = rows.loc[rows["top1_pct"].notna(), "top1_source"].unique()
     return [f"accuracies of several sources are compared: {', '.join(sources)}"] if len(sources) > 1 else []
 
 

@@ -8,6 +8,7 @@ corrected by a smooth factor that is learnt from whole networks, and the error i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,17 +75,23 @@ def shared_out(count: int, variants: int) -> tuple[int, int]:
     return measured - held_out, held_out
 
 
-def _spread(points: Floats, count: int, first: list[int] | None = None) -> Places:
+def _spread(points: Floats, count: int, first: Sequence[int] = ()) -> Places:
     """Places of points far apart, `first` among them: each next one is the farthest from those before."""
-    chosen: list[int] = []
-    distance = ((points - points.mean(axis=0)) ** 2).sum(axis=1)
-    begun = iter(first or [])
+    chosen = list(first) or [int(_squared(points, points.mean(axis=0)).argmax())]
+    distance = np.full(len(points), np.inf)
+    for place in chosen:
+        np.minimum(distance, _squared(points, points[place]), out=distance)
+    distance[chosen] = -1  # never twice, where points are alike
     while len(chosen) < count:
-        chosen.append(next(begun, int(distance.argmax())))
-        apart = ((points - points[chosen[-1]]) ** 2).sum(axis=1)
-        distance = apart if len(chosen) == 1 else np.minimum(distance, apart)
-        distance[chosen] = -1  # never twice, where points are alike
-    return np.array(chosen, dtype=np.int64)
+        chosen.append(int(distance.argmax()))
+        np.minimum(distance, _squared(points, points[chosen[-1]]), out=distance)
+        distance[chosen[-1]] = -1
+    return np.array(chosen[:count], dtype=np.int64)
+
+
+def _squared(points: Floats, one: Floats) -> Floats:
+    distance: Floats = ((points - one) ** 2).sum(axis=1)
+    return distance
 
 
 def _log_shapes(blocks: SpaceBlocks, places: Places, alignment: int = 1) -> Floats:

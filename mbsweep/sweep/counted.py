@@ -52,11 +52,13 @@ def _chosen(sweep: Sweep, whole: Space) -> Places:
             values = getattr(whole, name)
             within &= ((values >= limit.min) & (values <= limit.max)) | (values == UNKNOWN)
     if not within.any():
-        raise sweep.problem(
-            ("limits",),
-            f"leaves none of the {len(whole)} variants; their params run from {whole.params.min()} to "
-            f"{whole.params.max()}, their macs from {whole.macs.min()} to {whole.macs.max()}",
-        )
+        ends = ", their ".join(_ends(whole, name) for name in ("params", "macs"))
+        raise sweep.problem(("limits",), f"leaves none of the {len(whole)} variants; their {ends}")
     kept = np.flatnonzero(within)
     explicit = kept[kept < len(set(sweep.explicit))]
     return np.concatenate([explicit, sweep.draw(kept[len(explicit) :])])
+
+
+def _ends(space: Space, name: str) -> str:
+    known = space.known(name)
+    return f"{name} run from {known.min()} to {known.max()}" if len(known) else f"{name} are unknown"

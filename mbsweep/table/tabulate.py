@@ -65,9 +65,15 @@ _ACCURACY_COLUMNS = {
 } | {"note": "top1_own_note", "shared_note": "top1_shared_note", "marks": "top1_marks"}
 
 
+def _sources(store: Store) -> list[str]:
+    """The sweep's accuracy sources; none before the first run."""
+    last = store.last_sweep()
+    return last["accuracy_sources"] if last else []
+
+
 def _accuracies(store: Store) -> pd.DataFrame:
     """Of each variant and precision the accuracy of the first of the sweep's sources that knows it."""
-    order = (store.last_sweep() or {"accuracy_sources": []})["accuracy_sources"]
+    order = _sources(store)
     found = _frame(store, "accuracies").rename(columns=_ACCURACY_COLUMNS)
     found = found[found["top1_source"].isin(order)]
     places = found["top1_source"].map({name: place for place, name in enumerate(order)})
@@ -134,7 +140,7 @@ CURVE = (
 
 def tabulate_curves(store: Store) -> pd.DataFrame:
     """One row per epoch of the trainings of the sweep's accuracy source, columns as in CURVE."""
-    (source,) = (store.last_sweep() or {}).get("accuracy_sources", [])[:1] or [""]
+    source = next(iter(_sources(store)), "")
     rows = pd.DataFrame(store.epochs(source), columns=EpochRow._fields)
     variants = networks(store).reindex(columns=["variant", "family", "width", "resolution"])
     ended = pd.DataFrame(store.trainings(source), columns=TrainingRow._fields)[["variant", "seed", "state"]]

@@ -306,3 +306,17 @@ def test_in_python_it_is_an_argument(here):
         mbsweep.count_space(sweep)
     space = mbsweep.count_space(sweep, allow_code=True)
     assert pd.Series(space.params[-5:-1]).tolist() == [131, 131, 259, 259]
+
+
+def test_limits_that_leave_nothing_say_what_is_unknown(here, tmp_path):
+    """Mult-adds that could not be counted are not given as a number."""
+    sweep = tmp_path / "own.yaml"
+    sweep.write_text(
+        'variants: [{family: "python:own.networks:Recurrent", input: [3, 16, 16]}]\n'
+        "limits: {params: {max: 5}}\n"
+    )
+    with pytest.raises(MbsweepError) as error:
+        mbsweep.count_space(mbsweep.load_sweep(sweep), allow_code=True)
+    # Four gates of 48 x 8 + 8 x 8 + 8 + 8, and a classifier of 8 x 10 + 10.
+    told = "their params run from 1946 to 1946, their macs are unknown"
+    assert str(error.value) == f"{sweep}:2: limits leaves none of the 1 variants; {told}"
