@@ -13,18 +13,14 @@ from typing import Any
 import numpy as np
 
 from mbsweep.accuracy.source import Opened
-from mbsweep.base.cache import cache_dir
-from mbsweep.base.cores import usable_cores, usable_cpus, usable_words
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.files import expanded
 from mbsweep.base.progress import Progress, Silent
 from mbsweep.base.rules import did_you_mean, shown
 from mbsweep.latency.measuring import Measurement, begin, kept_weights, set_aside
 from mbsweep.latency.predicting import predict
-from mbsweep.profiler.backends import BACKENDS, check_installed, lacking
 from mbsweep.profiler.bench import Bench
 from mbsweep.profiler.config import LatencyConfig
-from mbsweep.profiler.device import this_device, versions
 from mbsweep.profiler.subject import Subject
 from mbsweep.space.counting import UNKNOWN, Found
 from mbsweep.space.families.factory import code_allowed
@@ -35,32 +31,13 @@ from mbsweep.storage.folder import holds_run
 from mbsweep.storage.store import Store
 from mbsweep.storage.variant_tables import COUNTS
 from mbsweep.sweep.counted import count_space
+from mbsweep.sweep.here import check, check_machine, check_same_device
 from mbsweep.sweep.possible import check_space
 from mbsweep.sweep.sweep import Sweep
 from mbsweep.sweep.training_data import look_at
 from mbsweep.table.results import Run, open_run
 
 AGAIN_NOISY = "noisy"
-
-
-def check(sweep: Sweep) -> None:
-    """MbsweepError where the sweep asks for what this mbsweep does not have."""
-    for place, config in enumerate(sweep.latency):
-        _check_name(sweep, ("latency", place, "backend"), config.backend, BACKENDS)
-        for name, given, has in lacking(config):
-            what = f"is {given!r}; {config.backend} has {' and '.join(has)}"
-            raise sweep.problem(("latency", place, name), what + did_you_mean(given, has))
-    if sweep.accuracy:
-        with sweep.blamed():
-            sweep.accuracy.check()
-
-
-def _check_name(sweep: Sweep, keys: tuple[str | int, ...], given: str, allowed: Iterable[str]) -> None:
-    names = list(allowed)
-    if given not in names:
-        raise sweep.problem(
-            keys, f"is {given!r}; expected one of {', '.join(names)}{did_you_mean(given, names)}"
-        )
 
 
 def run(
@@ -101,7 +78,7 @@ def _run(
 ) -> Run:
     check(sweep)
     sweep, images = look_at(sweep)
-    _check_machine(sweep)
+    check_machine(sweep)
     if again is not None:
         _check_again(sweep, again)
     space = count_space(sweep, progress=progress)
@@ -179,55 +156,6 @@ def _note_origin(store: Store, sweep: Sweep, is_chosen: bool) -> None:
     path = os.path.relpath(sweep.path.resolve(), store.folder.resolve())
     if known is None or str(known) != path:
         store.set_origin(path)
-
-
-def _check_machine(sweep: Sweep) -> None:
-    """MbsweepError where this machine or what is installed on it cannot do what the sweep asks for."""
-    for _, lack in machine_lacks(sweep):
-        raise lack
-    if sweep.latency:
-        cache_dir()  # which tells where it cannot be had
-    for message in sweep.accuracy.missing() if sweep.accuracy else ():
-        raise MbsweepError(message)
-
-
-def machine_lacks(sweep: Sweep) -> Iterator[tuple[int, MbsweepError]]:
-    """What this machine lacks for the latencies of a sweep, each with its configuration's place.
-
-    `run` refuses it; `plan`, which may be made for another machine, tells it.
-    """
-    usable = usable_cpus()
-    for place, config in enumerate(sweep.latency):
-        if missing := sorted(set(config.cpus) - set(usable)):
-            told = f"names core {missing[0]}; this process may use {usable}"
-            yield place, sweep.problem(("latency", place, "cpus"), told)
-        cores = len(config.cpus or usable)
-        if config.threads > min(cores, usable_cores()):
-            few = f"`cpus` names {cores}" if config.cpus and config.threads > cores else usable_words()
-            told = f"is {config.threads}; {few}"
-            yield place, sweep.problem(("latency", place, "threads"), told)
-        try:
-            check_installed(config.backend)
-        except MbsweepError as error:
-            yield place, error
-
-
-def check_same_device(store: Store, sweep: Sweep, folder: Path) -> None:
-    """MbsweepError where a run was measured elsewhere: samples of one variant mix no machines or runtimes."""
-    sessions = store.sessions()
-    if not sessions:
-        return
-    then = sessions[-1]
-    names = ("processor", "cores", "machine")
-    runtimes = {BACKENDS[config.backend].packages[0] for config in sweep.latency}
-    now: dict[str, dict[str, Any]] = {"device": this_device().as_dict(), "versions": dict(versions())}
-    for part, compared in (("device", names), ("versions", sorted(runtimes & set(then["versions"])))):
-        for name in compared:
-            if then[part].get(name) != now[part].get(name):
-                raise MbsweepError(
-                    f"{folder} was measured with {name} {then[part].get(name)!r}, and here it is "
-                    f"{now[part].get(name)!r}; choose another --out, so that the two do not mix"
-                )
 
 
 def enter_sweep(store: Store, sweep: Sweep, space: Space, opened: Opened | None, progress: Progress) -> None:

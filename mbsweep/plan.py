@@ -10,7 +10,7 @@ import numpy as np
 
 from mbsweep.base.progress import Progress
 from mbsweep.latency.yardsticks import MOST, choose, yardstick
-from mbsweep.pipeline import check, check_same_device, default_out, machine_lacks
+from mbsweep.pipeline import default_out
 from mbsweep.profiler.config import LatencyConfig
 from mbsweep.profiler.device import available_memory_bytes, needed_bytes
 from mbsweep.space.space import Space
@@ -18,6 +18,7 @@ from mbsweep.storage.database import EmptyRunError
 from mbsweep.storage.folder import check_free, holds_run
 from mbsweep.storage.store import Store
 from mbsweep.sweep.counted import count_space
+from mbsweep.sweep.here import check, check_same_device, machine_lacks
 from mbsweep.sweep.possible import check_space
 from mbsweep.sweep.sweep import Sweep
 from mbsweep.sweep.training_data import look_at

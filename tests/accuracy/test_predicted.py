@@ -20,10 +20,10 @@ from mbsweep.accuracy.predicted import PredictedAccuracy
 from mbsweep.accuracy.published import PublishedAccuracy
 from mbsweep.accuracy.source import Opened
 from mbsweep.accuracy.value import Accuracies, Accuracy
-from mbsweep.pipeline import check
 from mbsweep.plan import plan
 from mbsweep.reporter.figures import FIGURES
 from mbsweep.space.space import Space
+from mbsweep.sweep.here import check
 from mbsweep.sweep.sweep import parse_sweep
 from mbsweep.table.results import combine
 

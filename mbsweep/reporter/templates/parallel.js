@@ -1,0 +1,42 @@
+// Parallel coordinates: a line for each variant, over all that the variants differ in.
+
+const COSTS_AND_GAIN = ["macs", "params", "latency_ms", "top1_pct"]; // the last axes of parallel coordinates
+const PARALLEL_GAP = 115; // pixels from one of these to the next, at least: a narrow page scrolls
+
+// The axes of parallel coordinates: what networks differ in, where all of them have it, and what that costs; and the
+// networks that have a place on each. valuesOf: a column and rows -> the distinct values.
+function parallelAxes(valuesOf) {
+  const costs = COSTS_AND_GAIN.filter((name) => name in columnOf && valuesOf(name, groupRows()).length > 1);
+  const placed = groupRows().filter((row) => costs.every((name) => row[name] !== null));
+  const isList = (name) => placed.some((row) => String(row[name]).startsWith("[")); // its stages have axes of their own
+  const isFew = (name) => isNumeric[name] || (valuesOf(name, placed).length <= payload.symbols.length && !isList(name));
+  const own = columns.filter(({ name, field }) => field && placed.every((row) => row[name] !== null) && isFew(name));
+  const fields = ["family", ...own.map(({ name }) => name)].filter((name) => valuesOf(name, placed).length > 1);
+  return { names: [...fields, ...costs], placed };
+}
+
+function parallelFigure() {
+  const valuesOf = (name, of) => [...new Set(of.map((row) => row[name]))].filter((value) => value !== null);
+  const { names, placed } = parallelAxes(valuesOf);
+  const known = placed.filter((row) => fits(row, state));
+  if (!known.length || !names.length) return null;
+  const goal = names.at(-1);
+  const isPlaced = (family) => placed.some((row) => row.family === family);
+  const isChosen = known.some((row) => row.variant === state.variant);
+  const dimensions = names.map((name) => {
+    if (!isNumeric[name]) {
+      const words = name === "family" ? families.filter(isPlaced) : valuesOf(name, placed).sort();
+      return { label: plain(labelled(columnOf[name])), values: known.map((row) => words.indexOf(row[name])), tickvals: words.map((_, place) => place), ticktext: words.map((word) => plain(written(word))) };
+    }
+    const few = valuesOf(name, placed).length <= FEW && !columnOf[name].better; // these are all written out
+    const values = known.map((row) => row[name] / columnOf[name].scale);
+    return { label: plain(/_\d+$/.test(name) ? name.replaceAll("_", " ") : labelled(columnOf[name])), values, ...(few ? { tickvals: valuesOf(name, placed) } : {}) };
+  });
+  const line = isChosen
+    ? { color: known.map((row) => Number(row.variant === state.variant)), colorscale: [[0, "rgba(128,128,128,0.25)"], [1, FRONT_COLOUR]], cmin: 0, cmax: 1 }
+    : { color: known.map((row) => row[goal]), colorscale: payload.colours.map((colour, place, all) => [place / (all.length - 1), colour]), showscale: true, colorbar: { title: { text: plain(labelled(columnOf[goal])) }, thickness: 12 } };
+  const left = Math.max(70, ...(dimensions[0].ticktext ?? []).map((word) => 7 * word.length)); // its labels stand there
+  remark.textContent = `${plural(known.length, "line")}, one for each variant${isSample() ? " of the sample" : ""} within the budgets; drag along an axis to pick a part of it.`;
+  plot.setAttribute("aria-label", `Parallel coordinates: ${remark.textContent}`);
+  return { data: [{ type: "parcoords", dimensions, line, unselected: { line: { opacity: 0.05 } } }], layout: { ...paperLayout(), height: 460, margin: { l: left, r: 40, t: 60, b: 30 } }, wide: left + PARALLEL_GAP * names.length + 20 };
+}
