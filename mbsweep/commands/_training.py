@@ -24,19 +24,18 @@ from mbsweep.accuracy.training.checkpoint import (
     open_checkpoint,
     write_checkpoint,
 )
+from mbsweep.accuracy.training.evaluating import Outcome, evaluate
+from mbsweep.accuracy.training.extracting import check_has, extract
 from mbsweep.accuracy.training.loop import (
     DivergedError,
     Job,
-    Outcome,
     about,
-    evaluate,
     finish,
     train,
     trained_network,
     use_threads,
 )
 from mbsweep.accuracy.training.outcomes import what_helps
-from mbsweep.accuracy.training.supernet import check_has, extract
 from mbsweep.accuracy.training.supernets import report_of
 from mbsweep.base.cores import threads_each
 from mbsweep.base.errors import MbsweepError

@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812  (as everyone calls it)
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from mbsweep.accuracy.datasets import Dataset, Part
+from mbsweep.accuracy.datasets import Dataset
 from mbsweep.accuracy.settings import Recipe
 from mbsweep.accuracy.training.batches import Moments, augmented, channel_moments, normalised
 from mbsweep.accuracy.training.checkpoint import (
@@ -29,6 +28,7 @@ from mbsweep.accuracy.training.checkpoint import (
     resumed,
     write_checkpoint,
 )
+from mbsweep.accuracy.training.evaluating import Outcome, evaluate, layout_of
 from mbsweep.accuracy.training.optimizer import (
     clip_gradients,
     is_depthwise,
@@ -36,11 +36,10 @@ from mbsweep.accuracy.training.optimizer import (
     schedule,
     set_rate,
 )
-from mbsweep.nets import Network, build, folded, for_training
+from mbsweep.nets import build, for_training
 from mbsweep.space.variant import Variant
 
 LITTLE = 0.25  # of a unit, as long as the rest of a pointwise row is that begins as a copy
-TEST_BATCH = 64  # on CPUs; of images of 48 and 64 px, batches of 256 take a quarter longer
 
 
 class DivergedError(Exception):
@@ -77,20 +76,6 @@ class Epoch:
     validation_loss: float
     validation_top1_pct: float
     seconds: float  # of training and validation
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a network does on one part."""
-
-    loss: float
-    correct: NDArray[np.bool_]  # (images,): whether the likeliest class was right
-    top5_pct: float  # NaN below six classes
-
-    @property
-    def top1_pct(self) -> float:
-        """Share of the images whose likeliest class was right."""
-        return float(100 * self.correct.mean())
 
 
 OnStep = Callable[[float], None]  # told after each step how much of the epoch is done
@@ -136,7 +121,7 @@ def train(
     train_part, validation = (dataset.part(name, resolution) for name in ("train", "validation"))
     moments = channel_moments(train_part)
     net = start or initialised(job)
-    layout = _layout(net)
+    layout = layout_of(net)
     net.to(device, memory_format=layout)  # type: ignore[call-overload]
     learner = for_training(net) if device == "cpu" else net
     optimizer = make_optimizer(net, recipe)
@@ -192,11 +177,6 @@ def train(
         yield row
 
 
-def _layout(net: nn.Module) -> torch.memory_format:
-    """Channels last, which is sooner; but code of the user's own may take a map for what it usually is."""
-    return torch.channels_last if isinstance(net, Network) else torch.contiguous_format
-
-
 def weights_hash(net: nn.Module) -> str:
     """Short hash of a network's weights."""
     digest = hashlib.sha256()
@@ -237,7 +217,7 @@ def finish(checkpoint: Path, weights: Path, dataset: Dataset, device: str = "cpu
     """Test the best epoch of a training on the test part, and write its network to a file."""
     state = open_checkpoint(checkpoint)
     net = trained_network(state, BEST)
-    net.to(device, memory_format=_layout(net))  # type: ignore[call-overload]
+    net.to(device, memory_format=layout_of(net))  # type: ignore[call-overload]
     variant, moments = Variant(**state.about["variant"]), (state.about["mean"], state.about["std"])
     found = evaluate(net, dataset.part("test", variant.resolution), moments, device)
     best = {
@@ -298,24 +278,3 @@ def mixed_precision(device: str) -> torch.autocast:
     """bf16 on GPUs that have it; on CPUs fp32, which is faster there for these networks."""
     is_on = device != "cpu" and torch.cuda.is_bf16_supported()
     return torch.autocast(torch.device(device).type, torch.bfloat16, enabled=is_on)
-
-
-@torch.inference_mode()
-def evaluate(net: nn.Module, part: Part, moments: Moments, device: str = "cpu") -> Outcome:
-    """How a network does on a part. The network is in evaluation mode afterwards."""
-    layout = _layout(net)
-    net = folded(net.eval())
-    loss, hits, hits5 = 0.0, [], 0
-    for start in range(0, len(part.labels), TEST_BATCH):
-        stop = start + TEST_BATCH
-        x = normalised(torch.from_numpy(np.ascontiguousarray(part.images[start:stop])).to(device), moments)
-        x = x.contiguous(memory_format=layout)
-        y = torch.from_numpy(part.labels[start:stop]).to(device)
-        logits = net(x).float()
-        loss += float(F.cross_entropy(logits, y, reduction="sum"))
-        best = logits.topk(min(5, logits.shape[1])).indices == y[:, None]
-        hits.append(best[:, 0].cpu().numpy())
-        hits5 += int(best.any(1).sum())
-    count, classes = len(part.labels), logits.shape[1]
-    top5 = 100 * hits5 / count if classes > 5 else math.nan
-    return Outcome(loss / count, np.concatenate(hits), top5)

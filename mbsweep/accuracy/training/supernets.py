@@ -16,7 +16,8 @@ import scipy  # its parts are loaded when they are used: together they take a se
 from mbsweep.accuracy.datasets import Dataset
 from mbsweep.accuracy.settings import SupernetAccuracy
 from mbsweep.accuracy.training.cost import image_s
-from mbsweep.accuracy.training.trainings import Trainings, reraise_if_users, training_device, weights_folder
+from mbsweep.accuracy.training.devices import training_device
+from mbsweep.accuracy.training.trainings import Trainings, reraise_if_users, weights_folder
 from mbsweep.accuracy.training.worker import TrainingWorker
 from mbsweep.accuracy.value import NAN, UNRELIABLE, Accuracy
 from mbsweep.base.child import AnswerError

@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import select
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from mbsweep.accuracy.datasets import Dataset
 from mbsweep.accuracy.guessing import Guessing
 from mbsweep.accuracy.settings import Recipe, TrainedAccuracy
 from mbsweep.accuracy.training.cost import image_s
+from mbsweep.accuracy.training.devices import share_out, training_device
 from mbsweep.accuracy.training.loop import DivergedError
 from mbsweep.accuracy.training.outcomes import trained_accuracies
 from mbsweep.accuracy.training.queue import Training, TrainingQueue
 from mbsweep.accuracy.training.worker import TOLD_EVERY_S, TrainingWorker
 from mbsweep.base.child import AnswerError, CrashError
-from mbsweep.base.cores import threads_each, usable_cores
+from mbsweep.base.cores import threads_each
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.files import remove_dead
 from mbsweep.base.pace import Pace
 from mbsweep.base.progress import Progress
-from mbsweep.profiler.device import device_id, this_device, versions
 from mbsweep.space.space import Space
 from mbsweep.storage.marks import Failure, FailureKind
 from mbsweep.storage.store import Store
@@ -57,7 +55,7 @@ class Trainings:
         self._macs = dict(zip(space.ids(), np.maximum(space.macs, 0).tolist(), strict=True))
         # Of all trainings, not of those that are left: the number of threads decides the last digits, and a
         # run that was interrupted must end with the same ones.
-        self._jobs, self._devices = _share_out(jobs, len(variants) * len(config.seeds))
+        self._jobs, self._devices = share_out(jobs, len(variants) * len(config.seeds))
         self._threads = threads_each(self._jobs)
         self._guessing = Guessing.of(
             dataset.labels("train"), dataset.labels("validation"), config.recipe.label_smoothing
@@ -301,19 +299,3 @@ def reraise_if_users(error: AnswerError) -> None:
 def weights_folder(run: Path, recipe: Recipe, dataset: Dataset) -> Path:
     """Where a run keeps the networks of a recipe and a data set."""
     return run / "weights" / f"{dataset.id}_{recipe.key}"
-
-
-def _share_out(jobs: int | None, trainings: int) -> tuple[int, list[str]]:
-    """How many processes there are, and on which devices: one per GPU, else one per core."""
-    devices = [f"cuda:{place}" for place in range(torch.cuda.device_count())] or ["cpu"]
-    usual = len(devices) if devices != ["cpu"] else usable_cores()
-    return max(1, min(jobs or usual, trainings)), devices
-
-
-def training_device(devices: Iterable[str]) -> tuple[dict[str, Any], dict[str, str]]:
-    """The device that networks are trained on, its id included, and the versions."""
-    device, found = this_device().as_dict(), versions()
-    if list(devices) != ["cpu"]:
-        device["gpu"] = torch.cuda.get_device_name(0)
-        device["description"] = f"{device['gpu']} in {device['description']}"
-    return device | {"id": device_id(device, "torch", found["torch"])}, found

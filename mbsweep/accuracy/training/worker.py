@@ -23,7 +23,8 @@ from mbsweep.space.variant import Variant
 
 if TYPE_CHECKING:
     from mbsweep.accuracy.datasets import Dataset
-    from mbsweep.accuracy.training.loop import Epoch, Job, Outcome
+    from mbsweep.accuracy.training.evaluating import Outcome
+    from mbsweep.accuracy.training.loop import Epoch, Job
 
 COMMAND = command_of(__name__)
 TOLD_EVERY_S = 0.5  # how far an epoch is
@@ -151,7 +152,7 @@ class _Answers:
 
     def measure(self, fields: dict[str, Any]) -> dict[str, Any]:
         from mbsweep.accuracy.training.checkpoint import open_checkpoint
-        from mbsweep.accuracy.training.supernet import measure
+        from mbsweep.accuracy.training.extracting import measure
 
         state = open_checkpoint(self.checkpoint)
         return _as_answer(measure(state, Variant(**fields), self.dataset))

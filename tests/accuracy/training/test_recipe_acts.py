@@ -16,7 +16,8 @@ from mbsweep.accuracy.datasets import Part
 from mbsweep.accuracy.settings import Recipe, SupernetAccuracy
 from mbsweep.accuracy.training import loop, supernet
 from mbsweep.accuracy.training.checkpoint import WEIGHT, open_checkpoint
-from mbsweep.accuracy.training.loop import Job, Outcome, initialised, train
+from mbsweep.accuracy.training.evaluating import Outcome
+from mbsweep.accuracy.training.loop import Job, initialised, train
 from mbsweep.accuracy.training.side_by_side import gradients
 from mbsweep.accuracy.training.supernet import train_supernet
 from mbsweep.nets import build

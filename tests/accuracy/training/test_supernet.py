@@ -21,9 +21,11 @@ from mbsweep.accuracy.settings import Recipe, SupernetAccuracy
 from mbsweep.accuracy.training import supernet, worker
 from mbsweep.accuracy.training.batches import normalised
 from mbsweep.accuracy.training.checkpoint import open_checkpoint
-from mbsweep.accuracy.training.loop import DivergedError, Job, Outcome, initialised
+from mbsweep.accuracy.training.evaluating import Outcome
+from mbsweep.accuracy.training.extracting import extract
+from mbsweep.accuracy.training.loop import DivergedError, Job, initialised
 from mbsweep.accuracy.training.side_by_side import Batch, Lanes, gradients
-from mbsweep.accuracy.training.supernet import Supernet, extract, picked, shared_layers, train_supernet
+from mbsweep.accuracy.training.supernet import Supernet, picked, shared_layers, train_supernet
 from mbsweep.accuracy.training.supernets import spread_evenly, trust
 from mbsweep.base.errors import MbsweepError
 from mbsweep.commands.extract import EXAMPLE

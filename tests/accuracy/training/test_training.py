@@ -14,10 +14,10 @@ from mbsweep.accuracy.datasets.imagefolder import ImageFolder
 from mbsweep.accuracy.settings import Recipe
 from mbsweep.accuracy.training import loop as training
 from mbsweep.accuracy.training.checkpoint import BEST, OPTIMIZER, WEIGHT, open_checkpoint
+from mbsweep.accuracy.training.evaluating import evaluate
 from mbsweep.accuracy.training.loop import (
     DivergedError,
     Job,
-    evaluate,
     finish,
     has_lost_patience,
     initialised,

@@ -1,0 +1,51 @@
+"""Networks out of a supernet's file."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from mbsweep.accuracy.datasets import Dataset, Part
+from mbsweep.accuracy.training.checkpoint import WEIGHT, Checkpoint, load_weights
+from mbsweep.accuracy.training.evaluating import Outcome, evaluate
+from mbsweep.accuracy.training.supernet import Supernet
+from mbsweep.base.errors import MbsweepError
+from mbsweep.nets import build
+from mbsweep.space.variant import Variant, largest_of
+
+
+def measure(state: Checkpoint, variant: Variant, dataset: Dataset) -> Outcome:
+    """How a network of a supernet does on the test part."""
+    found = extract(state, variant, dataset.part("train", variant.resolution))
+    moments = state.about["mean"], state.about["std"]
+    return evaluate(found, dataset.part("test", variant.resolution), moments)
+
+
+def extract(state: Checkpoint, variant: Variant, part: Part) -> nn.Module:
+    """A network of a supernet's file, with statistics of batch normalisation over images of the train part.
+
+    MbsweepError where the supernet does not have it.
+    """
+    check_has(state, variant)
+    largest, space = Variant(**state.about["variant"]), state.about["supernet"]
+    net = Supernet(build(largest), largest, space["resolutions"])
+    load_weights(net, state.tensors, WEIGHT)
+    moments = state.about["mean"], state.about["std"]
+    return net.extracted(variant, part, moments, space["calibration_images"])
+
+
+def check_has(state: Checkpoint, variant: Variant) -> None:
+    """MbsweepError where a file is no supernet's, or the supernet does not have a network."""
+    largest = Variant(**state.about["variant"])
+    if not state.about.get("supernet"):
+        raise MbsweepError(f"{largest.id} was trained alone and is no supernet: it has no other networks")
+    if largest_of([largest, variant]) != largest:
+        raise MbsweepError(f"the supernet of {largest.id} has no {variant.id}, which is larger")
+    space = state.about["supernet"]
+    sizes = space.get("resolutions", [])
+    if not sizes:
+        raise MbsweepError(f"the supernet of {largest.id} is of an earlier mbsweep; train it again")
+    if variant.resolution not in sizes:
+        raise MbsweepError(
+            f"the supernet of {largest.id} has no network at {variant.resolution} px: it was trained at "
+            f"{', '.join(map(str, sizes))}"
+        )
