@@ -164,6 +164,11 @@ def explained(folder: Path, reading: bool = False) -> Iterator[None]:
         raise MbsweepError(f"{folder / FILE_NAME}: {text}; {advice}") from None
 
 
+def names_of(found: sqlite3.Cursor) -> list[str]:
+    """The columns that rows have."""
+    return [column[0] for column in found.description]
+
+
 def now_utc() -> str:
     """The time, as it is kept with what is measured."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")

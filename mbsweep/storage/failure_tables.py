@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from mbsweep.storage import old_words
-from mbsweep.storage.database import Database, now_utc
+from mbsweep.storage.database import Database, explained, names_of, now_utc
 from mbsweep.storage.marks import Failure, FailureKind
 
 FAILURE_SCHEMA = """
@@ -24,11 +27,10 @@ class FailureTables(Database):
 
     def failures(self) -> dict[tuple[str, str], Failure]:
         """(variant, config) -> why; (`""`, config) where the whole configuration failed or was skipped."""
-        if self._check_format() < old_words.SINCE:
-            rows = self._query("SELECT variant, config, reason FROM failures")
-            return {(row[0], row[1]): old_words.failure(row[2]) for row in rows}
-        rows = self._query("SELECT variant, config, reason, kind FROM failures")
-        return {(row[0], row[1]): Failure(row[2], FailureKind(row[3])) for row in rows}
+        with explained(self.folder, reading=True):
+            found = self._connection.execute("SELECT * FROM failures")
+            rows = [dict(zip(names_of(found), row, strict=True)) for row in found]
+            return {(row["variant"], row["config"]): _failure(row) for row in rows}
 
     def forget_failures(self) -> None:
         """Let what failed be tried again."""
@@ -39,3 +41,12 @@ class FailureTables(Database):
         """The configuration is not skipped any more."""
         with self._transaction() as sql:
             sql.execute("DELETE FROM failures WHERE variant = '' AND config = ?", [config])
+
+
+def _failure(row: Mapping[str, Any]) -> Failure:
+    # A row of before has no kind. Asked is the row, for a writer may bring the file up to date at any moment.
+    return (
+        Failure(row["reason"], FailureKind(row["kind"]))
+        if "kind" in row
+        else old_words.failure(row["reason"])
+    )

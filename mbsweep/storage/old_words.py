@@ -1,5 +1,7 @@
 """What runs of formats 6 and 7 said in words alone, as runs say it since. Nothing else reads such words.
 
+That is the `kind` of failures, and `shared_note` and `marks` of accuracies.
+
 They are those that were written then: how mbsweep says it today changes nothing here.
 """
 
@@ -11,8 +13,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from mbsweep.storage.marks import Failure, FailureKind, Mark, marked
-
-SINCE = 8  # the run format with `kind` of failures, `shared_note` and `marks` of accuracies
 
 _SKIPPED = "skipped: "
 _LASTING = re.compile(

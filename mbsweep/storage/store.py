@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 from mbsweep.space.variant import Variant
 from mbsweep.storage import old_words
-from mbsweep.storage.database import FORMAT, explained, now_utc
+from mbsweep.storage.database import FORMAT, explained, names_of, now_utc
 from mbsweep.storage.failure_tables import FAILURE_SCHEMA, FailureTables
 from mbsweep.storage.machine_tables import MACHINE_SCHEMA, MachineTables, check_whole
+from mbsweep.storage.marks import marks_of
 from mbsweep.storage.training_tables import TRAINING_SCHEMA, TrainingTables, insert_accuracies
 from mbsweep.storage.variant_tables import (
     FIELDS_SINCE,
@@ -289,7 +290,11 @@ class Store(VariantTables, TrainingTables, MachineTables, FailureTables):
         }[table]
         with explained(self.folder, reading=True):
             cursor = self._connection.execute(f"SELECT * FROM {table} ORDER BY {order}")  # noqa: S608
-            names, rows = [column[0] for column in cursor.description], cursor.fetchall()
-        if table == "accuracies" and self._check_format() < old_words.SINCE:
-            return old_words.accuracies(names, rows)
+            names, rows = names_of(cursor), cursor.fetchall()
+            if table != "accuracies":
+                return names, rows
+            if "marks" not in names:  # a writer may bring the file up to date at any moment
+                return old_words.accuracies(names, rows)
+            for kept in {row[names.index("marks")] for row in rows}:
+                marks_of(kept)  # raises where it is damaged
         return names, rows

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 from typing import Any
 
 from mbsweep.base.errors import MbsweepError
 from mbsweep.space.counting import Counts, Found
 from mbsweep.space.space import Space
 from mbsweep.space.variant import Variant
-from mbsweep.storage.database import Database, explained, now_utc
+from mbsweep.storage.database import Database, explained, names_of, now_utc
 from mbsweep.storage.marks import FailureKind
 
 COUNTS = Counts.__slots__
@@ -27,11 +28,12 @@ CREATE TABLE variants (id TEXT PRIMARY KEY, position INTEGER, family TEXT NOT NU
 """
 NAMES = ("id", "position", "family", "fields", *COUNTS, "checked")
 
-# Format 6 had a column for each field of its one family.
+# Format 6 had a column for each field of its one family, and no counts at int8.
 FIELDS_SINCE = 7
 _FIELDS_OF_6 = (
     *("width", "resolution", "depth", "block", "stage_channels", "num_classes", "divisor", "stem_stride"),
 )
+_COUNTS_SINCE_7 = ("weight_bytes_int8", "peak_activation_bytes_int8")
 
 
 class VariantTables(Database):
@@ -41,9 +43,7 @@ class VariantTables(Database):
         """Rows of NAMES, in the sweep's order; what it no longer names is last."""
         order = "ORDER BY position IS NULL, position, rowid"
         with explained(self.folder, reading=True):
-            if self._check_format() < FIELDS_SINCE:
-                return _of_format_6(self._connection, order)
-            return self._connection.execute(f"SELECT {', '.join(NAMES)} FROM variants {order}").fetchall()  # noqa: S608
+            return _as_today(self._connection.execute(f"SELECT * FROM variants {order}"))  # noqa: S608
 
     def set_found(self, rows: Iterable[tuple[str, Sequence[Any], Found]]) -> list[str]:
         """Keep what running their code has told of variants: (id, counts, all that was found).
@@ -105,7 +105,7 @@ class VariantTables(Database):
 
 def update_variants(sql: sqlite3.Connection) -> None:
     """Within a transaction: bring the table of format 6 to that of today."""
-    rows = _of_format_6(sql, "ORDER BY rowid")
+    rows = _as_today(sql.execute("SELECT * FROM variants ORDER BY rowid"))
     sql.execute("DROP TABLE variants")
     sql.execute(VARIANT_SCHEMA)
     sql.executemany(f"INSERT INTO variants VALUES ({', '.join('?' for _ in NAMES)})", rows)  # noqa: S608
@@ -135,24 +135,27 @@ def _has_figures(sql: sqlite3.Connection, variant: str) -> bool:
     return sql.execute(found, {"it": variant}).fetchone() is not None
 
 
-def _of_format_6(sql: sqlite3.Connection, order: str) -> list[tuple[Any, ...]]:
-    columns = ("id", "position", "family", *COUNTS[:4], "checked", *_FIELDS_OF_6)
+def _as_today(found: sqlite3.Cursor) -> list[tuple[Any, ...]]:
+    """Rows of NAMES, of the whole table.
+
+    Which format they have is told by their columns: a writer may bring the file up to date at any moment.
+    """
+    names = names_of(found)
+    if "fields" in names:
+        return list(map(itemgetter(*map(names.index, NAMES)), found))
     kept, variants = [], []
-    for row in sql.execute(f"SELECT {', '.join(columns)} FROM variants {order}"):  # noqa: S608
-        fields = dict(zip(_FIELDS_OF_6, row[-len(_FIELDS_OF_6) :], strict=True))
+    for row in (dict(zip(names, values, strict=True)) for values in found):
+        fields = {name: row[name] for name in _FIELDS_OF_6}
         fields["stage_channels"] = json.loads(fields["stage_channels"])
-        kept.append((row, json.dumps(fields)))
-        variants.append(Variant(row[2], **fields))
+        kept.append(row | {"fields": json.dumps(fields)})
+        variants.append(Variant(row["family"], **fields))
     if not kept:
         return []
     counts = Space.of(variants)
+    sizes = [getattr(counts, name).tolist() for name in _COUNTS_SINCE_7]
     int8 = {
-        id_: sizes
-        for id_, *sizes in zip(
-            counts.ids(),
-            counts.weight_bytes_int8.tolist(),
-            counts.peak_activation_bytes_int8.tolist(),
-            strict=True,
-        )
+        id_: dict(zip(_COUNTS_SINCE_7, of_one, strict=True))
+        for id_, *of_one in zip(counts.ids(), *sizes, strict=True)
     }
-    return [(*row[:3], fields, *row[3:7], *int8.get(row[0], (None, None)), row[7]) for row, fields in kept]
+    none = dict.fromkeys(_COUNTS_SINCE_7)
+    return [tuple((row | int8.get(row["id"], none))[name] for name in NAMES) for row in kept]

@@ -3,9 +3,10 @@
 import shutil
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
 import pytest
-from console import query
+from console import call, query, refusal
 from reporter_runs import TRAINED, trained_run, write_run
 
 from mbsweep import open_run
@@ -130,3 +131,53 @@ def test_a_run_of_before_says_the_same(made, tmp_path):
     assert query(folder, "PRAGMA user_version") == query(tmp_path / "new", "PRAGMA user_version")
     assert (query(folder, "SELECT * FROM accuracies"), query(folder, "SELECT * FROM failures")) == rows
     assert told(folder) == before
+
+
+def test_a_run_may_be_brought_up_to_date_while_it_is_read(tmp_path):
+    """Whichever statement of a reader comes after it, each answer is that of before."""
+    write_run(
+        tmp_path / "new",
+        PREDICTED,
+        lambda config, _: 1.0 if config.backend == "torch" else None,
+        failures=FAILURES,
+    )
+
+    def answers(store):
+        return store.variants(), store.failures(), store.rows("accuracies")
+
+    with Store.read(tmp_path / "new") as store:
+        expected = answers(store)
+    moment, is_over = 0, False
+    while not is_over:
+        folder = aged(Path(shutil.copytree(tmp_path / "new", tmp_path / f"run{moment}")))
+        left = [moment]
+
+        def update(_, left=left, folder=folder):
+            left[0] -= 1
+            if left[0] == -1:
+                with Store.write(folder):
+                    pass
+
+        with Store.read(folder) as store:
+            store._connection.set_trace_callback(update)
+            assert answers(store) == expected
+        moment, is_over = moment + 1, left[0] >= 0
+    assert moment > 3  # one for each table
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        ("UPDATE failures SET kind = 'odd'", "'odd' is not a valid FailureKind"),
+        ("UPDATE accuracies SET marks = 'odd'", "'odd' is not a valid Mark"),
+    ],
+)
+def test_a_word_for_code_that_is_none_is_damage(damage, words, tmp_path):
+    """One line that says so, from whatever reads it."""
+    write_run(
+        tmp_path, PREDICTED, lambda config, _: 1.0 if config.backend == "torch" else None, failures=FAILURES
+    )
+    with closing(sqlite3.connect(tmp_path / "run.sqlite")) as connection, connection:
+        connection.execute(damage)
+    for command in ("table", "pick", "front"):
+        assert f"{words}; the file is damaged" in refusal(call(command, tmp_path))
