@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +24,7 @@ from mbsweep.storage.variant_tables import (
 )
 
 _SCHEMA = """
+-- accuracy_source: its name; of several a list of them, JSON
 CREATE TABLE sweeps (id INTEGER PRIMARY KEY, used_utc TEXT NOT NULL, name TEXT NOT NULL, title TEXT NOT NULL,
                      description TEXT NOT NULL, text TEXT NOT NULL, accuracy_source TEXT);
 CREATE TABLE sessions (id INTEGER PRIMARY KEY, started_utc TEXT NOT NULL, device TEXT NOT NULL,
@@ -61,6 +62,18 @@ class VisitRow(NamedTuple):
     samples: bytes
 
 
+def _one_text(names: Sequence[str]) -> str | None:
+    """Names of accuracy sources as they are kept: one as it is, so that it is that of `accuracies`."""
+    is_plain = len(names) == 1 and not names[0].startswith("[")
+    return names[0] if is_plain else json.dumps(names) if names else None
+
+
+def _names(kept: str | None) -> list[str]:
+    if kept is None:
+        return []
+    return list(json.loads(kept)) if kept.startswith("[") else [kept]
+
+
 class Store(VariantTables, TrainingTables, MachineTables, FailureTables):
     """An open run. Use `Store.write` or `Store.read`, as a context manager."""
 
@@ -78,18 +91,18 @@ class Store(VariantTables, TrainingTables, MachineTables, FailureTables):
     def last_sweep(self) -> dict[str, Any] | None:
         """The sweep file of the last run into this folder; None before the first.
 
-        accuracy_sources: their names, the first goes before; of most sweeps there is one, of some none.
+        accuracy_sources: their names, the one that counts first is first; of most sweeps there is one, of
+        some none.
         """
         rows = self._query(
             "SELECT name, title, description, text, accuracy_source FROM sweeps ORDER BY id DESC LIMIT 1"
         )
-        names = ("name", "title", "description", "text")
         if not rows:
             return None
         *said, sources = rows[0]
-        return dict(zip(names, said, strict=False)) | {
-            "accuracy_sources": sources.split("\n") if sources else []
-        }
+        about = dict(zip(("name", "title", "description", "text"), said, strict=True))
+        with explained(self.folder, reading=True):
+            return about | {"accuracy_sources": _names(sources)}
 
     def origin(self) -> Path | None:
         """The sweep's file, as a path from the run's folder; None where it is not known."""
@@ -118,7 +131,7 @@ class Store(VariantTables, TrainingTables, MachineTables, FailureTables):
         sweep: as `last_sweep` gives it.
         Nothing that was measured is touched: what the new file does not name stays in the run.
         """
-        sources = sweep.get("accuracy_sources", ())
+        source = _one_text(sweep.get("accuracy_sources", ()))
         with self._transaction() as sql:
             sql.execute("UPDATE configs SET position = NULL")
             found = insert_variants(sql, variants)
@@ -127,7 +140,7 @@ class Store(VariantTables, TrainingTables, MachineTables, FailureTables):
             sql.execute(
                 "INSERT INTO sweeps (used_utc, name, title, description, text, accuracy_source) "
                 "VALUES (:used_utc, :name, :title, :description, :text, :accuracy_source)",
-                {**sweep, "used_utc": now_utc(), "accuracy_source": "\n".join(sources) or None},
+                {**sweep, "used_utc": now_utc(), "accuracy_source": source},
             )
         return found
 

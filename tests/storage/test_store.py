@@ -75,7 +75,10 @@ def test_visits_come_back_as_they_were_given(sessions, tmp_path_factory):
 
 @settings(max_examples=20)
 @given(
-    about=st.fixed_dictionaries(dict.fromkeys(["name", "title", "description", "text"], NAMES)),
+    about=st.fixed_dictionaries(
+        dict.fromkeys(["name", "title", "description", "text"], NAMES)
+        | {"accuracy_sources": st.lists(NAMES | st.just("[a]\nb"), max_size=3)}
+    ),
     failures=st.dictionaries(st.tuples(NAMES, NAMES | st.just("")), FAILURES, max_size=5),
 )
 def test_sweep_and_failures_come_back_as_they_were_given(about, failures, tmp_path_factory):
@@ -86,7 +89,7 @@ def test_sweep_and_failures_come_back_as_they_were_given(about, failures, tmp_pa
         for (variant, config), failure in failures.items():
             store.add_failure(variant, config, failure)
     with Store.read(folder) as store:
-        assert store.last_sweep() == about | {"accuracy_sources": []}
+        assert store.last_sweep() == about
         assert store.failures() == failures
         assert store.variants()[0][0] == "v"
 
