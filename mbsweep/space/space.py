@@ -49,10 +49,8 @@ class Space:
             alike.setdefault(_structure(variant), []).append(place)
         parts = [Grid.listed([given[place] for place in places]) for places in alike.values()]
         counted = [_counted(number, part) for number, part in enumerate(parts)]
-        order = np.argsort(np.concatenate([np.array(p, np.int64) for p in alike.values()])) if alike else None
-        columns = _joined(counted)
-        if order is not None:
-            columns = {name: values[order] for name, values in columns.items()}
+        order = np.argsort([place for places in alike.values() for place in places]).astype(np.int64)
+        columns = {name: values[order] for name, values in _joined(counted).items()}
         several = list(grids)
         columns = _joined([columns, *(_counted(len(parts) + n, grid) for n, grid in enumerate(several))])
         whole = cls((*parts, *several), **columns, found={})
@@ -120,7 +118,8 @@ class Space:
         if len(found) == 1:
             return np.array(found[0][1])
         kinds = {values.dtype.kind for _, values in found}
-        numbers = np.result_type(*(values for _, values in found)) if kinds <= set("biuf") else object
+        is_number = bool(kinds) and kinds <= set("biuf")
+        numbers = np.result_type(*(values for _, values in found)) if is_number else object
         whole = np.empty(len(self), dtype=numbers)
         for places, values in found:
             whole[places] = values
@@ -244,14 +243,11 @@ def _check_fits(grid: Grid) -> None:
 
 
 def _joined(parts: Sequence[Mapping[str, Columns]]) -> dict[str, Columns]:
-    names = ("grid", "at", *NUMBERS)
-    some = [part for part in parts if part]
-    return {name: np.concatenate([part[name] for part in some]) for name in names} if some else {}
+    none = {"grid": np.zeros(0, np.int32)} | {name: np.zeros(0, np.int64) for name in ("at", *NUMBERS)}
+    return {name: np.concatenate([none[name], *(part[name] for part in parts)]) for name in none}
 
 
 def count_macs(variants: Sequence[Variant]) -> NDArray[np.int64]:
     """Mult-adds of each of many variants."""
-    if not variants:
-        return np.zeros(0, np.int64)
     places = {variant: place for place, variant in enumerate(dict.fromkeys(variants))}
     return Space.of(list(places)).macs[[places[variant] for variant in variants]]

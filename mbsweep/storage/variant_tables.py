@@ -149,8 +149,6 @@ def _as_today(found: sqlite3.Cursor) -> list[tuple[Any, ...]]:
         fields["stage_channels"] = json.loads(fields["stage_channels"])
         kept.append(row | {"fields": json.dumps(fields)})
         variants.append(Variant(row["family"], **fields))
-    if not kept:
-        return []
     counts = Space.of(variants)
     sizes = [getattr(counts, name).tolist() for name in _COUNTS_SINCE_7]
     int8 = {

@@ -113,6 +113,16 @@ def test_a_table_has_arguments_and_what_is_known(done):
     assert set(bad["error"]) == {"python:own.networks:dies: the factory's process ended: exit code 7"}
 
 
+def test_a_run_of_code_alone_is_shown(here, tmp_path):
+    """No other network is beside it, whose published figures could be looked up."""
+    (here / "alone.yaml").write_text(f'variants: [{{family: "{SMALL}", input: [3, 16, 16]}}]')
+    run = tmp_path / "alone"
+    assert call("run", "alone.yaml", "--allow-code", "--out", run).exit_code == 0
+    reported = call("report", run, "--html", tmp_path)
+    assert reported.exit_code == 0, reported.stderr
+    assert "own.networks.small" in (tmp_path / "alone.html").read_text(encoding="utf-8")
+
+
 def test_reading_a_run_imports_nothing(done, here, tmp_path):
     """Table, report, pick and front work on a run whose code is not there, and run none where it is."""
     run = done[0]

@@ -70,3 +70,11 @@ def test_alike_are_those_that_differ_in_some_fields_only(space):
     separable = {Variant(width=width, depth=depth) for width in (0.5, 0.25) for depth in (5, 0)}
     assert separable in groups
     assert {Variant("resnet18", resolution=96)} in groups
+
+
+def test_a_space_may_be_of_no_variant():
+    """Every column is there, and empty."""
+    space = Space.of([])
+    assert (len(space), space.variants(), list(space.ids()), list(space.fields())) == (0, [], [], [])
+    assert space.macs.tolist() == space.params.tolist() == []
+    assert space.column("width").tolist() == []
