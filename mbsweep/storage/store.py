@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from mbsweep.space.variant import Variant
@@ -14,6 +12,7 @@ from mbsweep.storage.database import FORMAT, explained, names_of, now_utc
 from mbsweep.storage.failure_tables import FAILURE_SCHEMA, FailureTables
 from mbsweep.storage.machine_tables import MACHINE_SCHEMA, MachineTables, check_whole
 from mbsweep.storage.marks import marks_of
+from mbsweep.storage.sweep_tables import SWEEP_SCHEMA, SweepTables, insert_sweep
 from mbsweep.storage.training_tables import TRAINING_SCHEMA, TrainingTables, insert_accuracies
 from mbsweep.storage.variant_tables import (
     FIELDS_SINCE,
@@ -24,9 +23,6 @@ from mbsweep.storage.variant_tables import (
 )
 
 _SCHEMA = """
--- accuracy_source: its name; of several a list of them, JSON
-CREATE TABLE sweeps (id INTEGER PRIMARY KEY, used_utc TEXT NOT NULL, name TEXT NOT NULL, title TEXT NOT NULL,
-                     description TEXT NOT NULL, text TEXT NOT NULL, accuracy_source TEXT);
 CREATE TABLE sessions (id INTEGER PRIMARY KEY, started_utc TEXT NOT NULL, device TEXT NOT NULL,
                        versions TEXT NOT NULL);
 -- settings: the whole latency configuration, JSON
@@ -62,22 +58,10 @@ class VisitRow(NamedTuple):
     samples: bytes
 
 
-def _one_text(names: Sequence[str]) -> str | None:
-    """Names of accuracy sources as they are kept: one as it is, so that it is that of `accuracies`."""
-    is_plain = len(names) == 1 and not names[0].startswith("[")
-    return names[0] if is_plain else json.dumps(names) if names else None
-
-
-def _names(kept: str | None) -> list[str]:
-    if kept is None:
-        return []
-    return list(json.loads(kept)) if kept.startswith("[") else [kept]
-
-
-class Store(VariantTables, TrainingTables, MachineTables, FailureTables):
+class Store(SweepTables, VariantTables, TrainingTables, MachineTables, FailureTables):
     """An open run. Use `Store.write` or `Store.read`, as a context manager."""
 
-    schema = _SCHEMA + FAILURE_SCHEMA + VARIANT_SCHEMA + MACHINE_SCHEMA + TRAINING_SCHEMA
+    schema = SWEEP_SCHEMA + _SCHEMA + FAILURE_SCHEMA + VARIANT_SCHEMA + MACHINE_SCHEMA + TRAINING_SCHEMA
 
     def _update(self) -> None:
         with self._transaction() as sql:
@@ -87,37 +71,6 @@ class Store(VariantTables, TrainingTables, MachineTables, FailureTables):
             sql.execute(f"PRAGMA user_version = {FORMAT}")
 
     # What the sweep asks for
-
-    def last_sweep(self) -> dict[str, Any] | None:
-        """The sweep file of the last run into this folder; None before the first.
-
-        accuracy_sources: their names, the one that counts first is first; of most sweeps there is one, of
-        some none.
-        """
-        rows = self._query(
-            "SELECT name, title, description, text, accuracy_source FROM sweeps ORDER BY id DESC LIMIT 1"
-        )
-        if not rows:
-            return None
-        *said, sources = rows[0]
-        about = dict(zip(("name", "title", "description", "text"), said, strict=True))
-        with explained(self.folder, reading=True):
-            return about | {"accuracy_sources": _names(sources)}
-
-    def origin(self) -> Path | None:
-        """The sweep's file, as a path from the run's folder; None where it is not known."""
-        if not self._query("SELECT 1 FROM sqlite_master WHERE name = 'origin'"):
-            return None
-        rows = self._query("SELECT path FROM origin")
-        return Path(os.fsdecode(rows[0][0])) if rows else None
-
-    def set_origin(self, path: str) -> None:
-        """Note the sweep's file, as a path from the run's folder."""
-        with self._transaction() as sql:
-            # Not in the schema of new files: runs of before go on without it.
-            sql.execute("CREATE TABLE IF NOT EXISTS origin (path BLOB NOT NULL)")
-            sql.execute("DELETE FROM origin")
-            sql.execute("INSERT INTO origin VALUES (?)", [os.fsencode(path)])
 
     def set_sweep(
         self,
@@ -131,17 +84,12 @@ class Store(VariantTables, TrainingTables, MachineTables, FailureTables):
         sweep: as `last_sweep` gives it.
         Nothing that was measured is touched: what the new file does not name stays in the run.
         """
-        source = _one_text(sweep.get("accuracy_sources", ()))
         with self._transaction() as sql:
             sql.execute("UPDATE configs SET position = NULL")
             found = insert_variants(sql, variants)
             insert_accuracies(sql, accuracies)
             sql.executemany("INSERT OR REPLACE INTO configs VALUES (?, ?, ?)", configs)
-            sql.execute(
-                "INSERT INTO sweeps (used_utc, name, title, description, text, accuracy_source) "
-                "VALUES (:used_utc, :name, :title, :description, :text, :accuracy_source)",
-                {**sweep, "used_utc": now_utc(), "accuracy_source": source},
-            )
+            insert_sweep(sql, sweep)
         return found
 
     # What was measured
