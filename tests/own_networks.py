@@ -90,6 +90,10 @@ def raises():
     raise KeyError("two\\nlines")
 
 
+def colours():
+    raise ValueError("\\x1b[31mred\\x07")
+
+
 def returns_none():
     return None
 

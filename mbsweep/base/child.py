@@ -17,6 +17,7 @@ from contextlib import suppress
 from typing import IO, Any
 
 from mbsweep.base import cores
+from mbsweep.base.errors import one_line
 
 
 class AnswerError(Exception):
@@ -26,6 +27,7 @@ class AnswerError(Exception):
     """
 
     def __init__(self, kind: str, words: str) -> None:
+        words = one_line(words)
         super().__init__(f"{kind}: {words}" if kind else words)
         self.kind, self.words = kind, words
 

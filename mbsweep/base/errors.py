@@ -7,3 +7,11 @@ class MbsweepError(Exception):
     The message says where, what was given, what is allowed and what to do. The command line prints it
     without a traceback and exits with 2.
     """
+
+
+def one_line(words: object, at_most: int | None = None) -> str:
+    """What others have said, such as an exception, as a message of ours quotes it: on one line, and without
+    the control characters to which a terminal would listen. at_most: that many characters.
+    """
+    printable = "".join(one if one.isprintable() else " " for one in str(words))
+    return " ".join(printable.split())[:at_most]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mbsweep.base.errors import MbsweepError
+from mbsweep.base.errors import MbsweepError, one_line
 from mbsweep.base.files import write_file
 from mbsweep.base.rules import did_you_mean
 from mbsweep.formats.quantization import INT8
@@ -59,7 +59,7 @@ def export_network(variant: Variant, precision: str, output: Path) -> str:
         if not variant.is_code:
             raise
         # What a runtime cannot take of a stranger's network is no fault of ours.
-        raise MbsweepError(f"{variant.id}: {' '.join(str(error).split())[:500]}") from error
+        raise MbsweepError(f"{variant.id}: {one_line(error, 500)}") from error
     write_file(output, content)
     macs = "an unknown number of" if counts.macs == UNKNOWN else f"{counts.macs:,}"
     return (

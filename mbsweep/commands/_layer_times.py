@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from mbsweep.base.errors import MbsweepError
+from mbsweep.base.errors import MbsweepError, one_line
 from mbsweep.base.printing import Table, say
 from mbsweep.profiler import timing
 from mbsweep.profiler.backends import BACKENDS, ChoosesWeights, TellsLayers
@@ -64,7 +64,7 @@ def print_layer_times(variant: Variant, config: LatencyConfig) -> None:
             Exception
         ) as error:  # a runtime's, or too little memory: as in `bench`, where a process tells it
             reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-            raise MbsweepError(f"{variant.id}: {' '.join(reason.split())[:500]}") from error
+            raise MbsweepError(f"{variant.id}: {one_line(reason, 500)}") from error
         machine = Machine(peak_macs_per_s(), bandwidth_bytes_per_s())
     layers = architecture(variant).layers
     total_ns = sum(times.values())

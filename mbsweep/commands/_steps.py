@@ -10,7 +10,7 @@ import numpy as np
 from mbsweep.base import rules
 from mbsweep.base.child import AnswerError
 from mbsweep.base.cores import usable_cores
-from mbsweep.base.errors import MbsweepError
+from mbsweep.base.errors import MbsweepError, one_line
 from mbsweep.base.rules import Rule
 from mbsweep.profiler.backends import BACKENDS, asked
 from mbsweep.profiler.bench import Bench
@@ -70,7 +70,7 @@ def _check(name: str, value: int, rule: Rule) -> None:
 
 
 def _fail(name: str, error: AnswerError) -> None:
-    raise MbsweepError(f"{name}: {' '.join(str(error).split())[:500]}")
+    raise MbsweepError(f"{name}: {one_line(error, 500)}")
 
 
 def spread(samples_s: np.ndarray[tuple[int], np.dtype[np.float64]]) -> str:

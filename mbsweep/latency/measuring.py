@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mbsweep.base.cache import cache_dir
 from mbsweep.base.child import AnswerError
-from mbsweep.base.errors import MbsweepError
+from mbsweep.base.errors import MbsweepError, one_line
 from mbsweep.base.progress import Progress
 from mbsweep.formats.quantization import INT8
 from mbsweep.latency.yardsticks import choose, is_yardstick, yardstick
@@ -262,7 +262,7 @@ class Measurement:
 
     def failed(self, name: str, error: AnswerError) -> None:
         """Record that a network failed; the others go on."""
-        reason = " ".join(str(error).split())
+        reason = one_line(error)
         if is_yardstick(name):
             remark = f"{name} failed, and drift is told without it: {reason}"
             self._store.set_remark(self._config.id, name, remark)

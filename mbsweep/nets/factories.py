@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mbsweep.base.errors import one_line
 from mbsweep.space.architecture import IMAGE_CHANNELS
 from mbsweep.space.families.factory import OWN, check_code, target
 from mbsweep.space.variant import Variant
@@ -127,7 +128,7 @@ def _as_list(value: Any) -> Any:
 
 
 def _words(error: Exception) -> str:
-    told = " ".join(str(error).split())[:300]
+    told = one_line(error, 300)
     return f"{type(error).__name__}: {told}" if told else type(error).__name__
 
 

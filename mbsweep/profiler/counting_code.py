@@ -7,7 +7,7 @@ from typing import Any
 
 from mbsweep.base import child
 from mbsweep.base.child import AnswerError, Child, CrashError, command_of
-from mbsweep.base.errors import MbsweepError
+from mbsweep.base.errors import MbsweepError, one_line
 from mbsweep.base.progress import Progress, Silent
 from mbsweep.space.counting import Counts, Found
 from mbsweep.space.families.factory import check_code, code_allowed
@@ -50,7 +50,7 @@ def count_code(variants: Iterable[Variant], progress: Progress | None = None) ->
                 known[variant] = counter.found(variant)
             except AnswerError as error:
                 told = error.words if error.kind in OWN_WORDS else f"{variant.family}: {error}"
-                reason = " ".join(told.split())[:500]
+                reason = one_line(told, 500)
                 known[variant] = Found(failure=reason.encode("utf-8", "backslashreplace").decode())
                 if isinstance(error, CrashError):
                     counter.close()

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from mbsweep.base.errors import one_line
 from mbsweep.nets.factories import checked, code_hash, made
 from mbsweep.space.counting import BYTES_PER_FP32, NOT_COUNTED, UNKNOWN, Counts, Found
 from mbsweep.space.variant import Variant
@@ -70,7 +71,7 @@ def _macs(net: nn.Module, resolution: int) -> tuple[int, str]:
             by_operator = analysis.by_operator()
             unknown = [name for name in analysis.unsupported_ops() if name not in _NO_MACS]
         except Exception as error:  # whatever a stranger's module does when it is traced
-            told = " ".join(str(error).split())[:200]
+            told = one_line(error, 200)
             return UNKNOWN, f"mult-adds unknown: fvcore cannot trace it: {type(error).__name__}: {told}"
         finally:
             torch.backends.mha.set_fastpath_enabled(is_fused)

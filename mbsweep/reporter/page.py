@@ -20,7 +20,7 @@ import pandas as pd
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from mbsweep.base.errors import MbsweepError
+from mbsweep.base.errors import MbsweepError, one_line
 from mbsweep.base.files import write_file
 from mbsweep.base.suggest import command
 from mbsweep.reporter import facts
@@ -128,7 +128,7 @@ def _fault(runs: Sequence[Run], error: Exception) -> str:
     if isinstance(error, MbsweepError):
         return str(error)
     named = ", ".join(str(run.path) for run in runs)
-    words = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+    words = one_line(f"{type(error).__name__}: {error}", 200)
     return f"{named}: cannot be shown, for its file is damaged, or mbsweep is at fault: {words}"
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Self
 
-from mbsweep.base.errors import MbsweepError
+from mbsweep.base.errors import MbsweepError, one_line
 from mbsweep.storage.folder import FILE_NAME, check_free, holds_run, lock
 
 FORMAT = 8  # raised when an mbsweep could not read what another writes
@@ -149,7 +149,7 @@ def explained(folder: Path, reading: bool = False) -> Iterator[None]:
     try:
         yield
     except faults as error:
-        text = " ".join(str(error).split())
+        text = one_line(error)
         if "full" in text or "disk I/O" in text:
             advice = "free some space and run the same command again; what was measured is kept"
         elif "readonly" in text or "unable to open" in text:

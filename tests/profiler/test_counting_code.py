@@ -33,6 +33,7 @@ GOOD = {
     "Viewing": ({"widths": [8, 5]}, (224 + 16 + 8 * 16 * 5 + 5, 216 * 16 + 8 * 16 * 5), ""),
 }
 BAD = {
+    "colours": ({}, "raises ValueError: [31mred"),  # no terminal turns red
     "raises": ({}, "raises KeyError: 'two\\nlines'"),
     "small": ({"wrong": 1}, "raises TypeError: small() got an unexpected keyword argument 'wrong'"),
     "returns_none": ({}, "returns None; expected a torch.nn.Module"),

@@ -264,14 +264,14 @@ def test_a_visit_of_many_calls_takes_as_long_as_it_takes(with_worker, monkeypatc
 
 @pytest.mark.parametrize("at_visit", [0, 1])
 def test_an_exception_concerns_one_network(at_visit, with_worker):
-    """Its type and message are told, in an error that is no crash; the process goes on."""
+    """Its type and message are told on one line, in an error that is no crash; the process goes on."""
     with_worker(stand_in.toy({R33.name: "raises"}, at_visit=at_visit))
     with closing(Worker(QUICK)) as toy:
         toy.prepare(R32)
         with pytest.raises(AnswerError) as caught:
             prepare_and_visit(toy, R33)
         assert not isinstance(caught.value, CrashError)
-        assert str(caught.value) == "RuntimeError: no kernel\nfor  this network"
+        assert str(caught.value) == "RuntimeError: no kernel for this network"
         assert toy.visit(R32.name) == [1_001_000, 1_000_000]
 
 

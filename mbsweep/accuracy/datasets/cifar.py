@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from mbsweep.accuracy.datasets.contents import LEVELS, content_hashes
 from mbsweep.accuracy.datasets.picture import printable
 from mbsweep.accuracy.datasets.source import Batch, DatasetSettings, Seen
-from mbsweep.base.errors import MbsweepError
+from mbsweep.base.errors import MbsweepError, one_line
 from mbsweep.base.files import expanded
 from mbsweep.base.rules import SEED, Rule, number, text
 from mbsweep.base.strict import fingerprint
@@ -199,7 +199,7 @@ class CifarSource:
                 while file.read(2**20):  # to the end, where the checksum is
                     pass
         except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
-            raise self._damaged(" ".join(str(error).split())) from None
+            raise self._damaged(one_line(error)) from None
         if missing := sorted(wanted - set(found)):
             raise self._damaged(f"it has no {missing[0]}")
         return found

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from mbsweep.accuracy.datasets import Dataset
 from mbsweep.accuracy.datasets.part_folders import PARTS
 from mbsweep.accuracy.settings import Recipe
-from mbsweep.base.errors import MbsweepError
+from mbsweep.base.errors import MbsweepError, one_line
 from mbsweep.base.files import write_file
 from mbsweep.space.variant import Variant
 
@@ -160,5 +160,5 @@ def open_checkpoint(path: Path) -> Checkpoint:
     except FileNotFoundError:
         raise MbsweepError(f"{path}: there is no such file") from None
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = one_line(error, 200)
         raise MbsweepError(f"{path}: is damaged, or no network of mbsweep: {reason}") from None

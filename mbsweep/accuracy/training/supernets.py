@@ -22,7 +22,7 @@ from mbsweep.accuracy.training.worker import TrainingWorker
 from mbsweep.accuracy.value import NAN, UNRELIABLE, Accuracy
 from mbsweep.base.child import AnswerError
 from mbsweep.base.cores import usable_cores
-from mbsweep.base.errors import MbsweepError
+from mbsweep.base.errors import MbsweepError, one_line
 from mbsweep.base.pace import Pace
 from mbsweep.base.progress import Progress
 from mbsweep.space.counting import count
@@ -58,7 +58,7 @@ def run_supernet(
             _train(store, config, source, dataset, variants, missing, progress)
         except AnswerError as error:
             reraise_if_users(error)
-            reason = " ".join(str(error).split())[:500]
+            reason = one_line(error, 500)
             store.add_failure("", source, Failure.of(error.kind, reason))
             progress.say(f"the supernet failed: {reason}")
             _enter(store, config, source, dataset, variants, {}, reason)

@@ -21,7 +21,7 @@ from mbsweep.accuracy.training.queue import Training, TrainingQueue
 from mbsweep.accuracy.training.worker import TOLD_EVERY_S, TrainingWorker
 from mbsweep.base.child import AnswerError, CrashError
 from mbsweep.base.cores import threads_each
-from mbsweep.base.errors import MbsweepError
+from mbsweep.base.errors import MbsweepError, one_line
 from mbsweep.base.files import remove_dead
 from mbsweep.base.pace import Pace
 from mbsweep.base.progress import Progress
@@ -236,7 +236,7 @@ class Trainings:
         if error.kind == DivergedError.__name__:
             return self._begin_anew(worker, training, "diverged", error.words)
         reraise_if_users(error)
-        self._fail(training, Failure.of(error.kind, " ".join(str(error).split())[:500]))
+        self._fail(training, Failure.of(error.kind, one_line(error, 500)))
         return False
 
     def _crashed(self, training: Training, reason: str) -> None:

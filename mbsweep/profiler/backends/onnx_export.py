@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING
 
+from mbsweep.base.errors import one_line
 from mbsweep.formats.onnx_graph import INPUT, OUTPUT
 
 if TYPE_CHECKING:
@@ -60,5 +61,5 @@ def exported(module: nn.Module, image: NDArray[np.float32], precision: str) -> b
                 )
             return file.getvalue()
         except Exception as error:  # whatever a stranger's module does
-            reasons.append(f"{name}: {' '.join(str(error).split())[:200] or type(error).__name__}")
+            reasons.append(f"{name}: {one_line(error, 200) or type(error).__name__}")
     raise RuntimeError(f"PyTorch cannot export this module to ONNX ({'; '.join(reasons)})")
