@@ -2,42 +2,106 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from mbsweep.accuracy.value import source_words
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.printing import say
-from mbsweep.base.rules import integer
 from mbsweep.table import trust
 from mbsweep.table.columns import EXACT
-from mbsweep.table.decide import Budget, Decision, checked, decide
+from mbsweep.table.decide import ACCURACIES, Budget, Decision, decide
+from mbsweep.table.odds import SAFE_PCT, Odds, odds
 from mbsweep.table.panels import heading, interval, label, of_config, panels, print_cautions, where, with_unit
 from mbsweep.table.results import Run
 
 
-def print_picks(run: Run, budget: Budget, config: str | None, count: int) -> bool:
-    """Print the best `count` variants of each panel, or of one configuration; whether any fits.
+class Answer(NamedTuple):
+    """What a budget makes of one panel."""
+
+    rows: pd.DataFrame
+    cautions: list[str]
+    decision: Decision
+    chances: Odds
+
+
+def answers(run: Run, budget: Budget, config: str | None) -> list[Answer]:
+    """Of each panel of a run, or of those of one configuration.
 
     Raises MbsweepError for a configuration that the run does not have, and for a number that is needed and
     known of no variant.
     """
-    checked("--count", count, integer(1, 1_000_000, 3))
     table = of_config(run, config)
     _check_known(table, budget, where(run, config))
-    any_fits, remarks = False, run.remarks()
-    for number, rows in enumerate(panels(table)):
-        decision = decide(rows, budget)
-        any_fits |= bool(decision.fitting)
+    found, remarks = [], run.remarks()
+    with run.resampling() as resample:
+        for rows in panels(table):
+            cautions = trust.of_latencies(rows, remarks.get(rows["config"].iloc[0], ()))
+            if any(name in budget.needed for name in ACCURACIES):
+                cautions = [*cautions, *_mixed(rows), *trust.of_accuracies(rows)]
+            found.append(Answer(rows, cautions, decide(rows, budget), odds(rows, budget, resample)))
+    return found
+
+
+def print_picks(found: Sequence[Answer], budget: Budget, count: int) -> None:
+    """Print the best `count` variants of each panel, and what else is near."""
+    for number, answer in enumerate(found):
         if number:
             say()
-        say(heading(rows))
-        print_cautions(trust.of_latencies(rows, remarks.get(rows["config"].iloc[0], ())))
-        if any(name in budget.needed for name in ("top1_pct", "top5_pct")):
-            print_cautions([*_mixed(rows), *trust.of_accuracies(rows)])
-        _print_decision(rows, budget, decision, count)
-    return any_fits
+        say(heading(answer.rows))
+        print_cautions(answer.cautions)
+        _print_decision(answer.rows, budget, answer.decision, answer.chances, count)
+
+
+def as_json(found: Sequence[Answer], budget: Budget, count: int) -> str:
+    """The same for programs: a list of panels; what is unknown is null."""
+    return json.dumps([_told(answer, budget, count) for answer in found], indent=1)
+
+
+def _told(answer: Answer, budget: Budget, count: int) -> dict[str, Any]:
+    rows, decision, chances = answer.rows, answer.decision, answer.chances
+    names = dict.fromkeys([budget.goal, "latency_ms", "latency_low_ms", "latency_high_ms", *budget.needed])
+
+    def variant(place: int | None) -> dict[str, Any] | None:
+        if place is None:
+            return None
+        numbers = {name: rows[name].iloc[place] for name in names}
+        numbers |= {"fits_pct": chances.fits_pct[place], "best_pct": chances.best_pct[place]}
+        known = {name: float(value) if pd.notna(value) else None for name, value in numbers.items()}
+        return {"variant": rows["variant"].iloc[place], **known}
+
+    shared = {name: _shared(rows, name) for name in ("config", "device", "latency_kind")}
+    return {
+        **shared,
+        "limits": dict(budget.limits),
+        "min_top1_pct": budget.min_top1_pct,
+        "goal": budget.goal,
+        "fitting": [variant(place) for place in decision.fitting[:count]],
+        "safe": variant(_safe(decision, chances)),
+        "missed": [variant(place) for place in decision.missed[:count]],
+        "step": variant(decision.step),
+        "nearest": variant(decision.nearest),
+        "counts": {
+            "fitting": len(decision.fitting),
+            "beyond": decision.beyond,
+            "unknown": decision.unknown,
+            "failed": decision.failed,
+        },
+        "cautions": answer.cautions,
+    }
+
+
+def _shared(rows: pd.DataFrame, name: str) -> str | None:
+    known = rows.loc[rows["latency_ms"].notna(), name] if name != "config" else rows[name]
+    return known.iloc[0] if len(known) and isinstance(known.iloc[0], str) else None
+
+
+def _safe(decision: Decision, chances: Odds) -> int | None:
+    """The best that fits with SAFE_PCT."""
+    return next((place for place in decision.fitting if chances.fits_pct[place] >= SAFE_PCT), None)
 
 
 def _mixed(rows: pd.DataFrame) -> list[str]:
@@ -52,17 +116,26 @@ def _check_known(table: pd.DataFrame, budget: Budget, place: str) -> None:
             continue
         if name == "latency_ms":
             raise MbsweepError(
-                f"{place} has no latency that --max-latency-ms could limit; leave it out, or limit --max-macs"
+                f"{place} has no latency that --max-latency-ms could limit, or --minimize compare; "
+                "leave it out, or say macs in its place"
             )
-        advice = "--maximize macs picks the largest that fits"
-        if name != budget.maximize:
-            advice = "leave --min-top1 out"
+        advice = (
+            "--minimize latency_ms or macs picks without it"
+            if name == budget.goal
+            else "leave --min-top1 out"
+        )
         raise MbsweepError(f"{place}: {name} is known of no variant{_why(table, name)}; {advice}")
 
 
-def _print_decision(rows: pd.DataFrame, budget: Budget, decision: Decision, count: int) -> None:
+def _print_decision(
+    rows: pd.DataFrame, budget: Budget, decision: Decision, chances: Odds, count: int
+) -> None:
     for rank, place in enumerate(decision.fitting[:count], start=1):
-        _print_row(f"{rank:>3}. ", rows.iloc[place], budget)
+        _print_row(f"{rank:>3}. ", rows.iloc[place], budget, _chance(chances, place))
+    safe = _safe(decision, chances)
+    if safe is not None and safe != decision.fitting[0]:
+        say(f"  to be safe, the best that fits with {SAFE_PCT} %:")
+        _print_row("  -  ", rows.iloc[safe], budget, _chance(chances, safe))
     missed = decision.missed
     if decision.unknown == len(rows):
         say(f"  nothing can be judged: {_unknown(rows, budget)}")
@@ -70,13 +143,16 @@ def _print_decision(rows: pd.DataFrame, budget: Budget, decision: Decision, coun
         say("  nothing fits")
     if decision.nearest is not None:
         say("  nearest:")
-        _print_row("  -  ", rows.iloc[decision.nearest], budget)
+        _print_row("  -  ", rows.iloc[decision.nearest], budget, _chance(chances, decision.nearest))
         missed = tuple(place for place in missed if place != decision.nearest)
     if missed:
         better = "better, and " if decision.fitting else ""
         say(f"  just missed ({better}at most 10 % over):")
         for place in missed[:count]:
-            _print_row("  -  ", rows.iloc[place], budget)
+            _print_row("  -  ", rows.iloc[place], budget, _chance(chances, place))
+    elif decision.step is not None:
+        say("  a step more:")
+        _print_row("  -  ", rows.iloc[decision.step], budget, "")
     say(f"  {_counts(len(rows), decision)}")
 
 
@@ -95,12 +171,21 @@ def _why(rows: pd.DataFrame, name: str) -> str:
     return f" ({reasons[0]})" if len(reasons) == 1 and isinstance(reasons[0], str) else ""
 
 
-def _print_row(mark: str, row: pd.Series[Any], budget: Budget) -> None:
+def _chance(chances: Odds, place: int) -> str:
+    """`; fits with 86 %, is the best with 80 %`: where measurements or predictions leave it open."""
+    fits, best = (f"{pct:.0f} %" for pct in (chances.fits_pct[place], chances.best_pct[place]))
+    said = [f"fits with {fits}"] if 0 < chances.fits_pct[place] < 100 else []
+    said += [f"is the best with {best}"] if 0 < chances.best_pct[place] < 100 and best != fits else []
+    return f"; {', '.join(said)}" if said else ""
+
+
+def _print_row(mark: str, row: pd.Series[Any], budget: Budget, chance: str) -> None:
+    """chance: what is said behind the numbers."""
     latency = ["latency_ms"] if pd.notna(row["latency_ms"]) else []  # told without a limit, too
-    names = dict.fromkeys([budget.maximize, *latency, *budget.needed])
+    names = dict.fromkeys([budget.goal, *latency, *budget.needed])
     cautions = {name: words[0] for name, words in trust.of_each(row.to_frame().T).items() if words[0]}
     say(f"{mark}{row['variant']}")
-    say(f"     {'; '.join(_reason(name, row, budget, cautions.get(name, '')) for name in names)}")
+    say(f"     {'; '.join(_reason(name, row, budget, cautions.get(name, '')) for name in names)}{chance}")
 
 
 def _reason(name: str, row: pd.Series[Any], budget: Budget, caution: str) -> str:
@@ -114,8 +199,6 @@ def _reason(name: str, row: pd.Series[Any], budget: Budget, caution: str) -> str
             said += f", {100 * row[name] / limit:.1f} % of {most}"
         else:
             said += f", exceeds {most} by {f'{over_pct:,.1f}' if over_pct >= 0.05 else 'less than 0.1'} %"
-        if name == "latency_ms":
-            said += _doubt(row, limit)
     if name == "top1_pct" and budget.min_top1_pct is not None:
         least = with_unit(name, budget.min_top1_pct, digits=10)
         said += f", {'below' if row[name] < budget.min_top1_pct else 'at least'} {least}"
@@ -131,15 +214,6 @@ def _origin(name: str, row: pd.Series[Any]) -> str:
     known = name == "top1_pct" and pd.notna(row["top1_low_pct"])
     sure = f", 95 % interval {interval(row, name)} %" if known else ""
     return f"{source_words(row['top1_kind'], row['top1_source'])}{sure}"
-
-
-def _doubt(row: pd.Series[Any], limit: float) -> str:
-    """Whether the interval reaches over the limit, or below it, while the latency itself does not."""
-    is_over = row["latency_ms"] > limit
-    if not (row["latency_low_ms"] <= limit if is_over else row["latency_high_ms"] > limit):
-        return ""
-    way = {"measured": "measurement", "predicted": "prediction"}.get(row["latency_kind"], "source")
-    return f", not settled by the {way}: the interval reaches {'within' if is_over else 'beyond'}"
 
 
 def _counts(total: int, decision: Decision) -> str:

@@ -22,15 +22,23 @@ def pick(
     max_weight_bytes: Limit = None,
     max_peak_activation_bytes: Limit = None,
     min_top1: Annotated[float | None, typer.Option(help="The least top-1 accuracy in percent.")] = None,
-    maximize: Annotated[str, typer.Option(help="An accuracy; or macs or params.")] = "top1_pct",
+    maximize: Annotated[
+        str | None, typer.Option(help="The best has most of: top1_pct (default), top5_pct.")
+    ] = None,
+    minimize: Annotated[
+        str | None, typer.Option(help="Or least of: latency_ms, macs, params, weight_bytes ...")
+    ] = None,
     count: Annotated[int, typer.Option(help="How many variants to name.")] = 3,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
 ) -> None:
     """Say which variants fit a budget best, why, and which just miss.
 
     Exit code 1 if nothing fits.
     """
-    from mbsweep.commands._picks import print_picks
-    from mbsweep.table.decide import Budget
+    from mbsweep.base.errors import MbsweepError
+    from mbsweep.base.rules import choice, integer
+    from mbsweep.commands import _picks
+    from mbsweep.table.decide import ACCURACIES, COSTS, TOP1, Budget, checked
     from mbsweep.table.results import open_run
 
     limits = {
@@ -41,5 +49,18 @@ def pick(
         "peak_activation_bytes": max_peak_activation_bytes,
     }
     given = {name: limit for name, limit in limits.items() if limit is not None}
-    if not print_picks(open_run(run), Budget(given, min_top1, maximize), config, count):
+    if maximize is not None and minimize is not None:
+        raise MbsweepError("--maximize and --minimize are both given; say one of them, the other as a limit")
+    if maximize is not None:
+        checked("--maximize", maximize, choice(ACCURACIES))
+    if minimize is not None:
+        checked("--minimize", minimize, choice(COSTS))
+    budget = Budget(given, min_top1, maximize or minimize or TOP1)
+    checked("--count", count, integer(1, 1_000_000, 3))
+    found = _picks.answers(open_run(run), budget, config)
+    if as_json:
+        print(_picks.as_json(found, budget, count))
+    else:
+        _picks.print_picks(found, budget, count)
+    if not any(answer.decision.fitting for answer in found):
         raise typer.Exit(exits.NOTHING_FITS)

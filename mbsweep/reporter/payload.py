@@ -19,7 +19,7 @@ from mbsweep.space.layers import Layer, kind_name
 from mbsweep.space.variant import Variant
 from mbsweep.table import trust
 from mbsweep.table.columns import COLUMNS, FIELDS, OF_STAGES
-from mbsweep.table.decide import COSTS, GOALS
+from mbsweep.table.decide import ACCURACIES, COSTS
 from mbsweep.table.hover import ORIGIN, setting
 from mbsweep.table.panels import panels
 
@@ -32,7 +32,7 @@ _NOT_SHOWN |= {"weight_bytes_int8", "peak_activation_bytes_int8", *OF_STAGES}
 _NOT_SHOWN |= {"top1_low_pct", "top1_high_pct"}
 _NOT_SHOWN |= {f"latency_{part}_{end}_ms" for part in ("p50", "p90") for end in ("low", "high")}
 _OF_NETWORKS = {**FIELDS, **OF_STAGES}  # empty where a network's family lacks it
-_COMPARED = {*COSTS, *GOALS}  # with budgets, and with each other
+_COMPARED = {*COSTS, *ACCURACIES}  # with budgets, and with each other
 _SHOWN_ALWAYS = {"width", "resolution", "depth"}  # other fields where networks of a family differ in them
 _SHOWN_IF_SEVERAL = {"run", "family", "mode", "memory_format", "dataset"}  # where they differ
 # What it shows first, so that a row is understood without scrolling; the others follow in COLUMNS' order.

@@ -11,11 +11,11 @@ import pandas as pd
 
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.rules import Rule, choice, number, shown
-from mbsweep.table.columns import COLUMNS, EXACT
+from mbsweep.table.columns import EXACT
 
-COSTS = ("latency_ms", *EXACT)  # what a budget can limit
-# What a choice can maximize; the last two give the largest network that fits.
-GOALS = (*(name for name, column in COLUMNS.items() if column.better == "higher"), "macs", "params")
+LATENCY, TOP1 = "latency_ms", "top1_pct"
+COSTS = (LATENCY, *EXACT)  # what a budget can limit, and a choice minimize
+ACCURACIES = (TOP1, "top5_pct")  # what it can maximize
 NEAR = 1.1  # up to 10 % over a limit just misses it
 
 
@@ -35,7 +35,7 @@ class Budget:
 
     limits: Mapping[str, float]  # column out of COSTS -> the most that it may be
     min_top1_pct: float | None = None
-    maximize: str = "top1_pct"  # out of GOALS
+    goal: str = TOP1  # the best has most of it, of ACCURACIES, or least, of COSTS
 
     def __post_init__(self) -> None:
         for name, limit in self.limits.items():
@@ -43,13 +43,18 @@ class Budget:
             checked(f"--max-{name.replace('_', '-')}", limit, _LIMIT)
         if self.min_top1_pct is not None:
             checked("--min-top1", self.min_top1_pct, _FLOOR)
-        checked("--maximize", self.maximize, choice(GOALS))
+        checked("a goal", self.goal, choice((*ACCURACIES, *COSTS)))
 
     @property
     def needed(self) -> list[str]:
         """The columns that have to be known of a row, each once."""
-        floor = [] if self.min_top1_pct is None else ["top1_pct"]
-        return list(dict.fromkeys([self.maximize, *self.limits, *floor]))
+        floor = [] if self.min_top1_pct is None else [TOP1]
+        return list(dict.fromkeys([self.goal, *self.limits, *floor]))
+
+    @property
+    def sign(self) -> int:
+        """1 where the best has the most of the goal, -1 where it has the least."""
+        return 1 if self.goal in ACCURACIES else -1
 
     def over_pct(self, row: pd.Series[float]) -> dict[str, float]:
         """The limits that a row exceeds -> by how many percent of the limit."""
@@ -78,6 +83,7 @@ class Decision:
 
     fitting: tuple[int, ...]  # best first
     missed: tuple[int, ...]  # best first: just over a limit, and better than the best that fits
+    step: int | None  # of what is better than the best, what is over the limits by the least share
     nearest: int | None  # where nothing fits: what misses by the least share of any limit, or of the floor
     beyond: int  # rows of which all is known, and which do not fit
     unknown: int  # rows of which a needed number is unknown
@@ -88,14 +94,16 @@ def decide(rows: pd.DataFrame, budget: Budget) -> Decision:
     """Rank what fits a budget among rows that can be compared: those of one panel of `panels`.
 
     A row fits where every needed number is known, none is above its limit and top-1 is not below the floor.
-    The best has the highest value of what is to be maximized; of equal ones the lowest latency, an unknown
-    one last; then the fewest mult-adds, the fewest parameters, the first place. A row just misses that would
-    fit if every limit were 10 % wider, the floor as it is, and whose value is above the best's.
+    The best has the highest accuracy, or the least of a cost that is the goal; of equal ones the lowest
+    latency, an unknown one last; then the fewest mult-adds, the fewest parameters, the first place. A row
+    just misses that would fit if every limit were 10 % wider, the floor as it is, and that is better than the
+    best.
     """
     numbers = {name: _floats(rows, name) for name in (*budget.needed, "latency_ms", "macs", "params")}
-    value, floor = numbers[budget.maximize], budget.min_top1_pct
+    value, floor = budget.sign * numbers[budget.goal], budget.min_top1_pct
     known = rows[budget.needed].notna().all(axis=1).to_numpy(dtype=bool)
     enough = known if floor is None else known & (numbers["top1_pct"] >= floor)
+    step: int | None = None
     fits, near = enough.copy(), enough.copy()
     worst = np.full(len(rows), -math.inf)  # the largest share by which a limit or the floor is missed
     for name, limit in budget.limits.items():
@@ -112,12 +120,15 @@ def decide(rows: pd.DataFrame, budget: Budget) -> Decision:
     near &= ~fits
     if len(fitting):
         near &= value > value[fitting[0]]
+        better = ranked[(enough & (value > value[fitting[0]]))[ranked]]
+        step = int(better[worst[better].argmin()]) if len(better) else None
     candidates = ranked[known[ranked]]
     is_lost = len(candidates) > 0 and not len(fitting)
     errors = rows["error"].notna().to_numpy()
     return Decision(
         fitting=tuple(fitting.tolist()),
         missed=tuple(ranked[near[ranked]].tolist()),
+        step=step,
         nearest=int(candidates[worst[candidates].argmin()]) if is_lost else None,
         beyond=int((known & ~fits).sum()),
         unknown=int((~known).sum()),

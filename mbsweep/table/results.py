@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence, Set
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -25,6 +26,7 @@ from mbsweep.storage.marks import Failure, FailureKind
 from mbsweep.storage.store import Store
 from mbsweep.table.chances import front_chances
 from mbsweep.table.columns import COLUMNS, COMPARABLE, INNER, NUMBERS, in_order
+from mbsweep.table.draws import Resample
 from mbsweep.table.tabulate import Undrifted, tabulate, tabulate_curves
 
 if TYPE_CHECKING:
@@ -52,6 +54,12 @@ class Run:
             table["on_front"] = fronts(table)
             table["front_pct"] = front_chances(table, Undrifted(store).resample)
         return table
+
+    @contextmanager
+    def resampling(self) -> Iterator[Resample]:
+        """What draws the measured headlines of the run anew, from their visits."""
+        with Store.read(self.path) as store:
+            yield Undrifted(store).resample
 
     @property
     def name(self) -> str:

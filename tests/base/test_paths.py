@@ -25,7 +25,7 @@ def test_a_home_is_meant_by_a_tilde(tmp_path, monkeypatch):
     )
     assert call("table", "~/run", "--output=~/t.csv").exit_code == 0
     assert call("report", "~/run", "--html=~/pages").exit_code == 0
-    assert call("pick", "~/run", "--maximize", "macs").exit_code == 0
+    assert call("pick", "~/run", "--minimize", "macs").exit_code == 0
     assert len(mbsweep.open_run("~/run").table()) == 1
     names = {"s.yaml", "run", "t.csv", "pages"}
     assert {path.name for path in (tmp_path / "home").iterdir()} == names

@@ -126,7 +126,7 @@ def test_the_page_answers_as_pick_does(view, pages, name):
     nothing = 0
     with view(pages(name)) as tab:
         objectives = tab.locator("#by option").evaluate_all("all => all.map((one) => one.value)")
-        assert objectives == ["top1_pct", "top5_pct", "macs", "params"]
+        assert objectives == ["top1_pct", "top5_pct", *BUDGETED]
         for number in sorted(chance.randrange(len(groups)) for _ in range(25)):  # each is drawn once
             rows = groups[number]
             tab.evaluate(CHOSEN, {"group": number, "by": chance.choice(objectives)})

@@ -46,20 +46,18 @@ def picked(command):
 
 def test_a_sample_names_no_best_but_the_command_that_does(open_page, pages, space):
     """Under three budgets: no variant, no count in the answer or on the figure; the command, run as it stands
-    there, gives the best of all 12,000, which is not even on the page.
+    there, gives the best of all 12,000: the least of a cost, at a tie the fewest mult-adds, then parameters.
     """
     sizes = {"macs": space.macs, "params": space.params, "peak_activation_bytes": space.peak_activation_bytes}
     ids = np.array(list(space.ids()))
     with open_page(pages("both"), at="x=macs&y=params") as tab:
         big = tab.locator("#group option", has_text="big's $run").get_attribute("value")
         tab.locator("#group").select_option(big)
-        on_page = set(tab.evaluate("groupRows().map((row) => row.variant)"))
-        assert len(on_page) < 2000
-        outside = 0
+        assert tab.evaluate("groupRows().length") < 2000
         for by, limits in (
             ("macs", {"macs": 200e6}),
             ("macs", {"params": 3e6, "peak_activation_bytes": 900e3}),
-            ("params", {"macs": 350e6, "peak_activation_bytes": 1200e3}),
+            ("peak_activation_bytes", {"macs": 350e6, "peak_activation_bytes": 1200e3}),
         ):
             tab.locator("#reset").click()
             tab.locator("#by").select_option(by)
@@ -73,10 +71,8 @@ def test_a_sample_names_no_best_but_the_command_that_does(open_page, pages, spac
             tab.evaluate(FRAME)
             assert "of a sample of 12,000 rows, " in tab.locator("#explorer-remark").inner_text()
             fits = np.logical_and.reduce([sizes[name] <= limit for name, limit in limits.items()])
-            best = ids[fits][sizes[by][fits].argmax()]
+            best = ids[fits][np.lexsort([sizes[name][fits] for name in ("params", "macs", by)])[0]]
             assert picked(tab.locator("#answer pre").inner_text()) == best
-            outside += best not in on_page
-        assert outside
 
 
 def test_the_ends_of_a_sample_are_those_of_all(open_page, pages, space):

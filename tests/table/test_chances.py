@@ -12,8 +12,9 @@ from made_runs import made_run
 from mbsweep import open_run
 from mbsweep.statistics.drift import Drift
 from mbsweep.statistics.pareto import front
-from mbsweep.table.chances import _Accuracies, _is_beaten, _Latencies, front_chances
+from mbsweep.table.chances import _is_beaten, front_chances
 from mbsweep.table.columns import COMPARABLE
+from mbsweep.table.draws import Accuracies, Latencies
 
 NAN = float("nan")
 SIGMA = 0.02  # of the logarithm of every latency below
@@ -159,7 +160,7 @@ def test_what_is_left_out_as_beaten_is_never_on_the_front(points):
     table = table_of(latencies, top1_pct, sigma=0.01)
     for place, half in enumerate(halves):
         with_accuracies_known_to(table, half, rows=[place])
-    cost, value = _Latencies(table, no_visits), _Accuracies(table)
+    cost, value = Latencies(table, no_visits), Accuracies(table)
     beaten = _is_beaten(cost.least, cost.most, value.least, value.most)
     places = np.arange(len(table))
     cost.keep(places)

@@ -126,7 +126,7 @@ def test_who_chooses_is_told(runs, answers, name, cautions):
 
 def test_what_is_chosen_by_size_needs_no_accuracy(runs):
     """Of a ranking nothing is said where it does not count, nor of latencies."""
-    assert said("pick", runs["supernet"], "--maximize", "macs") == []
+    assert said("pick", runs["supernet"], "--minimize", "macs") == []
     assert said("front", runs["noisy"], "--cost", "params") == []
 
 
@@ -175,7 +175,7 @@ def test_where_accuracy_is_unknown_nothing_is_said_to_be_too_slow(runs, answers)
         "  0 of 16 fit, 0 do not; of 16 a needed number is unknown",
     ]
     refused = call("pick", runs["int8"], "--config", block.split(" (")[0].split(":")[0], "--max-macs", 1e9)
-    assert f"known of no variant ({reason}); --maximize macs" in refused.stderr
+    assert f"known of no variant ({reason}); --minimize latency_ms or macs" in refused.stderr
     (text,) = answers["int8"][1][".card"]
     words = f"Nothing can be judged Top-1 accuracy is known of no variant here: {reason}."
     assert text.split() == words.split()

@@ -2,7 +2,10 @@
 // answers the same.
 
 const WIDER = 1.1;
-const objectives = () => ["top1_pct", "top5_pct", "macs", "params"].filter(isKnown);
+const SUPERLATIVES = { top1_pct: "highest", top5_pct: "highest", latency_ms: "lowest", macs: "fewest", params: "fewest" };
+const objectives = () => ["top1_pct", "top5_pct", ...COSTS].filter(isKnown);
+const isMost = (by) => columnOf[by].better === "higher"; // else the best has the least of it
+const worth = (row, by) => (row[by] === null ? null : isMost(by) ? row[by] : -row[by]);
 
 function fits(row, { limits, floor }, wider = 1) {
   if (floor !== null && !(row[FLOOR] !== null && row[FLOOR] >= floor)) return false;
@@ -16,7 +19,7 @@ const isCandidate = (row, wish) => needed(wish).every((name) => row[name] !== nu
 function better(by) {
   const up = (a, b) => (a === b ? 0 : a === null ? 1 : b === null ? -1 : a - b); // the unknown last
   return (a, b) =>
-    up(b[by], a[by]) ||
+    up(worth(b, by), worth(a, by)) ||
     up(a.latency_ms, b.latency_ms) ||
     up(a.macs, b.macs) ||
     up(a.params, b.params) ||
@@ -27,7 +30,7 @@ function better(by) {
 function decide(candidates, wish) {
   const known = candidates.filter((row) => isCandidate(row, wish));
   const fitting = known.filter((row) => fits(row, wish)).sort(better(wish.by));
-  const beyond = (row) => !fitting.length || row[wish.by] > fitting[0][wish.by];
+  const beyond = (row) => !fitting.length || worth(row, wish.by) > worth(fitting[0], wish.by);
   const missed = known.filter((row) => !fits(row, wish) && fits(row, wish, WIDER) && beyond(row)).sort(better(wish.by));
   return { fitting, missed, out: known.length - fitting.length, unknown: candidates.length - known.length };
 }
@@ -38,7 +41,7 @@ function nextTenPercent(candidates, wish, best) {
   for (const [cost, most] of Object.entries(wish.limits)) {
     const wider = { ...wish, limits: { ...wish.limits, [cost]: most * WIDER } };
     const [next] = decide(candidates, wider).fitting;
-    if (next && (!best || next[wish.by] > best[wish.by])) found.push({ cost, most: most * WIDER, next });
+    if (next && (!best || worth(next, wish.by) > worth(best, wish.by))) found.push({ cost, most: most * WIDER, next });
   }
   return found;
 }
@@ -168,7 +171,7 @@ const plural = (count, one, many = `${one}s`) => `${count.toLocaleString("en")} 
 function pickCommand() {
   const words = Object.entries(state.limits).map(([cost, most]) => `--max-${cost.replaceAll("_", "-")} ${most}`);
   if (state.floor !== null) words.push(`--min-top1 ${state.floor}`);
-  if (state.by !== FLOOR) words.push(`--maximize ${state.by}`);
+  if (state.by !== FLOOR) words.push(`--${isMost(state.by) ? "maximize" : "minimize"} ${state.by}`);
   return [groups[state.group].pick, ...words].join(" ");
 }
 
@@ -193,7 +196,7 @@ function showAnswer() {
   const next = nextTenPercent(groupRows(), state, best);
   const list = make("ul");
   for (const { cost, most, next: row } of next) {
-    const gain = best ? ` (${quantity(state.by, row[state.by])}, +${quantity(state.by, row[state.by] - best[state.by])})` : "";
+    const gain = best ? ` (${quantity(state.by, row[state.by])}, ${isMost(state.by) ? "+" : "-"}${quantity(state.by, Math.abs(row[state.by] - best[state.by]))})` : "";
     list.append(make("li", {}, `${columnOf[cost].label} up to ${quantity(cost, most)}: `, variantButton(row), gain));
   }
   if (!best && !out) more.append(make("p", {}, whatIsUnknown()));
@@ -227,7 +230,7 @@ function setUpBudgets() {
   groups.forEach(({ key, device }, number) => group.append(make("option", { value: number, title: device }, key)));
   group.addEventListener("change", () => change({ group: Number(group.value) }));
   const by = document.getElementById("by");
-  for (const name of objectives()) by.append(make("option", { value: name }, `highest ${columnOf[name].label.toLowerCase()}`));
+  for (const name of objectives()) by.append(make("option", { value: name }, `${SUPERLATIVES[name] ?? "smallest"} ${columnOf[name].label.toLowerCase()}`));
   by.addEventListener("change", () => change({ by: by.value }));
   costs.forEach((name) => addBudget(name));
   if (isKnown(FLOOR)) addBudget(FLOOR, { isFloor: true });

@@ -18,7 +18,7 @@ const firstAxes = () => {
 };
 const INITIAL = {
   group: groups.indexOf(firstGroup),
-  by: hasAccuracy ? FLOOR : "macs",
+  by: hasAccuracy ? FLOOR : knows(firstGroup, "latency_ms") ? "latency_ms" : "params",
   limits: {}, // cost -> at most so much
   floor: null, // of top-1, in percent
   view: "scatter",
