@@ -20,23 +20,35 @@ from mbsweep.base.errors import MbsweepError
 from mbsweep.base.rules import number_of
 from mbsweep.commands import exits
 
-# Command -> the first line of the function of that name, in the module of that name; EXAMPLE ends its help.
-COMMANDS = {
-    "plan": "Say what a run would build and measure, how long, what is done.",
-    "run": "Measure a sweep and train its networks; go on where it stopped.",
-    "table": "Print runs: one row per variant and latency configuration.",
-    "compare": "Say which latencies of two runs differ beyond their intervals.",
-    "pick": "Say which variants fit a budget best, why, and which just miss.",
-    "front": "Print the Pareto front of a cost and a value; its hypervolume.",
-    "show": "Print a network's layers and what each kind of them costs.",
-    "export": "Write a network, with random weights, as a file for a device.",
-    "bench": "Time a network as training codes do, in seconds per batch.",
-    "train": "Train one network, and save it with all that its use needs.",
-    "extract": "Write one network of a supernet to a file of its own.",
-    "evaluate": "Say how accurate a saved network is on a data set.",
-    "reproduce": "Print published tables beside exact counts; mark what differs.",
-    "report": "Write a page for each run, or one for those that are named.",
+# What one wants to do -> command -> the first line of the function of that name, in the module of that name;
+# EXAMPLE ends its help.
+GROUPS = {
+    "Explore": {
+        "plan": "Say what a run would build and measure, how long, what is done.",
+        "show": "Print a network's layers and what each kind of them costs.",
+        "reproduce": "Print published tables beside exact counts; mark what differs.",
+    },
+    "Measure": {
+        "run": "Measure a sweep and train its networks; go on where it stopped.",
+        "bench": "Time a network as training codes do, in seconds per batch.",
+    },
+    "Decide": {
+        "pick": "Say which variants fit a budget best, why, and which just miss.",
+        "front": "Print the Pareto front of a cost and a value; its hypervolume.",
+        "compare": "Say which latencies of two runs differ beyond their intervals.",
+        "table": "Print runs: one row per variant and latency configuration.",
+        "report": "Write a page for each run, or one for those that are named.",
+    },
+    "Train": {
+        "train": "Train one network, and save it with all that its use needs.",
+        "extract": "Write one network of a supernet to a file of its own.",
+        "evaluate": "Say how accurate a saved network is on a data set.",
+    },
+    "Ship": {
+        "export": "Write a network, with random weights, as a file for a device.",
+    },
 }
+COMMANDS = {name: words for group in GROUPS.values() for name, words in group.items()}
 # What of a command that is interrupted is not lost.
 KEPT = {
     "run": "; what was measured and trained is kept: run the same command again to go on",
@@ -61,9 +73,11 @@ class _Commands(TyperGroup):
         return loaded(cmd_name)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """The commands in the help."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+        """The commands in the help, by what one wants to do."""
+        longest = max(map(len, COMMANDS))
+        for group, commands in GROUPS.items():
+            with formatter.section(group):
+                formatter.write_dl([(f"{name:<{longest}}", words) for name, words in commands.items()])
 
     def shell_complete(self, ctx: Any, incomplete: str) -> Any:
         """What a word may be: names of commands, and options."""
@@ -171,6 +185,7 @@ def _streams() -> Iterator[None]:
 app = typer.Typer(
     cls=_Commands,
     no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,  # rich would double the time of --help
     pretty_exceptions_enable=False,
     help="Design-space exploration of MobileNet networks: generate, count, measure, compare.",

@@ -105,8 +105,11 @@ def test_torch_is_loaded_only_to_measure(commands, tiny_run, tiny_sweep, tmp_pat
 def test_help_names_every_command():
     """Each with the first line of its own help, whole in 80 columns."""
     lines = call("--help").stdout.splitlines()
-    listed = [line.split(None, 1) for line in lines[lines.index("Commands:") + 1 :]]
+    groups = ["Explore:", "Measure:", "Decide:", "Train:", "Ship:"]
+    assert [line for line in lines if line in groups] == groups
+    listed = [line.split(None, 1) for line in lines[lines.index("Explore:") :] if line.startswith("  ")]
     assert listed == [[name, words] for name, words in COMMANDS.items()]
+    assert max(map(len, lines)) <= 80
     files = {path.stem for path in Path(app_module.__file__).parent.glob("*.py") if path.stem[0] != "_"}
     assert "Did you mean 'run'" in call("rnu").stderr
     assert set(COMMANDS) == files - {"app", "exits", "options"}
@@ -117,6 +120,7 @@ def test_every_help_says_what_the_list_says_and_ends_with_an_example(name):
     """The first line is that of the list of commands, the last an example, whole in 80 columns."""
     result = call(name, "--help")
     assert result.exit_code == 0
+    assert call(name, "-h").stdout == result.stdout
     lines = result.stdout.splitlines()
     assert re.match(rf"Usage: \w+ {name} \[OPTIONS\]", lines[0])
     assert lines[2].strip() == COMMANDS[name]
@@ -137,7 +141,7 @@ def test_a_shell_completes_commands_and_options():
         return done.stdout.split(), set(json.loads(done.stderr.splitlines()[-1]))
 
     names, modules = completed("mbsweep ex")
-    assert names == ["export", "extract"]
+    assert names == ["extract", "export"]
     assert "mbsweep.commands.export" not in modules
     assert completed("mbsweep pick --max-p")[0] == ["--max-params", "--max-peak-activation-bytes"]
 
