@@ -80,7 +80,7 @@ def test_every_extension_point_is_shown():
         "SOURCES",
         "DATASETS",
         "FIGURES",
-        "COMMANDS",
+        "EXPLORE",
     ]
     assert len(EXAMPLES) == len(ENTRIES)
 

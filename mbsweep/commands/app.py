@@ -20,34 +20,33 @@ from mbsweep.base.errors import MbsweepError
 from mbsweep.base.rules import number_of
 from mbsweep.commands import exits
 
-# What one wants to do -> command -> the first line of the function of that name, in the module of that name;
+# By what one wants to do: command -> the first line of the function of that name, in the module of that name;
 # EXAMPLE ends its help.
-GROUPS = {
-    "Explore": {
-        "plan": "Say what a run would build and measure, how long, what is done.",
-        "show": "Print a network's layers and what each kind of them costs.",
-        "reproduce": "Print published tables beside exact counts; mark what differs.",
-    },
-    "Measure": {
-        "run": "Measure a sweep and train its networks; go on where it stopped.",
-        "bench": "Time a network as training codes do, in seconds per batch.",
-    },
-    "Decide": {
-        "pick": "Say which variants fit a budget best, why, and which just miss.",
-        "front": "Print the Pareto front of a cost and a value; its hypervolume.",
-        "compare": "Say which latencies of two runs differ beyond their intervals.",
-        "table": "Print runs: one row per variant and latency configuration.",
-        "report": "Write a page for each run, or one for those that are named.",
-    },
-    "Train": {
-        "train": "Train one network, and save it with all that its use needs.",
-        "extract": "Write one network of a supernet to a file of its own.",
-        "evaluate": "Say how accurate a saved network is on a data set.",
-    },
-    "Ship": {
-        "export": "Write a network, with random weights, as a file for a device.",
-    },
+EXPLORE = {
+    "plan": "Say what a run would build and measure, how long, what is done.",
+    "show": "Print a network's layers and what each kind of them costs.",
+    "reproduce": "Print published tables beside exact counts; mark what differs.",
 }
+MEASURE = {
+    "run": "Measure a sweep and train its networks; go on where it stopped.",
+    "bench": "Time a network as training codes do, in seconds per batch.",
+}
+DECIDE = {
+    "pick": "Say which variants fit a budget best, why, and which just miss.",
+    "front": "Print the Pareto front of a cost and a value; its hypervolume.",
+    "compare": "Say which latencies of two runs differ beyond their intervals.",
+    "table": "Print runs: one row per variant and latency configuration.",
+    "report": "Write a page for each run, or one for those that are named.",
+}
+TRAIN = {
+    "train": "Train one network, and save it with all that its use needs.",
+    "extract": "Write one network of a supernet to a file of its own.",
+    "evaluate": "Say how accurate a saved network is on a data set.",
+}
+SHIP = {
+    "export": "Write a network, with random weights, as a file for a device.",
+}
+GROUPS = {"Explore": EXPLORE, "Measure": MEASURE, "Decide": DECIDE, "Train": TRAIN, "Ship": SHIP}
 COMMANDS = {name: words for group in GROUPS.values() for name, words in group.items()}
 # What of a command that is interrupted is not lost.
 KEPT = {
