@@ -173,7 +173,10 @@ def _why(rows: pd.DataFrame, name: str) -> str:
 
 def _chance(chances: Odds, place: int) -> str:
     """`; fits with 86 %, is the best with 80 %`: where measurements or predictions leave it open."""
-    fits, best = (f"{pct:.0f} %" for pct in (chances.fits_pct[place], chances.best_pct[place]))
+    # What is open is neither 0 nor 100 %.
+    fits, best = (
+        f"{min(max(pct, 1), 99):.0f} %" for pct in (chances.fits_pct[place], chances.best_pct[place])
+    )
     said = [f"fits with {fits}"] if 0 < chances.fits_pct[place] < 100 else []
     said += [f"is the best with {best}"] if 0 < chances.best_pct[place] < 100 and best != fits else []
     return f"; {', '.join(said)}" if said else ""

@@ -57,6 +57,10 @@ class _Field:
         self._rows, self._budget = rows, budget
         self._latency = Latencies(rows, resample) if LATENCY in budget.needed else None
         self._top1 = Accuracies(rows) if TOP1 in budget.needed else None
+        # Who is first at a tie, as `decide` has it.
+        latency = rows[LATENCY].to_numpy(float, na_value=np.inf)
+        self._rank = np.empty(len(rows))
+        self._rank[np.lexsort((rows["params"], rows["macs"], latency))] = np.arange(len(rows))
         self.fits = np.ones(len(rows))
         for name, limit in budget.limits.items():
             if name == LATENCY and self._latency:
@@ -93,6 +97,7 @@ class _Field:
         wins = np.zeros(len(self._rows))
         for number in range(RESAMPLES):
             latency = self._latency.draw(number) if self._latency else np.zeros(len(places))
+            tie = latency if self._latency else self._rank[places]
             top1 = self._top1.draw() if self._top1 else np.zeros(len(places))
             fits = exact & (latency <= self._budget.limits.get(LATENCY, np.inf))
             if self._budget.min_top1_pct is not None:
@@ -102,7 +107,7 @@ class _Field:
             found = {LATENCY: -latency, TOP1: top1}.get(self._budget.goal, value)
             found = np.where(fits, found, -np.inf)
             first = np.flatnonzero(found == found.max())
-            wins[places[first[latency[first].argmin()]]] += 1
+            wins[places[first[tie[first].argmin()]]] += 1
         return wins / RESAMPLES
 
     def _values(self) -> tuple[Floats, Floats]:

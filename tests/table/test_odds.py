@@ -97,6 +97,14 @@ def test_what_has_no_interval_has_no_chance():
     assert all(math.isnan(one) for one in chances([row(5, NAN, 0.25)], Budget({"latency_ms": 8}))[0])
 
 
+def test_at_a_tie_the_best_is_who_is_ranked_first():
+    """Of equal accuracy within a limit of mult-adds the faster one, though no latency is asked for."""
+    rows = [row(5, 70, 0.25), row(4, 70, 0.25)]
+    budget = Budget({"macs": 6})
+    assert decide(pd.DataFrame(rows), budget).fitting == (1, 0)
+    assert chances(rows, budget) == ([100, 100], [0, 100])
+
+
 FEW = st.sampled_from([3.0, 4.0, 4.5, 5.0, 6.0])
 ROWS = st.lists(
     st.builds(row, FEW, st.sampled_from([50.0, 60.0, 70.0]), st.sampled_from([0.02, 0.3])),
