@@ -167,8 +167,23 @@ def binds():
         os.sched_setaffinity(int(thread), {core})
 
 
+def loses_its_gpu():
+    """An index out of bounds on a GPU, after which CUDA gives errors alone; without a GPU, such errors."""
+    import torch
+
+    if torch.cuda.is_available():
+        torch.zeros(1, device="cuda")[torch.ones(1, dtype=torch.int64, device="cuda")]
+        torch.cuda.synchronize()
+
+    def answer():
+        raise RuntimeError("CUDA error: device-side assert triggered\nSearch for it in the documentation.")
+
+    torch.cuda.is_initialized, torch.cuda.synchronize = lambda: True, answer
+    answer()
+
+
 FAULTS = {fault.__name__: fault for fault in (raises, segfault, aborts, killed, leaves, exits)}
-FAULTS |= {fault.__name__: fault for fault in (breaks_off, chatters, hangs, spins, binds)}
+FAULTS |= {fault.__name__: fault for fault in (breaks_off, chatters, hangs, spins, binds, loses_its_gpu)}
 
 OUTPUTS = {  # of a network -> another one
     "wrong_by_a_percent": lambda output: output * 1.01,

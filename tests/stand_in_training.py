@@ -124,4 +124,4 @@ class Toy:
 if __name__ == "__main__":
     from mbsweep.base.child import serve
 
-    serve(Toy(json.loads(sys.argv[1])))
+    serve(Toy(json.loads(sys.argv[1])), is_lost=lambda: False)

@@ -137,8 +137,12 @@ def command_of(module: str) -> list[str]:
     return [sys.executable, "-P", "-m", module]
 
 
-def serve(answer: Callable[[str, Any], Any]) -> None:
-    """Answer (method, argument) on what was standard output until standard input ends."""
+def serve(answer: Callable[[str, Any], Any], is_lost: Callable[[], bool]) -> None:
+    """Answer (method, argument) on what was standard output until standard input ends.
+
+    is_lost: asked after an error, whether all that came after it would fail, too. The process ends then, with
+    the first line of the error as its last words.
+    """
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what runtimes print must not come between the answers
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # nobody is left to answer to
@@ -146,6 +150,9 @@ def serve(answer: Callable[[str, Any], Any]) -> None:
         try:
             found: dict[str, Any] = {"value": answer(*json.loads(line))}
         except Exception as error:
+            if is_lost():
+                print(str(error).partition("\n")[0], file=sys.stderr, flush=True)
+                os._exit(1)
             found = {"error": [type(error).__name__, str(error)]}
         answers.write(json.dumps(found) + "\n")
         answers.flush()

@@ -9,6 +9,7 @@ from mbsweep.base import child
 from mbsweep.base.child import AnswerError, Child, CrashError, command_of
 from mbsweep.base.errors import MbsweepError, one_line
 from mbsweep.base.progress import Progress, Silent
+from mbsweep.profiler.device import is_gpu_lost
 from mbsweep.space.counting import Counts, Found
 from mbsweep.space.families.factory import check_code, code_allowed
 from mbsweep.space.variant import Variant
@@ -85,7 +86,7 @@ class _Answers:
 
 def serve() -> None:
     """Be the other process."""
-    child.serve(_Answers())
+    child.serve(_Answers(), is_gpu_lost)
 
 
 if __name__ == "__main__":

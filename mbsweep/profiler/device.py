@@ -4,6 +4,7 @@ import importlib.metadata
 import os
 import platform
 import re
+import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -88,6 +89,18 @@ def needed_bytes(weight_bytes: Amount, activation_bytes: Amount, batch: int) -> 
 
 # Everything that a measured number may depend on; those that are not installed are left out.
 _PACKAGES = ("mbsweep", "torch", "onnxruntime", "openvino", "executorch", "onnx", "numpy", "fvcore")
+
+
+def is_gpu_lost() -> bool:
+    """Whether this process can do nothing more on its GPU, as after an illegal access; False without one."""
+    torch = sys.modules.get("torch")  # without PyTorch, no GPU
+    if torch is None or not torch.cuda.is_initialized():
+        return False
+    try:
+        torch.cuda.synchronize()
+    except RuntimeError:
+        return True
+    return False
 
 
 def versions() -> dict[str, str]:

@@ -7,6 +7,7 @@ from typing import Any
 from mbsweep.base import child
 from mbsweep.base.child import Child, command_of
 from mbsweep.profiler.config import LatencyConfig
+from mbsweep.profiler.device import is_gpu_lost
 from mbsweep.profiler.subject import Subject
 
 COMMAND = command_of(__name__)
@@ -64,7 +65,7 @@ class _Answers:
 
 def serve() -> None:
     """Be the other process."""
-    child.serve(_Answers())
+    child.serve(_Answers(), is_gpu_lost)
 
 
 if __name__ == "__main__":

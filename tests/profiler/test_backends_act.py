@@ -168,15 +168,6 @@ def compile_memory_format(monkeypatch):
     assert [tensor.stride(1) for _, _, tensor in found] == [36, 1]
 
 
-def compile_device(monkeypatch):
-    """On a GPU, or where there is none not at all."""
-    if torch.cuda.is_available():
-        assert told_to_compile(monkeypatch, device="cuda")[2].is_cuda
-    else:
-        with pytest.raises((RuntimeError, AssertionError), match=r"CUDA|NVIDIA"):
-            told_to_compile(monkeypatch, device="cuda")
-
-
 # -- ONNX Runtime and OpenVINO --------------------------------------------------------------------------
 
 
@@ -309,7 +300,6 @@ ACTS = {
         "threads": compile_threads,
         "batch": compile_batch,
         "precision": compile_precision,
-        "device": compile_device,
         "memory_format": compile_memory_format,
     },
     "onnxruntime": {

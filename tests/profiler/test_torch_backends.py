@@ -370,11 +370,18 @@ def test_eager_on_a_gpu(mode, memory_format, precision, tolerance):
 
 
 @needs_cuda
-def test_compiled_on_a_gpu(cache):
-    """The same, compiled."""
-    prepared = TorchCompile().prepare(part(), image(), config(device="cuda"))
-    assert difference(prepared.call(), by_hand(part(), image())) < 1e-4
-    assert 0 < prepared.time_ns() < 1e9
+@pytest.mark.parametrize("mode", ["forward", "forward_backward"])
+def test_networks_beside_one_another_on_a_gpu(mode):
+    """What a graph reads is there as long as the graph: each gives its own output whatever comes after it."""
+    images = [image(batch=batch) for batch in (1, 4, 2, 3)]
+    ready = [TorchEager().prepare(part(), x, config(device="cuda", mode=mode)) for x in images]
+    expected = [by_hand(part(), x, is_training=mode == "forward_backward") for x in images]
+    torch.cuda.empty_cache()
+    kept = [torch.full((1 << size,), 7.0, device="cuda") for size in range(4, 24)]
+    for prepared, logits in zip(ready, expected, strict=True):
+        prepared.time_ns()
+        assert difference(prepared.call(), logits) < 1e-4
+    assert all((one == 7).all() for one in kept)  # nor do they write to what is another's
 
 
 @needs_cuda

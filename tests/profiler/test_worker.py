@@ -262,6 +262,20 @@ def test_a_visit_of_many_calls_takes_as_long_as_it_takes(with_worker, monkeypatc
         assert toy.visit(R32.name) == [1_001_000, 1_000_000]
 
 
+def test_a_gpu_that_is_lost_costs_one_network(with_worker):
+    """After an illegal access a process can do nothing more on its GPU: the others get a new process."""
+    with_worker(stand_in.spoiled("torch", {33: "loses_its_gpu"}))
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    config = LatencyConfig(backend="torch", device=device, visit_calls=2)
+    failures = []
+    with closing(Bench(config, lambda *failure: failures.append(failure))) as bench:
+        bench.prepare([R32, R33, R34], lambda subject, file_bytes: None)
+        assert [len(bench.visit(subject.name) or ()) for subject in (R32, R33, R34)] == [2, 0, 2]
+    assert [(name, type(error)) for name, error in failures] == [(R33.name, CrashError)]
+    assert str(failures[0][1]).startswith("the runtime's process ended: exit code 1; CUDA error: ")
+    assert "\n" not in str(failures[0][1])
+
+
 @pytest.mark.parametrize("at_visit", [0, 1])
 def test_an_exception_concerns_one_network(at_visit, with_worker):
     """Its type and message are told on one line, in an error that is no crash; the process goes on."""

@@ -18,6 +18,7 @@ from mbsweep.accuracy.settings import Recipe, SupernetAccuracy
 from mbsweep.accuracy.training.meter import Meter
 from mbsweep.base.child import Child, command_of, serve
 from mbsweep.base.cores import threads_each
+from mbsweep.profiler.device import is_gpu_lost
 from mbsweep.space.families.factory import check_code, code_allowed
 from mbsweep.space.variant import Variant
 
@@ -175,4 +176,4 @@ def _end_with_parent() -> None:
 
 if __name__ == "__main__":
     _end_with_parent()
-    serve(_Answers())
+    serve(_Answers(), is_gpu_lost)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from mbsweep.base.cache import cache_dir, cached, content_key
-from mbsweep.profiler.backends.torch_eager import inference, on_cuda, placed, use_threads
+from mbsweep.profiler.backends.torch_eager import inference, placed, use_threads
 from mbsweep.profiler.device import this_device
 from mbsweep.profiler.prepared import Prepared
 from mbsweep.profiler.timing import no_garbage_collection
@@ -36,7 +36,8 @@ class TorchCompile:
     `torch.compile` calls them from Python, and does not keep a frozen network on disk: each process would
     compile each network again. A network compiles in 5 to 6 s once per machine, most of it in the C++
     compiler, and then loads in 0.05 s. Nothing falls back to eager: the whole network is exported or the
-    preparation fails.
+    preparation fails. On the CPU alone: PyTorch 2.11 ends the process when it loads a MobileNet that was
+    compiled so for a GPU.
     """
 
     packages: ClassVar[tuple[str, ...]] = ("torch",)
@@ -44,7 +45,6 @@ class TorchCompile:
     keeps_files: ClassVar[bool] = True
     options: ClassVar[dict[str, tuple[str, ...]]] = {
         "precision": ("fp32", "bf16"),
-        "device": ("cpu", "cuda"),
         "memory_format": ("contiguous", "channels_last"),
     }
 
@@ -59,15 +59,12 @@ class TorchCompile:
 
         use_threads(config.threads)
         net, tensor = placed(folded(module), image, config)
-        is_cuda = config.device == "cuda"
-        processor = torch.cuda.get_device_name() if is_cuda else this_device().processor
         # The code is for one processor, and has the number of threads in its loops.
-        machine = (config.device, processor, f"{config.threads} threads")
+        machine = (this_device().processor, f"{config.threads} threads")
         settings = (config.precision, config.memory_format, repr(INDUCTOR), torch.__version__)
         key = content_key(module, image, "inductor", *machine, *settings)
         package = cached(key, "pt2", lambda: compiled(net, tensor))
-        run = inference(load(package, is_single_threaded=is_cuda), tensor)
-        return on_cuda(run, len(package)) if is_cuda else Prepared(run, len(package))
+        return Prepared(inference(load(package), tensor), len(package))
 
 
 def compiled(net: nn.Module, image: Tensor) -> bytes:
@@ -105,12 +102,12 @@ def check_compiler() -> None:
         ) from None
 
 
-def load(package: bytes, is_single_threaded: bool = False) -> Callable[[Tensor], Tensor]:
-    """The compiled network, to be called. Single-threaded: without locks, which a CUDA graph cannot hold."""
+def load(package: bytes) -> Callable[[Tensor], Tensor]:
+    """The compiled network, to be called."""
     with _inductor():
         from torch._inductor import aoti_load_package
 
-        return aoti_load_package(io.BytesIO(package), run_single_threaded=is_single_threaded)
+        return aoti_load_package(io.BytesIO(package))
 
 
 @contextmanager

@@ -195,32 +195,43 @@ def weights_bytes(net: nn.Module) -> int:
 
 def on_cuda(run: Callable[[], Tensor], file_bytes: int) -> Prepared:
     """The work of `run`, captured in a CUDA graph, and timed by the events of the GPU around its replay."""
-    import torch
+    captured = _Captured(run)
+    return Prepared(captured.call, file_bytes, captured.time_ns)
 
-    side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-    side.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(side):
-        for _ in range(UNTIMED_CALLS):
-            run()
-    torch.cuda.current_stream().wait_stream(side)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        output = run()
-    start = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
-    end = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
 
-    def call() -> Tensor:
-        graph.replay()
-        return output.cpu()
+class _Captured:
+    """The work of a call, in a CUDA graph.
 
-    def time_ns() -> int:
-        start.record()
-        graph.replay()
-        end.record()
-        end.synchronize()
-        return int(start.elapsed_time(end) * NS_PER_MS)
+    A graph knows the addresses of what it reads, and keeps none of it: the call, and with it the network and
+    the image, lives as long as the graph.
+    """
 
-    return Prepared(call, file_bytes, time_ns)
+    def __init__(self, run: Callable[[], Tensor]) -> None:
+        import torch
+
+        self._run = run
+        side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            for _ in range(UNTIMED_CALLS):
+                run()
+        torch.cuda.current_stream().wait_stream(side)
+        self._graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self._graph):
+            self._output = run()
+        self._start = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+        self._end = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+
+    def call(self) -> Tensor:
+        self._graph.replay()
+        return self._output.cpu()
+
+    def time_ns(self) -> int:
+        self._start.record()
+        self._graph.replay()
+        self._end.record()
+        self._end.synchronize()
+        return int(self._start.elapsed_time(self._end) * NS_PER_MS)
 
 
 def _nothing() -> None:
