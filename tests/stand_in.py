@@ -20,6 +20,9 @@ from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
+from warm import Starter
+
+from mbsweep.base import child
 from mbsweep.profiler import worker
 
 # -- for tests ------------------------------------------------------------------------------------------
@@ -58,16 +61,22 @@ def start(worker_command, *words, **options):
 class Loaded:
     """A process that has loaded mbsweep, and forks for each command: it begins at once with the command.
 
+    Their workers are forked, too, as those of this process, see warm.py: unless it has an mbsweep of its own.
     worker_command: that of the worker, if it is none of mbsweep's own. modules: what else it has loaded.
+    own: the folder that has the mbsweep to be loaded, if it is not this process's.
     """
 
-    def __init__(self, worker_command=None, modules=()):
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-        self._parent = subprocess.Popen(_command("loaded", [worker_command, modules]), **pipes)
+    def __init__(self, worker_command=None, modules=(), own=None):
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": own}
+        forks = child.subprocess.descriptor() if own is None else None
+        pipes |= {"env": os.environ | {"PYTHONPATH": str(own)}} if own else {"pass_fds": [forks]}
+        command = _command("loaded", [worker_command, modules, forks])
+        self._parent = subprocess.Popen(command, **pipes)
 
-    def start(self, *words):
-        """A process that runs an mbsweep command."""
-        self._parent.stdin.write(json.dumps([str(word) for word in words]) + "\n")
+    def start(self, *words, prints_to=os.devnull, says_to=None):
+        """A process that runs an mbsweep command. prints_to, says_to: what its stdout and stderr are."""
+        streams = [str(prints_to), says_to and str(says_to)]
+        self._parent.stdin.write(json.dumps([*streams, *map(str, words)]) + "\n")
         self._parent.stdin.flush()
         return Forked(int(self._parent.stdout.readline()), self._parent.stdout)
 
@@ -284,19 +293,25 @@ def serve_toy(spec):
     worker.serve()
 
 
-def be_loaded(modules):
-    """Fork for each line of words on stdin: tell the child's number, run the command there, tell its code."""
+def be_loaded(modules, forks):
+    """Fork for each line on stdin, two files and words: tell the child's number, run the command there, tell
+    its code.
+    """
     from mbsweep.commands.app import app, loaded
 
+    if forks is not None:
+        child.subprocess = Starter(forks)
     loaded("run")
     for name in ("mbsweep.pipeline", *modules):  # what is loaded when the command is called
         import_module(name)
     for line in sys.stdin:
         if not (pid := os.fork()):
-            silence = os.open(os.devnull, os.O_RDWR)
-            for stream in (0, 1, 2):
-                os.dup2(silence, stream)
-            sys.argv = ["mbsweep", *json.loads(line)]
+            prints_to, says_to, *words = json.loads(line)
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+            for number, file in ((1, prints_to), (2, says_to)):
+                if file is not None:
+                    os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+            sys.argv = ["mbsweep", *words]
             app()
         print(pid, flush=True)
         _, status = os.waitpid(pid, 0)
@@ -312,9 +327,9 @@ def main(program, argument, *words):
     elif program == "toy":
         serve_toy(spec)
     elif program == "loaded":
-        command, modules = spec
+        command, modules, forks = spec
         worker.COMMAND = command or worker.COMMAND
-        be_loaded(modules)
+        be_loaded(modules, forks)
     else:
         from mbsweep.commands.app import app
 

@@ -1,14 +1,12 @@
 """docs/extending.md: each example is a file and an entry, and works as it stands there."""
 
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+import stand_in
 from browsing import opened
 
 ROOT = Path(__file__).parents[1]
@@ -45,7 +43,7 @@ def enter(text, registry, line):
 def extended(tmp_path_factory):
     """A folder with a copy of mbsweep that has all examples, and two sweeps that use them."""
     folder = tmp_path_factory.mktemp("extended")
-    shutil.copytree(ROOT / "mbsweep", folder / "mbsweep", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "mbsweep", folder / "mbsweep")  # with what Python has compiled, where that is so
     for name, code in EXAMPLES:
         assert not (folder / name).exists()
         (folder / name).write_text(code, encoding="utf-8")
@@ -57,18 +55,17 @@ def extended(tmp_path_factory):
     return folder
 
 
-def mbsweep(folder, *words):
-    """What a command of the copy prints."""
-    done = subprocess.run(
-        [sys.executable, "-m", "mbsweep", *words],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(folder)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+@pytest.fixture(scope="module")
+def mbsweep(extended):
+    """Call it with the words of a command: what that command of the copy prints."""
+    loaded = stand_in.Loaded(modules=["mbsweep.table.results", "mbsweep.reporter.page"], own=extended)
+
+    def printed(*words):
+        assert loaded.start(*words, prints_to=extended / "printed").wait() == 0
+        return (extended / "printed").read_text(encoding="utf-8")
+
+    yield printed
+    loaded.close()
 
 
 def test_every_extension_point_is_shown():
@@ -85,17 +82,17 @@ def test_every_extension_point_is_shown():
     assert len(EXAMPLES) == len(ENTRIES)
 
 
-def test_a_family_has_its_published_size(extended):
+def test_a_family_has_its_published_size(mbsweep):
     """ResNeXt-50 (32x4d) has 25,028,904 parameters (torchvision's table of weights); fields can be said."""
-    assert "25,028,904 parameters" in mbsweep(extended, "show", "resnext50").splitlines()[1]
-    assert mbsweep(extended, "show", "resnext50", "cardinality=16").startswith("resnext50_r224_g16\n")
-    assert "resnext50: Table 1 of arXiv:1611.05431" in mbsweep(extended, "names")
+    assert "25,028,904 parameters" in mbsweep("show", "resnext50").splitlines()[1]
+    assert mbsweep("show", "resnext50", "cardinality=16").startswith("resnext50_r224_g16\n")
+    assert "resnext50: Table 1 of arXiv:1611.05431" in mbsweep("names")
 
 
-def test_a_sweep_uses_all_of_them(extended):
+def test_a_sweep_uses_all_of_them(extended, mbsweep):
     """A run with the family, the block, the runtime, the source; a page with the figure."""
-    mbsweep(extended, "run", "s.yaml")
-    rows = json.loads(mbsweep(extended, "table", "runs/s", "--format", "json"))
+    mbsweep("run", "s.yaml")
+    rows = json.loads(mbsweep("table", "runs/s", "--format", "json"))
     assert [row["variant"] for row in rows] == [
         "resnext50_r32_g4_b1-1-1-1",
         "resnext50_r32_g8_b1-1-1-1",
@@ -105,7 +102,7 @@ def test_a_sweep_uses_all_of_them(extended):
     assert [row["cardinality"] for row in rows] == [4, 8, None, None]
     assert all(row["error"] is None and row["latency_ms"] > 0 for row in rows)
     assert min(row["top1_pct"] for row in rows) == 50
-    mbsweep(extended, "report", "--html", "page", "runs/s")
+    mbsweep("report", "--html", "page", "runs/s")
     pages = [path.read_text(encoding="utf-8") for path in (extended / "page").glob("*.html")]
     assert any("flash has to" in page for page in pages)
 
@@ -113,20 +110,20 @@ def test_a_sweep_uses_all_of_them(extended):
 @pytest.mark.parametrize(
     "beside", ["", ", {width: 0.25, resolution: 32, depth: 0}"], ids=["alone", "beside v1"]
 )
-def test_a_family_without_width_has_a_page(extended, browser, beside):
+def test_a_family_without_width_has_a_page(extended, mbsweep, browser, beside):
     """Its networks are named by their resolution, and coloured by that where no network has a width."""
     name = "both" if beside else "alone"
     (extended / f"{name}.yaml").write_text(f"variants: [{{family: resnext50, resolution: 32}}{beside}]")
-    mbsweep(extended, "run", f"{name}.yaml")
-    mbsweep(extended, "report", "--html", name, f"runs/{name}")
+    mbsweep("run", f"{name}.yaml")
+    mbsweep("report", "--html", name, f"runs/{name}")
     with opened(browser, extended / name / f"{name}.html", figures=True) as tab:
         assert tab.input_value("#colour") == ("width" if beside else "resolution")
 
 
-def test_a_data_set_is_learnt(extended):
+def test_a_data_set_is_learnt(mbsweep):
     """A run trains on the images, and says on which."""
-    mbsweep(extended, "run", "trained.yaml")
-    (row,) = json.loads(mbsweep(extended, "table", "runs/trained", "--format", "json"))
+    mbsweep("run", "trained.yaml")
+    (row,) = json.loads(mbsweep("table", "runs/trained", "--format", "json"))
     assert row["dataset"].startswith("stripes")
     assert 0 <= row["top1_pct"] <= 100
     assert row["num_classes"] == 2

@@ -11,6 +11,7 @@ import importlib
 import json
 import os
 import runpy
+import secrets
 import select
 import socket
 import subprocess
@@ -39,17 +40,28 @@ class Starter:
 
     PIPE = subprocess.PIPE
 
-    def __init__(self):
-        self._lock, self._parent, self._socket = threading.Lock(), None, None
+    def __init__(self, number=None):
+        """number: the descriptor of a socket to a process that another has begun, see `descriptor`."""
+        self._lock, self._parent = threading.Lock(), None
+        self._socket = None if number is None else socket.socket(fileno=number)
 
     def Popen(self, command, **options):  # noqa: N802  (as there)
         """A process that was forked, where the command runs a module or a file of ours; else a new one."""
         if command[:1] != [sys.executable] or not (command[1] == "-P" or os.path.dirname(command[1]) == HERE):
             return subprocess.Popen(command, **options)
         with self._lock:
-            if self._parent is None or self._parent.poll() is not None:
-                self._begin()
+            self._be_there()
             return Forked(self._socket, command[1:], **options)
+
+    def descriptor(self):
+        """Of the socket to the process that forks, for a process that is started: it may ask there, too."""
+        with self._lock:
+            self._be_there()
+            return self._socket.fileno()
+
+    def _be_there(self):
+        if self._socket is None or (self._parent is not None and self._parent.poll() is not None):
+            self._begin()
 
     def _begin(self):
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -83,8 +95,12 @@ class Forked:
         given = [asked, out, stderr.fileno(), told, *pass_fds]
         about = {"words": words, "env": env, "folder": os.getcwd(), "numbers": list(pass_fds)}
         about["cores"] = sorted(os.sched_getaffinity(0))
+        about["asked"] = asked_as = secrets.token_hex(8)
         socket.send_fds(control, [json.dumps(about).encode()], given)
-        self.pid = int(control.recv(100))
+        answer_to = None
+        while answer_to != asked_as:  # what one has asked who was killed then is not answered to anybody
+            answer_to, pid = control.recv(100).decode().split()
+        self.pid = int(pid)
         for number in (asked, out, told):
             os.close(number)
         self.stdin, self.stdout = open(to, "w"), open(answers)  # noqa: SIM115  (as a Popen's)
@@ -125,22 +141,23 @@ def forked(control):
         for number in set(ready) & set(ended):
             pid, told = ended.pop(number)
             os.close(number)
-            os.write(told, str(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])).encode())
+            with contextlib.suppress(BrokenPipeError):  # who has started it was killed
+                os.write(told, str(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])).encode())
             os.close(told)
         if control not in ready:
             continue
         message, given, _, _ = socket.recv_fds(control, 1 << 20, 20)
         if not message:
             return None
+        about = json.loads(message)
         if not (pid := os.fork()):
-            about = json.loads(message)
             os.setsid()
             control.close()
             for number in (*ended, *(told for _, told in ended.values()), given.pop(3)):
                 os.close(number)
             become(about, given)
             return about["words"]
-        control.send(str(pid).encode())
+        control.send(f"{about['asked']} {pid}".encode())
         ended[os.pidfd_open(pid)] = (pid, given[3])
         for place, number in enumerate(given):
             if place != 3:
@@ -163,22 +180,40 @@ def become(about, given):
     importlib.invalidate_caches()
 
 
+def leave():
+    """End at once: as they end, libraries wait for threads of theirs, which a fork does not have."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(CODES[-1])
+
+
+CODES = [0]  # the last is that of the process
+
+
 def main(number):
     """Load, fork, and in the child run the module or the file."""
+    atexit.register(leave)  # first, so that it is called last
     for name in LOADED:
         importlib.import_module(name)
     with socket.socket(fileno=int(number)) as control:
         words = forked(control)
     if words is None:
         return
-    if words[0] == "-P":
-        _, _, module, *rest = words
-        sys.argv = [module, *rest]
-        sys.modules.pop(module, None)
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
-    else:
-        sys.argv = words
-        runpy.run_path(words[0], run_name="__main__")
+    try:
+        if words[0] == "-P":
+            _, _, module, *rest = words
+            sys.argv = [module, *rest]
+            sys.modules.pop(module, None)
+            runpy.run_module(module, run_name="__main__", alter_sys=True)
+        else:
+            sys.argv = words
+            runpy.run_path(words[0], run_name="__main__")
+    except SystemExit as ended:
+        CODES.append(ended.code if isinstance(ended.code, int) else int(ended.code is not None))
+        raise
+    except BaseException:
+        CODES.append(1)
+        raise
 
 
 if __name__ == "__main__":

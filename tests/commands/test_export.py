@@ -11,6 +11,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+import stand_in
 from console import as_a_plain_user, call, contents, copied, finish, refusal, start, with_files_up_to
 from made_runs import V1_COLUMNS
 
@@ -183,16 +184,14 @@ def test_a_full_device_is_reported(tiny_run):
     assert message == "/dev/full: cannot be written: No space left on device"
 
 
-@pytest.mark.parametrize(
-    "words", [["table", "RUN"], ["plan", "SWEEP"], ["pick", "RUN"], ["front", "RUN"], ["show"], ["reproduce"]]
-)
-def test_a_full_disk_behind_stdout_is_reported(words, tiny_run, tiny_sweep):
+def test_a_full_disk_behind_stdout_is_reported(tiny_run, tiny_sweep, tmp_path):
     """`mbsweep table RUN > table.csv` on a full disk: exit code 2 and one message, not a traceback."""
-    given = {"RUN": tiny_run, "SWEEP": tiny_sweep}
-    with open("/dev/full", "w") as full:
-        process = start(*(given.get(word, word) for word in words), stdout=full)
-        code, _, err = finish(process)
-    assert "No space left on device" in refusal((code, "", err))
+    loaded = stand_in.Loaded()
+    for words in ("table RUN", "plan SWEEP", "pick RUN", "front RUN", "show", "reproduce"):
+        given = words.replace("RUN", str(tiny_run)).replace("SWEEP", str(tiny_sweep)).split()
+        code = loaded.start(*given, prints_to="/dev/full", says_to=tmp_path / "said").wait()
+        assert "No space left on device" in refusal((code, "", (tmp_path / "said").read_text())), words
+    loaded.close()
 
 
 def test_a_reader_that_leaves_early_gets_no_traceback(tiny_run):

@@ -18,6 +18,7 @@ import mbsweep
 from mbsweep.accuracy.datasets import imagefolder, opening
 from mbsweep.accuracy.training import worker
 from mbsweep.accuracy.training.checkpoint import open_checkpoint
+from mbsweep.base import child
 from mbsweep.base.errors import MbsweepError
 from mbsweep.sweep.sweep import parse_sweep
 
@@ -161,18 +162,24 @@ def test_one_process_or_two_train_the_same_networks(images, undisturbed, tmp_pat
     assert trainings(tmp_path / "run") == trainings(undisturbed)
 
 
-def children():
-    """Processes that this one has started and that still run."""
-    return [
-        int(pid)
-        for task in Path("/proc/self/task").iterdir()
-        for pid in (task / "children").read_text().split()
-        if b"mbsweep.accuracy.training.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    ]
+@pytest.fixture
+def alive(monkeypatch):
+    """Call it: the processes that were started to train, and that still run."""
+    started, starter = [], child.subprocess
+
+    class Watched:
+        PIPE = starter.PIPE
+
+        @staticmethod
+        def Popen(*command, **options):  # noqa: N802  (as there)
+            started.append(starter.Popen(*command, **options))
+            return started[-1]
+
+    monkeypatch.setattr(child, "subprocess", Watched)
+    return lambda: [process.pid for process in started if process.poll() is None]
 
 
-@pytest.mark.usefixtures("own_start")
-def test_a_killed_worker_costs_an_epoch(images, undisturbed, tmp_path):
+def test_a_killed_worker_costs_an_epoch(images, undisturbed, tmp_path, alive):
     """SIGKILL to one of the two processes after the fourth epoch: its network goes on from its checkpoint in
     another process, nothing is said to have failed, and all numbers are those of an undisturbed run.
     """
@@ -180,15 +187,15 @@ def test_a_killed_worker_costs_an_epoch(images, undisturbed, tmp_path):
 
     def after(epochs):
         if epochs == 4:
-            assert len(children()) == 2
-            killed.append(children()[0])
+            assert len(alive()) == 2
+            killed.append(alive()[0])
             os.kill(killed[0], signal.SIGKILL)
 
     folder = tmp_path / "run"
     with on_cores(2):
         go_on(sweep_text(images), folder, Told(after), jobs=2)
     assert killed
-    assert not children()
+    assert not alive()
     assert query(folder, "SELECT * FROM failures") == []
     assert curves(folder) == curves(undisturbed)
     assert accuracies(folder) == accuracies(undisturbed)
