@@ -1,7 +1,5 @@
 """Prepared files are made once per content, and found again only where nothing that matters has changed."""
 
-import contextlib
-import multiprocessing
 import os
 import subprocess
 import sys
@@ -184,26 +182,24 @@ def test_threads_that_make_the_same_file_all_have_a_whole_one(cache):
     assert cached(KEY, "onnx", lambda: b"again") in whole
 
 
-def _write_many(folder, number):
-    os.environ["MBSWEEP_CACHE"] = folder
-    for _ in range(50):
-        path = os.path.join(folder, "files", f"{KEY}.onnx")
-        data = cached(KEY, "onnx", lambda: bytes([number]) * 300_000)
-        assert len(data) == 300_000
-        assert len(set(data)) == 1
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
+WRITE_MANY = """
+import contextlib, sys
+from mbsweep.base.cache import cache_dir, cached
+key, byte = sys.argv[1], bytes([int(sys.argv[2])])
+for _ in range(50):
+    data = cached(key, "onnx", lambda: byte * 300_000)
+    assert len(data) == 300_000
+    assert len(set(data)) == 1
+    with contextlib.suppress(FileNotFoundError):
+        (cache_dir() / "files" / f"{key}.onnx").unlink()
+"""
 
 
 def test_processes_that_make_and_delete_the_same_file_see_whole_ones(cache):
     """Four processes, while the file is deleted under them: no error, no half file, no rest."""
-    context = multiprocessing.get_context("spawn")
-    processes = [context.Process(target=_write_many, args=(str(cache), number)) for number in range(4)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(120)
-    assert [process.exitcode for process in processes] == [0] * 4
+    words = [sys.executable, "-c", WRITE_MANY, KEY]
+    processes = [subprocess.Popen([*words, str(number)]) for number in range(4)]
+    assert [process.wait(120) for process in processes] == [0] * 4
     assert set(contents(cache)) <= {f"files/{KEY}.onnx"}
 
 

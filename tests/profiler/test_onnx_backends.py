@@ -1,5 +1,6 @@
 """The two runtimes that load ONNX files."""
 
+import functools
 import logging
 import os
 import subprocess
@@ -101,11 +102,18 @@ def test_size_is_that_of_the_file(backend, precision):
 FAMILY_CASES = [(name, backend, precision) for name in FAMILIES for backend, precision in CASES]
 
 
+@functools.cache
+def of_family(family: str) -> tuple[Variant, nn.Module]:
+    """A small network of it, built once for all runtimes."""
+    variant = Variant(family, width=0.25, resolution=FAMILIES[family].least_resolution + 31, num_classes=10)
+    return variant, built(variant)
+
+
 @pytest.mark.parametrize(("family", "backend", "precision"), FAMILY_CASES)
 def test_every_family_is_prepared(family, backend, precision):
     """Its output checked against eager PyTorch, and at int8 against its own rounding, by `prepare` itself."""
-    variant = Variant(family, width=0.25, resolution=FAMILIES[family].least_resolution + 31, num_classes=10)
-    prepared = prepare(built(variant), (3, *[variant.resolution] * 2), config(backend, precision))
+    variant, net = of_family(family)
+    prepared = prepare(net, (3, *[variant.resolution] * 2), config(backend, precision))
     assert (prepared.rounded is not None) == (precision == "int8")
 
 

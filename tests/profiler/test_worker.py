@@ -371,8 +371,8 @@ def test_a_process_that_is_not_to_be_had_again_ends_the_run(with_worker):
 # -- the parent -----------------------------------------------------------------------------------------
 
 PARENT = """\
-import json, sys, time
-from mbsweep.profiler import workbench, worker
+import json, sys
+from mbsweep.profiler import worker
 from mbsweep.profiler.subject import Subject
 from mbsweep.profiler.config import LatencyConfig
 from mbsweep.space.variant import Variant
