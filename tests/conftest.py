@@ -36,6 +36,9 @@ if "TMPDIR" not in os.environ and has_room(MEMORY):  # set for xdist's workers, 
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
+# Two threads of NumPy's would share a core with another worker, each spinning while it waits for the other.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 # What is slow to make and kept by content, so that whoever made it does not matter: of all workers.
 SLOW_TO_MAKE = ("files", "inductor")
 if "MBSWEEP_TESTS_MADE" not in os.environ:  # set for xdist's workers, too

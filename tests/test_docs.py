@@ -4,6 +4,7 @@ import re
 import shlex
 import subprocess
 import sys
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from console import call
 
 from mbsweep.accuracy import SOURCES as ACCURACY
 from mbsweep.accuracy.datasets import DATASETS
+from mbsweep.accuracy.datasets.digits import Digits
 from mbsweep.accuracy.published import tables
 from mbsweep.accuracy.settings import (
     Alone,
@@ -19,7 +21,9 @@ from mbsweep.accuracy.settings import (
     Halving,
     Recipe,
 )
+from mbsweep.commands import _images, _layer_times, _steps
 from mbsweep.commands.app import COMMANDS
+from mbsweep.profiler import peak
 from mbsweep.profiler.backends import BACKENDS
 from mbsweep.profiler.config import LatencyConfig
 from mbsweep.space.blocks import BLOCKS
@@ -40,7 +44,14 @@ def blocks(text, language):
 
 @pytest.fixture
 def workplace(tmp_path, monkeypatch):
-    """A folder with the shipped sweeps, their latencies measured in one short round to save time."""
+    """A folder with the shipped sweeps, their latencies measured in one short round to save time; so are
+    steps and layers, and of digits there are few.
+    """
+    time_steps = _steps.time_steps
+    monkeypatch.setattr(_steps, "time_steps", lambda *asked: time_steps(*asked[:-2], steps=5, burn_in=1))
+    monkeypatch.setattr(_layer_times, "ROUNDS", 1)
+    monkeypatch.setattr(peak, "BUDGET_S", 0.05)
+    monkeypatch.setattr(_images, "Digits", partial(Digits, train=500, validation=200, test=200))
     (tmp_path / "sweeps").mkdir()
     for file in (ROOT / "sweeps").glob("*.yaml"):
         short = file.read_text().replace("threads: 1}", "threads: 1, rounds: 1, visit_ms: 1}")

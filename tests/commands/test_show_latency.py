@@ -1,13 +1,15 @@
 """`mbsweep show --latency`: where a network's time goes, and whether the printed numbers fit together."""
 
 import re
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 
 import pytest
 from console import call, refusal
 
 from mbsweep.base.errors import MbsweepError
 from mbsweep.commands._layer_times import Machine, pairs_sentence, print_layer_times
-from mbsweep.profiler import timing
+from mbsweep.profiler import peak, timing
 from mbsweep.profiler.backends import BACKENDS, TellsLayers
 from mbsweep.profiler.config import LatencyConfig
 from mbsweep.profiler.device import this_device
@@ -22,11 +24,25 @@ ROW = re.compile(
 )
 
 
-def printed(capsys, variant, backend, threads, precision):
-    print_layer_times(variant, LatencyConfig(backend=backend, threads=threads, precision=precision))
-    captured = capsys.readouterr()
-    assert captured.err == ""
-    return captured.out
+@pytest.fixture(scope="module", autouse=True)
+def short():
+    """What the machine can do at best is looked for in a tenth of the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(peak, "BUDGET_S", peak.BUDGET_S / 10)
+        yield
+
+
+def printed(variant, backend, threads, precision):
+    with redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as err:
+        print_layer_times(variant, LatencyConfig(backend=backend, threads=threads, precision=precision))
+    assert err.getvalue() == ""
+    return out.getvalue()
+
+
+@pytest.fixture(scope="module")
+def of_default():
+    """What is printed of the default network in eager."""
+    return printed(Variant(), "torch", 1, "fp32")
 
 
 def rows(text):
@@ -43,9 +59,9 @@ def found(pattern, text):
     return [number(group) for group in match.groups()]
 
 
-def test_the_default_network_in_eager(capsys):
+def test_the_default_network_in_eager(of_default):
     """The 29 layers of Table 1: mult-adds, times and shares add up, and the rates follow from them."""
-    text = printed(capsys, Variant(), "torch", 1, "fp32")
+    text = of_default
     layers = rows(text)
     assert text.splitlines()[0] == "mobilenet_v1_w1.0_r224_d5"
     assert len(layers) == 29
@@ -79,9 +95,9 @@ def test_the_default_network_in_eager(capsys):
     assert str(this_device()) in text
 
 
-def test_depthwise_and_pointwise_shares_are_told(capsys):
+def test_depthwise_and_pointwise_shares_are_told(of_default):
     """Of the mult-adds 3.06 % and 94.86 %, as Table 2 of the paper says; of the time what the rows say."""
-    text = printed(capsys, Variant(), "torch", 1, "fp32").replace("\n", " ")
+    text = of_default.replace("\n", " ")
     dw_macs, dw_time, pw_macs, pw_time, ratio = found(
         r"Depthwise layers have ([\d.]+) % of the mult-adds and take ([\d.]+) % of the time, "
         r"pointwise layers have ([\d.]+) % and take ([\d.]+) %: a depthwise mult-add takes ([\d.]+) times",
@@ -91,7 +107,7 @@ def test_depthwise_and_pointwise_shares_are_told(capsys):
     assert ratio == pytest.approx((dw_time / 3.06) / (pw_time / 94.86), rel=0.02, abs=0.06)
 
 
-def test_the_layers_are_set_against_the_whole(capsys, monkeypatch):
+def test_the_layers_are_set_against_the_whole(monkeypatch):
     """Both are the lower fifth over five rounds of each round's fastest call. Whole: 10, 20 .. 50 µs, so
     10 + 0.8 x 10 = 18 µs. Each of 29 layers: 1 µs, in one round half of it, so 0.9 µs: 26.1 µs, 145 %.
     """
@@ -103,14 +119,14 @@ def test_the_layers_are_set_against_the_whole(capsys, monkeypatch):
 
     monkeypatch.setattr(BACKENDS["torch"], "layer_times", layer_times)
     monkeypatch.setattr(timing, "visit", lambda *_: [1000 * next(wholes), 99_000])
-    text = printed(capsys, Variant(width=0.25, resolution=32), "torch", 1, "fp32")
+    text = printed(Variant(width=0.25, resolution=32), "torch", 1, "fp32")
     assert "The layers take 26.1 µs; the whole network, timed in the same run, 18.0 µs" in text
     assert "the sum is 145.0 % of it" in text
 
 
-def test_onnx_runtime_tells_its_layers(capsys):
+def test_onnx_runtime_tells_its_layers():
     """Every layer that it runs is one of the network's; what belongs to none has nothing but its time."""
-    text = printed(capsys, Variant(width=0.25, resolution=128), "onnxruntime", 1, "fp32")
+    text = printed(Variant(width=0.25, resolution=128), "onnxruntime", 1, "fp32")
     body = text.split("Bound by")[1].split("\n\n")[0].strip().splitlines()
     names = {layer.name for layer in architecture(Variant(width=0.25, resolution=128)).layers}
     assert len(body) > len(names)  # and the total
