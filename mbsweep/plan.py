@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -33,10 +34,55 @@ _VISIT_S = 0.003  # of each visit, beside its calls: the exchange with the proce
 Finished = tuple[str, int, float]  # variant, visits, the target in percent that they reach
 
 
+@dataclass(frozen=True)
+class ConfigPlan:
+    """What is to be done for one latency configuration."""
+
+    config: LatencyConfig
+    done: int  # variants that need nothing more
+    yardsticks: int  # networks that are timed in each round beside the variants
+    left_s: float  # at most, estimated
+    notes: Sequence[str]  # what this machine lacks for it
+
+    @property
+    def visit(self) -> str:
+        """How long a network is timed in a round."""
+        calls = self.config.visit_calls
+        return f"{calls} calls" if calls else f"{self.config.visit_ms:g} ms"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run would do."""
+
+    title: str
+    variants: int
+    narrowed: str  # `of 16, after limits`; empty where nothing is left out
+    params: tuple[int, int] | None  # the least and the most; None: unknown
+    macs: tuple[int, int] | None
+    uncounted: Sequence[str]  # which networks could not be counted, or not quite, and why
+    accuracy: str  # where it is from; empty: none is asked for
+    images: Sequence[str]  # what is known of those that are trained on
+    latency: Sequence[ConfigPlan]
+    trains: bool
+    left_s: float  # in all, at most, estimated; 0: nothing is left to do
+    folder: Path
+    is_new: bool
+
+    @property
+    def time(self) -> str:
+        """How long it takes, in words."""
+        if self.left_s:
+            return f"at most about {duration(self.left_s)} (estimated, not measured)"
+        if self.trains:
+            return f"nothing is left to {'measure or ' if self.latency else ''}train"
+        return "nothing is left to measure" if self.latency else "nothing is timed; counting takes seconds"
+
+
 def plan(
     sweep: Sweep, out: Path | None = None, allow_code: bool = False, progress: Progress | None = None
-) -> str:
-    """A text that says how many variants a sweep has, what they cost, how long it takes and what is done.
+) -> Plan:
+    """How many variants a sweep has, what they cost, how long it takes and what is done.
 
     allow_code: whether code of the user's own may be run, to count the networks that it makes. progress: told
     how far that is.
@@ -49,53 +95,50 @@ def plan(
     check_space(sweep, space)
     folder = out or default_out(sweep)
     check_free(folder)
-    lines = [sweep.title or sweep.name]
-    asked = sum(axes.size for axes in sweep.space) + len(sweep.variants)
-    lines.append(f"  variants   {len(space):,}{_narrowed(sweep, len(space), asked)}")
-    lines += _counts(space)
     accuracy = None
     if sweep.accuracy:
         precisions = list(dict.fromkeys(config.precision for config in sweep.latency)) or ["fp32"]
         accuracy = sweep.accuracy.estimate(space, precisions, folder, images)
-        lines.append(f"  accuracy   {accuracy.words}")
-        lines += [f"  {'' if place else 'images':10} {line}" for place, line in enumerate(accuracy.images)]
-    finished = _done(sweep, folder)
-    seconds = 0.0
-    lacks = list(machine_lacks(sweep))
+    finished, lacks = _done(sweep, folder), list(machine_lacks(sweep))
+    latency = []
     for place, config in enumerate(sweep.latency):
         done = _finished(finished, config, space)
-        about, total_s = (_measuring if config.kind == "measured" else _predicting)(space, config)
-        lines.append(f"  latency    {config.id}: {about}; {done:,} of {len(space):,} done")
-        lines += [f"             {lack}" for at, lack in lacks if at == place]
-        lines += [f"             {large}" for large in _too_large(space, config)]
-        seconds += total_s * (1 - done / len(space))
-    training_s = accuracy.left_s if accuracy else 0.0
-    if seconds or training_s:
-        total = _duration(seconds + training_s + _START_S)
-        lines.append(f"  time       at most about {total} (estimated, not measured)")
-    elif accuracy and accuracy.trains:
-        lines.append(f"  time       nothing is left to {'measure or ' if sweep.latency else ''}train")
-    elif sweep.latency:
-        lines.append("  time       nothing is left to measure")
-    else:
-        lines.append("  time       nothing is timed; counting takes seconds")
-    lines.append(f"  run        {folder}{'' if holds_run(folder) else ' (new)'}")
-    return "\n".join(lines)
+        yardsticks, total_s = (_measuring if config.kind == "measured" else _predicting)(space, config)
+        notes = [*(str(lack) for at, lack in lacks if at == place), *_too_large(space, config)]
+        latency.append(ConfigPlan(config, done, yardsticks, total_s * (1 - done / len(space)), notes))
+    left_s = sum(of_one.left_s for of_one in latency) + (accuracy.left_s if accuracy else 0)
+    found = (space.found[variant] for variant in space.code())
+    asked = sum(axes.size for axes in sweep.space) + len(sweep.variants)
+    return Plan(
+        title=sweep.title or sweep.name,
+        variants=len(space),
+        narrowed=_narrowed(sweep, len(space), asked),
+        params=_ends(space, "params"),
+        macs=_ends(space, "macs"),
+        uncounted=[
+            f"{variant.id}: {words}"
+            for variant, one in zip(space.code(), found, strict=True)
+            if (words := one.failure or one.note)
+        ],
+        accuracy=accuracy.words if accuracy else "",
+        images=accuracy.images if accuracy else (),
+        latency=latency,
+        trains=bool(accuracy and accuracy.trains),
+        left_s=left_s + _START_S if left_s else 0,
+        folder=folder,
+        is_new=not holds_run(folder),
+    )
 
 
-def _counts(space: Space) -> Iterator[str]:
-    """From the least to the most of the counts that are known; and why others are not."""
-    for title, name in (("params", "params"), ("mult-adds", "macs")):
-        known = space.known(name)
-        yield f"  {title:10} " + (f"{known.min():,} to {known.max():,}" if len(known) else "unknown")
-    for variant in space.code():
-        if words := space.found[variant].failure or space.found[variant].note:
-            yield f"             {variant.id}: {words}"
+def _ends(space: Space, name: str) -> tuple[int, int] | None:
+    """The least and the most of a count, of the variants of which it is known."""
+    known = space.known(name)
+    return (int(known.min()), int(known.max())) if len(known) else None
 
 
 def _narrowed(sweep: Sweep, kept: int, asked: int) -> str:
     reasons = [name for name in ("limits", "sample") if name in sweep.model_fields_set]
-    return f" of {asked:,}, after {' and '.join(reasons)}" if reasons and kept != asked else ""
+    return f"of {asked:,}, after {' and '.join(reasons)}" if reasons and kept != asked else ""
 
 
 def _done(sweep: Sweep, folder: Path) -> dict[str, list[Finished]]:
@@ -148,37 +191,28 @@ def _too_large(space: Space, config: LatencyConfig) -> Iterator[str]:
         )
 
 
-def _measuring(space: Space, config: LatencyConfig) -> tuple[str, float]:
-    """What measuring a configuration means in words, and the most seconds that it takes."""
+def _measuring(space: Space, config: LatencyConfig) -> tuple[int, float]:
+    """How many yardsticks measuring a configuration takes, and at most how many seconds."""
     macs = np.maximum(space.macs, 0)
     names = choose(zip(np.maximum(space.params, 0), macs, strict=True), config.threads)
     macs = np.array([*macs, *(yardstick(name).size[1] for name in names)])
     calls_s = macs * (config.batch / _MACS_PER_S)
     visits_s = calls_s.clip(min=config.visit_ms / 1000)
     if config.visit_calls:
-        amount = f"{config.visit_calls} calls"
         visits_s[: len(space)] = calls_s[: len(space)] * config.visit_calls
-    else:
-        amount = f"{config.visit_ms:g} ms"
-    about = (
-        f"{len(space):,} variants x at most {config.rounds} rounds of {amount}, "
-        f"until the 95 % interval is {config.target_pct:g} % wide"
-    )
-    about += f"; {len(names)} yardsticks in each round"
     round_s = float((visits_s + calls_s + _VISIT_S).sum())  # with the untimed call of each visit
-    return about, round_s * config.rounds + _PREPARE_S * len(macs)
+    return len(names), round_s * config.rounds + _PREPARE_S * len(macs)
 
 
-def _predicting(space: Space, config: LatencyConfig) -> tuple[str, float]:
+def _predicting(space: Space, config: LatencyConfig) -> tuple[int, float]:
     """The same for a predicted configuration."""
-    measured = f"{config.max_blocks} blocks and {config.networks} networks"
-    about = f"{len(space):,} variants predicted from at most {measured}"
     visits = (config.max_blocks + config.networks + MOST) * config.rounds
     preparing_s = _PREPARE_S * (config.networks + MOST) + _PREPARE_PART_S * config.max_blocks
-    return about, visits * (config.visit_ms / 1000 + _VISIT_S) + preparing_s
+    return MOST, visits * (config.visit_ms / 1000 + _VISIT_S) + preparing_s
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """`87 s`, `5 min`, `5.1 h`."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

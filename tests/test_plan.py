@@ -37,12 +37,10 @@ def test_the_papers_grid(tmp_path):
         "mult-adds  13,570,048 to 568,740,352",
     ]
     assert lines[4] == "accuracy   published, tf-slim-2018-08-02: known for 16 of 16"
-    *latencies, time, run = lines[5:]
-    assert [line.split(":")[0] for line in latencies] == [
-        f"latency    {config.id}" for config in load_sweep(SWEEPS / "width_res.yaml").latency
-    ]
-    assert latencies[0].startswith("latency    onnxruntime-fp32-b1-t1: 16 variants x at most ")
-    assert all(line.endswith("; 0 of 16 done") for line in latencies)
+    blank, titles, *latencies, after, time, run = lines[5:]
+    assert (blank, titles.split("  ")[0], after) == ("", "latency configuration", "")
+    names = [config.id for config in load_sweep(SWEEPS / "width_res.yaml").latency]
+    assert amounts(latencies) == [[name, "0 of 16", "40 x 30 ms", "2 % wide"] for name in names]
     assert time.startswith("time       at most about ")
     assert time.endswith(" (estimated, not measured)")
     assert run == f"run        {tmp_path / 'run'} (new)"
@@ -50,29 +48,26 @@ def test_the_papers_grid(tmp_path):
 
 
 def amount(config, done):
-    return (
-        f"latency    {config}: 3 variants x at most 3 rounds of 1 ms, "
-        f"until the 95 % interval is 2 % wide; 4 yardsticks in each round; {done} of 3 done"
-    )
+    """A configuration's line, without the time at its end."""
+    return [config, f"{done} of 3", "3 x 1 ms", "2 % wide"]
+
+
+def amounts(lines):
+    """Of each configuration."""
+    return [re.split(r"\s{2,}", line)[:4] for line in lines if " % wide" in line]
 
 
 def test_what_is_done_is_told(tiny_run, tiny_sweep, tmp_path):
     """Nothing, a part, all: finished variants are counted per configuration, and the time is for the rest."""
-    done = [
-        line for line in plan(tiny_sweep, "--out", tiny_run) if line.startswith(("latency", "time", "run"))
-    ]
-    assert done == [
-        amount("onnxruntime-fp32-b1-t1", 3),
-        amount("torch-fp32-b1-t1", 3),
-        "time       nothing is left to measure",
-        f"run        {tiny_run}",
-    ]
+    done = plan(tiny_sweep, "--out", tiny_run)
+    assert amounts(done) == [amount("onnxruntime-fp32-b1-t1", 3), amount("torch-fp32-b1-t1", 3)]
+    assert [line.split()[-2:] for line in done if "% wide" in line] == [["0", "s"]] * 2
+    assert done[-2:] == ["time       nothing is left to measure", f"run        {tiny_run}"]
     folder = copied(tiny_run, tmp_path)
     execute(folder, "DELETE FROM visits WHERE config LIKE 'torch%' AND round = 2 AND variant LIKE '%_r32_%'")
     before = contents(folder)
     partly = plan(rewritten(tiny_sweep, tmp_path, ("160, 128, 32", "128, 32, 64")), "--out", folder)
-    assert amount("onnxruntime-fp32-b1-t1", 2) in partly
-    assert amount("torch-fp32-b1-t1", 1) in partly
+    assert amounts(partly) == [amount("onnxruntime-fp32-b1-t1", 2), amount("torch-fp32-b1-t1", 1)]
     assert any(line.startswith("time       at most about ") for line in partly)
     assert contents(folder) == before
 
@@ -130,8 +125,7 @@ def test_settled_variants_are_done_before_their_budget(tmp_path):
     kept[1][2]["settled_pct"] = 5.2  # a wider target than this one
     with Store.write(run) as store:
         store.set_summaries("torch-fp32-b1-t1", kept)
-    (line,) = [line for line in plan(sweep, "--out", run) if "torch-fp32-b1-t1: " in line]
-    assert line.endswith("; 1 of 3 done")
+    assert amounts(plan(sweep, "--out", run)) == [["torch-fp32-b1-t1", "1 of 3", "12 x 30 ms", "5 % wide"]]
 
 
 def test_predicted_variants_are_done_once(tmp_path):
@@ -144,11 +138,9 @@ def test_predicted_variants_are_done_once(tmp_path):
     with Store.write(run) as store:
         rows = [(name, 1.0, 1.0, 1.0) for name in (*ids[:2], "a variant of an older sweep")]
         store.set_predictions(config, 1, {"summary": "s"}, rows)
-    (line,) = [line for line in plan(sweep, "--out", run) if config in line]
-    assert (
-        line
-        == f"latency    {config}: 12 variants predicted from at most 400 blocks and 24 networks; 2 of 12 done"
-    )
+    lines = plan(sweep, "--out", run)
+    assert amounts(lines) == [[config, "2 of 12", "12 x 8 ms", "2 % wide"]]
+    assert "predicted from at most 400 blocks and 24 networks" in lines
 
 
 MILLION = (SWEEPS / "space_1m.yaml").read_text(encoding="utf-8")
@@ -177,11 +169,8 @@ def test_visits_of_so_many_calls_are_told(tmp_path):
     sweep.write_text(
         "space: {width: [0.25]}\nlatency: [{backend: torch, visit_calls: 7}]\n", encoding="utf-8"
     )
-    (line,) = [line for line in plan(sweep, "--out", tmp_path / "run") if line.startswith("latency")]
-    assert line == (
-        "latency    torch-fp32-b1-t1: 1 variants x at most 40 rounds of 7 calls, "
-        "until the 95 % interval is 2 % wide; 4 yardsticks in each round; 0 of 1 done"
-    )
+    lines = plan(sweep, "--out", tmp_path / "run")
+    assert amounts(lines) == [["torch-fp32-b1-t1", "0 of 1", "40 x 7 calls", "2 % wide"]]
 
 
 def test_a_runtime_that_is_missing_is_told_before_the_run(tmp_path, monkeypatch):
@@ -206,7 +195,7 @@ def test_what_this_machine_lacks_is_told(tmp_path):
     )
     lines = plan(sweep, "--out", tmp_path / "run")
     usable = sorted(os.sched_getaffinity(0))
-    first, second = (place for place, line in enumerate(lines) if line.startswith("latency"))
+    first, second = (place for place, line in enumerate(lines) if " % wide" in line)
     told = f"{sweep}:3: latency[0].threads is 1024; this process may use {len(usable)} cores"
     assert lines[first + 1] == told
     assert lines[second + 1] == f"{sweep}:4: latency[1].cpus names core 4095; this process may use {usable}"
@@ -225,6 +214,22 @@ def test_a_run_of_another_machine_is_refused(tiny_run, tiny_sweep, tmp_path):
     refused = [refusal(call(command, tiny_sweep, "--out", folder)) for command in ("plan", "run")]
     assert refused[0] == refused[1]
     assert refused[0].startswith(f"{folder} was measured with cores 999, and here it is ")
+
+
+def test_the_plan_for_programs(tmp_path):
+    """`--json`: the same in numbers; what is not asked for is null."""
+    words = ["plan", SWEEPS / "width_res.yaml", "--out", tmp_path / "run", "--json"]
+    told = json.loads(call(*words).stdout)
+    assert (told["variants"], told["params"], told["macs"][1]) == (16, [470_072, 4_231_976], 568_740_352)
+    assert (told["run"], told["is_new"]) == (str(tmp_path / "run"), True)
+    first, second = told["latency"]
+    assert (first["config"], first["kind"], first["done"]) == ("onnxruntime-fp32-b1-t1", "measured", 0)
+    assert (first["rounds"], first["target_pct"], first["yardsticks"]) == (40, 2, 6)
+    assert told["left_s"] == pytest.approx(first["left_s"] + second["left_s"] + 5)  # 5 s: loading PyTorch
+    sweep = tmp_path / "counted.yaml"
+    sweep.write_text("space: {width: [0.25]}\n", encoding="utf-8")
+    told = json.loads(call("plan", sweep, "--json").stdout)
+    assert (told["accuracy"], told["latency"], told["left_s"]) == (None, [], 0)
 
 
 def test_limits_and_sample_are_told(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import sys
 import textwrap
@@ -14,6 +15,7 @@ from rich.text import Text
 
 BETWEEN = "  "  # two columns
 INDENT = "    "  # of what is folded
+_JOIN = " \\"
 
 
 def terminal_columns() -> int | None:
@@ -25,6 +27,27 @@ def say(text: str = "", style: str = "") -> None:
     """Print lines of words; a terminal gets them broken between words."""
     for line in text.split("\n"):
         _print(_wrapped(line, terminal_columns()), style)
+
+
+def say_command(line: str, indent: str = "  ") -> None:
+    """Print a command to be copied; a terminal gets it over several lines that a shell joins again."""
+    columns = terminal_columns()
+    for part in _continued(line, None if columns is None else columns - len(indent)):
+        print(indent + part)  # as it is: rich would make spaces of a tab
+
+
+def _continued(line: str, columns: int | None) -> list[str]:
+    """Its lines, each but the last with a backslash at its end; words stay whole."""
+    if columns is None or cell_len(line) <= columns:
+        return [line]
+    lines = [""]
+    for word in map(shlex.quote, shlex.split(line)):
+        longer = f"{lines[-1]} {word}" if lines[-1] else word
+        if lines[-1] and cell_len(longer) > columns - len(_JOIN):
+            lines.append(INDENT + word)
+        else:
+            lines[-1] = longer
+    return [*(part + _JOIN for part in lines[:-1]), lines[-1]]
 
 
 def _wrapped(line: str, columns: int | None) -> str:
@@ -51,11 +74,15 @@ class Table:
 
     titles: Sequence[str]
     left: Collection[int] = (0,)
-    rows: list[tuple[Sequence[str], str]] = field(default_factory=list)
+    rows: list[tuple[Sequence[str] | str, str]] = field(default_factory=list)
 
     def add(self, *cells: str, style: str = "") -> None:
         """Add a row."""
         self.rows.append((cells, style))
+
+    def add_words(self, words: str) -> None:
+        """Add a line of words between the rows: what those below are."""
+        self.rows.append((words, ""))
 
     def print(self) -> None:
         """Print it."""
@@ -65,9 +92,13 @@ class Table:
     def lines(self, columns: int | None) -> Iterator[tuple[str, str]]:
         """Each line with its style, for a terminal of so many columns."""
         rows = [(self.titles, "bold"), *self.rows]
-        widths = [max(map(cell_len, cells)) for cells in zip(*(cells for cells, _ in rows), strict=True)]
+        all_cells = (cells for cells, _ in rows if not isinstance(cells, str))
+        widths = [max(map(cell_len, cells)) for cells in zip(*all_cells, strict=True)]
         folded = list(_folded(widths, columns))
         for cells, style in rows:
+            if isinstance(cells, str):
+                yield from ((part, style) for part in _wrapped(cells, columns).split("\n"))
+                continue
             for number, places in enumerate(folded):
                 line = BETWEEN.join(self._padded(cells[place], place, widths[place]) for place in places)
                 if number == 0 or line.strip():

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mbsweep.commands.options import Config, RunFolder
+from mbsweep.commands.options import AsJson, Config, RunFolder
 
 EXAMPLE = "mbsweep front runs/width_res --cost macs"
 
@@ -24,10 +24,18 @@ def front(
             show_default="the largest cost and the smallest value",
         ),
     ] = None,
+    as_json: AsJson = False,
+    quiet: Annotated[
+        bool, typer.Option("-q", "--quiet", help="Print the networks of the fronts alone.")
+    ] = False,
 ) -> None:
     """Print the Pareto front of a cost and a value; its hypervolume."""
-    from mbsweep.commands._fronts import parse_reference, print_fronts
+    from mbsweep.commands import _fronts
     from mbsweep.table.results import open_run
 
-    point = None if reference is None else parse_reference(reference)
-    print_fronts(open_run(run), cost, value, config, point)
+    point = None if reference is None else _fronts.parse_reference(reference)
+    found = _fronts.fronts(open_run(run), cost, value, config, point)
+    if as_json:
+        print(_fronts.as_json(found))
+    else:
+        _fronts.print_fronts(found, is_brief=quiet)

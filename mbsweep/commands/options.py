@@ -44,6 +44,7 @@ NetworkFile = Annotated[
 Config = Annotated[
     str | None, typer.Option(help="One latency configuration.", show_default="every one of the run")
 ]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs; what is unknown is null.")]
 Backend = Annotated[str, typer.Option(help="Runtime, as in sweep files.")]
 Precision = Annotated[str, typer.Option(help="fp32, bf16 or int8, where the runtime has it.")]
 DATASET_HELP = "digits, a folder of images, a sweep file that trains, or NAME:PATH such as cifar10:FILE."

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from mbsweep.commands import exits
-from mbsweep.commands.options import Config, RunFolder
+from mbsweep.commands.options import AsJson, Config, RunFolder
 
 EXAMPLE = "mbsweep pick runs/width_res --max-latency-ms 5 --max-params 3e6"
 Limit = Annotated[float | None, typer.Option(help="The most that a variant may have, such as 2e6.")]
@@ -29,7 +29,8 @@ def pick(
         str | None, typer.Option(help="Or least of: latency_ms, macs, params, weight_bytes ...")
     ] = None,
     count: Annotated[int, typer.Option(help="How many variants to name.")] = 3,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+    as_json: AsJson = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print the id of the best alone.")] = False,
 ) -> None:
     """Say which variants fit a budget best, why, and which just miss.
 
@@ -37,7 +38,7 @@ def pick(
     """
     from mbsweep.base.errors import MbsweepError
     from mbsweep.base.rules import choice, integer
-    from mbsweep.commands import _picks
+    from mbsweep.commands import _pick_tables, _picks
     from mbsweep.table.decide import ACCURACIES, COSTS, TOP1, Budget, checked
     from mbsweep.table.results import open_run
 
@@ -60,7 +61,10 @@ def pick(
     found = _picks.answers(open_run(run), budget, config)
     if as_json:
         print(_picks.as_json(found, budget, count))
+    elif quiet:
+        for words in _picks.ids(found):
+            print(words)
     else:
-        _picks.print_picks(found, budget, count)
+        _pick_tables.print_picks(found, budget, count)
     if not any(answer.decision.fitting for answer in found):
         raise typer.Exit(exits.NOTHING_FITS)

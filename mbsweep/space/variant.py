@@ -99,6 +99,15 @@ class Variant:
         )
 
     @property
+    def words(self) -> list[str]:
+        """As commands take it: the family, and FIELD=VALUE of what is not as usual."""
+        fields = family_of(self.family).fields
+        said = {
+            name: value for name, value in self._values.items() if value != fields[name].usual(self._values)
+        }
+        return [self.family, *(f"{name}={_word(value)}" for name, value in said.items())]
+
+    @property
     def is_code(self) -> bool:
         """Whether it is made by code that is not mbsweep's: then its layers are not known."""
         return family_of(self.family).is_code
@@ -134,6 +143,12 @@ class Variant:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _again, (self.family, self._values)
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ",".join(map(_word, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _again(family: str, values: Mapping[str, Any]) -> Variant:

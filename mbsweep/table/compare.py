@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,6 @@ import scipy  # its parts are loaded when they are used: together they take a se
 from numpy.typing import NDArray
 
 from mbsweep.base.errors import MbsweepError
-from mbsweep.base.printing import Table, say
 from mbsweep.table import trust
 
 # What names one device, runtime and setting: the latencies of a group can be ranked.
@@ -75,24 +75,59 @@ def agreement(table: pd.DataFrame) -> tuple[list[str], NDArray[np.float64]]:
 Remarks = Mapping[str, Sequence[str]]  # configuration -> what is to be known of all its latencies
 
 
-def print_comparison(
-    first: pd.DataFrame,
-    second: pd.DataFrame,
-    published: pd.DataFrame,
-    remarks: tuple[Remarks, Remarks] = ({}, {}),
-) -> None:
-    """Print the comparison of two runs' tables, and of their ranking with the published devices'.
+@dataclass(frozen=True)
+class Side:
+    """One configuration of one run. rows: those whose latency is known, by variant."""
+
+    run: str
+    config: str
+    device_id: str
+    cautions: Sequence[str]
+    rows: pd.DataFrame
+
+    def latency_ms(self, variant: str) -> float:
+        """Of a variant."""
+        return float(cast("float", self.rows.loc[variant, "latency_ms"]))
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two of them, and the ratio of each variant that both know: B over A."""
+
+    a: Side
+    b: Side
+    ratios: Mapping[str, Ratio]
+    tau: float  # how alike they rank these, see `rank_agreement`
+
+    @property
+    def differing(self) -> int:
+        """How many differ beyond their intervals."""
+        return sum(found.verdict in ("slower", "faster") for found in self.ratios.values())
+
+
+def pairs(
+    first: pd.DataFrame, second: pd.DataFrame, remarks: tuple[Remarks, Remarks] = ({}, {})
+) -> list[Pair]:
+    """Two runs' tables, configuration by configuration.
 
     Raises MbsweepError where the runs have no configuration in common, and not one each.
     """
-    pairs = _pairs(first, second)
-    for one, other in pairs:
-        cautions = [
-            trust.of_latencies(rows, of.get(rows["config"].iloc[0], ()))
-            for of, rows in zip(remarks, (one, other), strict=True)
-        ]
-        _print_pair(one, other, cautions)
-    _print_agreement(pd.concat([first, second, published], ignore_index=True))
+    found = []
+    for both in _pairs(first, second):
+        a, b = (
+            Side(
+                str(rows["run"].iloc[0]),
+                config := str(rows["config"].iloc[0]),
+                str(rows["device_id"].iloc[0]),
+                trust.of_latencies(rows, of.get(config, ())),
+                rows.set_index("variant"),
+            )
+            for rows, of in zip(both, remarks, strict=True)
+        )
+        common = [variant for variant in a.rows.index if variant in b.rows.index]
+        ratios = {variant: ratio(a.rows.loc[variant], b.rows.loc[variant]) for variant in common}
+        found.append(Pair(a, b, ratios, rank_agreement(a.rows["latency_ms"], b.rows["latency_ms"])[0]))
+    return found
 
 
 def _pairs(first: pd.DataFrame, second: pd.DataFrame) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
@@ -108,57 +143,6 @@ def _pairs(first: pd.DataFrame, second: pd.DataFrame) -> list[tuple[pd.DataFrame
         f"the runs have no latency configuration in common: {first['run'].iloc[0]} has {names[0]}; "
         f"{second['run'].iloc[0]} has {names[1]}"
     )
-
-
-def _print_pair(first: pd.DataFrame, second: pd.DataFrame, cautions: Sequence[Sequence[str]]) -> None:
-    one, other = first.set_index("variant"), second.set_index("variant")
-    both = [variant for variant in one.index if variant in other.index]
-    names = [f"{table['run'].iloc[0]}: {table['config'].iloc[0]}" for table in (first, second)]
-    devices = [str(table["device_id"].iloc[0]) for table in (first, second)]
-    say(f"A = {names[0]} on {devices[0]}\nB = {names[1]} on {devices[1]}")
-    for which, words in zip("AB", cautions, strict=True):
-        if words:
-            say(f"of {which}: {'; '.join(words)}")
-    if not both:
-        say("they have no variant in common\n")
-        return
-    table = Table(("variant", "A ms", "95 %", "B ms", "95 %", "B / A", "95 %", "B is"), left=(0, 7))
-    ratios = {variant: ratio(one.loc[variant], other.loc[variant]) for variant in both}
-    for variant, found in ratios.items():
-        table.add(
-            variant,
-            *_latency(one.loc[variant]),
-            *_latency(other.loc[variant]),
-            f"{found.value:.3f}",
-            _interval(found.low, found.high, ".3f"),
-            found.verdict,
-        )
-    table.print()
-    values = np.array([found.value for found in ratios.values()])
-    differ = sum(found.verdict in ("slower", "faster") for found in ratios.values())
-    tau, count = rank_agreement(one["latency_ms"], other["latency_ms"])
-    say(
-        f"{differ} of {len(both)} differ beyond their intervals; median B / A {np.median(values):.3f}, "
-        f"{values.min():.3f} to {values.max():.3f}; Kendall's tau {tau:.3f} over {count} variants\n"
-    )
-
-
-def _latency(row: pd.Series[float]) -> tuple[str, str]:
-    return f"{row['latency_ms']:.4g}", _interval(row["latency_low_ms"], row["latency_high_ms"], ".4g")
-
-
-def _interval(low: float, high: float, digits: str) -> str:
-    return "unknown" if math.isnan(low) else f"{low:{digits}} to {high:{digits}}"
-
-
-def _print_agreement(table: pd.DataFrame) -> None:
-    names, taus = agreement(table)
-    numbers = [str(number) for number in range(1, len(names) + 1)]
-    printed = Table(["how alike they rank the variants (Kendall's tau)", *numbers])
-    for place, name in enumerate(names):
-        known = [f"{tau:.3f}" for tau in taus[place, : place + 1]]
-        printed.add(f"{place + 1}  {name}", *known, *[""] * (len(names) - len(known)))
-    printed.print()
 
 
 def _words(row: pd.Series[float]) -> list[object]:

@@ -7,37 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from mbsweep.base.errors import MbsweepError
 from mbsweep.base.printing import say
-from mbsweep.base.rules import did_you_mean, shown
 from mbsweep.table.columns import COLUMNS, INTERVALS, PANEL
 from mbsweep.table.hover import ORIGIN, setting
-from mbsweep.table.results import Run
 
 COUNTED = "only counted: no latency"
-
-
-def where(run: Run, config: str | None) -> str:
-    """The run and, if one is named, the configuration: the begin of an error."""
-    return f"{run.path}, {config}" if config else str(run.path)
-
-
-def of_config(run: Run, config: str | None) -> pd.DataFrame:
-    """A run's rows of a latency configuration; all, where none is named.
-
-    Raises MbsweepError for a configuration that the run does not have, and for a run without any row.
-    """
-    table = run.table()
-    if table.empty:
-        raise MbsweepError(f"{run.path} has no variants")
-    if config is None:
-        return table
-    known = [name for name in table["config"].unique() if isinstance(name, str)]
-    if config not in known:
-        has = f"it has {', '.join(known)}" if known else "it has none: its variants are only counted"
-        hint = did_you_mean(config, known)
-        raise MbsweepError(f"{run.path} has no latency configuration {shown(config)}; {has}{hint}")
-    return table[table["config"] == config]
 
 
 def panels(table: pd.DataFrame) -> list[pd.DataFrame]:
@@ -73,16 +47,33 @@ def _no_latency(rows: pd.DataFrame) -> str:
     return f"no latency, {reasons[0]}" if len(reasons) == 1 and isinstance(reasons[0], str) else "no latency"
 
 
+def print_heading(rows: pd.DataFrame, cautions: Sequence[str]) -> None:
+    """Print what a panel's rows share, and below it what is to be known of their numbers."""
+    say(heading(rows), "bold")
+    print_cautions(cautions)
+
+
 def print_cautions(said: Sequence[str]) -> None:
     """Print what is to be known of a panel's numbers, below its heading."""
     for words in said:
-        say(f"  caution: {words}")
+        say(f"  caution: {words}", "yellow")
 
 
 def label(name: str) -> str:
     """A column's label within a sentence."""
     words = COLUMNS[name].label
     return words[0].lower() + words[1:]
+
+
+# Of columns that stand side by side: as narrow as can be.
+_TITLES = {"latency_ms": "ms", "top1_pct": "top-1 %", "top5_pct": "top-5 %", "params": "params"}
+_TITLES |= {"weight_bytes": "weight bytes", "peak_activation_bytes": "peak bytes"}
+_TITLES |= {"weight_bytes_int8": "int8 weights", "peak_activation_bytes_int8": "int8 peak"}
+
+
+def title(name: str) -> str:
+    """A column's title in a printed table, with its unit."""
+    return _TITLES.get(name) or f"{label(name)} {COLUMNS[name].unit}".rstrip()
 
 
 def plain_number(value: float, digits: int = 4) -> str:
@@ -94,6 +85,25 @@ def plain_number(value: float, digits: int = 4) -> str:
 def with_unit(name: str, value: float, digits: int = 4) -> str:
     """A number of a column and its unit; that of mult-adds and parameters is nothing."""
     return f"{plain_number(value, digits)} {COLUMNS[name].unit}".rstrip()
+
+
+def panel_facts(rows: pd.DataFrame) -> dict[str, str | None]:
+    """What a panel's rows share, for programs: None where it is unknown, or they share none."""
+    known = rows[rows["latency_ms"].notna()]
+    return {
+        "config": _first(rows["config"]),
+        "device": _first(known["device"]),
+        "latency_kind": _first(known["latency_kind"]),
+    }
+
+
+def _first(words: pd.Series[Any]) -> str | None:
+    return words.iloc[0] if len(words) and isinstance(words.iloc[0], str) else None
+
+
+def as_number(value: Any) -> float | None:
+    """A number for JSON; what is unknown is null."""
+    return None if pd.isna(value) else float(value)
 
 
 def interval(row: pd.Series[Any], name: str = "latency_ms") -> str:

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import pty
+import shlex
 import struct
 import subprocess
 import termios
@@ -14,7 +15,8 @@ from hypothesis import strategies as st
 from page_runs import rich_run
 from reporter_runs import write_run
 
-from mbsweep.base.printing import Table, _wrapped
+from mbsweep.base.printing import Table, _continued, _wrapped
+from mbsweep.base.suggest import command
 from mbsweep.commands import _layer_times
 from mbsweep.space.families import architecture
 from mbsweep.space.variant import Variant
@@ -50,6 +52,7 @@ PRINTING = {
     "front": lambda one, _: ["front", one],
     "front of sizes": lambda one, _: ["front", one, "--cost", "peak_activation_bytes"],
     "plan": lambda *_: ["plan", "sweeps/width_res.yaml", "--out", "no/such/folder"],
+    "table": lambda one, _: ["table", one, "--columns", "variant,config,latency_ms,top1_pct,macs,params"],
 }
 
 
@@ -64,9 +67,38 @@ def test_no_number_and_no_name_is_lost_or_cut(name, columns, runs, monkeypatch):
     assert (piped.exit_code, piped.stderr) == (0, "")
     monkeypatch.setattr("mbsweep.base.printing.terminal_columns", lambda: columns)
     shown = call(*words).stdout
-    assert sorted(shown.split()) == sorted(piped.stdout.split())
+    if name != "table":  # to which a terminal is no pipe
+        shown_words = [word for word in shown.split() if word != "\\"]  # of a command over several lines
+        assert sorted(shown_words) == sorted(piped.stdout.split())
+        assert len(shown.splitlines()) > len(piped.stdout.splitlines()) or columns == 120 or name == "plan"
     assert max(map(len, shown.splitlines())) <= columns
-    assert len(shown.splitlines()) > len(piped.stdout.splitlines()) or columns == 120 or name == "plan"
+
+
+@given(
+    words=st.lists(st.text("ab -$'", min_size=1, max_size=20), min_size=1, max_size=8),
+    columns=st.integers(30, 60),
+)
+def test_any_command_over_several_lines_is_what_it_was(words, columns):
+    """As a shell reads it; no line is too long but for a word alone."""
+    lines = _continued(command("run", *words), columns)
+    joined = "\n".join(lines).replace("\\\n", "")  # as a shell does
+    assert shlex.split(joined) == ["mbsweep", "run", *words]
+    assert all(len(line) <= columns or len(shlex.split(line.removesuffix(" \\"))) == 1 for line in lines)
+
+
+def test_words_between_the_rows_of_a_table():
+    """As wide as the terminal is, whatever the columns; a pipe has them on one line."""
+    table = Table(["network", "ms"])
+    table.add("0.25-128", "4")
+    table.add_words("just missed, and what more there is to say of it:")
+    table.add("0.5-128", "5")
+    words = "just missed, and what more there is to say of it:"
+    rows = ["network   ms", "0.25-128   4", words, "0.5-128    5"]
+    assert [line for line, _ in table.lines(None)] == rows
+    assert [line for line, _ in table.lines(30)][2:4] == [
+        "just missed, and what more",
+        "  there is to say of it:",
+    ]
 
 
 def test_a_pipe_has_a_line_for_each_row():

@@ -1,5 +1,6 @@
 """`mbsweep front`: what it prints of runs whose latencies are known beforehand."""
 
+import json
 import re
 
 import pytest
@@ -63,9 +64,9 @@ def test_the_fronts_of_a_run(tmp_path, monkeypatch):
         SOURCE,
     ]
     assert cells(lines[2:5]) == [
-        ["variant", "latency (ms)", "95 %", "top-1 accuracy (%)"],
-        [W160, "4", "4 to 4", "45.5"],
-        [W224, "8", "8 to 8", "49.8"],
+        ["network", "ms", "95 %", "top-1 %"],
+        ["0.25-160", "4", "4 to 4", "45.5"],
+        ["0.25-224", "8", "8 to 8", "49.8"],
     ]
     # Up to 8 ms and 41.5 %: (8 - 4) x (45.5 - 41.5).
     assert lines[5:7] == [
@@ -74,20 +75,21 @@ def test_the_fronts_of_a_run(tmp_path, monkeypatch):
         "",
     ]
     assert lines[7].startswith(f"{ONNX}: onnxruntime, fp32, batch 1, 1 thread; ")
-    assert [row[0] for row in cells(lines[10:13])] == [W128, W160, W224]
+    assert [row[0] for row in cells(lines[10:13])] == ["0.25-128", "0.25-160", "0.25-224"]
     # (3 - 2) x (45.5 - 41.5): 128 px, at 41.5 %, and 224 px, at 3 ms, lie on the edge.
     assert lines[13].startswith("hypervolume 4 (ms x %), reference point 3 ms, 41.5 %")
-    assert len(lines) == 14
+    # Once for all: what a short name stands for.
+    assert lines[14:] == ["", f"0.25-160 is {W160}"]
 
 
 def test_a_reference_point_can_be_given(tmp_path):
     """(10 - 4) x (45.5 - 40) + (10 - 8) x (49.8 - 45.5) = 41.6; what is beyond it adds nothing."""
     run = a_run(tmp_path / "run")
     lines = printed(run, "--config", TORCH, "--reference", "10,40")
-    assert lines[-1] == "hypervolume 41.6 (ms x %), reference point 10 ms, 40 %"
+    assert lines[-3] == "hypervolume 41.6 (ms x %), reference point 10 ms, 40 %"
     lines = printed(run, "--config", TORCH, "--reference", "5.5,45.25")
-    assert lines[-1] == "hypervolume 0.375 (ms x %), reference point 5.5 ms, 45.25 %"
-    assert len(lines) == 6  # the front stays whole
+    assert lines[-3] == "hypervolume 0.375 (ms x %), reference point 5.5 ms, 45.25 %"
+    assert len(lines) == 8  # the front stays whole
 
 
 def test_a_front_of_sizes_is_printed_once(tmp_path):
@@ -95,13 +97,13 @@ def test_a_front_of_sizes_is_printed_once(tmp_path):
     lines = printed(a_run(tmp_path / "run"), "--cost", "macs")
     assert lines[:2] == ["fp32, the same in every latency configuration", SOURCE]
     assert cells(lines[2:6]) == [
-        ["variant", "mult-adds", "top-1 accuracy (%)"],
-        [W128, "13,570,048", "41.5"],
-        [W160, "21,059,200", "45.5"],
-        [W224, "41,030,272", "49.8"],
+        ["network", "mult-adds", "top-1 %"],
+        ["0.25-128", "13,570,048", "41.5"],
+        ["0.25-160", "21,059,200", "45.5"],
+        ["0.25-224", "41,030,272", "49.8"],
     ]
     # (41,030,272 - 21,059,200) x (45.5 - 41.5)
-    assert lines[6:] == [
+    assert lines[6:-2] == [
         "hypervolume 79,884,288 (mult-adds x %), reference point 41,030,272 mult-adds, 41.5 % "
         "(the largest mult-adds and the smallest top-1 accuracy here)"
     ]
@@ -114,15 +116,15 @@ def test_each_precision_has_a_front_of_its_own(tmp_path):
     assert [line for line in lines if line.endswith(shared)] == [
         f"{precision}{shared}" for precision in ("fp32", "int8", "bf16")
     ]
-    assert lines[-1] == "  both parameters and top-1 accuracy are known of no variant"
+    assert lines[-3] == "  both parameters and top-1 accuracy are known of no variant"
     assert sum(line.startswith("hypervolume ") for line in lines) == 2
 
 
 def test_a_cost_of_the_runtime_has_a_front_in_each(tmp_path):
     """The p90 latency and top-5 accuracy: no interval is printed but that of the headline."""
     lines = printed(a_run(tmp_path / "run"), "--cost", "latency_p90_ms", "--value", "top5_pct")
-    titles = [row for row in cells(lines) if row[0] == "variant"]
-    assert titles == [["variant", "latency p90 (ms)", "top-5 accuracy (%)"]] * 2
+    titles = [row for row in cells(lines) if row[0] == "network"]
+    assert titles == [["network", "latency p90 ms", "top-5 %"]] * 2
 
 
 def test_the_probability_of_being_on_the_front(tmp_path, monkeypatch):
@@ -130,22 +132,52 @@ def test_the_probability_of_being_on_the_front(tmp_path, monkeypatch):
     with_front_pct(monkeypatch, [99.96, 51.25, 3.0, None, None, None, None, None])
     run = a_run(tmp_path / "run")
     lines = printed(run)
-    assert [row[-1] for row in cells(lines[2:5])] == ["on front (%)", "51.2", "100.0"]
-    assert [row[-1] for row in cells(lines[9:13])] == ["on front (%)", "unknown", "unknown", "unknown"]
+    assert [row[-1] for row in cells(lines[2:5])] == ["on front %", "51.2", "100.0"]
+    assert [row[-1] for row in cells(lines[9:13])] == ["on front %", "unknown", "unknown", "unknown"]
     assert not any("on front" in line for line in printed(run, "--cost", "macs"))
 
 
 def test_configurations_without_a_front_say_so(tmp_path):
     """One that was never measured, beside one that was."""
     lines = printed(a_run(tmp_path / "run", onnxruntime_ms=(0, 0, 0, 0)))
-    assert lines[-1] == "  both latency and top-1 accuracy are known of no variant"
+    assert lines[-3] == "  both latency and top-1 accuracy are known of no variant"
 
 
 def test_an_unknown_interval_is_told_as_unknown(tmp_path):
     """Three visits make no interval."""
     lines = printed(write_run(tmp_path / "run"))
-    assert cells(lines[3:4])[0][:3] == ["mobilenet_v1_w0.25_r128_d5", "0.3443", "unknown"]
+    assert cells(lines[3:4])[0][:3] == ["0.25-128", "0.3443", "unknown"]
     assert not any("nan" in line for line in lines)
+
+
+def test_the_networks_alone(tmp_path):
+    """`-q`: neither hypervolumes nor cautions."""
+    run = a_run(tmp_path / "run")
+    brief, whole = printed(run, "-q"), printed(run)
+    assert brief == [line for line in whole if not line.startswith("hypervolume")]
+    noisy = many_run(tmp_path / "noisy")
+    assert any("caution: " in line for line in printed(noisy))
+    assert not any("caution: " in line for line in printed(noisy, "-q"))
+
+
+def test_the_fronts_for_programs(tmp_path):
+    """`--json`: of each front its rows with their intervals, and where the hypervolume ends."""
+    run = a_run(tmp_path / "run")
+    first, second = json.loads(call("front", run, "--json").stdout)
+    assert (first["config"], first["latency_kind"]) == (TORCH, "measured")
+    assert (first["cost"], first["value"]) == ("latency_ms", "top1_pct")
+    assert (first["top1_kind"], first["top1_source"]) == ("published", "tf-slim-2018-08-02")
+    assert [row["variant"] for row in first["front"]] == [W160, W224]
+    said = {"latency_ms": 4, "latency_low_ms": 4, "latency_high_ms": 4, "front_pct": 100, "top1_pct": 45.5}
+    unknown = {"top1_low_pct": None, "top1_high_pct": None}  # published
+    assert first["front"][0] == {"variant": W160, "name": "0.25-160"} | said | unknown
+    assert first["hypervolume"] == pytest.approx(16)
+    assert first["reference"] == [8, 41.5]
+    assert first["cautions"] == []
+    assert second["config"] == ONNX
+    (sizes,) = json.loads(call("front", run, "--json", "--cost", "macs").stdout)
+    assert (sizes["precision"], "config" in sizes) == ("fp32", False)
+    assert "front_pct" not in sizes["front"][0]
 
 
 def test_text_of_a_run_is_text_not_markup(tmp_path):
@@ -200,4 +232,4 @@ def test_what_is_only_counted_has_a_front_of_sizes(tmp_path):
     sweep = SWEEP[: SWEEP.index("latency")] + SWEEP[SWEEP.index("accuracy") :]
     lines = printed(made_run(tmp_path / "run", sweep), "--cost", "macs")
     assert lines[:2] == ["only counted: no latency", SOURCE]
-    assert [row[0] for row in cells(lines[3:6])] == [W128, W160, W224]
+    assert [row[0] for row in cells(lines[3:6])] == ["0.25-128", "0.25-160", "0.25-224"]

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 
 import pytest
 from console import call, refusal
@@ -39,52 +40,76 @@ def counted(folder):
 
 
 def picked(*words, exit_code=0):
-    """What `mbsweep pick` prints, line by line."""
+    """What `mbsweep pick` prints, line by line, without the spaces at the ends."""
     result = call("pick", *words)
     assert (result.exit_code, result.stderr) == (exit_code, ""), result.output
-    return result.stdout.splitlines()
+    return [line.rstrip() for line in result.stdout.splitlines()]
+
+
+def cells(line):
+    """Of a row of a table."""
+    return re.split(r"\s{2,}", line.strip())
+
+
+SOURCE = "  top-1 accuracy: published, tf-slim-2018-08-02"
 
 
 def test_the_picks_of_a_run(tmp_path):
-    """For each configuration: the best with its reasons, what just misses and by how much, the counts."""
+    """For each configuration: the best, what just misses and by how much, the counts; then who they are."""
     run = a_run(tmp_path / "run", torch=[5, 4, 2], onnxruntime=[3, 2, 0])
     assert picked(run, "--max-latency-ms", "4.6") == [
         f"{TORCH}: torch, fp32, batch 1, 1 thread; measured on Abacus, 2 cores, 4 GiB, Linux wood",
-        f"  1. {W128}",
-        "     top-1 accuracy 41.5 % (published, tf-slim-2018-08-02); "
-        "latency 4 ms (measured, 95 % interval 4 to 4 ms), 87.0 % of 4.6 ms",
-        "  just missed (better, and at most 10 % over):",
-        f"  -  {W160}",
-        "     top-1 accuracy 45.5 % (published, tf-slim-2018-08-02); "
-        "latency 5 ms (measured, 95 % interval 5 to 5 ms), exceeds 4.6 ms by 8.7 %",
+        "   network   top-1 %  ms    95 %  of 4.6 ms",
+        "1  0.25-128     41.5   4  4 to 4     87.0 %",
+        "just missed (better, and at most 10 % over):",
+        "-  0.25-160     45.5   5  5 to 5     +8.7 %",
+        SOURCE,
         "  1 of 3 fit, 1 do not; of 1 a needed number is unknown",
         "",
         f"{ONNX}: onnxruntime, fp32, batch 1, 1 thread; measured on Abacus, 2 cores, 4 GiB, Linux wood",
-        f"  1. {W160}",
-        "     top-1 accuracy 45.5 % (published, tf-slim-2018-08-02); "
-        "latency 3 ms (measured, 95 % interval 3 to 3 ms), 65.2 % of 4.6 ms",
-        f"  2. {W128}",
-        "     top-1 accuracy 41.5 % (published, tf-slim-2018-08-02); "
-        "latency 2 ms (measured, 95 % interval 2 to 2 ms), 43.5 % of 4.6 ms",
+        "   network   top-1 %  ms    95 %  of 4.6 ms",
+        "1  0.25-160     45.5   3  3 to 3     65.2 %",
+        "2  0.25-128     41.5   2  2 to 2     43.5 %",
+        SOURCE,
         "  2 of 3 fit, 0 do not; of 1 a needed number is unknown, 1 of these with an error",
+        "",
+        f"0.25-128 is {W128}",
+        "  mbsweep show mobilenet_v1 width=0.25 resolution=128",
+        f"0.25-160 is {W160}",
+        "  mbsweep show mobilenet_v1 width=0.25 resolution=160",
     ]
+
+
+def test_the_command_that_is_printed_shows_the_best(tmp_path):
+    """Typed as it stands; its first line is the id."""
+    line = picked(a_run(tmp_path / "run", torch=[5, 4, 2]), "--max-latency-ms", "4.6")[-1]
+    _, *words = shlex.split(line)
+    assert call(*words).stdout.splitlines()[0] == W128
+
+
+def test_ids_alone(tmp_path):
+    """`-q`: the best of each configuration in which anything fits, behind its name; of one, the id alone."""
+    run = a_run(tmp_path / "run", torch=[5, 4, 2], onnxruntime=[3, 2, 0])
+    assert picked(run, "--max-latency-ms", "4.6", "-q") == [f"{TORCH} {W128}", f"{ONNX} {W160}"]
+    assert picked(run, "--max-latency-ms", "3", "-q") == [f"{ONNX} {W160}"]
+    assert picked(run, "--config", ONNX, "--quiet") == [W160]
+    assert picked(run, "--max-latency-ms", "1", "-q", exit_code=1) == []
 
 
 def test_one_configuration_and_the_best_alone(tmp_path):
-    """--config and --count; every budget is told with its share, sizes in full."""
+    """--config and --count; every budget's number in full, and the share of the one that is nearest."""
     run = a_run(tmp_path / "run", torch=[5, 4, 2], onnxruntime=[3, 2, 0])
     words = ["--config", ONNX, "--count", "1", "--max-macs", "25e6", "--max-params", "5e5"]
     words += ["--max-weight-bytes", "2e6", "--max-peak-activation-bytes", "7e5", "--min-top1", "40"]
-    assert picked(run, *words)[1:] == [
-        f"  1. {W160}",
-        "     top-1 accuracy 45.5 % (published, tf-slim-2018-08-02), at least 40 %; "
-        "latency 3 ms (measured, 95 % interval 3 to 3 ms); "
-        "mult-adds 21,059,200 (exact), 84.2 % of 25,000,000; "
-        "parameters 470,072 (exact), 94.0 % of 500,000; "
-        "weights at fp32 1,880,288 bytes (exact), 94.0 % of 2,000,000 bytes; "
-        "peak activations at fp32 614,400 bytes (exact), 87.8 % of 700,000 bytes",
-        "  2 of 3 fit, 0 do not; of 1 a needed number is unknown, 1 of these with an error",
+    titles, row, source, counts, *_ = picked(run, *words)[1:]
+    assert cells(titles) == [
+        *("network", "top-1 %", "ms", "95 %", "mult-adds", "params", "weight bytes", "peak bytes"),
+        "of budget",
     ]
+    sizes = ["21,059,200", "470,072", "1,880,288", "614,400"]  # 84.2, 94.0, 94.0 and 87.8 %
+    assert cells(row) == ["1", "0.25-160", "45.5", "3", "3 to 3", *sizes, "94.0 %"]
+    assert source == SOURCE
+    assert counts == "  2 of 3 fit, 0 do not; of 1 a needed number is unknown, 1 of these with an error"
 
 
 def test_where_nothing_fits_the_nearest_is_named_and_the_exit_code_is_1(tmp_path):
@@ -94,28 +119,38 @@ def test_where_nothing_fits_the_nearest_is_named_and_the_exit_code_is_1(tmp_path
     lines = picked(*words, "--config", TORCH, exit_code=1)
     assert lines[1:] == [
         "  nothing fits",
-        "  nearest:",
-        f"  -  {W128}",
-        "     top-1 accuracy 41.5 % (published, tf-slim-2018-08-02), below 43 %; "
-        "latency 4 ms (measured, 95 % interval 4 to 4 ms), exceeds 3 ms by 33.3 %",
+        "   network   top-1 %  ms    95 %  of 3 ms",
+        "nearest:",
+        "-  0.25-128     41.5   4  4 to 4  +33.3 %",
+        SOURCE,
         "  0 of 3 fit, 2 do not; of 1 a needed number is unknown",
+        "",
+        f"0.25-128 is {W128}",
+        "  mbsweep show mobilenet_v1 width=0.25 resolution=128",
     ]
     both = picked(*words)
-    assert both[: len(lines)] == lines
-    assert f"  1. {W160}" in both
+    assert both[:7] == lines[:7]
+    assert "1  0.25-160     45.5   3  3 to 3  100.0 %" in both
     turned = a_run(tmp_path / "turned", onnxruntime=[3, 2, 0], torch=[5, 4, 2])
     assert "  nothing fits" in picked(turned, *words[1:])
+
+
+def test_what_is_below_the_floor_says_by_how_much(tmp_path):
+    """45.5 % of 46 % asked for, within the latency: half a point."""
+    run = a_run(tmp_path / "run", torch=[5, 4, 2])
+    lines = picked(run, "--max-latency-ms", "9", "--min-top1", "46", exit_code=1)
+    assert cells(lines[lines.index("nearest:") + 1])[-1] == "-0.5 points"
 
 
 def test_what_else_is_near_stands_below_the_nearest(tmp_path):
     """Where nothing fits, each variant that just misses is named once."""
     run = a_run(tmp_path / "run", torch=[5, 4.8, 2])
     lines = picked(run, "--max-latency-ms", "4.7", exit_code=1)
-    assert [line for line in lines if "mobilenet" in line or line.endswith(":")] == [
-        "  nearest:",
-        f"  -  {W128}",
-        "  just missed (at most 10 % over):",
-        f"  -  {W160}",
+    place = lines.index("nearest:")
+    assert [cells(line)[:2] for line in lines[place + 1 : place + 4]] == [
+        ["-", "0.25-128"],
+        ["just missed (at most 10 % over):"],
+        ["-", "0.25-160"],
     ]
 
 
@@ -125,21 +160,29 @@ def test_accuracies_of_two_tables_are_compared_with_a_warning(tmp_path):
     both = made_run(
         tmp_path / "both", f"{space}accuracy: {{source: published, table: [paper, torchvision-v1]}}\n"
     )
-    first, second, third, *_ = picked(both)[1:]
-    assert first == "  caution: accuracies of several sources are compared: paper, torchvision-v1"
-    assert second == "  1. mobilenet_v1_w1.0_r224_d5"
-    assert third == "     top-1 accuracy 70.6 % (published, paper)"
+    lines = picked(both)
+    assert lines[1:5] == [
+        "  caution: accuracies of several sources are compared: paper, torchvision-v1",
+        "   network             top-1 %",
+        "1  mobilenet_v1 1-224     70.6",
+        "2  resnet18 1-224        69.76",
+    ]
+    assert lines[5:7] == [
+        "  top-1 accuracy of mobilenet_v1 1-224: published, paper",
+        "  top-1 accuracy of resnet18 1-224: published, torchvision-v1",
+    ]
     one = made_run(tmp_path / "one", f"{space}accuracy: {{source: published, table: [torchvision-v1]}}\n")
-    assert picked(one)[1] == "  1. resnet18_w1.0_r224"
+    assert picked(one)[2] == "1  resnet18 1-224    69.76"
 
 
 def test_sizes_alone_need_no_latency(tmp_path):
     """A run that only counted: the fewest parameters within 60 million mult-adds."""
-    assert picked(counted(tmp_path / "run"), "--max-macs", "6e7", "--minimize", "params") == [
+    assert picked(counted(tmp_path / "run"), "--max-macs", "6e7", "--minimize", "params")[:-2] == [
         "only counted: no latency",
-        "  1. mobilenet_v1_w0.25_r224_d5",
-        "     parameters 470,072 (exact); mult-adds 41,030,272 (exact), 68.4 % of 60,000,000",
+        "   network    params   mult-adds  of 60,000,000",
+        "1  0.25-224  470,072  41,030,272         68.4 %",
         "  1 of 2 fit, 1 do not",
+        "",
     ]
 
 
@@ -147,9 +190,9 @@ def test_the_fastest_with_at_least_so_much_accuracy(tmp_path):
     """Of 45.5 % in 3 ms and 41.5 % in 2 ms the first, where 43 % are asked for; without that the second."""
     run = a_run(tmp_path / "run", onnxruntime=[3, 2, 0])
     lines = picked(run, "--minimize", "latency_ms", "--min-top1", "43")
-    assert lines[1] == f"  1. {W160}"
-    assert lines[2].startswith("     latency 3 ms (measured")
-    assert picked(run, "--minimize", "latency_ms")[1] == f"  1. {W128}"
+    assert cells(lines[1]) == ["network", "ms", "95 %", "top-1 %", "of budget"]
+    assert cells(lines[2]) == ["1", "0.25-160", "3", "3 to 3", "45.5"]
+    assert cells(picked(run, "--minimize", "latency_ms")[2])[:2] == ["1", "0.25-128"]
 
 
 def test_the_answer_for_programs(tmp_path):
@@ -160,7 +203,9 @@ def test_the_answer_for_programs(tmp_path):
     assert (first["config"], first["latency_kind"]) == (TORCH, "measured")
     assert (first["goal"], first["limits"], first["min_top1_pct"]) == ("top1_pct", {"latency_ms": 4.6}, None)
     said = {"latency_low_ms": 4, "latency_high_ms": 4, "fits_pct": 100, "best_pct": 100}
-    assert first["fitting"] == [{"variant": W128, "top1_pct": 41.5, "latency_ms": 4} | said]
+    assert first["fitting"] == [
+        {"variant": W128, "name": "0.25-128", "top1_pct": 41.5, "latency_ms": 4} | said
+    ]
     assert first["safe"] == first["fitting"][0]
     assert [one["variant"] for one in first["missed"]] == [W160]
     assert (first["step"]["variant"], first["nearest"]) == (W160, None)
@@ -176,9 +221,8 @@ def test_the_answer_for_programs(tmp_path):
 def test_a_step_more_is_told_where_nothing_just_misses(tmp_path):
     """5 ms is 25 % over 4 ms, and 4 points better than the best within it."""
     lines = picked(a_run(tmp_path / "run", torch=[5, 4, 2]), "--max-latency-ms", "4")
-    place = lines.index("  a step more:")
-    assert lines[place + 1] == f"  -  {W160}"
-    assert lines[place + 2].endswith("exceeds 4 ms by 25.0 %")
+    place = lines.index("a step more:")
+    assert cells(lines[place + 1]) == ["-", "0.25-160", "45.5", "5", "5 to 5", "+25.0 %"]
 
 
 def test_what_fits_is_told_with_its_chance_where_the_interval_holds_the_limit(tmp_path):
@@ -189,15 +233,16 @@ def test_what_fits_is_told_with_its_chance_where_the_interval_holds_the_limit(tm
     text = SWEEP.format(latency="{backend: torch, kind: predicted}")
     fixed = {160: 5.0, 128: 4.0, 32: 1.0}
     run = write_run(tmp_path / "run", text, latency_ms=lambda config, variant: fixed[variant.resolution])
-    (line,) = [line for line in picked(run, "--max-latency-ms", "4.2") if "41.5" in line]
-    assert "latency 4 ms (predicted, 95 % interval 3.8 to 4.4 ms)" in line
-    assert line.endswith("% of 4.2 ms; fits with 84 %")
+    lines = picked(run, "--max-latency-ms", "4.2")
+    assert "; predicted for " in lines[0]
+    assert cells(lines[1])[-3:] == ["of 4.2 ms", "fits", "best"]
+    assert cells(lines[2])[2:7] == ["41.5", "4", "3.8 to 4.4", "95.2 %", "84 %"]
     lines = picked(run, "--max-latency-ms", "4.9")
-    (first,) = [line for line in lines if "41.5" in line]
-    (missed,) = [line for line in lines if "45.5" in line]
-    assert "; is the best with 7" in first
-    assert missed.endswith("exceeds 4.9 ms by 2.0 %; fits with 22 %")
-    assert "  to be safe, the best that fits with 97.5 %:" not in lines  # it is the best already
+    (first,) = [cells(line) for line in lines if "41.5" in line]
+    (missed,) = [cells(line) for line in lines if "45.5" in line]
+    assert (first[-2], first[-1][0], len(first[-1])) == ("100 %", "7", 4)
+    assert missed[-3:] == ["+2.0 %", "22 %", "22 %"]
+    assert "to be safe, the best that fits with 97.5 %:" not in lines  # it is the best already
 
 
 def test_a_measured_latency_fits_with_the_share_of_its_resamples_and_the_safe_one_is_named(tmp_path):
@@ -211,18 +256,19 @@ def test_a_measured_latency_fits_with_the_share_of_its_resamples_and_the_safe_on
     row = open_run(run).table().iloc[0]
     limit = (row["latency_ms"] + row["latency_high_ms"]) / 2
     lines = picked(run, "--max-latency-ms", limit)
-    assert lines[1] == f"  1. {W160}"
-    chance = int(re.fullmatch(r".*; fits with (\d+) %", lines[2])[1])
-    assert 50 <= chance < 98
-    place = lines.index("  to be safe, the best that fits with 97.5 %:")
-    assert lines[place + 1] == f"  -  {W128}"
+    assert cells(lines[1])[-2:] == ["fits", "best"]
+    first = cells(lines[2])
+    assert first[:2] == ["1", "0.25-160"]
+    assert 50 <= int(first[-2].removesuffix(" %")) < 98
+    place = lines.index("to be safe, the best that fits with 97.5 %:")
+    assert cells(lines[place + 1])[:2] == ["2", "0.25-128"]
 
 
 def test_an_unknown_interval_is_told_as_unknown(tmp_path):
     """Three visits make no interval."""
     text = SWEEP.format(latency="{backend: torch, rounds: 3}")
     lines = picked(write_run(tmp_path / "run", text), "--max-latency-ms", "50")
-    assert "(measured, 95 % interval unknown), " in lines[2]
+    assert cells(lines[2])[4:] == ["unknown", "7.7 %"]
     assert "nan" not in "".join(lines)
 
 
@@ -230,7 +276,7 @@ def test_a_tiny_excess_is_an_excess(tmp_path):
     """0.01 % over is not "0.0 %"."""
     run = a_run(tmp_path / "run", torch=[5, 4, 2])
     lines = picked(run, "--max-latency-ms", "4.9995")
-    assert lines[5].endswith("exceeds 4.9995 ms by less than 0.1 %")
+    assert cells(lines[4])[-1] == "+<0.1 %"
 
 
 def test_a_skipped_configuration_says_why(tmp_path):
@@ -244,11 +290,7 @@ def test_a_skipped_configuration_says_why(tmp_path):
     )
     lines = picked(run, "--max-macs", "2e7")
     assert lines[0] == f"{TORCH}: torch, fp32, batch 1, 1 thread; no latency, {reason}"
-    assert lines[1:3] == [
-        f"  1. {W128}",
-        "     top-1 accuracy 41.5 % (published, tf-slim-2018-08-02); "
-        "mult-adds 13,570,048 (exact), 67.9 % of 20,000,000",
-    ]
+    assert cells(lines[2]) == ["1", "0.25-128", "41.5", "13,570,048", "67.9 %"]
     lines = picked(run, "--max-latency-ms", "2")
     assert lines[1:3] == [
         f"  nothing can be judged: latency is known of no variant ({reason})",

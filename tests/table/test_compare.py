@@ -1,6 +1,7 @@
 """Two runs side by side: ratios with their intervals, and how alike devices rank the variants."""
 
 import itertools
+import json
 import math
 import re
 import shlex
@@ -16,7 +17,7 @@ from made_runs import made_run
 from mbsweep import MbsweepError, open_run
 from mbsweep.commands.compare import EXAMPLE
 from mbsweep.table.columns import COLUMNS
-from mbsweep.table.compare import GROUP, agreement, print_comparison, rank_agreement, ratio
+from mbsweep.table.compare import GROUP, agreement, pairs, rank_agreement, ratio
 
 NAN = math.nan
 
@@ -174,20 +175,11 @@ def test_the_comparison_of_two_runs(tmp_path):
         f"A = first: {TORCH} on abacus_2c_4g_torch-2.0",
         f"B = second: {TORCH} on abacus_2c_4g_torch-2.0",
     ]
-    assert re.split(r"\s{2,}", lines[2]) == [
-        "variant",
-        "A ms",
-        "95 %",
-        "B ms",
-        "95 %",
-        "B / A",
-        "95 %",
-        "B is",
-    ]
-    assert [re.split(r"\s{2,}", line) for line in lines[3:6]] == [
-        ["mobilenet_v1_w0.25_r160_d5", "5", "5 to 5", "6", "6 to 6", "1.200", "1.200 to 1.200", "slower"],
-        ["mobilenet_v1_w0.25_r128_d5", "4", "4 to 4", "2", "2 to 2", "0.500", "0.500 to 0.500", "faster"],
-        ["mobilenet_v1_w0.25_r32_d5", "2", "2 to 2", "2", "2 to 2", "1.000", "1.000 to 1.000", "not settled"],
+    assert [re.split(r"\s{2,}", line) for line in lines[2:6]] == [
+        ["network", "A ms", "B ms", "B / A", "95 %", "B is"],
+        ["0.25-160", "5", "6", "1.200", "1.200 to 1.200", "slower"],
+        ["0.25-128", "4", "2", "0.500", "0.500 to 0.500", "faster"],
+        ["0.25-32", "2", "2", "1.000", "1.000 to 1.000", "not settled"],
     ]
     # Pairs: 160-128 and 160-32 alike, 128-32 tied in B: 2 / sqrt(3 x 2).
     assert lines[6] == (
@@ -202,16 +194,17 @@ def test_ranks_are_compared_with_the_published_devices(tmp_path):
     second = a_run(tmp_path / "second", {TORCH: [4, 5, 1]})
     lines = compared(first, second)
     begin = next(place for place, line in enumerate(lines) if "rank the variants" in line)
-    rows = [re.split(r"\s{2,}", line) for line in lines[begin + 1 :] if line]
-    assert rows[0] == ["1", f"first, {TORCH}, measured", "1.000"]
-    assert rows[1] == ["2", f"second, {TORCH}, measured", "0.333", "1.000"]
-    devices = {row[1]: row[2:] for row in rows[2:]}
+    rows = [re.split(r"\s{2,}", line.strip()) for line in lines[begin + 1 :] if line]
+    names, (titles, *taus) = rows[:5], rows[5:]
+    assert names[:2] == [["1", f"first, {TORCH}, measured"], ["2", f"second, {TORCH}, measured"]]
     name = "Pixel 3, Android 10 (tflite-hosted), TensorFlow Lite, {}, published"
+    assert {name.format(processor) for processor in ("CPU", "GPU", "NNAPI")} == {row[1] for row in names[2:]}
+    assert titles == [row[0] for row in names] == [row[0] for row in taus]
+    assert [row[1:] for row in taus[:2]] == [["1.000"], ["0.333", "1.000"]]
     # On all three processors 160 px takes longer than 128 px, as in the first run; 32 px is not published.
-    assert {name.format(processor) for processor in ("CPU", "GPU", "NNAPI")} == set(devices)
-    for taus in devices.values():
-        assert taus[:2] == ["1.000", "-1.000"]
-        assert taus[-1] == "1.000"
+    for device in [row[1:] for row in taus[2:]]:
+        assert device[:2] == ["1.000", "-1.000"]
+        assert device[-1] == "1.000"
 
 
 def test_missing_intervals_and_latencies_are_unknown(tmp_path):
@@ -220,9 +213,7 @@ def test_missing_intervals_and_latencies_are_unknown(tmp_path):
     visits = {TORCH: [[[5]] * 12, [[8]] * 3, [[1]] * 12]}
     sweep = SWEEP.format(resolutions="160, 128, 32", latency="[{backend: torch, rounds: 12}]")
     lines = compared(first, made_run(tmp_path / "second", sweep, visits))
-    assert re.split(r"\s{2,}", lines[4]) == [
-        "mobilenet_v1_w0.25_r128_d5", "4", "4 to 4", "8", "unknown", "2.000", "unknown", "interval unknown"
-    ]  # fmt: skip
+    assert re.split(r"\s{2,}", lines[4]) == [*("0.25-128", "4", "8", "2.000", "unknown", "interval unknown")]
     assert lines[5].startswith("0 of 2 differ beyond their intervals")
     assert not any("nan" in line for line in lines[:6])
 
@@ -256,9 +247,9 @@ def test_runs_without_a_common_variant(tmp_path):
     first = a_run(tmp_path / "first", {TORCH: [5, 4]}, resolutions=(160, 128))
     lines = compared(first, a_run(tmp_path / "second", {TORCH: [3, 2]}, resolutions=(64, 32)))
     assert lines[2] == "they have no variant in common"
-    assert any(
-        re.split(r"\s{2,}", line)[1:] == [f"second, {TORCH}, measured", "nan", "1.000"] for line in lines
-    )
+    rows = [re.split(r"\s{2,}", line.strip()) for line in lines]
+    assert ["2", f"second, {TORCH}, measured"] in rows
+    assert ["2", "unknown", "1.000"] in rows
 
 
 def test_runs_without_a_common_configuration_are_refused(tmp_path):
@@ -334,15 +325,51 @@ def test_configurations_that_differ_in_one_setting_are_ranked_apart(tmp_path):
     lines = compared(*runs)
     assert sum(line.startswith("A = ") for line in lines) == 2
     rows = [re.split(r"\s{2,}", line) for line in lines]
-    assert ["2", f"a, {TORCH}-channels_last, measured", "-1.000", "1.000"] in rows
+    assert ["", "2", f"a, {TORCH}-channels_last, measured"] in rows
+    assert ["", "2", "-1.000", "1.000"] in rows
     assert set(GROUP) <= set(COLUMNS)
 
 
-def test_without_published_devices_only_the_runs_are_ranked(tmp_path, capsys):
+def test_without_published_devices_only_the_runs_are_ranked(tmp_path):
     """A table without rows adds nothing."""
     tables = [open_run(a_run(tmp_path / name, {TORCH: [5, 4, 1]})).table() for name in ("a", "b")]
-    print_comparison(*tables, pd.DataFrame(columns=list(COLUMNS)))
-    assert "published" not in capsys.readouterr().out
+    every = pd.concat([*tables, pd.DataFrame(columns=list(COLUMNS))], ignore_index=True)
+    assert agreement(every)[0] == [f"{name}, {TORCH}, measured" for name in ("a", "b")]
+
+
+def test_the_comparison_for_programs(tmp_path):
+    """`--json`: both latencies with their intervals, the ratio, the verdict; what is unknown is null. `-q`:
+    the ratios without the agreement.
+    """
+    first = a_run(tmp_path / "first", {TORCH: [5, 4, 2]})
+    second = made_run(
+        tmp_path / "second",
+        SWEEP.format(resolutions="160, 128", latency="[{backend: torch, rounds: 12}]"),
+        {TORCH: [[[6]] * 12, [[8]] * 3]},
+    )
+    told = json.loads(call("compare", first, second, "--json").stdout)
+    (pair,) = told["pairs"]
+    assert (pair["a"]["run"], pair["a"]["config"], pair["b"]["run"]) == ("first", TORCH, "second")
+    assert (pair["differing"], pair["tau"]) == (1, -1)
+    assert pair["variants"] == [
+        {
+            "variant": "mobilenet_v1_w0.25_r160_d5",
+            "name": "0.25-160",
+            "a": {"latency_ms": 5, "latency_low_ms": 5, "latency_high_ms": 5},
+            "b": {"latency_ms": 6, "latency_low_ms": 6, "latency_high_ms": 6},
+            **{"ratio": 1.2, "ratio_low": 1.2, "ratio_high": 1.2, "b_is": "slower"},
+        },
+        {
+            "variant": "mobilenet_v1_w0.25_r128_d5",
+            "name": "0.25-128",
+            "a": {"latency_ms": 4, "latency_low_ms": 4, "latency_high_ms": 4},
+            "b": {"latency_ms": 8, "latency_low_ms": None, "latency_high_ms": None},
+            **{"ratio": 2, "ratio_low": None, "ratio_high": None, "b_is": "interval unknown"},
+        },
+    ]
+    assert told["agreement"]["devices"][:2] == [f"{name}, {TORCH}, measured" for name in ("first", "second")]
+    assert told["agreement"]["taus"][0][:2] == [1, -1]
+    assert compared(first, second, "-q") == compared(first, second)[:6]
 
 
 def test_tables_without_a_latency_have_nothing_to_compare(tmp_path):
@@ -350,7 +377,7 @@ def test_tables_without_a_latency_have_nothing_to_compare(tmp_path):
     sweep = "space: {width: [0.25]}\n"
     tables = [open_run(made_run(tmp_path / name, sweep)).table() for name in ("a", "b")]
     with pytest.raises(MbsweepError, match="a has nothing; b has nothing"):
-        print_comparison(*tables, tables[0].iloc[:0])
+        pairs(*tables)
 
 
 def test_the_matrix_of_agreements_is_symmetric_and_that_of_the_definition(tmp_path):

@@ -1,0 +1,123 @@
+"""What `mbsweep compare` prints: two runs, latency by latency, and how alike devices rank the variants."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mbsweep.base.printing import Table, say
+from mbsweep.table.compare import Pair, Side, agreement
+from mbsweep.table.names import Names
+from mbsweep.table.panels import as_number
+
+_STYLES = {"slower": "red", "faster": "green"}
+
+
+def print_comparison(pairs: Sequence[Pair], every: pd.DataFrame, names: Names, is_brief: bool) -> None:
+    """Print each pair, and how alike all devices rank the variants.
+
+    every: the rows of both runs and of published devices. is_brief: the pairs alone.
+    """
+    for number, pair in enumerate(pairs):
+        if number:
+            say()
+        _print_pair(pair, names, is_brief)
+    if not is_brief:
+        say()
+        _print_agreement(every)
+
+
+def _print_pair(pair: Pair, names: Names, is_brief: bool) -> None:
+    sides = {"A": pair.a, "B": pair.b}
+    for which, side in sides.items():
+        say(f"{which} = {side.run}: {side.config} on {side.device_id}", "bold")
+    for which, side in sides.items():
+        if side.cautions and not is_brief:
+            say(f"of {which}: {'; '.join(side.cautions)}", "yellow")
+    if not pair.ratios:
+        say("they have no variant in common")
+        return
+    table = Table(("network", "A ms", "B ms", "B / A", "95 %", "B is"), left=(0, 5))
+    short = names(pair.a.rows.reset_index())
+    for variant, found in pair.ratios.items():
+        latencies = [f"{side.latency_ms(variant):.4g}" for side in (pair.a, pair.b)]
+        ends = "unknown" if math.isnan(found.low) else f"{found.low:.3f} to {found.high:.3f}"
+        table.add(
+            short[variant],
+            *latencies,
+            f"{found.value:.3f}",
+            ends,
+            found.verdict,
+            style=_STYLES.get(found.verdict, ""),
+        )
+    table.print()
+    values = np.array([found.value for found in pair.ratios.values()])
+    say(
+        f"{pair.differing} of {len(values)} differ beyond their intervals; "
+        f"median B / A {np.median(values):.3f}, {values.min():.3f} to {values.max():.3f}; "
+        f"Kendall's tau {pair.tau:.3f} over {len(values)} variants"
+    )
+
+
+def _print_agreement(every: pd.DataFrame) -> None:
+    names, taus = agreement(every)
+    say("how alike they rank the variants (Kendall's tau)", "bold")
+    numbers = [str(number) for number in range(1, len(names) + 1)]
+    for number, name in zip(numbers, names, strict=True):
+        say(f"{number:>3}  {name}")
+    matrix = Table(["", *numbers])
+    for place, number in enumerate(numbers):
+        known = ["unknown" if math.isnan(tau) else f"{tau:.3f}" for tau in taus[place, : place + 1]]
+        matrix.add(f"{number:>3}", *known, *[""] * (len(names) - len(known)))
+    matrix.print()
+
+
+def as_json(pairs: Sequence[Pair], every: pd.DataFrame, names: Names) -> str:
+    """The same for programs: `pairs`, and `agreement`; what is unknown is null."""
+    devices, taus = agreement(every)
+    known = [[as_number(tau) for tau in row] for row in taus.tolist()]
+    told = {"pairs": [_told(pair, names) for pair in pairs], "agreement": {"devices": devices, "taus": known}}
+    return json.dumps(told, indent=1)
+
+
+def _told(pair: Pair, names: Names) -> dict[str, Any]:
+    short = names(pair.a.rows.reset_index())
+    variants = [
+        {
+            "variant": variant,
+            "name": short[variant],
+            "a": _latency(pair.a, variant),
+            "b": _latency(pair.b, variant),
+            "ratio": found.value,
+            "ratio_low": as_number(found.low),
+            "ratio_high": as_number(found.high),
+            "b_is": found.verdict,
+        }
+        for variant, found in pair.ratios.items()
+    ]
+    return {
+        "a": _side(pair.a),
+        "b": _side(pair.b),
+        "variants": variants,
+        "differing": pair.differing,
+        "tau": as_number(pair.tau),
+    }
+
+
+def _side(side: Side) -> dict[str, Any]:
+    return {
+        "run": side.run,
+        "config": side.config,
+        "device_id": side.device_id,
+        "cautions": list(side.cautions),
+    }
+
+
+def _latency(side: Side, variant: str) -> dict[str, Any]:
+    row = side.rows.loc[variant]
+    return {name: as_number(row[name]) for name in ("latency_ms", "latency_low_ms", "latency_high_ms")}
