@@ -22,6 +22,9 @@ class Progress(Protocol):
     def reach(self, standing: Standing) -> None:
         """So far the part is now, where its steps differ in what they cost."""
 
+    def note(self, words: str) -> None:
+        """What is still open in the part; it replaces what was noted before, and no log needs it."""
+
 
 class Silent:
     """Tells nothing."""
@@ -36,4 +39,7 @@ class Silent:
         """Nothing."""
 
     def reach(self, standing: Standing) -> None:
+        """Nothing."""
+
+    def note(self, words: str) -> None:
         """Nothing."""

@@ -53,6 +53,7 @@ class RichProgress:
         times = (TimeElapsedColumn(), TextColumn("left"), _Left())
         self._bar = Progress(*columns, *times, console=console, auto_refresh=False, speed_estimate_period=120)
         self._task: TaskID | None = None
+        self._part = ""
         self._terminal = console.is_terminal
 
     def __enter__(self) -> Self:
@@ -71,6 +72,7 @@ class RichProgress:
 
     def begin(self, task: str, total: int, done: int = 0) -> None:
         """A part of the run with so many steps begins; those done before tell nothing of the time left."""
+        self._part = task
         self._task = self._bar.add_task(task, total=total, completed=done, standing=None)
         if not self._terminal:
             self.say(f"{task} ({total})")
@@ -85,6 +87,12 @@ class RichProgress:
         """So far the part is now."""
         if self._task is not None:
             self._bar.update(self._task, completed=standing.share, total=1, standing=standing)
+            self._draw()
+
+    def note(self, words: str) -> None:
+        """What is still open, beside the bar."""
+        if self._task is not None:
+            self._bar.update(self._task, description=f"{self._part}, {words}")
             self._draw()
 
     def _draw(self) -> None:

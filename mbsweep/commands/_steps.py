@@ -22,6 +22,7 @@ from mbsweep.space.variant import Variant
 from mbsweep.sweep.possible import lonely_layer, no_step
 
 NS_PER_S = 1_000_000_000
+FAR = 1.5  # times the median, or the median so many times: what other work on the machine does to a step
 
 
 def time_steps(
@@ -60,6 +61,8 @@ def time_steps(
             bench.prepare([subject], lambda subject, file_bytes: None)
             samples_s = np.array(bench.visit(subject.name)) / NS_PER_S
         yield f"{mode} across {steps} steps, {spread(samples_s)} sec/batch"
+        if words := far_off(samples_s):
+            yield f"  {words}"
 
 
 def _check(name: str, value: int, rule: Rule) -> None:
@@ -71,6 +74,20 @@ def _check(name: str, value: int, rule: Rule) -> None:
 
 def _fail(name: str, error: AnswerError) -> None:
     raise MbsweepError(f"{name}: {one_line(error, 500)}")
+
+
+def far_off(samples_s: np.ndarray[tuple[int], np.dtype[np.float64]]) -> str:
+    """How many steps are far from the median, and the farthest; empty where none is."""
+    median = float(np.median(samples_s))
+    times = np.maximum(samples_s / median, median / samples_s)
+    count = int((times > FAR).sum())
+    if not count:
+        return ""
+    farthest = float(samples_s[times.argmax()])
+    return (
+        f"{count} of {len(times)} steps far off, by more than {FAR:g} times the median of {median:.4g} s, "
+        f"up to {farthest:.4g} s: the mean is theirs, too; is the machine busy?"
+    )
 
 
 def spread(samples_s: np.ndarray[tuple[int], np.dtype[np.float64]]) -> str:

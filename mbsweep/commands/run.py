@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mbsweep.base.errors import MbsweepError
 from mbsweep.base.suggest import command
 from mbsweep.commands import exits
 from mbsweep.commands.options import AllowCode, Out, SweepFile
 from mbsweep.storage.marks import Failure, FailureKind
+
+if TYPE_CHECKING:
+    from mbsweep.sweep.sweep import Sweep
 
 EXAMPLE = "mbsweep run sweeps/width_res.yaml"
 FAILURES_TOLD = 20
@@ -32,23 +37,46 @@ def run(
         ),
     ] = None,
     allow_code: AllowCode = False,
+    quiet: Annotated[
+        bool, typer.Option("-q", "--quiet", help="Tell no progress, and no more than counts.")
+    ] = False,
 ) -> None:
-    """Measure a sweep and train its networks; go on where it stopped."""
+    """Measure a sweep and train its networks; go on where it stopped.
+
+    Ends with the best networks that it found, how sure that is, and what to call next.
+    """
     from mbsweep import pipeline
+    from mbsweep.base.printing import say
+    from mbsweep.base.progress import Silent
     from mbsweep.base.progress_bar import RichProgress
+    from mbsweep.commands._ending import print_ending
     from mbsweep.sweep.sweep import load_sweep
 
     loaded = load_sweep(sweep)
-    with RichProgress() as progress:
+    before = _amounts(loaded, out)
+    with nullcontext(Silent()) if quiet else RichProgress() as progress:
         done = pipeline.run(loaded, out, retry, progress, jobs, again, allow_code)
-    folder, counts, failures = done.path, done.size(), done.failures()
-    print(f"{folder}: {counts}")
-    print(f"next: {command('table', folder)}   or   {command('report', folder, '--html', 'reports/')}")
+    folder, failures = done.path, done.failures()
+    is_same = before == done.amounts() and not failures
+    say(f"{folder}: {done.size()}{'; nothing was left to measure or train' if is_same else ''}")
+    if not quiet:
+        print_ending(done)
     if failures:
         words = [*(("--out", out) if out else ()), *(["--allow-code"] if allow_code else []), "--retry"]
         again = command("run", sweep, *words)
         _tell_failures(failures, again, folder)
         raise typer.Exit(exits.FAILURES)
+
+
+def _amounts(sweep: Sweep, out: Path | None) -> tuple[int, ...] | None:
+    """How much the run holds before; None where there is none, or none that can be read."""
+    from mbsweep.pipeline import default_out
+    from mbsweep.table.results import Run
+
+    try:
+        return Run(out or default_out(sweep)).amounts()
+    except MbsweepError:  # which is told where the run begins
+        return None
 
 
 def _tell_failures(failures: dict[tuple[str, str], Failure], again: str, folder: Path) -> None:

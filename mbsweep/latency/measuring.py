@@ -25,7 +25,15 @@ from mbsweep.profiler.device import device_id, this_device, versions, weights_of
 from mbsweep.profiler.int8_probe import remark
 from mbsweep.profiler.subject import Subject
 from mbsweep.statistics.drift import Drift, Key, calibrate, calibrated
-from mbsweep.statistics.summary import MIN_VISITS, fastest_ms, is_noisy, noisy_words, summarize, width_pct
+from mbsweep.statistics.summary import (
+    MIN_VISITS,
+    fastest_ms,
+    is_noisy,
+    narrow_words,
+    noisy_words,
+    summarize,
+    width_pct,
+)
 from mbsweep.storage.marks import Failure, FailureKind
 from mbsweep.storage.store import Store
 
@@ -212,7 +220,9 @@ class Measurement:
         for name, visits, _ in rows:
             self._settled[name] = visits, self._config.target_pct
             self._progress.advance(name, self._config.rounds - number)
-        return [name for name in active if name not in settled]
+        still = [name for name in active if name not in settled]
+        self._progress.note(f"{len(still)} still wider than {self._config.target_pct:g} %")
+        return still
 
     def _keep(self, name: str, number: int, samples_ns: list[int]) -> None:
         samples = np.array(samples_ns, dtype="<i8")
@@ -255,10 +265,10 @@ class Measurement:
         drift = self._drift()
         rows = [self._row(name, drift) for name in self._visits if name in self._sizes]
         self._store.set_summaries(self._config.id, rows)
-        if words := noisy_words([found for _, _, found in rows], "networks"):
+        found = [of_one for _, _, of_one in rows]
+        said = [narrow_words(found, self._config.target_pct), noisy_words(found, "networks"), drift.remark]
+        for words in filter(None, said):
             self._progress.say(f"{self._config.id}: {words}")
-        if drift.remark:
-            self._progress.say(f"{self._config.id}: {drift.remark}")
 
     def failed(self, name: str, error: AnswerError) -> None:
         """Record that a network failed; the others go on."""

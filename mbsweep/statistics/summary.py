@@ -81,6 +81,20 @@ def noisy_words(rows: Sequence[Mapping[str, float]], what: str) -> str:
     )
 
 
+def narrow_words(rows: Sequence[Mapping[str, float]], target_pct: float) -> str:
+    """How many intervals of some rows of `summarize` are as narrow as asked, and how wide the others are.
+
+    settled_pct of a row: the target that its interval has met; NaN: none.
+    """
+    open_pct = [row["width_pct"] for row in rows if not row["settled_pct"] <= target_pct]
+    said = [f"{len(rows) - len(open_pct)} of {len(rows)} intervals are as narrow as asked, {target_pct:g} %"]
+    if known_pct := [pct for pct in open_pct if not math.isnan(pct)]:
+        said.append(f"{len(known_pct)} wider, at most {max(known_pct):.1f} %")
+    if unknown := len(open_pct) - len(known_pct):
+        said.append(f"{unknown} unknown, of fewer than {MIN_VISITS} visits")
+    return "; ".join(said)
+
+
 def _widened(value: float, low: float, high: float, error: float) -> tuple[float, float]:
     """An interval with a further, independent error of the logarithm added in quadrature at either end."""
     # The ends are calls and the value may lie between calls: with few calls an end can be beyond the value.

@@ -91,6 +91,12 @@ class Run:
             raise MbsweepError(f"{self.path}: no row knows both {value} and {cost}")
         return figure
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the table in short, and the fronts drawn."""
+        from mbsweep.table.notebook import as_html
+
+        return as_html(self.table(), self.name)
+
     def about(self) -> dict[str, Any]:
         """The sweep (name, title, description, text, accuracy_sources), the sessions that measured or
         trained,
@@ -136,10 +142,14 @@ class Run:
         """Whether a file is that in which the run is kept."""
         return os.path.exists(file) and file.samefile(self.path / FILE_NAME)
 
-    def size(self) -> str:
-        """How much the run holds, in words."""
+    def amounts(self) -> tuple[int, int, int, int]:
+        """How many variants, latency configurations, visits, and networks trained or tested it holds."""
         with Store.read(self.path) as store:
-            variants, configs, visits, trainings = store.size()
+            return store.size()
+
+    def size(self) -> str:
+        """The same in words."""
+        variants, configs, visits, trainings = self.amounts()
         trained = f", {trainings:,} networks trained or tested" if trainings else ""
         return f"{variants:,} variants, {configs} latency configurations, {visits:,} visits{trained}"
 

@@ -52,11 +52,30 @@ def test_a_part_that_knows_how_far_it_is_says_so():
     assert line.endswith("left 0:13:26")
 
 
+def test_what_is_still_open_stands_beside_the_bar():
+    """It replaces what was noted before; the next part begins without it."""
+
+    def use(progress):
+        progress.begin("measure", 10)
+        progress.note("7 still wider than 2 %")
+        progress.note("3 still wider than 2 %")
+
+    assert drawn(use).startswith("measure, 3 still wider than 2 % ")
+
+    def go_on(progress):
+        use(progress)
+        progress.begin("train", 72)
+        progress.advance("net")
+
+    assert drawn(go_on).startswith("train ")
+
+
 def test_no_bar_where_there_is_no_terminal():
     """One line for each part."""
     file = io.StringIO()
     with RichProgress(Console(file=file, width=100)) as progress:
         progress.begin("train on digits", 72)
         progress.reach(Standing(9, 72, 0.01, 806))
+        progress.note("3 are open")
         progress.advance("net")
     assert file.getvalue() == "train on digits (72)\n"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mbsweep import MbsweepError, Variant
 from mbsweep.base.cores import usable_cores, usable_words
-from mbsweep.commands._steps import spread, time_steps
+from mbsweep.commands._steps import far_off, spread, time_steps
 from mbsweep.profiler import timing
 from mbsweep.profiler.backends import BACKENDS
 from mbsweep.profiler.prepared import Prepared
@@ -21,7 +21,12 @@ SEC_PER_BATCH = r"{} across {} steps, \d+\.\d{{3,}} \+/- \d+\.\d{{3,}} sec/batch
 
 
 def bench(*words):
-    """The lines that `mbsweep bench` prints."""
+    """The lines that `mbsweep bench` prints, but for what a busy machine adds."""
+    return [line for line in bench_lines(*words) if "steps far off" not in line]
+
+
+def bench_lines(*words):
+    """All of them."""
     result = call("bench", *words)
     assert (result.exit_code, result.stderr) == (0, ""), result.output
     return result.stdout.splitlines()
@@ -154,6 +159,51 @@ def test_seconds_per_batch_are_those_of_the_steps(monkeypatch):
         "forward_backward across 3 steps, 1.200 +/- 0.300 sec/batch",
     ]
     assert told == [("forward", 2, 1, 2, 3), ("forward_backward", 2, 1, 2, 3)]
+
+
+FAR_OFF = [  # seconds; what is said of them
+    ([0.1, 0.1, 0.14], ""),  # 1.4 times
+    (
+        [0.1, 0.1, 0.1, 0.16, 0.5],
+        "2 of 5 steps far off, by more than 1.5 times the median of 0.1 s, up to 0.5 s: the mean is theirs, "
+        "too; is the machine busy?",
+    ),
+    (
+        [0.2, 0.2, 0.1],
+        "1 of 3 steps far off, by more than 1.5 times the median of 0.2 s, up to 0.1 s: the mean is theirs, "
+        "too; is the machine busy?",
+    ),
+    ([0.25], ""),
+]
+
+
+@pytest.mark.parametrize(("samples_s", "words"), FAR_OFF)
+def test_steps_that_are_far_off_are_told_of(samples_s, words):
+    """Slower or faster than the median by more than half."""
+    assert far_off(np.array(samples_s)) == words
+
+
+def test_a_step_that_is_far_off_is_told_below_its_mode(monkeypatch):
+    """One of five steps of a whole second, beside some of a tenth."""
+    steps_s = [0.1, 0.1, 1.0, 0.1, 0.1]
+
+    class Clocked:
+        def __init__(self, config, on_failure):
+            pass
+
+        def prepare(self, subjects, on_prepared):
+            pass
+
+        def visit(self, name):
+            return [round(step_s * 1e9) for step_s in steps_s]
+
+        def close(self):
+            pass
+
+    monkeypatch.setattr("mbsweep.commands._steps.Bench", Clocked)
+    _, mode, words = bench_lines(*TINY, "--steps", 5, "--backend", "onnxruntime")
+    assert mode == "forward across 5 steps, 0.280 +/- 0.402 sec/batch"
+    assert words.startswith("  1 of 5 steps far off, by more than 1.5 times the median of 0.1 s, up to 1 s: ")
 
 
 SPREADS = [  # seconds; as printed

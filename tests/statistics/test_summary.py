@@ -15,6 +15,7 @@ from mbsweep.statistics.summary import (
     fastest_ms,
     headline_interval,
     is_noisy,
+    narrow_words,
     resampled_headlines,
     summarize,
     width_pct,
@@ -359,3 +360,19 @@ def test_what_had_better_be_measured_again():
     assert is_noisy(calm, 1.9)
     assert is_noisy(calm | {"latency_iqr_pct": 10.1}, 2)
     assert is_noisy(calm | {"width_pct": math.nan}, 2)
+
+
+def test_how_many_intervals_are_narrow_by_hand():
+    """Two that have met 2 %, one of them with an interval that is wider by now; two wider; one unknown."""
+    rows = [
+        {"width_pct": 1.5, "settled_pct": 2},
+        {"width_pct": 2.5, "settled_pct": 1},
+        {"width_pct": 2.25, "settled_pct": math.nan},
+        {"width_pct": 7.06, "settled_pct": 5},
+        {"width_pct": math.nan, "settled_pct": math.nan},
+    ]
+    assert narrow_words(rows, 2) == (
+        "2 of 5 intervals are as narrow as asked, 2 %; 2 wider, at most 7.1 %; "
+        "1 unknown, of fewer than 12 visits"
+    )
+    assert narrow_words(rows[:2], 2.5) == "2 of 2 intervals are as narrow as asked, 2.5 %"
