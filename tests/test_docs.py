@@ -45,13 +45,14 @@ def blocks(text, language):
 @pytest.fixture
 def workplace(tmp_path, monkeypatch):
     """A folder with the shipped sweeps, their latencies measured in one short round to save time; so are
-    steps and layers, and of digits there are few.
+    steps and layers, of digits there are few, and there is no browser.
     """
     time_steps = _steps.time_steps
     monkeypatch.setattr(_steps, "time_steps", lambda *asked: time_steps(*asked[:-2], steps=5, burn_in=1))
     monkeypatch.setattr(_layer_times, "ROUNDS", 1)
     monkeypatch.setattr(peak, "BUDGET_S", 0.05)
     monkeypatch.setattr(_images, "Digits", partial(Digits, train=500, validation=200, test=200))
+    monkeypatch.setattr("webbrowser.open", lambda address: True)
     (tmp_path / "sweeps").mkdir()
     for file in (ROOT / "sweeps").glob("*.yaml"):
         short = file.read_text().replace("threads: 1}", "threads: 1, rounds: 1, visit_ms: 1}")
@@ -67,8 +68,10 @@ def test_every_command_and_the_python_of_the_readme_run(workplace):
     lines = [line for block in blocks(README, "console") for line in block.splitlines()]
     commands = [shlex.split(line, comments=True) for line in lines if line.startswith("mbsweep ")]
     assert {command[1] for command in commands} == {
+        "new",
         "plan",
         "run",
+        "open",
         "report",
         "table",
         "pick",
@@ -88,6 +91,7 @@ def test_every_command_and_the_python_of_the_readme_run(workplace):
         called = call(*command[1:])  # here: each as a process would load all anew
         assert called.exit_code == 0, f"{command}: {called.stderr}"
     assert (workplace / "reports/index.html").is_file()
+    assert (workplace / "runs/reports/width_res.html").is_file()
     assert (workplace / "net.onnx").is_file()
     assert len((workplace / "width_res.csv").read_text().splitlines()) == 1 + 16 * 2
     (python,) = blocks(README, "python")

@@ -23,6 +23,7 @@ from mbsweep.commands import exits
 # By what one wants to do: command -> the first line of the function of that name, in the module of that name;
 # EXAMPLE ends its help.
 EXPLORE = {
+    "new": "Write a sweep file to begin with, from three questions.",
     "plan": "Say what a run would build and measure, how long, what is done.",
     "show": "Print a network's layers and what each kind of them costs.",
     "reproduce": "Print published tables beside exact counts; mark what differs.",
@@ -37,6 +38,7 @@ DECIDE = {
     "compare": "Say which latencies of two runs differ beyond their intervals.",
     "table": "Print runs: one row per variant and latency configuration.",
     "report": "Write a page for each run, or one for those that are named.",
+    "open": "Write a run's page and open it in the browser.",
 }
 TRAIN = {
     "train": "Train one network, and save it with all that its use needs.",

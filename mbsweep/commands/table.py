@@ -1,4 +1,4 @@
-"""`mbsweep table`: runs as CSV, JSON or Parquet."""
+"""`mbsweep table`: runs as CSV, JSON, Markdown or Parquet; on a terminal, to be read."""
 
 from __future__ import annotations
 
@@ -25,33 +25,61 @@ class Format(StrEnum):
 
     csv = "csv"
     json = "json"
+    md = "md"
     parquet = "parquet"
 
 
 def table(
     runs: RunFolders,
     format: Annotated[
-        Format | None, typer.Option(help="File format.", show_default="by the ending of -o, else csv")
+        Format | None,
+        typer.Option(help="File format.", show_default="by the ending of -o; on a terminal none, else csv"),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", parser=path, help="Write to a file, not to stdout.")
     ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B,C", help="Columns.", show_default="all; on a terminal and in md the usual ones"
+        ),
+    ] = None,
+    sort: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[-]COLUMN", help="Sort by a column; with - the most first.", show_default=False
+        ),
+    ] = None,
+    on_front: Annotated[
+        bool, typer.Option("--front", help="Rows on the front of top-1 against latency alone.")
+    ] = False,
 ) -> None:
     """Print runs: one row per variant and latency configuration.
 
-    Several runs stand below one another.
+    Several runs stand below one another. A terminal gets a table to read, a pipe CSV.
     """
+    from mbsweep.base.printing import terminal_columns
+    from mbsweep.commands import _tables
     from mbsweep.table.results import combine, open_run
 
     suffix = output.suffix[1:] if output else ""
     if not format and suffix and suffix not in Format.__members__:
         allowed = ", ".join(Format.__members__)
         raise MbsweepError(f"{output}: the ending {suffix!r} is none of {allowed}; say which with --format")
+    is_read = format is None and output is None and terminal_columns() is not None
     chosen = format or (Format(suffix) if suffix else Format.csv)
     opened = [open_run(run) for run in runs]
     if output and any(run.is_in(output) for run in opened):
         raise MbsweepError(f"{output} is the run that is read; name another file with -o")
-    write_table(combine(opened), chosen.value, output)
+    every = combine(opened)
+    rows = _tables.chosen(every, sort, on_front)
+    names = _tables.named(every, columns)
+    if is_read:
+        _tables.print_rows(every, rows, names)
+    elif chosen is Format.md:
+        _write(_tables.markdown(every, rows, names).encode(), output)
+    else:
+        write_table(rows if names is None else rows[names], chosen.value, output)
 
 
 def write_table(frame: pd.DataFrame, format_: str, output: Path | None) -> None:
@@ -77,6 +105,10 @@ def write_table(frame: pd.DataFrame, format_: str, output: Path | None) -> None:
             if name in frame and frame[name].dtype == float and (frame[name].dropna() % 1 == 0).all()
         }
         content = frame.astype(whole).to_csv(index=False).encode()
+    _write(content, output)
+
+
+def _write(content: bytes, output: Path | None) -> None:
     if output is not None:
         write_file(output, content)
     else:

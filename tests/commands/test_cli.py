@@ -153,13 +153,17 @@ def test_version_is_the_packages():
 
 
 def test_a_finished_run_says_what_it_has_and_what_next(tiny_run, tiny_sweep):
-    """Result on stdout: the run's size and the commands that go on from there; exit code 0."""
+    """Result on stdout: the run's size, its fronts and the commands that go on from there; exit code 0."""
     result = call("run", tiny_sweep, "--out", tiny_run)
     assert (result.exit_code, result.stderr) == (0, "")
-    assert result.stdout == (
-        f"{tiny_run}: 3 variants, 2 latency configurations, 18 visits\n"
-        f"next: mbsweep table {tiny_run}   or   mbsweep report {tiny_run} --html reports/\n"
+    first, *_, opened, picked, printed = result.stdout.splitlines()
+    assert first == (
+        f"{tiny_run}: 3 variants, 2 latency configurations, 18 visits; nothing was left to measure or train"
     )
+    assert opened == f"  mbsweep open {tiny_run}"
+    assert picked.startswith(f"  mbsweep pick {tiny_run} --config ")
+    assert printed == f"  mbsweep table {tiny_run}"
+    assert call("run", tiny_sweep, "--out", tiny_run, "-q").stdout == f"{first}\n"
 
 
 def test_progress_goes_to_stderr(tiny_sweep, tmp_path):
@@ -174,6 +178,8 @@ def test_progress_goes_to_stderr(tiny_sweep, tmp_path):
     assert [line for line in err.splitlines() if ": noisy: " not in line] == [
         "onnxruntime-fp32-b1-t1: prepare (1)",
         "onnxruntime-fp32-b1-t1: measure (3)",
+        "onnxruntime-fp32-b1-t1: 0 of 1 intervals are as narrow as asked, 2 %; 1 unknown, of fewer than 12 "
+        "visits",
     ]
     assert out.startswith(f"{tmp_path / 'run'}: 1 variants, 1 latency configurations, 3 visits\n")
 
@@ -541,7 +547,7 @@ def test_half_a_character_is_refused(key, tmp_path):
 def test_an_ending_that_is_no_format_is_refused(tiny_run, tmp_path):
     """A CSV file called .xlsx would not open: the format has to be said, and then it is written."""
     table = tmp_path / "table.xlsx"
-    message = f"{table}: the ending 'xlsx' is none of csv, json, parquet; say which with --format"
+    message = f"{table}: the ending 'xlsx' is none of csv, json, md, parquet; say which with --format"
     assert refusal(call("table", tiny_run, "-o", table)) == message
     assert not table.exists()
     assert call("table", tiny_run, "-o", table, "--format", "csv").exit_code == 0
