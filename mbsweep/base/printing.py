@@ -26,7 +26,7 @@ def terminal_columns() -> int | None:
 def say(text: str = "", style: str = "") -> None:
     """Print lines of words; a terminal gets them broken between words."""
     for line in text.split("\n"):
-        _print(_wrapped(line, terminal_columns()), style)
+        _print(wrapped(line, terminal_columns()), style)
 
 
 def say_command(line: str, indent: str = "  ") -> None:
@@ -50,7 +50,8 @@ def _continued(line: str, columns: int | None) -> list[str]:
     return [*(part + _JOIN for part in lines[:-1]), lines[-1]]
 
 
-def _wrapped(line: str, columns: int | None) -> str:
+def wrapped(line: str, columns: int | None) -> str:
+    """A line broken between words where it is longer than so many columns; None: whatever its length."""
     if columns is None or cell_len(line) <= columns:
         return line
     indent = " " * (len(line) - len(line.lstrip()) + 2)
@@ -97,13 +98,13 @@ class Table:
         folded = list(_folded(widths, columns))
         for cells, style in rows:
             if isinstance(cells, str):
-                yield from ((part, style) for part in _wrapped(cells, columns).split("\n"))
+                yield from ((part, style) for part in wrapped(cells, columns).split("\n"))
                 continue
             for number, places in enumerate(folded):
                 line = BETWEEN.join(self._padded(cells[place], place, widths[place]) for place in places)
                 if number == 0 or line.strip():
                     # One cell alone may be too wide: it is words, which are broken between them.
-                    whole = _wrapped((INDENT if number else "") + line.rstrip(), columns)
+                    whole = wrapped((INDENT if number else "") + line.rstrip(), columns)
                     yield from ((part, style) for part in whole.split("\n"))
 
     def _padded(self, cell: str, place: int, width: int) -> str:

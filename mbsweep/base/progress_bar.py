@@ -18,6 +18,7 @@ from rich.progress import (
 from rich.text import Text
 
 from mbsweep.base.pace import Standing
+from mbsweep.base.printing import wrapped
 
 
 class _Steps(TextColumn):
@@ -67,8 +68,9 @@ class RichProgress:
             self._bar.stop()
 
     def say(self, message: str) -> None:
-        """One line for the user."""
-        self._bar.console.print(message, markup=False, highlight=False, soft_wrap=True)
+        """One line for the user; a terminal gets it broken between words."""
+        lines = wrapped(message, self._bar.console.width if self._terminal else None)
+        self._bar.console.print(lines, markup=False, highlight=False, soft_wrap=True)
 
     def begin(self, task: str, total: int, done: int = 0) -> None:
         """A part of the run with so many steps begins; those done before tell nothing of the time left."""

@@ -17,6 +17,7 @@ from mbsweep.table.panels import heading, interval, panels, plain_number, title
 USUAL = ("variant", "config", "latency_ms", "top1_pct", "macs", "params", "on_front", "front_pct")
 _MILLIONS = {"macs": "M MACs", "params": "M params"}  # as these are told there
 _FRONT = "on_front"  # told with its probability where that is known
+MOST_ROWS = 1000  # on a terminal
 _INTERVAL = "latency_ms"  # the column behind which its interval stands
 
 
@@ -44,13 +45,23 @@ def _column(table: pd.DataFrame, option: str, name: str) -> str:
 
 
 def print_rows(table: pd.DataFrame, rows: pd.DataFrame, names: list[str] | None) -> None:
-    """Print some rows of a table; without names of columns the usual ones, panel by panel."""
-    if names is not None:
+    """Print some rows of a table; without names of columns the usual ones, panel by panel.
+
+    Of very many the first: nobody reads more of them there.
+    """
+    shown = rows.head(MOST_ROWS)
+    if names is None:
+        _print_panels(table, shown)
+    else:
         printed = Table(names, left=[place for place, name in enumerate(names) if name not in NUMBERS])
-        for _, row in rows[names].iterrows():
+        for _, row in shown[names].iterrows():
             printed.add(*(_text(name, row[name]) for name in names))
         printed.print()
-        return
+    if len(shown) < len(rows):
+        say(f"the first {len(shown):,} of {len(rows):,} rows; -o FILE writes all of them")
+
+
+def _print_panels(table: pd.DataFrame, rows: pd.DataFrame) -> None:
     short, several = Names(table), table["run"].nunique() > 1
     for number, part in enumerate(panels(rows)):
         if number:

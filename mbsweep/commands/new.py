@@ -89,4 +89,7 @@ def _asked(question: str, usual: str, check: Callable[[str], None]) -> str:
             raise typer.BadParameter(str(error)) from None
         return said
 
-    return str(typer.prompt(question, default=usual, value_proc=answer, err=True))
+    try:
+        return str(typer.prompt(question, default=usual, value_proc=answer, err=True))
+    except typer.Abort:  # Ctrl-C, or Ctrl-D
+        raise KeyboardInterrupt from None

@@ -15,6 +15,7 @@ from mbsweep.table.panels import COUNTED, interval, label, panels, plain_number,
 
 MOST_ROWS = 20  # of the table
 MOST_PLOTS = 4  # configurations that are drawn
+MOST_POINTS = 500  # off the front, in a plot
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP, _RIGHT = 420, 260, 72, 40, 26, 60  # of a plot and its margins, in px
 _BLUE = "#2f7fd6"  # to be seen on white and on black
 
@@ -24,8 +25,18 @@ def as_html(table: pd.DataFrame, name: str) -> str:
     names = Names(table)
     cost = "latency_ms" if table["latency_ms"].notna().any() else "macs"
     known = [rows[rows[[cost, "top1_pct"]].notna().all(axis=1)] for rows in panels(table)]
-    plots = "".join(_plot(rows, cost, names) for rows in [rows for rows in known if len(rows)][:MOST_PLOTS])
+    plots = "".join(
+        _plot(_thinned(rows), cost, names) for rows in [rows for rows in known if len(rows)][:MOST_PLOTS]
+    )
     return f"<h4>{escape(name)}</h4>{_rows(table, names)}<div>{plots}</div>"
+
+
+def _thinned(rows: pd.DataFrame) -> pd.DataFrame:
+    """Those on the front and, of very many others, some by chance."""
+    best = rows[rows["on_front"].astype(bool)]
+    others = rows.drop(best.index)
+    few = others if len(others) <= MOST_POINTS else others.sample(MOST_POINTS, random_state=0)
+    return pd.concat([best, few]).sort_index()
 
 
 def _rows(table: pd.DataFrame, names: Names) -> str:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from page_runs import rich_run
 from reporter_runs import write_run
 
-from mbsweep.base.printing import Table, _continued, _wrapped
+from mbsweep.base.printing import Table, _continued, wrapped
 from mbsweep.base.suggest import command
 from mbsweep.commands import _layer_times
 from mbsweep.space.families import architecture
@@ -162,6 +162,6 @@ def test_any_table_keeps_its_cells(rows, columns):
 )
 def test_any_line_is_broken_between_words_only(words, lead, columns):
     """A name that is longer than the terminal stands on a line of its own."""
-    broken = _wrapped(" " * lead + " ".join(words), columns).splitlines()
+    broken = wrapped(" " * lead + " ".join(words), columns).splitlines()
     assert " ".join(broken).split() == words
     assert all(len(line) <= columns or len(line.split()) == 1 for line in broken)

@@ -70,6 +70,19 @@ def test_what_is_still_open_stands_beside_the_bar():
     assert drawn(go_on).startswith("train ")
 
 
+def test_a_long_line_is_broken_between_words():
+    """On a terminal; a log has it whole."""
+    words = "torch-fp32-b1-t1: " + "the middle half of the calls is spread " * 4
+    for is_terminal in (True, False):
+        file = io.StringIO()
+        console = Console(file=file, force_terminal=is_terminal, width=60, color_system=None)
+        with RichProgress(console) as progress:
+            progress.say(words.strip())
+        lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", file.getvalue()).replace("\r", "").split("\n")
+        assert " ".join(lines).split() == words.split()
+        assert (max(map(len, lines)) <= 60) == is_terminal
+
+
 def test_no_bar_where_there_is_no_terminal():
     """One line for each part."""
     file = io.StringIO()

@@ -154,6 +154,21 @@ def test_every_field_reaches_the_network():
     assert first == "mobilenet_v1_w0.3333333333333333_r20_d1_standard_c9-10-11-12-13_n7_div3_s1"
 
 
+UNUSUAL = [
+    Variant(width=1 / 3, resolution=20, depth=1, stage_channels=[9, 10, 11, 12, 13], num_classes=7),
+    Variant("mobilenet_v2", stage_depths=[1, 2, 3, 4, 2, 3, 1], expansion=4),
+    Variant("mobilenet_v3_small", minimalistic=True),
+    Variant("resnet18"),
+]
+
+
+@pytest.mark.parametrize("variant", UNUSUAL, ids=str)
+def test_the_words_of_a_network_are_read_back(variant):
+    """Numbers to the last digit, lists, and yes or no."""
+    _, *words = shlex.split(command("show", *variant.words))
+    assert call(*words).stdout.splitlines()[0] == variant.id
+
+
 NAMES = ["plain", "with space", "it's", 'quo"te', "-x", "--out", "$HOME", "a;b", "*", "tab\there", "ünï"]
 
 

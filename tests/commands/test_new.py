@@ -110,6 +110,15 @@ def test_without_a_terminal_nothing_is_asked(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_who_asks_for_no_more_is_left_alone(tmp_path, monkeypatch):
+    """Ctrl-C or Ctrl-D at a question: 130, as everywhere, and no file."""
+    monkeypatch.setattr("mbsweep.commands.new.can_ask", lambda: True)
+    result = CliRunner().invoke(app, ["new", "-o", str(tmp_path / "s.yaml")], input="mobilenet_v2\n")
+    assert result.exit_code == 130
+    assert result.stderr.splitlines()[-1] == "stopped"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_on_a_terminal_what_is_missing_is_asked_until_it_is_right(tmp_path, monkeypatch):
     """Two questions, the first answered wrongly once; what an option says is not asked."""
     monkeypatch.setattr("mbsweep.commands.new.can_ask", lambda: True)

@@ -69,6 +69,16 @@ def test_what_failed_is_counted_below_its_panel(run):
     assert not any("nan" in line.lower().split() for line in lines)
 
 
+@pytest.mark.usefixtures("terminal")
+@pytest.mark.parametrize("words", [[], ["--columns", "variant,macs"]])
+def test_of_very_many_rows_a_terminal_gets_the_first(words, run, monkeypatch):
+    """And is told how many there are; a file gets all."""
+    monkeypatch.setattr("mbsweep.commands._tables.MOST_ROWS", 5)
+    *lines, last = printed(run, *words)
+    assert last == "the first 5 of 63 rows; -o FILE writes all of them"
+    assert sum(bool(re.match(r"(\d[\d.]*-|mobilenet)", line)) for line in lines) == 5
+
+
 @pytest.mark.parametrize("words", [[], ["--format", "csv"]])
 def test_columns_are_those_that_are_asked_for(words, run):
     """In their order; into a pipe, or as CSV."""

@@ -46,6 +46,15 @@ def test_a_run_shows_its_table_and_a_plot_of_each_configuration(tmp_path):
     assert not any(re.match(r"(src|href|on\w+)$", name) for _, attrs in found.tags for name in attrs)
 
 
+def test_of_very_many_points_all_on_the_front_are_drawn(tmp_path, monkeypatch):
+    """And some of the others."""
+    run = open_run(write_run(tmp_path / "run", rounds=lambda variant: 12, spread=0.01))
+    monkeypatch.setattr("mbsweep.table.notebook.MOST_POINTS", 1)
+    counts = run.table().groupby("config")["on_front"].agg(["sum", "size"])
+    expected = sum(front + min(1, size - front) for front, size in counts.to_numpy())
+    assert [tag for tag, _ in Read(run._repr_html_()).tags].count("circle") == expected
+
+
 def test_words_of_a_run_are_words(tmp_path):
     """A folder that is called like an element."""
     run = open_run(hostile_run(tmp_path / "<b onclick=x>&"))
