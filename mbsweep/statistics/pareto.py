@@ -19,17 +19,25 @@ def front(cost: ArrayLike, value: ArrayLike) -> NDArray[np.bool_]:
     """
     costs, values = np.asarray(cost, dtype=float), np.asarray(value, dtype=float)
     known = np.flatnonzero(~(np.isnan(costs) | np.isnan(values)))
-    order = known[np.lexsort((-values[known], costs[known]))]  # by cost, the best value of each cost first
-    sorted_costs, sorted_values = costs[order], values[order]
-    starts = np.ones(len(order), dtype=bool)  # the first point of each cost
-    starts[1:] = sorted_costs[1:] != sorted_costs[:-1]
-    first = np.maximum.accumulate(np.where(starts, np.arange(len(order)), 0))
-    best_so_far = np.maximum.accumulate(sorted_values)
-    cheaper_best = np.where(first > 0, best_so_far[first - 1], -np.inf)
-    has_cheaper = first > 0
-    on_front = (sorted_values == sorted_values[first]) & (~has_cheaper | (sorted_values > cheaper_best))
     mask = np.zeros(len(costs), dtype=bool)
-    mask[order[on_front]] = True
+    mask[known] = each_front(costs[known], values[known])
+    return mask
+
+
+def each_front(costs: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """The same of many sets of points at once, those along the last axis; all numbers are known."""
+    order = np.lexsort((-values, costs), axis=-1)  # by cost, the best value of each cost first
+    sorted_costs = np.take_along_axis(costs, order, -1)
+    sorted_values = np.take_along_axis(values, order, -1)
+    starts = np.ones(order.shape, dtype=bool)  # the first point of each cost
+    starts[..., 1:] = sorted_costs[..., 1:] != sorted_costs[..., :-1]
+    first = np.maximum.accumulate(np.where(starts, np.arange(order.shape[-1]), 0), axis=-1)
+    best_so_far = np.maximum.accumulate(sorted_values, axis=-1)
+    cheaper_best = np.take_along_axis(best_so_far, np.maximum(first - 1, 0), -1)
+    is_better = (first == 0) | (sorted_values > cheaper_best)
+    on_front = is_better & (sorted_values == np.take_along_axis(sorted_values, first, -1))
+    mask = np.zeros(order.shape, dtype=bool)
+    np.put_along_axis(mask, order, on_front, -1)
     return mask
 
 

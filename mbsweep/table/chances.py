@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mbsweep.statistics.pareto import front
+from mbsweep.statistics.pareto import each_front
 from mbsweep.statistics.summary import RESAMPLES
 from mbsweep.table.columns import COMPARABLE
-from mbsweep.table.draws import Accuracies, Exact, Floats, Latencies, Resample
+from mbsweep.table.draws import Accuracies, Exact, Floats, Latencies, Resample, together
 
 
 def front_chances(table: pd.DataFrame, resample: Resample) -> pd.Series[float]:
@@ -35,17 +35,12 @@ def _chances(rows: pd.DataFrame, cost: Latencies | Exact) -> Floats:
     value = Accuracies(rows)
     # Whoever is beaten for certain is never on the front, and takes nobody's place on it.
     places = np.flatnonzero(~_is_beaten(cost.least, cost.most, value.least, value.most))
-    places = places[np.argsort(cost.most[places], kind="stable")]  # nearby ones are looked up together
+    places = places[np.argsort(cost.most[places], kind="stable")]  # draws do not follow the table's order
     cost.keep(places)
     value.keep(places)
-    scouts = np.flatnonzero(front(cost.most, value.least))  # few, and most points lie behind them
     found = np.zeros(len(rows))
-    for number in range(RESAMPLES):
-        costs, values = cost.draw(number), value.draw()
-        order = scouts[np.argsort(costs[scouts])]
-        best = np.concatenate([[-np.inf], np.maximum.accumulate(values[order])])
-        ahead = np.flatnonzero(best[np.searchsorted(costs[order], costs, side="left")] < values)
-        found[places[ahead[front(costs[ahead], values[ahead])]]] += 1
+    for numbers in together(len(places)):
+        found[places] += each_front(cost.draws(numbers), value.draws(numbers)).sum(axis=0)
     return 100 * found / RESAMPLES
 
 

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mbsweep.statistics.summary import NORMAL_95
+from mbsweep.statistics.summary import NORMAL_95, RESAMPLES
 from mbsweep.table.columns import INTERVALS
 
+_AT_ONCE = 20_000  # numbers that are drawn together: what stays in a processor's cache
 _FARTHEST = 2  # half-widths of its interval that a number may be drawn away from itself
 
 # (configuration, variant) -> (RESAMPLES,): what a measured headline might have been, in ms
 Resample = Callable[[str, str], NDArray[np.float64]]
 Floats = NDArray[np.float64]
 _KEY = ["config", "variant"]
+
+
+def together(rows: int) -> Iterator[range]:
+    """Numbers of draws, RESAMPLES in all, as many at once as are quick to look at. rows: that are drawn."""
+    count = max(1, _AT_ONCE // max(1, rows))
+    for begin in range(0, RESAMPLES, count):
+        yield range(begin, min(begin + count, RESAMPLES))
 
 
 def cdf(z: Floats) -> Floats:
@@ -35,9 +43,9 @@ class Exact:
         """Go on with some of the rows alone."""
         self.least = self.most = self.most[places]
 
-    def draw(self, number: int) -> Floats:
-        """Of each row its cost."""
-        return self.most
+    def draws(self, numbers: range) -> Floats:
+        """(numbers, rows): of each row its cost."""
+        return np.broadcast_to(self.most, (len(numbers), len(self.most)))
 
 
 class Latencies:
@@ -58,7 +66,8 @@ class Latencies:
         rows = self._rows.iloc[places]
         self._measured = np.flatnonzero(rows["latency_kind"] == "measured")
         keys = rows.iloc[self._measured][_KEY].itertuples(index=False)
-        self._samples = [self._chance.permutation(self._resample(*key)) for key in keys]
+        samples = [self._chance.permutation(self._resample(*key)) for key in keys]
+        self._samples = np.array(samples).T  # (RESAMPLES, rows that are measured)
 
     def below(self, limit_ms: float) -> Floats:
         """Of each row the probability that its latency is at most so much, 0 to 1; before any `keep`."""
@@ -72,10 +81,11 @@ class Latencies:
             found[place] = float((self._resample(*key) <= limit_ms).mean())
         return found
 
-    def draw(self, number: int) -> Floats:
-        """Of each row a latency in ms. number: of the draw, below RESAMPLES."""
-        drawn = self._headline * np.exp(_normal(self._chance, self._down, self._up))
-        drawn[self._measured] = [samples[number] for samples in self._samples]
+    def draws(self, numbers: range) -> Floats:
+        """(numbers, rows): of each row a latency in ms. numbers: of the draws, below RESAMPLES."""
+        drawn = self._headline * np.exp(_normal(self._chance, self._down, self._up, len(numbers)))
+        if len(self._measured):
+            drawn[:, self._measured] = self._samples[numbers.start : numbers.stop]
         return np.asarray(np.clip(drawn, self.least, self.most))
 
 
@@ -110,9 +120,10 @@ class Accuracies:
             found[open_] = cdf(np.nan_to_num(step / width * NORMAL_95))
         return found
 
-    def draw(self) -> Floats:
-        """Of each row an accuracy in percent."""
-        return np.clip(self._at(_normal(self._chance, self._down, self._up)), self.least, self.most)
+    def draws(self, numbers: range) -> Floats:
+        """(numbers, rows): of each row an accuracy in percent."""
+        steps = _normal(self._chance, self._down, self._up, len(numbers))
+        return np.asarray(np.clip(self._at(steps), self.least, self.most))
 
     def _at(self, step: Floats) -> Floats:
         """Percent, so far from the middle; what is exact is not rounded, for its ties to stay."""
@@ -124,7 +135,7 @@ def _angle(pct: Floats) -> Floats:
     return np.asarray(np.arcsin(np.sqrt(np.clip(pct, 0, 100) / 100)))
 
 
-def _normal(chance: np.random.Generator, down: Floats, up: Floats) -> Floats:
-    """Steps whose 95 % are from `down` below to `up` above."""
-    z = chance.standard_normal(len(down))
+def _normal(chance: np.random.Generator, down: Floats, up: Floats, draws: int) -> Floats:
+    """(draws, rows): steps whose 95 % are from `down` below to `up` above."""
+    z = chance.standard_normal((draws, len(down)))
     return np.asarray(z * np.where(z < 0, down, up) / NORMAL_95)

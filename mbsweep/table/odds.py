@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mbsweep.statistics.summary import RESAMPLES
 from mbsweep.table.decide import LATENCY, TOP1, Budget
-from mbsweep.table.draws import Accuracies, Floats, Latencies, Resample
+from mbsweep.table.draws import Accuracies, Floats, Latencies, Resample, together
 
 Places = NDArray[np.intp]
 
@@ -95,19 +95,18 @@ class _Field:
             if drawn:
                 drawn.keep(places)
         wins = np.zeros(len(self._rows))
-        for number in range(RESAMPLES):
-            latency = self._latency.draw(number) if self._latency else np.zeros(len(places))
-            tie = latency if self._latency else self._rank[places]
-            top1 = self._top1.draw() if self._top1 else np.zeros(len(places))
+        for numbers in together(len(places)):
+            shape = (len(numbers), len(places))
+            latency = self._latency.draws(numbers) if self._latency else np.zeros(shape)
+            tie = latency if self._latency else np.broadcast_to(self._rank[places], shape)
+            top1 = self._top1.draws(numbers) if self._top1 else np.zeros(shape)
             fits = exact & (latency <= self._budget.limits.get(LATENCY, np.inf))
             if self._budget.min_top1_pct is not None:
                 fits &= top1 >= self._budget.min_top1_pct
-            if not fits.any():
-                continue
-            found = {LATENCY: -latency, TOP1: top1}.get(self._budget.goal, value)
-            found = np.where(fits, found, -np.inf)
-            first = np.flatnonzero(found == found.max())
-            wins[places[first[tie[first].argmin()]]] += 1
+            found = {LATENCY: -latency, TOP1: top1}.get(self._budget.goal, np.broadcast_to(value, shape))
+            most = np.max(found, axis=1, keepdims=True, where=fits, initial=-np.inf)
+            first = np.where(fits & (found == most), tie, np.inf).argmin(axis=1)
+            np.add.at(wins, places[first[fits.any(axis=1)]], 1)
         return wins / RESAMPLES
 
     def _values(self) -> tuple[Floats, Floats]:

@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mbsweep import pareto_front
-from mbsweep.statistics.pareto import front, hypervolume
+from mbsweep.statistics.pareto import each_front, front, hypervolume
 
 NAN, INF = float("nan"), float("inf")
 
@@ -30,6 +30,9 @@ NUMBERS = (
 )
 
 
+PAIR = st.tuples(st.integers(0, 4), st.integers(0, 4))
+
+
 @settings(max_examples=400)
 @given(st.lists(st.tuples(NUMBERS, NUMBERS), max_size=25))
 @example([(INF, -INF), (INF, -INF)])
@@ -41,6 +44,15 @@ def test_the_front_is_its_definition(points):
     """The fast front equals the quadratic one, with ties, NaN and infinities."""
     costs, values = [cost for cost, _ in points], [value for _, value in points]
     assert front(costs, values).tolist() == _by_definition(costs, values)
+
+
+@settings(max_examples=50)
+@given(st.integers(0, 8).flatmap(lambda n: st.lists(st.lists(PAIR, min_size=n, max_size=n), min_size=1)))
+def test_many_fronts_at_once_are_each_its_own(sets):
+    """Sets of as many points each: of every set the front that it has alone."""
+    points = np.array(sets, dtype=float).reshape(len(sets), len(sets[0]), 2)
+    found = each_front(points[..., 0], points[..., 1])
+    assert found.tolist() == [_by_definition(*of_one.T) for of_one in points]
 
 
 def test_a_front_by_hand():

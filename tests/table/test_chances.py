@@ -165,8 +165,8 @@ def test_what_is_left_out_as_beaten_is_never_on_the_front(points):
     places = np.arange(len(table))
     cost.keep(places)
     value.keep(places)
-    for number in range(50):
-        assert not (front(cost.draw(number), value.draw()) & beaten).any()
+    for costs, values in zip(cost.draws(range(50)), value.draws(range(50)), strict=True):
+        assert not (front(costs, values) & beaten).any()
 
 
 POINT = st.tuples(st.integers(1, 9), st.integers(0, 4), st.integers(0, 5), st.integers(0, 3))
