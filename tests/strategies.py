@@ -41,7 +41,7 @@ def any_v1() -> st.SearchStrategy[Variant]:
         Variant,
         width=st.sampled_from([1.0, 0.1, 0.30000000000000004, 0.3, 4.0]) | st.floats(0, 4, exclude_min=True),
         resolution=st.sampled_from([1, 12, 112, 224, 4096]) | st.integers(1, 4096),
-        depth=st.sampled_from([0, 1, 5, 11]) | st.integers(0, 200) | st.just(10_000),  # long to write out
+        depth=st.sampled_from([0, 1, 5, 11, 10_000]) | st.integers(0, 200),  # few that are long to build
         block=st.sampled_from(BLOCK_NAMES),
         stage_channels=st.sampled_from([PAPER_STAGES, (6, 4, 1, 2, 8), (64, 1, 2, 8, 1)])
         | st.tuples(*[st.integers(1, 8192)] * 5),

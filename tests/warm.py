@@ -119,7 +119,9 @@ class Forked:
         return self.returncode
 
     def communicate(self):
-        """Let it read to its end, and wait for that."""
+        """Let it read to its end, and wait for that; more than once."""
+        if self.stdout.closed:
+            return "", None
         with contextlib.suppress(BrokenPipeError), self.stdin:
             pass
         with self.stdout:

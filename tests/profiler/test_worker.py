@@ -27,7 +27,6 @@ from mbsweep.profiler.subject import Subject
 from mbsweep.profiler.threads import Work
 from mbsweep.profiler.worker import Worker
 
-pytestmark = pytest.mark.usefixtures("own_start")
 R32, R33, R34 = (Subject.of(Variant(width=0.25, resolution=resolution)) for resolution in (32, 33, 34))
 QUICK = LatencyConfig(backend="torch", visit_ms=1)
 
@@ -64,6 +63,7 @@ def wait_for(condition, timeout_s=30):
 # -- the real thing -------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("own_start")
 def test_networks_are_prepared_and_visited_in_another_process():
     """A network that is confirmed and one that need not be: sizes of files in bytes, durations in ns."""
     config = LatencyConfig(backend="torch", visit_calls=3)
@@ -205,6 +205,7 @@ def test_what_is_timed_survives_the_way_to_the_worker(variant):
         assert Subject.from_dict(json.loads(json.dumps(subject.as_dict()))) == subject
 
 
+@pytest.mark.usefixtures("own_start")
 def test_files_in_the_current_folder_are_not_taken_for_modules(tmp_path, monkeypatch):
     """`queue.py`, `json.py` or `torch.py` of the user's, beside the sweep, do not get into the worker."""
     for name in ("queue", "json", "torch", "calendar", "mbsweep"):

@@ -112,11 +112,11 @@ def test_blocks_of_two_families_are_taken_for_one_only_where_they_are_equal():
 def test_a_spaces_arrays_are_the_blocks(axes):
     """Each block's numbers in the arrays are its own, and they add up to the counts of the networks."""
     blocks = space_blocks(space_of(**axes))
-    for index in range(len(blocks)):
-        block = blocks.block(index)
+    made = [blocks.block(index) for index in range(len(blocks))]
+    for index, block in enumerate(made):
         assert (blocks.macs[index], blocks.params[index]) == (block.macs, block.params)
         assert (blocks.in_scalars[index], blocks.out_scalars[index]) == (block.in_scalars, block.out_scalars)
-    kinds_of = [(blocks.kind[index], kinds(blocks.block(index))) for index in range(len(blocks))]
+    kinds_of = [(blocks.kind[index], kinds(block)) for index, block in enumerate(made)]
     assert len(dict(kinds_of)) >= len({words for _, words in kinds_of})
     assert all(words == dict(kinds_of)[kind] for kind, words in kinds_of)
     np.testing.assert_array_equal(blocks.total(blocks.macs), blocks.space.macs)
