@@ -810,10 +810,12 @@ def test_ctrl_c_ends_a_run_within_seconds_and_loses_nothing(long_sweep, tmp_path
     assert sorted(contents(folder)) == ["lock", "run.sqlite"]
 
     more = len(stopped) + 10
-    again = start("run", long_sweep, "--out", folder)
+    loaded = stand_in.Loaded()
+    again = loaded.start("run", long_sweep, "--out", folder)
     wait_until(lambda: visit_count(folder) >= more, again)
-    again.send_signal(signal.SIGINT)
-    assert finish(again, timeout_s=10)[0] == 130
+    os.kill(again.pid, signal.SIGINT)
+    assert again.wait() == 130
+    loaded.close()
     assert visits(folder).items() >= stopped.items()
 
 
