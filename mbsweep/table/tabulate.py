@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import groupby
 from typing import Any
 
@@ -156,10 +157,16 @@ class Undrifted:
     """Visits of a run, each beside the machine's drift at that moment."""
 
     def __init__(self, store: Store) -> None:
-        places = [NAMES.index(name) for name in ("id", "params", "macs")]
-        # As `Subject.size`: what is not known of code is 0.
-        self._sizes = {row[places[0]]: (row[places[1]] or 0, row[places[2]] or 0) for row in store.variants()}
         self._drifts, self._store = store.drifts(), store
+
+    @cached_property
+    def _sizes(self) -> dict[str, tuple[int, int]]:
+        """Variant -> its size as `Subject.size` has it: what is not known of code is 0.
+
+        They are read when the first visit is looked at: of a million variants without any it takes seconds.
+        """
+        places = [NAMES.index(name) for name in ("id", "params", "macs")]
+        return {row[places[0]]: (row[places[1]] or 0, row[places[2]] or 0) for row in self._store.variants()}
 
     def of(self, visits: Sequence[VisitRow]) -> tuple[Visits, NDArray[np.float64], float]:
         """The samples of a variant's visits in a configuration, the drift at each, and the drift's error."""

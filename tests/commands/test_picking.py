@@ -11,6 +11,7 @@ from reporter_runs import write_run
 
 from mbsweep import open_run
 from mbsweep.storage.marks import Failure, FailureKind
+from mbsweep.storage.store import Store
 from mbsweep.table.panels import panels
 
 TORCH, ONNX = "torch-fp32-b1-t1", "onnxruntime-fp32-b1-t1"
@@ -184,6 +185,17 @@ def test_sizes_alone_need_no_latency(tmp_path):
         "  1 of 2 fit, 1 do not",
         "",
     ]
+
+
+def test_what_was_never_timed_is_read_once(tmp_path, monkeypatch):
+    """Of a million variants each reading takes seconds; their sizes beside visits that are not there do not
+    count.
+    """
+    run, read = counted(tmp_path / "run"), []
+    variants = Store.variants
+    monkeypatch.setattr(Store, "variants", lambda store: read.append(store) or variants(store))
+    picked(run, "--max-macs", "6e7", "--minimize", "params")
+    assert len(read) == 1
 
 
 def test_the_fastest_with_at_least_so_much_accuracy(tmp_path):
