@@ -65,7 +65,7 @@ def text(path: Path, family: str, backend: str, accuracy: str) -> str:
         f"title: {json.dumps(f'{path.stem}: {family}, {title}', ensure_ascii=False)}",
         "space:",
         f"  family: {family}",
-        f"  width: {widths}  # scales the channels; a list, one value, or {{from: 0.25, to: 1, step: 0.25}}",
+        f"  width: {widths}  # scales the channels; or {{from: 0.25, to: 1, step: 0.25}}",
         f"  resolution: {resolutions}  # height and width of the image in pixels",
     ]
     if others:

@@ -15,7 +15,7 @@ from mbsweep.base.printing import say_command
 from mbsweep.base.suggest import command
 from mbsweep.commands.options import path
 
-EXAMPLE = "mbsweep new --family vgg16 --backend torch --accuracy none -o v.yaml"
+EXAMPLE = "mbsweep new -o my.yaml"
 _UNSAID = "asked on a terminal"
 
 

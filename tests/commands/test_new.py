@@ -1,5 +1,7 @@
 """`mbsweep new`: sweep files to begin with, each of which is planned."""
 
+import shlex
+
 import brightness
 import pytest
 import yaml
@@ -8,6 +10,7 @@ from typer.testing import CliRunner
 
 from mbsweep import count_space, load_sweep
 from mbsweep.commands.app import app
+from mbsweep.commands.new import EXAMPLE
 from mbsweep.profiler.backends import BACKENDS
 from mbsweep.space.families import FAMILIES
 
@@ -122,12 +125,13 @@ def test_who_asks_for_no_more_is_left_alone(tmp_path, monkeypatch):
 def test_on_a_terminal_what_is_missing_is_asked_until_it_is_right(tmp_path, monkeypatch):
     """Two questions, the first answered wrongly once; what an option says is not asked."""
     monkeypatch.setattr("mbsweep.commands.new.can_ask", lambda: True)
-    words = ["new", "-o", str(tmp_path / "s.yaml"), "--accuracy", "none"]
+    monkeypatch.chdir(tmp_path)
+    words = [*shlex.split(EXAMPLE)[1:], "--accuracy", "none"]
     result = CliRunner().invoke(app, words, input="mobilenet\nmobilenet_v2\n\n")
     assert result.exit_code == 0, result.output
     assert result.stderr.count("Which family of networks? [mobilenet_v1]") == 2
     assert "expected one of mobilenet_v1" in result.stderr
     assert "published, digits" not in result.stderr
-    told = yaml.safe_load((tmp_path / "s.yaml").read_text())
+    told = yaml.safe_load((tmp_path / "my.yaml").read_text())
     assert told["space"]["family"] == "mobilenet_v2"
     assert told["latency"] == [{"backend": "onnxruntime", "threads": 1}]
