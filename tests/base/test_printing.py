@@ -1,11 +1,13 @@
 """What commands print: into a pipe everything; in a terminal of any width, too, and nothing is cut."""
 
 import fcntl
+import io
 import os
 import pty
 import shlex
 import struct
 import subprocess
+import sys
 import termios
 
 import pytest
@@ -15,7 +17,7 @@ from hypothesis import strategies as st
 from page_runs import rich_run
 from reporter_runs import write_run
 
-from mbsweep.base.printing import Table, _continued, wrapped
+from mbsweep.base.printing import Table, _continued, say, wrapped
 from mbsweep.base.suggest import command
 from mbsweep.commands import _layer_times
 from mbsweep.space.families import architecture
@@ -85,6 +87,35 @@ def test_any_command_over_several_lines_is_what_it_was(words, columns):
     joined = "\n".join(lines).replace("\\\n", "")  # as a shell does
     assert shlex.split(joined) == ["mbsweep", "run", *words]
     assert all(len(line) <= columns or len(shlex.split(line.removesuffix(" \\"))) == 1 for line in lines)
+
+
+class Terminal(io.StringIO):
+    """One that shows colours."""
+
+    def isatty(self):
+        """Yes."""
+        return True
+
+
+@pytest.mark.parametrize(
+    ("stream", "no_color", "printed"),
+    [
+        (Terminal, None, "\x1b[32mfaster\x1b[0m\n"),
+        (Terminal, "1", "faster\n"),
+        (io.StringIO, None, "faster\n"),
+    ],
+    ids=["terminal", "NO_COLOR", "pipe"],
+)
+def test_colours_are_for_terminals(stream, no_color, printed, monkeypatch):
+    """And for none whose user wants none."""
+    monkeypatch.setenv("TERM", "xterm-256color")
+    for name in ("NO_COLOR", "FORCE_COLOR", "COLORTERM"):
+        monkeypatch.delenv(name, raising=False)
+    if no_color:
+        monkeypatch.setenv("NO_COLOR", no_color)
+    monkeypatch.setattr("sys.stdout", stream())
+    say("faster", "green")
+    assert sys.stdout.getvalue() == printed
 
 
 def test_words_between_the_rows_of_a_table():
