@@ -222,12 +222,16 @@ def is_trouble(said) -> bool:
 
 def settle(tab: Tab) -> None:
     """Wait until every figure is drawn, which it is when it comes near, and nothing is about to be again."""
+    tab.wait_for_load_state()
     tab.evaluate(
         """async () => {
-          for (const figure of document.querySelectorAll('.figure')) {
+          const figures = document.querySelectorAll('.figure');
+          if (figures.length && typeof change === 'function') change({ tab: 'stills' });
+          for (const figure of figures) {
             figure.scrollIntoView();
             const isDrawn = () => figure.querySelector('.main-svg, .no-webgl');
-            while (!isDrawn()) await new Promise((done) => setTimeout(done, 20));
+            const soon = () => new Promise((done) => setTimeout(done, 20));
+            for (let waits = 0; !isDrawn() && waits < 1000; waits += 1) await soon();
           }
           scrollTo(0, 0);
         }"""
@@ -242,6 +246,16 @@ def rest(tab: Tab) -> None:
     """Wait until what the page draws at once is there: the explorer, or words in its place."""
     tab.wait_for_function("document.getElementById('explorer-remark')?.textContent !== ''")
     tab.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+def open_axes(tab: Tab) -> None:
+    """Let the controls of any two numbers be there to be used."""
+    tab.evaluate("document.getElementById('any').open = true")
+
+
+def show(tab: Tab, part: str) -> None:
+    """Turn to a part of the page: networks, devices, stills, measured, sizes."""
+    tab.locator(f"#tab-{part}").click()
 
 
 def cells(tab: Tab, head: str) -> list[str]:

@@ -25,6 +25,7 @@ def report(
     png: Annotated[
         bool, typer.Option("--png", help="Draw each figure as a picture beside its page, too.")
     ] = False,
+    pdf: Annotated[bool, typer.Option("--pdf", help="Print each page to a PDF beside it, too.")] = False,
 ) -> None:
     """Write a page for each run, or one for those that are named.
 
@@ -33,16 +34,18 @@ def report(
     from mbsweep.accuracy.published import latency_rows
     from mbsweep.commands._published import printed_sizes
     from mbsweep.reporter.page import write_report
-    from mbsweep.reporter.pictures import canvas, draw_pictures
+    from mbsweep.reporter.pictures import canvas, draw_pictures, printed
     from mbsweep.table.results import find_runs, open_run
 
     opened, empty, faults = ([open_run(path) for path in runs], [], []) if runs else find_runs(Path("runs"))
     for folder in empty:
         print(f"{folder} was stopped before it began and is left out", file=sys.stderr)
     pages = [opened] if runs else [[run] for run in opened]
-    with canvas() if png else contextlib.nullcontext() as tab:  # before any page: there may be no browser
-        draw = partial(draw_pictures, tab, published=latency_rows) if tab else None
-        written = write_report(pages, html, latency_rows, printed_sizes, draw, faults.append)
+    # Before any page: there may be no browser.
+    with canvas() if png or pdf else contextlib.nullcontext() as tab:
+        draw = partial(draw_pictures, tab, published=latency_rows) if tab and png else None
+        to_pdf = partial(printed, tab) if tab and pdf else None
+        written = write_report(pages, html, latency_rows, printed_sizes, draw, to_pdf, faults.append)
     for page in written:
         print(page)
     if faults:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -16,8 +16,10 @@ from typing import Any
 from urllib.parse import quote
 
 import jinja2
+import numpy as np
 import pandas as pd
 from markupsafe import Markup
+from numpy.typing import NDArray
 from plotly.offline import get_plotlyjs
 
 from mbsweep.base.errors import MbsweepError, one_line
@@ -44,6 +46,7 @@ _OURS = re.compile(rb'<meta name="generator" content="mbsweep">|mbsweep( runs)?<
 
 PublishedSizes = Callable[[Collection[str]], list[dict[str, Any]]]
 Draw = Callable[[Sequence[Part], pd.DataFrame], dict[str, bytes]]
+Print = Callable[[Path], bytes]
 
 
 def write_report(
@@ -52,6 +55,7 @@ def write_report(
     published: PublishedRows,
     sizes: PublishedSizes,
     draw: Draw | None = None,
+    to_pdf: Print | None = None,
     on_fault: Callable[[str], None] | None = None,
 ) -> list[Path]:
     """Write a page for each group of runs and index.html into a folder; return the paths of all that was
@@ -61,6 +65,7 @@ def write_report(
     published: gives published latencies of variants, as rows of the table; they appear as further devices.
     sizes: gives the sizes printed for some variants' ids, as `commands._published.printed_sizes` does.
     draw: gives the pictures of a page, by their names, from its runs and their table.
+    to_pdf: gives the PDF of a page that is written.
     on_fault: told, in a line, of a page whose runs cannot be shown; without it that is raised at once.
     Raises MbsweepError where the folder cannot be written, or the only page.
     """
@@ -70,7 +75,7 @@ def write_report(
         reason = getattr(error, "strerror", None) or error
         raise MbsweepError(f"{folder}: cannot be written: {reason}; choose another --html folder") from None
     names = _file_names(pages)
-    _check_free(folder, names, draw is not None)
+    _check_free(folder, names, draw is not None, to_pdf is not None)
     entries: list[dict[str, Any]] = []
     pictures = []
     for runs, name in zip(pages, names, strict=True):
@@ -85,6 +90,9 @@ def write_report(
             on_fault(_fault(runs, error))
             continue
         write_file(folder / name, _bytes(page))
+        if to_pdf:
+            pictures.append((folder / name).with_suffix(".pdf"))
+            write_file(pictures[-1], to_pdf(folder / name))
         for figure, content in (draw(parts, table) if draw else {}).items():
             pictures.append(folder / f"{name.removesuffix('.html')}.{figure}.png")
             write_file(pictures[-1], content)
@@ -96,7 +104,7 @@ def write_report(
     return [folder / "index.html", *(folder / entry["file"] for entry in entries), *pictures]
 
 
-def _check_free(folder: Path, names: Sequence[str], with_pictures: bool) -> None:
+def _check_free(folder: Path, names: Sequence[str], with_pictures: bool, with_pdf: bool) -> None:
     """MbsweepError where a file would be written over that mbsweep has not written.
 
     A picture is taken for ours where the page is that it belongs to.
@@ -104,9 +112,11 @@ def _check_free(folder: Path, names: Sequence[str], with_pictures: bool) -> None
     for name in ("index.html", *names):
         page = folder / name
         taken = [page] if os.path.isfile(page) and not _is_ours(page) else []
+        stem = name.removesuffix(".html")
         if with_pictures and not os.path.isfile(page):
-            stem = name.removesuffix(".html")
             taken = [folder / f"{stem}.{figure}.png" for figure in (*FIGURES, "curves")]
+        if with_pdf and not os.path.isfile(page):
+            taken.append(folder / f"{stem}.pdf")
         for path in taken:
             if os.path.isfile(path):
                 raise MbsweepError(
@@ -171,7 +181,8 @@ def render(
         .render(
             title=title(parts),
             parts=parts,
-            summary=facts.facts(parts, table),
+            summary=(summary := facts.facts(parts, table)),
+            about=_about(dict(summary)),
             figures=_figures(drawn, curves_of(parts)),
             gaps=facts.gaps(parts, table, set(shown["latency_kind"].dropna())),
             doubts=[*facts.doubts(parts, table), *accuracy_doubts(parts, table)],
@@ -197,6 +208,13 @@ def render(
     )
 
 
+def _about(said: Mapping[str, str]) -> str:
+    """The facts that stand beside the title: `16 networks, AMD EPYC, 2 cores, ...; accuracy ...`."""
+    device = said["Latency measured on"]
+    timed = [] if device == "nothing" else [device]
+    return " \N{MIDDLE DOT} ".join([f"{said['Variants']} networks", *timed, f"accuracy {said['Accuracy']}"])
+
+
 def _commands(folders: Sequence[Path]) -> dict[str, Any]:
     """What a reader may call for more than the page has."""
     return {"table": command("table", *folders), "picks": [command("pick", folder) for folder in folders]}
@@ -213,8 +231,9 @@ def with_published(table: pd.DataFrame, published: PublishedRows) -> pd.DataFram
 
 
 def thinned(table: pd.DataFrame) -> pd.DataFrame:
-    """At most MAX_ROWS rows, by chance. Among them is every row on a front of accuracy against any cost, the
-    least and the most of each cost, and, if those are not too many, every failure.
+    """At most MAX_ROWS rows, by chance. Among them is every row on a front of accuracy against any cost, all
+    `answers` under limits of one cost, the least and the most of each cost, and, if those are not too many,
+    every failure.
 
     Panels that are no larger than their share of MAX_ROWS are left whole.
     """
@@ -227,7 +246,7 @@ def thinned(table: pd.DataFrame) -> pd.DataFrame:
             keep[rows.index] = True
             continue
         for cost in COSTS:
-            keep[rows.index] |= front(rows[cost], rows["top1_pct"])
+            keep[rows.index] |= front(rows[cost], rows["top1_pct"]) | answers(rows, cost)
             known = rows.loc[rows[cost].notna(), cost].astype(float)
             for end in (known.min(), known.max()):
                 keep[known.index[known == end][:1]] = True
@@ -235,6 +254,26 @@ def thinned(table: pd.DataFrame) -> pd.DataFrame:
         keep |= table["error"].notna()
     rest = table[~keep].sample(max(0, MAX_ROWS - int(keep.sum())), random_state=0)
     return pd.concat([table[keep], rest]).sort_index()
+
+
+def answers(rows: pd.DataFrame, cost: str) -> NDArray[np.bool_]:
+    """Which rows are the best, as `decide` ranks them, under some limit of one cost: in accuracy, or, above
+    some floor of accuracy, the least in that cost.
+    """
+    numbers = {name: rows[name].to_numpy(float, na_value=np.nan) for name in {*COSTS, "top1_pct"}}
+    behind = [np.nan_to_num(numbers["latency_ms"], nan=np.inf), numbers["macs"], numbers["params"]]
+    found = np.zeros(len(rows), dtype=bool)
+    for goal, along in ((-numbers["top1_pct"], numbers[cost]), (numbers[cost], -numbers["top1_pct"])):
+        rank = np.empty(len(rows), dtype=int)
+        rank[np.lexsort((*reversed(behind), goal))] = np.arange(len(rows))
+        known = np.flatnonzero(~np.isnan(goal) & ~np.isnan(along))
+        order = known[np.lexsort((rank[known], along[known]))]
+        best_before = np.minimum.accumulate(np.append(len(rows), rank[order]))[:-1]
+        found[order[rank[order] < best_before]] = True
+    known = np.flatnonzero(~np.isnan(numbers[cost]))
+    if len(known):  # the least of all, whatever is known of its accuracy
+        found[known[np.lexsort([column[known] for column in (*reversed(behind), numbers[cost])])[0]]] = True
+    return found
 
 
 @dataclass(frozen=True)

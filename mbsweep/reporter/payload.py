@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from mbsweep.base.suggest import command
@@ -17,14 +18,17 @@ from mbsweep.reporter.style import COLOURS, SYMBOLS, family_symbols
 from mbsweep.space.families import architecture, family_of
 from mbsweep.space.layers import Layer, kind_name
 from mbsweep.space.variant import Variant
+from mbsweep.statistics.summary import RESAMPLES
 from mbsweep.table import trust
 from mbsweep.table.columns import COLUMNS, FIELDS, OF_STAGES
 from mbsweep.table.decide import ACCURACIES, COSTS
 from mbsweep.table.hover import ORIGIN, setting
+from mbsweep.table.odds import SAFE_PCT
 from mbsweep.table.panels import panels
 
 MAX_LAYERED = 10_000  # variants whose layers are put into the page; `mbsweep show` prints those of any
 MAX_SPREADS = 2_000  # rows whose visits are
+MAX_CHANCES = 500  # rows whose resampled latencies are; of others a page takes the interval as normal
 
 # What the table on the page leaves out; the details of a variant have it.
 _NOT_SHOWN = {"stage_channels", "num_classes", "divisor", "stem_stride", "top1_reason", "device_id"}
@@ -74,6 +78,8 @@ def payload(parts: Sequence[Part], every: pd.DataFrame, table: pd.DataFrame) -> 
         "cautions": {name: _values(pd.Series(words)) for name, words in trust.of_each(table).items()},
         "layers": _layers(table),
         "visits": _visits(parts, table),
+        "chances": _chances(parts, table),
+        "safe": SAFE_PCT,
     }
     return json.dumps(data, allow_nan=False, separators=(",", ":"))
 
@@ -201,18 +207,44 @@ def _shape(layer: Layer) -> tuple[Any, ...]:
 
 def _visits(parts: Sequence[Part], table: pd.DataFrame) -> dict[int, list[list[float]]]:
     """Place of a measured row -> the fastest, median and slowest call of each of its visits, in ms."""
-    measured = table[table["latency_kind"] == "measured"]
-    if len(measured) > MAX_SPREADS:
-        measured = pd.concat([measured[measured["on_front"]], measured[~measured["on_front"]]])
-        measured = measured.head(MAX_SPREADS)
-    place = dict(zip(table.index, range(len(table)), strict=True))
     found = {}
-    for part in parts:
-        rows = measured[measured["run"] == part.name]
+    for part, rows in _measured(parts, table.assign(place=range(len(table))), MAX_SPREADS):
         spreads = part.run.spreads(set(zip(rows["config"], rows["variant"], strict=True)))
-        for index, key in zip(rows.index, zip(rows["config"], rows["variant"], strict=True), strict=True):
-            found[place[index]] = [_rounded(visit) for visit in spreads[key]]
+        for place, config, variant in rows[["place", "config", "variant"]].itertuples(index=False):
+            found[place] = [_rounded(visit) for visit in spreads[config, variant]]
     return found
+
+
+def _chances(parts: Sequence[Part], table: pd.DataFrame) -> dict[int, list[float]]:
+    """Place of a measured row -> latencies in ms: the least resampled one, then those that 1, 2 ... 99 %, as
+    `pick` prints it, are within; what SAFE_PCT are; the largest. As `table.odds` tells whether a row fits.
+    """
+    ranks = [0, *_RANKS, math.ceil(RESAMPLES * SAFE_PCT / 100) - 1, RESAMPLES - 1]
+    found = {}
+    placed = table.assign(place=range(len(table)))
+    for part, rows in _measured(parts, placed[placed["latency_low_ms"].notna()], MAX_CHANCES):
+        with part.run.resampling() as resample:
+            for place, config, variant in rows[["place", "config", "variant"]].itertuples(index=False):
+                drawn = np.sort(resample(config, variant))
+                # To six digits, and never above: what is just a latency that was drawn is within it.
+                found[place] = [float(f"{drawn[rank] * (1 - 5e-7):.7g}") for rank in ranks]
+    return found
+
+
+# Of the resampled latencies in order, the first with which a percentage is printed as 1, 2 ... 99.
+_PRINTED = [int(f"{100 * (rank + 1) / RESAMPLES:.0f}") for rank in range(RESAMPLES)]
+_RANKS = [next(rank for rank, pct in enumerate(_PRINTED) if pct >= wanted) for wanted in range(1, 100)]
+
+
+def _measured(parts: Sequence[Part], table: pd.DataFrame, most: int) -> Iterator[tuple[Part, pd.DataFrame]]:
+    """Each run and its measured rows; at most so many in all, and those on a front come first."""
+    measured = table[table["latency_kind"] == "measured"]
+    if len(measured) > most:
+        measured = pd.concat([measured[measured["on_front"]], measured[~measured["on_front"]]])
+        measured = measured.head(most)
+    for part in parts:
+        if len(rows := measured[measured["run"] == part.name]):
+            yield part, rows
 
 
 def _rounded(values: Iterable[float]) -> list[float]:

@@ -24,7 +24,7 @@ from mbsweep.reporter.parts import Part
 from mbsweep.table.results import PublishedRows
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, PdfMargins
 
 WIDTH = 1200  # of a picture, in the pixels of its fonts
 SCALE = 2  # pixels of the file for each of these, both ways
@@ -33,6 +33,11 @@ BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-c
 TIMEOUT_MS = 120_000  # for the browser to start and to read plotly.js, on a busy machine
 
 _PAGE = '<!doctype html><meta charset="utf-8"><div id="figure"></div><script>SCRIPT</script>'
+_MARGIN = "10mm"
+_IS_DRAWN = """() => {
+  const isThere = [...document.querySelectorAll(".figure")].every((one) => one.classList.contains("drawn"));
+  return isThere && document.getElementById("explorer-remark")?.textContent !== "";
+}"""
 _TICKS = Path(__file__).with_name("templates") / "ticks.js"  # the page's labels
 _DRAW = """async ([text, width, scale]) => {
   const { data, layout } = JSON.parse(text);
@@ -104,6 +109,22 @@ def _home() -> Iterator[None]:
     finally:
         if not is_known:
             del os.environ["HOME"]
+
+
+def printed(tab: Page, page: Path) -> bytes:
+    """A report's page as a PDF file, as its reader would print it. tab: from `canvas`."""
+    browser = tab.context.browser
+    assert browser is not None  # noqa: S101  (of a tab from `canvas`)
+    sheet = browser.new_page(offline=True)
+    try:
+        sheet.goto(page.resolve().as_uri(), timeout=TIMEOUT_MS)
+        sheet.emulate_media(media="print")
+        sheet.evaluate("dispatchEvent(new Event('beforeprint'))")  # it draws what is not yet on the screen
+        sheet.wait_for_function(_IS_DRAWN, timeout=TIMEOUT_MS)
+        edges: PdfMargins = {"top": _MARGIN, "right": _MARGIN, "bottom": _MARGIN, "left": _MARGIN}
+        return sheet.pdf(format="A4", landscape=True, print_background=True, margin=edges)
+    finally:
+        sheet.close()
 
 
 def picture(tab: Page, figure: go.Figure) -> bytes:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from itertools import cycle
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from plotly.colors import sample_colorscale
+from plotly.colors import make_colorscale, sample_colorscale
 
 from mbsweep.space.families import FAMILIES
 from mbsweep.table.columns import NUMBERS
 
-# Viridis is even in lightness, so it also reads in grey and with any colour blindness. Its last part is a
-# yellow too pale for a white page.
-COLOURS = sample_colorscale("Viridis", [tenth * 0.088 for tenth in range(11)])
+# Each has a contrast of 3 : 1 or more (WCAG 2.2, 1.4.11) against white pages and dark ones, which no scale
+# from dark to light has. They are alike in lightness: what they tell stands beside the points, too.
+_ANCHORS = ["#8452c6", "#3f74d1", "#12849c", "#3a8a3a", "#a27318", "#c2641c", "#cc5240"]
+COLOURS = sample_colorscale([*make_colorscale(_ANCHORS)], [place / 28 for place in range(29)])
 SYMBOLS = ["circle", "square", "diamond", "triangle-up", "triangle-down", "pentagon", "star", "hexagon"]
 SYMBOLS += ["cross", "x", "triangle-left", "triangle-right", "hourglass", "bowtie", "star-diamond"]
 NO_WIDTH = "#999"  # of networks without one
@@ -23,6 +25,12 @@ MAX_LEGEND = 8  # more widths get a colour bar, more resolutions one marker; fam
 WEBGL_ABOVE = 2000  # SVG markers grow slow
 Trace = dict[str, Any]  # as `go.Figure` takes them: each is checked once, when all are there
 ACCURACIES = {name for name in NUMBERS if name.startswith(("top1_", "top5_"))}
+
+
+def apart(count: int) -> list[str]:
+    """So many colours, as far apart as can be."""
+    last = len(COLOURS) - 1
+    return [COLOURS[math.floor(place * last / max(count - 1, 1) + 0.5)] for place in range(count)]
 
 
 def widths_of(rows: pd.DataFrame) -> pd.Series[float]:
@@ -53,8 +61,7 @@ class Style:
         self.has_predicted = self._are_predicted(rows).any()
         self.colour_of: dict[float, str] = {}
         if len(self.widths) <= MAX_LEGEND:
-            colours = sample_colorscale(COLOURS, list(np.linspace(0, 1, len(self.widths))))
-            self.colour_of = dict(zip(self.widths, colours, strict=True))
+            self.colour_of = dict(zip(self.widths, apart(len(self.widths)), strict=True))
         families = family_symbols(rows["family"].unique() if "family" in rows else [])
         self.by = "family" if len(families) > 1 else "resolution"  # what the marker tells
         few = len(self.resolutions) <= MAX_LEGEND

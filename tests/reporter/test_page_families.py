@@ -95,14 +95,14 @@ def test_families_can_be_switched_off(pages, views):
     """In answer, explorer and table; the address has them, and what is off can still be read of."""
     with views(pages("four")) as tab:
         assert len(points(tab)) == 3
-        assert tab.locator(".card h3").first.inner_text() == "Best: mobilenet_v3_large 1-224"
+        assert tab.locator("#answer .sentence button").inner_text() == "mobilenet_v3_large 1-224"
         for name in ("mobilenet_v3_large", "resnet18"):
             tab.get_by_role("checkbox", name=name, exact=True).uncheck()
         tab.wait_for_function("location.hash.includes('off=')")
         assert tab.evaluate("address()") == "off=mobilenet_v3_large%2Cresnet18"
         assert points(tab) == {"mobilenet_v2_w1.0_r224"}
         assert list(legend(tab)) == ["mobilenet_v1", "mobilenet_v2", "mobilenet_v3_small"]
-        assert tab.locator(".card h3").first.inner_text() == "Best: mobilenet_v2 1-224"
+        assert tab.locator("#answer .sentence button").inner_text() == "mobilenet_v2 1-224"
         assert "2 of families that are switched off" in tab.locator("#counts").inner_text()
         assert set(cells(tab, "Family")) == {"mobilenet_v1", "mobilenet_v2", "mobilenet_v3_small"}
     with views(pages("four"), at="off=mobilenet_v1,mobilenet_v2&variant=mobilenet_v2_w0.5_r96") as tab:
@@ -122,7 +122,7 @@ def test_one_family_always_stays(pages, views):
 
 def test_what_a_family_lacks_is_empty(pages, views):
     """In the table; and no column tells what differs between families only."""
-    with views(pages("four")) as tab:
+    with views(pages("four"), at="wide=true") as tab:
         heads = tab.locator("#table th").all_inner_texts()
         of_family = dict(zip(cells(tab, "Family"), cells(tab, "Depth (blocks)"), strict=True))
         assert of_family["mobilenet_v1"] == "0"

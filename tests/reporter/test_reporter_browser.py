@@ -5,7 +5,7 @@ import math
 import os
 
 import pytest
-from browsing import MIDDLING, NARROW, WIDE, Pages, cells, rest, settle
+from browsing import MIDDLING, NARROW, WIDE, Pages, cells, rest, settle, show
 from playwright.sync_api import Page as Tab
 from reporter_runs import HOSTILE, WIDTH_RES, hostile_run, made_up_ms, many_run, report, write_run
 
@@ -257,7 +257,7 @@ def test_zooming_keeps_the_labels_of_a_log_axis(view, pages):
 
 def test_table_sorts_by_number_with_the_unknown_last(view, pages):
     """Clicking a header sorts up, again down; NaN stays at the end in both; aria-sort says which it is."""
-    with view(pages("normal")) as tab:
+    with view(pages("normal"), at="wide=true") as tab:
         assert tab.locator("#table tbody tr").count() == 80
         p90 = header(tab, "Latency p90 (ms)")
         assert p90.get_attribute("aria-sort") == "none"
@@ -316,7 +316,7 @@ def test_table_shows_more_and_sorts_names_as_a_reader_would(open_page, pages):
 
 def test_table_marks_the_front_and_writes_numbers_in_full(open_page, pages):
     """1201.4 ms is written 1,201: no digit before the point is ever lost; rows on a front are marked."""
-    with open_page(pages("slow")) as tab:
+    with open_page(pages("slow"), at="wide=true") as tab:
         measured = [
             t for t, b in zip(cells(tab, "Latency (ms)"), cells(tab, "Backend"), strict=True) if b == "torch"
         ]
@@ -341,6 +341,7 @@ def test_hostile_text_is_shown_and_never_run(open_page, tmp_path):
         assert tab.inner_text(".description") == HOSTILE
         assert tab.inner_text("td.reason") == HOSTILE
         assert HOSTILE in tab.inner_text("pre")
+        tab.evaluate("change({ wide: true })")
         assert HOSTILE in cells(tab, "Device")
         assert HOSTILE in cells(tab, "Error")
         assert tab.locator("img, iframe, object").count() == 0
@@ -405,6 +406,7 @@ def test_page_of_25_000_variants_opens(open_page, pages):
     with open_page(pages("thinned"), figures=True) as tab:
         assert "20,000 of 25,000" in tab.inner_text(".warning >> nth=0")
         assert coloured_pixels(tab, "params_macs") > 10_000
+        show(tab, "networks")
         header(tab, "Variant").get_by_role("button").click()
         assert tab.inner_text("#count") == "100 of 20,000 rows, a sample of 25,000"
 

@@ -276,3 +276,21 @@ def test_a_command_without_png_needs_no_browser(tmp_path, monkeypatch):
     run = write_run(tmp_path / "run", WIDTH_RES)
     assert call("report", run, "--html", tmp_path / "pages").exit_code == 0
     assert sorted(contents(tmp_path / "pages")) == ["index.html", "run.html"]
+
+
+def test_a_report_is_printed_too(tmp_path, alone):
+    """`report --pdf`: a file beside the page, of several sheets, with its sentence; not over what is ours."""
+    run = write_run(tmp_path / "run", WIDTH_RES)
+    done = call("report", run, "--html", tmp_path / "pages", "--pdf")
+    assert done.exit_code == 0, done.output
+    printed = tmp_path / "pages" / "run.pdf"
+    assert str(printed) in done.stdout
+    content = printed.read_bytes()
+    assert content[:5] == b"%PDF-"
+    assert content.count(b"/Type /Page\n") + content.count(b"/Type /Page ") >= 3
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "run.pdf").write_bytes(b"mine")
+    refused = call("report", run, "--html", tmp_path / "other", "--pdf")
+    assert refused.exit_code == 2
+    assert "run.pdf was not written by mbsweep" in " ".join(refused.stderr.split())
+    assert (tmp_path / "other" / "run.pdf").read_bytes() == b"mine"

@@ -92,7 +92,7 @@ def answers(browser, pages):
             tab.locator("#group").select_option(str(number))
             parts = {
                 part: tab.locator(f"#answer {part}").all_inner_texts()
-                for part in (".warning", ".card", "strong")
+                for part in (".warning", ".sentence, .more", "strong")
             }
             found.setdefault(label.split(":")[0], []).append(parts)
     return found
@@ -150,7 +150,7 @@ def test_a_supernet_is_warned_of_in_whatever_words(tmp_path):
 
 
 def test_a_number_that_is_doubtful_says_so_itself(runs, answers):
-    """The best is extrapolated; the noisy one has its spread: in `pick`, and on its card."""
+    """The best is extrapolated; the noisy one has its spread: in `pick`, and in the page's sentence."""
     noisy = "noisy: interquartile range 19 % of the median"
     beyond = "extrapolated: width 1.2 is above the points' 1"
     for name, words, count in (("noisy", noisy, 1), ("predicted", beyond, 2)):
@@ -176,9 +176,9 @@ def test_where_accuracy_is_unknown_nothing_is_said_to_be_too_slow(runs, answers)
     ]
     refused = call("pick", runs["int8"], "--config", block.split(" (")[0].split(":")[0], "--max-macs", 1e9)
     assert f"known of no variant ({reason}); --minimize latency_ms or macs" in refused.stderr
-    (text,) = answers["int8"][1][".card"]
-    words = f"Nothing can be judged Top-1 accuracy is known of no variant here: {reason}."
-    assert text.split() == words.split()
+    text = " ".join(answers["int8"][1][".sentence, .more"])
+    words = f"Nothing can be judged. Top-1 accuracy is known of no variant here: {reason}."
+    assert text.split()[: len(words.split())] == words.split()
 
 
 def test_a_network_that_a_supernet_did_not_train_is_told_of():

@@ -5,7 +5,6 @@ const narrow = matchMedia("(max-width: 700px)");
 const payload = JSON.parse(document.getElementById("data").textContent);
 const columns = payload.columns;
 const columnOf = Object.fromEntries(columns.map((column) => [column.name, column]));
-const usualColour = columnOf.width ? "width" : "resolution"; // a family may have no width
 const rows = payload.group.map((group, place) => ({ place, group }));
 function unpacked(given, place) {
   const at = given?.texts ? given.at : given;
@@ -26,6 +25,10 @@ for (const group of groups) {
 const isNumeric = Object.fromEntries(
   columns.map(({ name }) => [name, rows.every((row) => row[name] === null || typeof row[name] === "number")]),
 );
+// Colour and marker tell what networks differ in; a family may have no width.
+const FIRST_TOLD = ["width", "resolution", "depth", "block", "kernel", "stage_channels", "family"];
+const differsIn = (name) => columnOf[name] && new Set(rows.map((row) => row[name])).size > 1;
+const [usualColour = columnOf.width ? "width" : "resolution", usualShape = "resolution"] = FIRST_TOLD.filter(differsIn);
 const UNKNOWN = "unknown";
 
 // Made once: to make one takes longer than to use it.

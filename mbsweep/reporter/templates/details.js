@@ -87,8 +87,8 @@ function drawVisits(element, visits) {
   const trace = (name, y, look) => ({ type: "scatter", x: numbers, y, name, ...look });
   const data = [
     trace("slowest call", slowest, { mode: "markers", marker: { symbol: "line-ew-open", color: tone("--muted"), size: 8 } }),
-    trace("median", middle, { mode: "markers", marker: { symbol: "circle", color: payload.colours[5], size: 6 } }),
-    trace("fastest", fastest, { mode: "lines+markers", line: { color: payload.colours[2] }, marker: { symbol: "diamond", color: payload.colours[2], size: 6 } }),
+    trace("median", middle, { mode: "markers", marker: { symbol: "circle", color: payload.colours[12], size: 6 } }),
+    trace("fastest", fastest, { mode: "lines+markers", line: { color: payload.colours[4] }, marker: { symbol: "diamond", color: payload.colours[4], size: 6 } }),
   ];
   const axis = { gridcolor: tone("--line"), zeroline: false, automargin: true };
   const layout = { ...paperLayout(), height: 280, xaxis: { ...axis, title: { text: "visit" } }, yaxis: { ...axis, title: { text: "ms, as timed" }, rangemode: "normal" } };
@@ -120,14 +120,14 @@ function settingsOf(row) {
 // What is asked for of a latency that is predicted only, because one network alone is measured.
 const OF_PREDICTION = ["kind", "rounds", "visit_ms", "max_blocks", "networks"];
 
-function sweepOf(row) {
-  const { latency, accuracy } = groups[row.group];
-  const lines = ["variants:", `  - ${flow(Object.fromEntries(settingsOf(row)))}`];
+function sweepOf(...some) {
+  const { latency, accuracy } = groups[some[0].group];
+  const lines = ["variants:", ...some.map((row) => `  - ${flow(Object.fromEntries(settingsOf(row)))}`)];
   if (latency?.kind === "predicted") {
-    lines.push("# Predicted from others of its sweep, whose file stands below the figures; alone it is measured.");
+    if (some.length === 1) lines.push("# Predicted from others of its sweep, whose file stands under How it was measured; alone it is measured.");
     lines.push("latency:", `  - ${flow(Object.fromEntries(Object.entries(latency).filter(([name]) => !OF_PREDICTION.includes(name))))}`);
   } else if (latency) lines.push("latency:", `  - ${flow(latency)}`);
-  if (accuracy?.source === "supernet") lines.push("# A supernet depends on all variants of its sweep, whose file stands below the figures.");
+  if (accuracy?.source === "supernet") lines.push("# A supernet depends on all variants of its sweep, whose file stands under How it was measured.");
   if (accuracy && Object.keys(accuracy).length > 2) {
     lines.push("accuracy:", ...Object.entries(accuracy).map(([name, value]) => `  ${name}: ${flow(value)}`));
   } else if (accuracy) lines.push(`accuracy: ${flow(accuracy)}`);
@@ -209,6 +209,23 @@ function showDetails() {
   const words = `The file is right for latency, not for accuracy.${isTrained ? " The weights that were trained cannot be exported yet: the run has them in its folder weights." : ""}`;
   exported.append(make("p", { className: isTrained ? "warning" : "muted" }, words));
   drawerBody.append(snippet(payload.families[row.family].isCode ? "Count it" : "Show its layers", commandOf("show", row)), exported);
+}
+
+const MAY_BE_ON_FRONT = 5; // percent
+const WORTH = 24; // networks in one sweep
+
+// Of latencies that are predicted: those within the budgets that may be on the front, and a sweep that measures them.
+function showWorth() {
+  const box = document.getElementById("worth");
+  const able = groupRows().filter((row) => row.latency_kind === "predicted" && row.front_pct > MAY_BE_ON_FRONT && fits(row, state));
+  box.hidden = !able.length;
+  if (box.hidden) return;
+  const found = able.sort((a, b) => b.front_pct - a.front_pct).slice(0, WORTH).sort((a, b) => a.latency_ms - b.latency_ms);
+  const names = found.flatMap((row, place) => [place ? ", " : "", variantButton(row)]);
+  const many = able.length > WORTH ? `the likeliest ${WORTH} of ${able.length.toLocaleString("en")}` : `${found.length}`;
+  const words = `Within the budgets ${many} may be on the front (with more than ${MAY_BE_ON_FRONT} %): `;
+  const asked = document.getElementById("worth-asked");
+  asked.replaceChildren(make("p", {}, words, ...names, "."), snippet("Sweep file that measures them", sweepOf(...found)));
 }
 
 function setUpDetails() {

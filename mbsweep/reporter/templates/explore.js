@@ -5,6 +5,8 @@ const FEW = 8; // more values of a field get a colour bar, or one marker
 const WEBGL_ABOVE = 2000; // SVG markers grow slow
 const FRONT_COLOUR = "#c0392b";
 const UNSETTLED_COLOUR = "#d98200";
+const SIZE = 11; // of a circle; other markers have its area
+const AREA = { square: 0.89, diamond: 0.96, "triangle-up": 1.35, "triangle-down": 1.35, "triangle-left": 1.35, "triangle-right": 1.35, pentagon: 1.15, hexagon: 1.1, star: 1.2 };
 const hasWebgl = document.createElement("canvas").getContext("webgl") !== null;
 const plot = document.getElementById("explorer-plot");
 const remark = document.getElementById("explorer-remark");
@@ -65,7 +67,7 @@ function colourScale() {
   const values = distinct(state.colour);
   const isFew = values.length <= FEW;
   values.sort((a, b) => (typeof a === "number" ? a - b : String(a).localeCompare(String(b))));
-  const pick = (place) => payload.colours[Math.round((place * (payload.colours.length - 1)) / Math.max(values.length - 1, 1))];
+  const pick = (place) => payload.colours[Math.floor((place * (payload.colours.length - 1)) / Math.max(values.length - 1, 1) + 0.5)];
   return isFew ? new Map(values.map((value, place) => [value, pick(place)])) : null;
 }
 
@@ -79,14 +81,16 @@ function shapeScale() {
 // Numbers that have a bar for their 95 % interval; a latency has one where it is that of this very group.
 const BARS = { latency_ms: true, top1_pct: true };
 
-// Many of them would be one grey band.
-function bars(points, key, end) {
+const seeThrough = (colour, alpha) => (colour.startsWith("rgb(") ? colour.replace("rgb(", "rgba(").replace(")", `, ${alpha})`) : colour);
+
+// The 95 % interval as a band under the marker. Many of them would be one.
+function bars(points, key, colour) {
   if (!(key in BARS) || points.length > WEBGL_ABOVE || !points.some(({ row }) => interval(row, key))) return undefined;
   const reach = (high) => points.map(({ row }) => {
     const limit = ends(row, key)?.[Number(high)];
     return limit === undefined ? 0 : Math.max(high ? limit - row[key] : row[key] - limit, 0);
   });
-  return { type: "data", symmetric: false, array: reach(true), arrayminus: reach(false), color: end, thickness: 1, width: 3 };
+  return { type: "data", symmetric: false, array: reach(true), arrayminus: reach(false), color: seeThrough(colour, 0.35), thickness: 7, width: 0 };
 }
 
 // A latency is told of every point, whatever the axes.
@@ -95,6 +99,7 @@ const isPredicted = ({ row }) => row.latency_kind === "predicted" || (drawsAccur
 
 const tone = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 let base = []; // the traces of points: each a list of points
+let baseColours = []; // of each; none where a scale tells a point's
 let ordered = []; // all of them, as `inOrder` has them
 let isWebgl = false;
 
@@ -105,9 +110,10 @@ function scatterFigure() {
   isWebgl = points.length > WEBGL_ABOVE && hasWebgl;
   const type = isWebgl ? "scattergl" : "scatter";
   const [byColour, byShape] = [colourScale(), shapeScale()];
-  const symbol = (point) => (byShape.get(point.row[state.shape]) ?? "circle") + (isPredicted(point) ? "-open" : "");
+  const shape = (point) => byShape.get(point.row[state.shape]) ?? "circle";
+  const symbol = (point) => shape(point) + (isPredicted(point) ? "-open" : "");
   base = byColour ? [...byColour.keys(), null].map((value) => points.filter(({ row }) => row[state.colour] === value)) : [points];
-  const colourValues = byColour ? [...byColour.values(), "#888"] : [];
+  const colourValues = byColour ? [...byColour.values(), "rgb(128, 128, 128)"] : [];
   const data = base.map((members, place) => ({
     type,
     mode: "markers",
@@ -118,24 +124,54 @@ function scatterFigure() {
     hovertemplate: "%{text}<extra></extra>",
     showlegend: false,
     marker: {
-      size: isWebgl ? 6 : 10,
+      size: isWebgl ? 6 : members.map((point) => SIZE * (AREA[shape(point)] ?? 1)),
       symbol: members.map(symbol),
       color: byColour ? colourValues[place] : members.map(({ row }) => row[state.colour]),
       ...(byColour ? {} : { coloraxis: "coloraxis" }),
       line: { width: isWebgl ? 0 : 0.8, color: tone("--edge") },
     },
-    error_x: bars(members, state.x, tone("--muted")),
-    error_y: bars(members, state.y, tone("--muted")),
+    error_x: bars(members, state.x, colourValues[place] ?? "rgb(128, 128, 128)"),
+    error_y: bars(members, state.y, colourValues[place] ?? "rgb(128, 128, 128)"),
   }));
+  baseColours = colourValues;
+  // What a picture that is saved has below it; on the page the legend stands beside the figure.
   const entry = (name, mode, look) => data.push({ type: "scatter", x: [null], y: [null], name, mode, hoverinfo: "skip", ...look });
   const isShown = (name, value) => name !== "family" || !state.off.includes(value);
   for (const [value, color] of byColour ?? []) if (isShown(state.colour, value)) entry(plain(legendWords(state.colour, value)), "markers", { marker: { color, size: 10, line: { width: 0.8, color: tone("--edge") } } });
   for (const [value, shape] of byShape) if (isShown(state.shape, value)) entry(plain(legendWords(state.shape, value)), "markers", { marker: { color: "#777", symbol: shape, size: 10 } });
   if (points.some(isPredicted)) entry("hollow: predicted", "markers", { marker: { color: "#777", symbol: "circle-open", size: 10 } });
-  const front = isSample() ? "Pareto front of the sample" : "Pareto front within the budgets";
-  entry(narrow.matches ? "Pareto front" : front, "lines", { line: { color: FRONT_COLOUR, width: 1.5 } });
-  if (isLatencyFront()) entry(narrow.matches ? "not settled" : "front not settled (5 to 95 &#37;)", "markers", { marker: { size: 13, symbol: "circle-open", color: UNSETTLED_COLOUR, line: { width: 2 } } });
-  return { data, layout: scatterLayout(data.filter(({ name }) => name).length) };
+  entry(isSample() ? "Pareto front of the sample" : "Pareto front within the budgets", "lines", { line: { color: FRONT_COLOUR, width: 1.5 } });
+  if (isLatencyFront()) entry("front not settled (5 to 95 &#37;)", "markers", { marker: { size: 13, symbol: "circle-open", color: UNSETTLED_COLOUR, line: { width: 2 } } });
+  showLegend(points, byColour, byShape, isShown);
+  return { data, layout: scatterLayout() };
+}
+
+const GLYPHS = { circle: "●", square: "■", diamond: "◆", "triangle-up": "▲", "triangle-down": "▼", pentagon: "⬟", star: "★", hexagon: "⬢", cross: "✚", x: "✖", "triangle-left": "◀", "triangle-right": "▶", hourglass: "⧗", bowtie: "⧓", "star-diamond": "✦" };
+
+// Beside the figure, in words: what colours and markers tell.
+function showLegend(points, byColour, byShape, isShown) {
+  const lines = [];
+  const told = (title, entries) => lines.push(make("p", {}, make("b", {}, `${title}: `), ...entries));
+  const entry = (mark, words, color) => {
+    const sign = make("span", { className: "mark" }, mark);
+    if (color) sign.style.color = color;
+    return make("span", { className: "entry" }, sign, ` ${words}`);
+  };
+  const word = (name, value) => (["width", "resolution", "family"].includes(name) ? `${value}` : `${written(value)} ${columnOf[name].unit}`);
+  const all = (name, scale, made) => [...scale].filter(([value]) => isShown(name, value)).map(made);
+  const isOne = state.colour === state.shape && byColour && byShape.size;
+  if (isOne) told(columnOf[state.colour].label, all(state.colour, byColour, ([value, color]) => entry(GLYPHS[byShape.get(value)], word(state.colour, value), color)));
+  else {
+    if (byColour) told(columnOf[state.colour].label, all(state.colour, byColour, ([value, color]) => entry("●", word(state.colour, value), color)));
+    if (byShape.size) told(columnOf[state.shape].label, all(state.shape, byShape, ([value, shape]) => entry(GLYPHS[shape], word(state.shape, value))));
+  }
+  const signs = ["Line: Pareto front within the budgets."];
+  if (isSample()) signs[0] = "Line: Pareto front of the sample.";
+  signs.push("Pale: another beats it on both axes.");
+  if (points.some(({ row }) => [state.x, state.y].some((key) => key in BARS && interval(row, key)))) signs.push("Band: 95 % interval.");
+  if (points.some(isPredicted)) signs.push("Hollow: predicted.");
+  if (isLatencyFront()) signs.push("Ring: the front is not settled (5 to 95 %).");
+  document.getElementById("legend").replaceChildren(...lines, make("p", { className: "muted" }, signs.join(" ")));
 }
 
 function legendWords(name, value) {
@@ -148,27 +184,31 @@ function axisLayout(key, log) {
   const { name, words } = axisOf[key];
   const title = key.includes("@") ? plain(words).replace(/(.{50}\S*) /g, "$1<br>") : plain(labelled(columnOf[name]));
   const lines = { gridcolor: tone("--line"), zerolinecolor: tone("--line"), linecolor: tone("--line"), ticks: "outside" };
-  const look = { title: { text: title + (log ? " (log)" : ""), font: { size: 13 } }, automargin: true, ...lines };
+  const look = { title: { text: log ? title.replace(/\)$/, ", log scale)") : title, font: { size: 13 } }, automargin: true, ...lines };
   return { ...look, ...(log ? payload.log : { type: "linear" }) };
 }
 
-function scatterLayout(entries) {
+function scatterLayout() {
   const bar = { title: { text: plain(columnOf[state.colour].label), side: "top" }, orientation: "h", y: 1.02, yanchor: "bottom", len: 0.6, thickness: 10 };
   return {
     ...paperLayout(),
-    margin: { l: narrow.matches ? 45 : 60, r: narrow.matches ? 10 : 20, t: 45, b: 60 },
-    height: narrow.matches ? 620 + 19 * Math.max(entries - 10, 0) : 540 + 20 * Math.max(Math.ceil(entries / 4) - 3, 0),
+    margin: { l: narrow.matches ? 45 : 55, r: 15, t: 30, b: 45 },
+    height: plotHeight(),
+    showlegend: false,
     hovermode: "closest",
     dragmode: narrow.matches ? false : "zoom",
     xaxis: axisLayout(state.x, state.logX),
     yaxis: axisLayout(state.y, state.logY),
-    legend: { orientation: "h", ...legendPlace(), x: 0, itemclick: false, itemdoubleclick: false },
     coloraxis: { colorscale: payload.colours.map((colour, place, all) => [place / (all.length - 1), colour]), colorbar: bar },
   };
 }
 
-// On a narrow page the legend is higher than what a share of the plot's height leaves for the axis.
-const legendPlace = () => (narrow.matches ? { yref: "container", y: 0, yanchor: "bottom", font: { size: 11 } } : { y: -0.2, yanchor: "top" });
+// What the first screen has left for it, below the sentence and above the tabs.
+function plotHeight() {
+  if (narrow.matches) return 330;
+  const above = document.querySelector(".explorer").getBoundingClientRect().top + scrollY;
+  return Math.min(Math.max(innerHeight - above - 95, 400), 760);
+}
 
 function paperLayout() {
   return {
@@ -192,12 +232,14 @@ function drawNothing(words) {
 async function drawExplorer() {
   const isParallel = state.view === "parallel";
   overlay.replaceChildren();
+  underlay.replaceChildren();
+  document.getElementById("legend").replaceChildren();
   if (isParallel && !hasWebgl) return drawNothing("Parallel coordinates need WebGL, which this browser does not have.");
   const figure = isParallel ? parallelFigure() : scatterFigure();
   if (!figure) return drawNothing(isParallel ? "No variant within the budgets has a place on every axis." : groupRows().length ? `${nowhere(groupRows().length)}.` : "Its families are switched off.");
   for (const id of PICTURES) document.getElementById(id).disabled = false;
   const { data, layout, wide = 0 } = figure;
-  for (const name of ["plotly_click", "plotly_afterplot"]) plot.removeAllListeners?.(name);
+  for (const name of ["plotly_click", "plotly_afterplot", "plotly_relayout"]) plot.removeAllListeners?.(name);
   Object.assign(plot.style, { height: `${layout.height}px`, minWidth: `${wide}px` });
   await Plotly.react(plot, data, layout, { displaylogo: false, displayModeBar: false });
   if (!isParallel) await chooseTicks(plot);
@@ -209,17 +251,26 @@ async function drawExplorer() {
     drawOverlay();
     if (!isWebgl) fade();
   });
+  plot.on("plotly_relayout", showUnzoom);
+  showUnzoom();
   plot.on("plotly_click", ({ points: [point] }) => point.customdata && change({ variant: point.customdata }));
+}
+
+// A way back from a zoom, while there is one.
+const unzoom = document.getElementById("unzoom");
+function showUnzoom() {
+  const { xaxis, yaxis } = plot._fullLayout;
+  unzoom.hidden = state.view === "parallel" || (xaxis.autorange !== false && yaxis.autorange !== false);
 }
 
 // -- its controls ---------------------------------------------------------------------------------------
 
-// What the paper draws, and what else is asked most.
+// What the paper draws (its Figures 4 and 5 have accuracy over mult-adds and parameters), and what else is asked most.
 const PRESETS = {
-  "Accuracy against latency": { view: "scatter", x: "latency_ms", y: "top1_pct", logX: true, logY: false },
-  "Figure 4: accuracy against mult-adds": { view: "scatter", x: "macs", y: "top1_pct", logX: true, logY: false },
-  "Figure 5: accuracy against parameters": { view: "scatter", x: "params", y: "top1_pct", logX: true, logY: false },
-  "Latency against mult-adds": { view: "scatter", x: "macs", y: "latency_ms", logX: true, logY: true },
+  "Accuracy / latency": { view: "scatter", x: "latency_ms", y: "top1_pct", logX: true, logY: false },
+  "Accuracy / mult-adds": { view: "scatter", x: "macs", y: "top1_pct", logX: true, logY: false },
+  "Accuracy / parameters": { view: "scatter", x: "params", y: "top1_pct", logX: true, logY: false },
+  "Latency / mult-adds": { view: "scatter", x: "macs", y: "latency_ms", logX: true, logY: true },
   "Parallel coordinates": { view: "parallel" },
 };
 
@@ -241,14 +292,16 @@ function setUpExplorer() {
     if ([wish.x, wish.y].some((key) => key && !axisOf[key])) continue;
     const button = make("button", { type: "button" }, words);
     button.addEventListener("click", () => change(wish));
-    document.getElementById("presets").append(button);
+    document.getElementById("presets").insertBefore(button, document.getElementById("any"));
   }
   for (const format of ["png", "svg"]) {
     document.getElementById(`explorer-${format}`).addEventListener("click", () => {
-      if (state.view === "scatter") savePicture(plot, format, "explorer", { data: fadedData(plot.data), layout: overlayLayout() });
+      if (state.view === "scatter") savePicture(plot, format, "explorer", { data: fadedData(plot.data), layout: overlayLayout(), more: 90 });
       else savePicture(plot, format, "explorer");
     });
   }
+  unzoom.addEventListener("click", () => Plotly.relayout(plot, { "xaxis.autorange": true, "yaxis.autorange": true }));
+  document.querySelector(".explorer").addEventListener("keydown", alongFront);
   new ResizeObserver(() => plot.data && refit(plot)).observe(plot);
   narrow.addEventListener("change", drawExplorer);
   onChange((changed) => {
@@ -272,12 +325,12 @@ function soon(work) {
 function showExplorer() {
   for (const id of ["x", "y", "colour", "shape"]) document.getElementById(id).value = state[id];
   for (const id of ["logX", "logY", "joined"]) document.getElementById(id).checked = state[id];
-  document.getElementById("joined").parentElement.hidden = !drawsAccuracy() || originsOf(groupRows()).length < 2;
+  document.getElementById("joined").parentElement.hidden = state.view === "parallel" || !drawsAccuracy() || originsOf(groupRows()).length < 2;
   for (const button of document.querySelectorAll("#presets button")) {
     const isOn = Object.entries(PRESETS[button.textContent]).every(([name, value]) => state[name] === value);
     button.setAttribute("aria-pressed", isOn);
   }
-  document.getElementById("axes").hidden = state.view === "parallel";
+  document.getElementById("any").hidden = state.view === "parallel";
   drawExplorer();
 }
 
@@ -288,9 +341,9 @@ function refit(element) {
   if (!isFitted) Plotly.Plots.resize(element);
 }
 
-async function savePicture(element, format, name, { data = element.data, layout = {} } = {}) {
+async function savePicture(element, format, name, { data = element.data, layout = {}, more = 0 } = {}) {
   const width = Math.max(Math.round(element.getBoundingClientRect().width), 700);
   const figure = { data, layout: { ...element.layout, ...layout, paper_bgcolor: tone("--paper") } };
-  const size = { width, height: Math.round(element._fullLayout.height), scale: format === "png" ? 2 : 1 };
+  const size = { width, height: Math.round(element._fullLayout.height) + more, scale: format === "png" ? 2 : 1 };
   download(`${document.title} ${name}.${format}`, await Plotly.toImage(figure, { format, ...size }));
 }

@@ -58,20 +58,6 @@ function themed(layout) {
   return layout;
 }
 
-// Traces whose colours can be told from a dark page: the darkest are mixed with white.
-function lit(data) {
-  if (document.documentElement.dataset.theme !== "dark") return data;
-  const lighter = (colour) => {
-    const parts = typeof colour === "string" ? colour.match(/^rgb\((\d+), (\d+), (\d+)\)$/)?.slice(1).map(Number) : null;
-    if (!parts || 0.21 * parts[0] + 0.72 * parts[1] + 0.07 * parts[2] > 60) return colour;
-    return `rgb(${parts.map((part) => Math.round(0.6 * part + 0.4 * 255)).join(", ")})`;
-  };
-  for (const trace of data) {
-    for (const look of [trace.line, trace.marker]) if (look?.color) look.color = lighter(look.color);
-  }
-  return data;
-}
-
 // Mark the chosen variant in every panel.
 function mark(element) {
   const marks = [];
@@ -101,7 +87,7 @@ function setUpFigure(element) {
     const { data, layout } = drawn(figure);
     element.style.height = `${layout.height}px`;
     Plotly.purge(element); // else an upright colour bar stays behind a lying one
-    await Plotly.newPlot(element, lit(structuredClone(data)), themed(layout), { displaylogo: false, displayModeBar: false });
+    await Plotly.newPlot(element, structuredClone(data), themed(layout), { displaylogo: false, displayModeBar: false });
     await chooseTicks(element);
     mark(element);
     element.on("plotly_relayout", () => chooseTicks(element));

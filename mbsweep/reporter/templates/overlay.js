@@ -2,7 +2,10 @@
 
 const FADED = 0.25; // opacity of what is beyond the budgets
 const UNSETTLED = [5, 95]; // a probability of being on the front between these, in percent, is an open question
+const PALE = 0.25; // of the filling of what another beats on both axes
+const NAMED = 24; // points of a front; more names would hide them
 const overlay = document.getElementById("explorer-overlay");
+const underlay = document.getElementById("explorer-underlay");
 
 // 1 where the lower end of an axis is the better one, -1 where the higher is, else undefined.
 const signOf = (key) => ({ lower: 1, higher: -1 })[columnOf[axisOf[key].name].better];
@@ -64,9 +67,12 @@ function updateOverlay() {
   const within = new Set(isLimited ? points.filter(({ row }) => fits(row, state)) : points);
   const isOpen = ({ row }) => row.front_pct > UNSETTLED[0] && row.front_pct < UNSETTLED[1];
   const isFitted = state.x.startsWith("macs") && state.y.startsWith("latency_ms");
+  const fronts = frontsOf([...within]);
   marks = {
     within,
-    fronts: frontsOf([...within]),
+    fronts,
+    onFront: new Set(fronts.flat()),
+    hasFront: fronts.some((front) => front.length > 0),
     fit: isFitted ? fitted([...within]) : null,
     unsettled: isLatencyFront() ? [...within].filter(isOpen) : [],
     chosen: points.filter(({ row }) => row.variant === state.variant),
@@ -84,6 +90,9 @@ let fading = 0;
 
 const opacityOf = (point) => (marks.within.has(point) ? 1 : FADED);
 
+// Whether another within the budgets beats it on both axes.
+const isPale = (point) => marks.hasFront && !marks.onFront.has(point);
+
 function fade() {
   if (isWebgl) {
     const opacity = base.map((members) => members.map(opacityOf));
@@ -92,13 +101,25 @@ function fade() {
   }
   const drawn = plot.querySelectorAll(".scatterlayer .trace");
   [...base.keys()].filter((place) => base[place].length).forEach((place, number) => {
+    const edge = baseColours[place];
     drawn[number]?.querySelectorAll(".points path").forEach((path, at) => {
-      path.style.opacity = opacityOf(base[place][at]);
+      const point = base[place][at];
+      const pale = isPale(point);
+      path.style.opacity = opacityOf(point);
+      path.style.fillOpacity = pale ? PALE : 1;
+      path.style.stroke = edge && pale ? edge : isPredicted(point) ? path.style.stroke : tone("--edge");
+    });
+    drawn[number]?.querySelectorAll(".errorbar").forEach((bar, at) => {
+      bar.style.opacity = base[place][at] ? opacityOf(base[place][at]) : 1;
     });
   });
 }
 
-const stairs = ([first, ...steps], x, y) => `M${x(first)},${y(first)}${steps.map((step) => `H${x(step)}V${y(step)}`).join("")}`;
+// Up to the first, from step to step, and on to the end of what may be spent: with the figure's right edge, or a budget.
+function stairs([first, ...steps], x, y, [bottom, end] = [null, null]) {
+  const begin = bottom === null ? `M${x(first)},${y(first)}` : `M${x(first)},${bottom}V${y(first)}`;
+  return `${begin}${steps.map((step) => `H${x(step)}V${y(step)}`).join("")}${end === null ? "" : `H${end}`}`;
+}
 const fitEnds = ({ ends, at }) => ends.map((x) => ({ x, y: at(x) }));
 const NAMES = [{ text: "best", ax: -30, ay: -26 }, { text: "runner-up", ax: 34, ay: 24 }];
 
@@ -109,38 +130,94 @@ function drawn(name, attributes, ...children) {
   return element;
 }
 
-// In pixels, over plotly's own drawing.
+// In pixels, below and over plotly's own drawing.
 function drawOverlay() {
   const { xaxis, yaxis } = plot._fullLayout;
   const x = (point) => xaxis.d2p(point.x);
   const y = (point) => yaxis.d2p(point.y);
-  overlay.replaceChildren();
-  Object.assign(overlay.style, { left: `${xaxis._offset}px`, top: `${yaxis._offset}px` });
-  const frame = drawn("svg", { width: xaxis._length, height: yaxis._length }); // cuts off what a zoom has moved out
-  overlay.append(frame);
-  const line = (d, stroke, more = {}) => frame.append(drawn("path", { d, stroke, fill: "none", "stroke-width": 1.5, ...more }));
+  const [width, height] = [xaxis._length, yaxis._length];
+  const frames = [underlay, overlay].map((layer) => {
+    layer.replaceChildren();
+    Object.assign(layer.style, { left: `${xaxis._offset}px`, top: `${yaxis._offset}px` });
+    const frame = drawn("svg", { width, height }); // cuts off what a zoom has moved out
+    layer.append(frame);
+    return frame;
+  });
+  const [below, above] = frames;
+  const line = (d, stroke, more = {}) => below.append(drawn("path", { d, stroke, fill: "none", "stroke-width": 1.5, ...more }));
+  const spent = shade(below, { xaxis, yaxis });
   if (marks.fit) line(`M${fitEnds(marks.fit).map((end) => `${x(end)},${y(end)}`).join("L")}`, "#888", { "stroke-dasharray": "2 3" });
-  for (const front of marks.fronts) if (front.length > 1) line(stairs(front, x, y), FRONT_COLOUR);
-  const ring = (point, r, stroke, width) => frame.append(drawn("circle", { cx: x(point), cy: y(point), r, stroke, fill: "none", "stroke-width": width }));
-  for (const point of marks.unsettled) ring(point, 9, UNSETTLED_COLOUR, 2);
+  if (isTwoLatencies()) line(equals(xaxis, yaxis), "#888", { "stroke-dasharray": "6 4" });
+  const isUsual = signOf(state.x) === 1 && signOf(state.y) === -1;
+  const reach = isUsual ? [height, Math.min(spent, width)] : undefined;
+  for (const front of marks.fronts) if (front.length > 1 || (isUsual && front.length)) line(stairs(front, x, y, reach), tone("--front"), { "stroke-width": 2 });
+  const ring = (point, r, stroke, size) => above.append(drawn("circle", { cx: x(point), cy: y(point), r, stroke, fill: "none", "stroke-width": size }));
+  for (const point of marks.unsettled) ring(point, 10, UNSETTLED_COLOUR, 2);
   for (const point of marks.chosen) ring(point, 12, tone("--accent"), 3);
+  if (marks.named[0]) ring(marks.named[0], 12, tone("--ink"), 2);
+  nameThem({ x, y, width, height });
+  handles({ xaxis, yaxis, width, height });
+}
+
+const isTwoLatencies = () => state.x !== state.y && [state.x, state.y].every((key) => axisOf[key].name === "latency_ms");
+
+// The line on which both axes have the same value.
+function equals(xaxis, yaxis) {
+  const most = [xaxis, yaxis].map((axis) => axis.range.map((end) => axis.r2l(end)).map((end) => axis.l2d(end)));
+  const [low, high] = [Math.max(most[0][0], most[1][0]), Math.min(most[0][1], most[1][1])];
+  return `M${xaxis.d2p(low)},${yaxis.d2p(low)}L${xaxis.d2p(high)},${yaxis.d2p(high)}`;
+}
+
+// Names beside points: the best with what it is worth, then those of the fronts, each where no other stands.
+function nameThem({ x, y, width, height }) {
   const names = drawn("svg", { class: "names", width: 1, height: 1 });
   overlay.append(names);
-  marks.named.forEach((point, place) => {
-    if (!point || x(point) < 0 || x(point) > xaxis._length || y(point) < 0 || y(point) > yaxis._length) return;
-    const { text, ay } = NAMES[place];
-    let { ax } = NAMES[place];
-    if (ax < 0 ? x(point) + ax < 30 : x(point) + ax > xaxis._length - 70) ax = -ax; // within the figure
-    const [left, top] = [x(point) + ax, y(point) + ay];
-    names.append(drawn("line", { x1: x(point) + ax / 5, y1: y(point) + ay / 5, x2: left, y2: top, stroke: tone("--muted") }));
-    const words = { x: left, y: top + (ay > 0 ? 14 : -4), fill: tone("--ink"), "text-anchor": ax > 0 ? "start" : "end" };
-    names.append(drawn("text", { ...words, "font-size": 13, "font-weight": place ? 400 : 700 }, text));
-  });
+  const taken = [...base.flat()].slice(0, 400).map((point) => [x(point) - 5, y(point) - 5, x(point) + 5, y(point) + 5]);
+  const isFree = ([left, top, right, bottom]) => left > -50 && right < width + 10 && top > -12 && bottom < height && taken.every(([l, t, r, b]) => right < l || left > r || bottom < t || top > b);
+  const put = (point, lines, bold) => {
+    const size = Math.max(...lines.map((words) => words.length)) * (bold ? 7 : 6.4);
+    const tall = 15 * lines.length;
+    const isLast = bold && lines.length === 1; // the best is named, whatever is below
+    const spots = [[-9 - size, -8 - tall], [9, 4], [9, -8 - tall], [-9 - size, 4], [-size / 2, -14 - tall], [-size / 2, 12]];
+    for (const [dx, dy] of spots) {
+      const box = [x(point) + dx, y(point) + dy, x(point) + dx + size, y(point) + dy + tall];
+      if (!isFree(box) && !(isLast && box[0] > -50 && box[2] < width + 10)) continue;
+      taken.push(box);
+      const anchor = dx < -size + 1 ? "end" : dx < 0 ? "middle" : "start";
+      const at = anchor === "end" ? box[2] : anchor === "middle" ? (box[0] + box[2]) / 2 : box[0];
+      lines.forEach((words, number) => names.append(drawn("text", { x: at, y: box[1] + 12 + 15 * number, fill: tone("--ink"), "text-anchor": anchor, "font-size": bold ? 13 : 12, "font-weight": bold && !number ? 700 : 400 }, words)));
+      return;
+    }
+    if (bold && lines.length > 1) put(point, lines.slice(0, 1), true);
+  };
+  const isIn = (point) => point && x(point) >= 0 && x(point) <= width && y(point) >= 0 && y(point) <= height;
+  const [best] = marks.named;
+  if (isIn(best)) put(best, [`${short(best.row)} · best${state.limits.latency_ms !== undefined && state.x === "latency_ms" ? ` within ${quantity("latency_ms", state.limits.latency_ms)}` : ""}`, [worthWords(best.row, true), isAsked() && chanceOf(best.row, state) ? `fits with ${chanceWords(chanceOf(best.row, state))}` : ""].filter(Boolean).join(" · ")], true);
+  const fronts = marks.fronts.flat();
+  if (fronts.length <= NAMED) for (const point of fronts) if (point !== best && isIn(point)) put(point, [short(point.row)], false);
+}
+
+// The next point of the front, by the arrow keys.
+function alongFront(event) {
+  const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+  if (!step || event.target !== event.currentTarget || !marks?.hasFront) return;
+  event.preventDefault();
+  const front = [...marks.onFront].sort((a, b) => a.x - b.x);
+  const at = front.findIndex(({ row }) => row.variant === (state.variant ?? marks.named[0]?.row.variant));
+  const next = front[Math.min(Math.max((at < 0 ? 0 : at + step), 0), front.length - 1)];
+  change({ variant: next.row.variant });
 }
 
 // The traces of a figure that is saved: on the page, SVG markers fade by their style alone.
 function fadedData(data) {
-  return data.map((trace, place) => (base[place] ? { ...trace, marker: { ...trace.marker, opacity: base[place].map(opacityOf) } } : trace));
+  return data.map((trace, place) => {
+    if (!base[place]) return trace;
+    const marker = { ...trace.marker, opacity: base[place].map(opacityOf) };
+    const colour = baseColours[place];
+    if (colour && !isWebgl) marker.color = base[place].map((point) => (isPale(point) ? seeThrough(colour, PALE) : colour));
+    if (colour && !isWebgl) marker.line = { width: 1, color: base[place].map((point) => (isPale(point) ? colour : tone("--edge"))) };
+    return { ...trace, marker };
+  });
 }
 
 // The overlay as shapes and notes of a figure that is saved.
@@ -153,10 +230,20 @@ function overlayLayout() {
   for (const front of marks.fronts) if (front.length > 1) shapes.push(path(stairs(front, x, y), { color: FRONT_COLOUR }));
   const ring = (size, color) => (point) => ({ ...at(point), text: "◯", showarrow: false, font: { size, color } });
   const annotations = [...marks.unsettled.map(ring(18, UNSETTLED_COLOUR)), ...marks.chosen.map(ring(26, tone("--accent")))];
-  marks.named.forEach((point, place) => {
-    if (point) annotations.push({ ...at(point), ...NAMES[place], showarrow: true, arrowhead: 0, arrowcolor: tone("--muted"), standoff: 6 });
-  });
-  return { shapes, annotations };
+  const words = (text, at, look) => annotations.push({ ...at, text: plain(text), showarrow: false, font: { size: 12 }, ...look });
+  const [best] = marks.named;
+  for (const point of marks.fronts.flat().length <= NAMED ? marks.fronts.flat() : []) words(short(point.row), at(point), point === best ? { text: `<b>${plain(short(point.row))}</b>`, xanchor: "right", yanchor: "bottom", xshift: -6, yshift: 4 } : { xanchor: "right", yanchor: "bottom", xshift: -6, yshift: 2 });
+  for (const key of ["x", "y"]) {
+    const { name, limit } = limitOn(state[key]);
+    if (limit === undefined || limit === null) continue;
+    const value = limit / columnOf[name].scale;
+    const place = { [`${key}0`]: value, [`${key}1`]: value, [key === "x" ? "y0" : "x0"]: 0, [key === "x" ? "y1" : "x1"]: 1 };
+    shapes.push({ type: "line", ...place, [key === "x" ? "yref" : "xref"]: "paper", line: { width: 1.5, dash: "dash", color: tone("--ink") } });
+  }
+  const title = `${groups[state.group].key}; ${isAsked() ? askedWords() : "no budget"}; ${groups[state.group].device}`;
+  const legend = { orientation: "h", x: 0, y: -0.16, yanchor: "top", font: { size: 12 } };
+  const { t, b, ...sides } = plot.layout.margin;
+  return { shapes, annotations, showlegend: true, legend, title: { text: broken(plain(title), 110).join("<br>"), font: { size: 13 } }, margin: { ...sides, t: t + 40, b: b + 50 } };
 }
 
 function nowhere(count) {

@@ -8,11 +8,24 @@ function showTheme() {
   document.getElementById("theme").value = state.theme;
 }
 
+// How far the latencies can be relied on, in a word; it leads to all that is to be known.
+function showNoise() {
+  const timed = groupRows().filter((row) => row.latency_kind === "measured");
+  const noisy = timed.filter((row) => cautionOf(row, "latency_ms")).length;
+  const chip = document.getElementById("noise");
+  const isTold = document.getElementById("trust") !== null;
+  chip.hidden = !timed.length || !(noisy || isTold);
+  chip.textContent = noisy ? `Noisy: ${noisy} of ${timed.length} latencies; why` : "What to know of these numbers";
+}
+
 function showAll() {
   showTheme();
   filter.value = state.filter;
   showBudgets();
   showTable();
+  showTab();
+  nameTabs();
+  showNoise();
   showExplorer();
   showDetails();
 }
@@ -26,6 +39,7 @@ dark.addEventListener("change", () => {
   for (const listener of listeners) listener(new Set(["theme"]));
 });
 addEventListener("hashchange", () => change(readAddress()));
+onChange((changed) => (changed.has("group") || changed.has("off")) && showNoise());
 let onScreen = state.theme; // paper is white
 addEventListener("beforeprint", () => {
   onScreen = state.theme;
@@ -36,5 +50,9 @@ setUpBudgets();
 setUpExplorer();
 setUpTable();
 setUpDetails();
+setUpSteps();
+setUpTabs();
+document.getElementById("worth").addEventListener("toggle", showWorth);
 showAll();
+showBeside();
 for (const element of document.querySelectorAll(".figure")) setUpFigure(element);

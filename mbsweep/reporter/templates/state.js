@@ -27,11 +27,13 @@ const INITIAL = {
   logY: firstAxes().y !== FLOOR,
   joined: false, // one front over all sources of accuracies
   colour: usualColour,
-  shape: families.length > 1 ? "family" : "resolution",
+  shape: families.length > 1 ? "family" : usualShape,
   off: [], // families that are switched off
   variant: null,
   filter: "",
   sort: null, // column of the table
+  wide: false, // all columns of the table
+  tab: "networks",
   theme: "auto",
 };
 const state = { ...INITIAL, limits: {} };
@@ -83,9 +85,10 @@ function readAddress() {
     shape: shapes(),
     sort: columns.flatMap(({ name }) => [name, `-${name}`]),
     theme: ["auto", "light", "dark"],
+    tab: panelsOfPage.map(({ id }) => id),
   };
   for (const [name, values] of Object.entries(allowed)) if (values.includes(words.get(name))) read[name] = words.get(name);
-  for (const name of ["logX", "logY", "joined"]) if (words.has(name)) read[name] = words.get(name) === "true";
+  for (const name of ["logX", "logY", "joined", "wide"]) if (words.has(name)) read[name] = words.get(name) === "true";
   const off = (words.get("off") ?? "").split(",").filter((name) => families.includes(name));
   if (off.length < families.length) read.off = off;
   read.filter = words.get("filter") ?? "";

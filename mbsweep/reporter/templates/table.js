@@ -2,7 +2,8 @@
 
 const BLANK = new Set(["error", "latency_note", "config", "run", "top1_note", "top1_seeds", "top1_epochs", "top1_sd_pct"]); // a published row is of no configuration and no seed
 const PAGE = 100; // rows added at a time: ten thousand at once would stall the browser
-const shownColumns = columns.filter(({ shown }) => shown);
+const FEW_COLUMNS = ["variant", "run", "family", "latency_ms", "top1_pct", "macs", "params", "front_pct", "backend", "precision", "device"];
+let shownColumns = [];
 const head = document.querySelector("#table thead");
 const body = document.querySelector("#table tbody");
 const filter = document.getElementById("filter");
@@ -24,6 +25,7 @@ function addRows() {
     const line = body.insertRow();
     line.classList.toggle("front", row.on_front === true);
     line.classList.toggle("chosen", row.variant === state.variant);
+    line.classList.toggle("beyond", isAsked() && !fits(row, state));
     line.dataset.variant = row.variant;
     for (const { name, field } of shownColumns) {
       const value = row[name];
@@ -56,10 +58,14 @@ function comparing({ name, ascending }) {
 }
 
 function showTable() {
-  const wanted = state.filter.trim().toLowerCase();
-  const matches = (value) => typeof value === "string" && value.toLowerCase().includes(wanted);
-  visible = rows.filter((row) => isOn(row) && shownColumns.some(({ name }) => matches(row[name])));
+  showColumns();
+  // Each word must be somewhere: in a text of the row, or in its short name, as the cards have it.
+  const wanted = state.filter.trim().toLowerCase().split(/\s+/);
+  const textsOf = (row) => [short(row), ...columns.map(({ name, shown }) => shown && row[name])].filter((value) => typeof value === "string").join("\n").toLowerCase();
+  const matches = (text) => wanted.every((word) => text.includes(word));
+  visible = rows.filter((row) => isOn(row) && (!state.filter.trim() || matches(textsOf(row))));
   if (state.sort) visible.sort(comparing(sortedBy()));
+  else if (isAsked()) visible.sort((a, b) => fits(b, state) - fits(a, state)); // what fits comes first
   const { name: chosen, ascending } = sortedBy();
   head.querySelectorAll("th").forEach((cell, place) => {
     const direction = ascending ? "ascending" : "descending";
@@ -78,13 +84,32 @@ function asCsv(chosen) {
   return [names.join(","), ...chosen.map(line)].join("\r\n") + "\r\n";
 }
 
-function setUpTable() {
+// Those that matter, or all; the heads sort by them.
+function showColumns() {
+  document.getElementById("wide").checked = state.wide;
+  const all = columns.filter(({ shown }) => shown);
+  const wanted = state.wide ? all : FEW_COLUMNS.map((name) => all.find((column) => column.name === name)).filter(Boolean).filter(({ name }, place) => place < 8 && (!["backend", "precision", "device"].includes(name) || distinct(name).length > 1));
+  if (wanted.length === shownColumns.length && wanted.every(({ name }, place) => name === shownColumns[place].name)) return;
+  shownColumns = wanted;
+  head.replaceChildren();
   const line = head.insertRow();
   for (const { name, label, unit } of shownColumns) {
     const button = make("button", { type: "button" }, unit ? `${label} (${unit})` : label);
     button.addEventListener("click", () => change({ sort: state.sort === name ? `-${name}` : name }));
     line.append(make("th", { className: isNumeric[name] ? "number" : "text", scope: "col" }, button));
   }
+}
+
+// Behind a slider that moves: to fill the table takes longer than its next move.
+let isTableDue = 0;
+function soonTable() {
+  clearTimeout(isTableDue);
+  isTableDue = setTimeout(showTable, 150);
+}
+
+function setUpTable() {
+  const wide = document.getElementById("wide");
+  wide.addEventListener("change", () => change({ wide: wide.checked }));
   filter.addEventListener("input", () => change({ filter: filter.value }));
   more.addEventListener("click", addRows);
   document.getElementById("csv").addEventListener("click", () => {
@@ -92,7 +117,8 @@ function setUpTable() {
   });
   onChange((changed) => {
     if (changed.has("filter") && filter.value !== state.filter) filter.value = state.filter; // another address
-    if (["filter", "sort", "off"].some((name) => changed.has(name))) showTable();
+    if (["filter", "sort", "off", "wide"].some((name) => changed.has(name))) showTable();
+    else if (["limits", "floor"].some((name) => changed.has(name))) soonTable();
     if (!changed.has("variant")) return;
     for (const row of body.rows) row.classList.toggle("chosen", row.dataset.variant === state.variant);
   });

@@ -1,0 +1,169 @@
+// The sentence that answers: which network fits best, how surely, what is safe, and what a step more would buy.
+
+const answer = document.getElementById("answer");
+const counts = document.getElementById("counts");
+const OF = { macs: " mult-adds", params: " parameters", weight_bytes: " of weights", peak_activation_bytes: " of peak activations" };
+const IS_BEST = {
+  top1_pct: "is the best", top5_pct: "has the highest top-5", latency_ms: "is the fastest", macs: "has the fewest mult-adds",
+  params: "has the fewest parameters", weight_bytes: "has the smallest weights", peak_activation_bytes: "has the smallest peak activations",
+};
+const UNSURE = { top1_pct: "its interval reaches below what is asked", latency_ms: "its interval reaches beyond the budget" };
+
+const plural = (count, one, many = `${one}s`) => `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
+const bold = (words) => make("b", {}, words);
+const accuracyAsked = () => (state.by === "top5_pct" ? state.by : FLOOR);
+const isAsked = () => Object.keys(state.limits).length > 0 || state.floor !== null;
+
+const variantButton = (row, words = short(row)) => {
+  const button = make("button", { type: "button", className: "variant", title: row.variant }, words);
+  button.addEventListener("click", () => change({ variant: row.variant }));
+  return button;
+};
+
+// `within 5 ms and 3 million parameters, with at least 65.0 % top-1`.
+function askedWords() {
+  const limits = Object.entries(state.limits).map(([cost, most]) => quantity(cost, most) + (OF[cost] ?? ""));
+  const words = limits.length ? [`within ${limits.join(" and ")}`] : [];
+  if (state.floor !== null) words.push(`with at least ${quantity(FLOOR, state.floor)} top-1`);
+  return words.join(", ");
+}
+
+// `65.3 % top-1 in 4.89 ms (95 %: 4.71 to 5.11)`: what is asked of a network, and its latency.
+function worthWords(row, isShort = false) {
+  const words = Object.keys(OF).filter((name) => name === state.by || name in state.limits).map((name) => quantity(name, row[name]) + OF[name]);
+  const sure = (name) => (isShort || !interval(row, name) ? "" : ` (95 %: ${interval(row, name).replace(/ (ms|%)$/, "")})`);
+  const accuracy = accuracyAsked();
+  if (row[accuracy] !== null) words.push(`${quantity(accuracy, row[accuracy])}${isShort ? "" : accuracy === FLOOR ? " top-1" : " top-5"}${sure(accuracy)}`);
+  const told = row.latency_kind === "measured" || isShort ? "" : `, ${row.latency_kind}`;
+  const latency = row.latency_ms === null ? "" : `${words.length ? " in " : ""}${quantity("latency_ms", row.latency_ms)}${told}${sure("latency_ms")}`;
+  return words.join(", ") + latency;
+}
+
+const rounded = (value) => Number(value.toPrecision(3));
+const signed = (value, words) => `${value > 0 ? "+" : "-"}${words(Math.abs(value))}`;
+const points = (value) => `${value.toFixed(1)} point${value.toFixed(1) === "1.0" ? "" : "s"}`;
+
+// `+1.9 points for +1.96 ms (limit 6.85 ms, 37 % more)`: from the best to another.
+function priceWords(best, row) {
+  const gain = isMost(state.by) ? signed(row[state.by] - best[state.by], points) : signed(row[state.by] - best[state.by], (value) => quantity(state.by, value));
+  const over = Object.entries(state.limits).filter(([cost, most]) => row[cost] > most);
+  const price = over.map(([cost]) => `${signed(row[cost] - best[cost], (value) => quantity(cost, rounded(value)))}${OF[cost] ?? ""}`);
+  const needs = over.map(([cost, most]) => `limit ${quantity(cost, row[cost])}, ${Math.max(1, Math.round(100 * (row[cost] / most - 1)))} % more`);
+  return `${gain} for ${price.join(" and ")} (${needs.join("; ")})`;
+}
+
+// `It fits with 86 %.`, and why that is not more.
+function surenessWords(row) {
+  if (!isAsked()) return "";
+  const chance = chanceOf(row, state);
+  if (chance === null) return " How surely it fits nobody knows: a number has no interval.";
+  return chance.share === 1 ? " It fits surely." : ` It fits with ${chanceWords(chance)}.`;
+}
+
+// What is to be known of a row's numbers that were asked for.
+function doubtsOf(row) {
+  const asked = new Set([state.by, ...Object.keys(state.limits), ...(state.floor === null ? [] : [FLOOR]), "latency_ms"]);
+  const found = [...asked].map((name) => cautionOf(row, name)).filter(Boolean);
+  const beyond = { latency_ms: row.latency_high_ms > state.limits.latency_ms, top1_pct: state.floor !== null && ends(row, FLOOR)?.[0] < state.floor };
+  return [...found, ...Object.keys(UNSURE).filter((name) => beyond[name]).map((name) => UNSURE[name])];
+}
+
+// What is to be known of all numbers that the answer is made of.
+function cautions() {
+  const { latency, accuracy } = groups[state.group].cautions;
+  return [...latency, ...(state.floor !== null || state.by.startsWith("top") ? accuracy : [])];
+}
+
+function whatIsUnknown() {
+  if (!groupRows().length) return "Its families are switched off.";
+  const name = needed(state).find((needs) => groupRows().every((row) => row[needs] === null));
+  if (!name) return "Of no variant here are all numbers known that are asked for.";
+  const reasons = new Set(groupRows().map((row) => (name.startsWith("top") ? row.top1_reason : row.error)));
+  const [reason] = reasons;
+  return `${columnOf[name].label} is known of no variant here${reasons.size === 1 && reason ? `: ${reason}` : ""}.`;
+}
+
+// `mbsweep pick RUN --max-macs 200000000`: what answers from all rows.
+function pickCommand() {
+  const words = Object.entries(state.limits).map(([cost, most]) => `--max-${cost.replaceAll("_", "-")} ${most}`);
+  if (state.floor !== null) words.push(`--min-top1 ${state.floor}`);
+  if (state.by !== FLOOR) words.push(`--${isMost(state.by) ? "maximize" : "minimize"} ${state.by}`);
+  return [groups[state.group].pick, ...words].join(" ");
+}
+
+// Whether the best of all rows is on the page, where it has but a part of them: all that are on a front of accuracy against
+// one cost are.
+function isOnFront() {
+  const asked = new Set([...Object.keys(state.limits), ...(isMost(state.by) ? [] : [state.by])]);
+  return asked.size <= 1 && state.by !== "top5_pct" && !state.off.length;
+}
+
+function tellSample() {
+  const [has, all] = [groups[state.group].rows.length, groups[state.group].total].map((count) => count.toLocaleString("en"));
+  const words = `This page has ${has} of ${all} rows: all on a front, others picked at random. Which of all is the best within several limits it cannot say.`;
+  const which = `from all rows${state.off.length ? " and families" : ""}, with these budgets`;
+  answer.replaceChildren(make("p", { className: "sentence" }, "No best is named."), make("p", { className: "more" }, words), snippet(`This command says it, ${which}`, pickCommand()));
+}
+
+function tellBest({ fitting, step }) {
+  const [best] = fitting;
+  const asked = askedWords();
+  const sentence = make("p", { className: "sentence" }, variantButton(best), ` ${IS_BEST[state.by]} `);
+  sentence.append(asked ? bold(asked) : "of all", `: ${worthWords(best)}.${surenessWords(best)}`);
+  const doubts = doubtsOf(best);
+  doubts.forEach((words, place) => sentence.append(place ? "; " : " ", make("strong", { className: "doubt" }, words)));
+  if (doubts.length) sentence.append(".");
+  const more = make("p", { className: "more" });
+  const also = (words, row, ...behind) => more.append(make("span", {}, `${words}: `, variantButton(row), ...behind));
+  const safe = isAsked() && !isSample() && chanceOf(best, state)?.isSafe === false ? safest(decision(), state) : null;
+  if (safe) {
+    const less = isMost(state.by) ? `${points(best[state.by] - safe[state.by])} less` : `${quantity(state.by, safe[state.by] - best[state.by])} more`;
+    also(`To be safe (${payload.safe} %)`, safe, `, ${worthWords(safe, true)}, ${less}.`);
+  } else if (isAsked() && !isSample() && chanceOf(best, state)?.isSafe === false) more.append(make("span", {}, `None fits with ${payload.safe} %.`));
+  if (step) also("A step more", step, `, ${priceWords(best, step)}.`);
+  else if (isAsked() && Object.keys(state.limits).length) more.append(make("span", {}, "More would buy nothing better."));
+  if (!step && fitting[1] && !isSample()) also("Second", fitting[1], `, ${worthWords(fitting[1], true)}.`);
+  answer.append(sentence, more);
+}
+
+function tellNothing({ out, nearest }) {
+  const sentence = make("p", { className: "sentence" }, bold(out ? `Nothing fits ${askedWords()}.` : "Nothing can be judged."));
+  answer.append(sentence);
+  if (!out) return answer.append(make("p", { className: "more" }, whatIsUnknown()));
+  const short = [...Object.entries(state.limits).filter(([cost, most]) => nearest[cost] > most).map(([cost, most]) => `${columnOf[cost].label.toLowerCase()} ${((nearest[cost] / most - 1) * 100).toFixed(1)} % over`)];
+  if (state.floor !== null && nearest[FLOOR] < state.floor) short.push(`${points(state.floor - nearest[FLOOR])} of top-1 short`);
+  answer.append(make("p", { className: "more" }, make("span", {}, "Nearest: ", variantButton(nearest), `, ${worthWords(nearest)}: ${short.join(", ")}.`)));
+}
+
+let announcing = 0;
+
+function showAnswer() {
+  const found = decision();
+  answer.replaceChildren();
+  if (isSample() && !isOnFront()) tellSample();
+  else if (found.fitting.length) tellBest(found);
+  else tellNothing(found);
+  const said = cautions();
+  if (said.length) answer.append(make("p", { className: "warning caution" }, `Caution: ${said.join("; ")}.`));
+  counts.textContent = `${countWords(found)}.`;
+  const { key, device } = groups[state.group];
+  document.getElementById("paper").textContent = `${isAsked() ? askedWords() : "No budget"}; ${key}; ${device}`;
+  clearTimeout(announcing);
+  announcing = setTimeout(() => { // once a slider rests
+    document.getElementById("announced").textContent = answer.querySelector(".sentence").textContent;
+  }, 600);
+  ([...answer.querySelectorAll(".more")].at(-1) ?? answer).append(counts);
+}
+
+function countWords({ fitting, out, unknown }) {
+  if (isSample()) return `${fitting.length.toLocaleString("en")} of the ${groupRows().length.toLocaleString("en")} rows on this page fit; there are ${groups[state.group].total.toLocaleString("en")}`;
+  const failed = groupRows().filter((row) => row.error !== null).length;
+  const said = [plural(fitting.length, "variant fits", "variants fit"), `${out.toLocaleString("en")} do not`];
+  if (unknown) said.push(`${unknown.toLocaleString("en")} cannot be judged: a number that is asked for is unknown`);
+  const off = groups[state.group].rows.length - groupRows().length;
+  if (off) said.push(`${off.toLocaleString("en")} of families that are switched off`);
+  if (failed) said.push(`${failed.toLocaleString("en")} failed or not finished`);
+  const sources = needed(state).some((name) => name.startsWith("top")) ? originsOf(fitting).length : 0;
+  if (sources > 1) said.push(`accuracies of those that fit are of ${sources} sources`);
+  return said.join("; ");
+}

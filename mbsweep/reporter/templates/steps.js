@@ -1,0 +1,149 @@
+// Beside the figure: the steps of the front around the best with their price, and the same budget elsewhere.
+
+const AROUND = 2; // steps to each side of the best
+const ELSEWHERE = 8; // other configurations and devices; the tab of devices has all
+const steps = document.getElementById("steps");
+const elsewhereBox = document.getElementById("elsewhere");
+
+// The cost and the accuracy whose front is told: that of the figure, where it draws one.
+function frontAxes() {
+  const cost = costs.includes(state.x) ? state.x : ["latency_ms", "macs", "params"].find((name) => span(name));
+  return { cost, value: accuracyAsked() };
+}
+
+// Rows of the front of accuracy against a cost, the cheapest first, within all limits but that of the cost.
+function stepsOfFront({ cost, value }) {
+  const { [cost]: _, ...others } = state.limits;
+  const able = groupRows().filter((row) => row[cost] !== null && row[value] !== null && fits(row, { limits: others, floor: null }));
+  const found = [];
+  for (const row of able.sort((a, b) => a[cost] - b[cost] || b[value] - a[value])) if (!found.length || row[value] > found.at(-1)[value]) found.push(row);
+  return found;
+}
+
+// Of a front the steps behind which accuracy gets dearer the most, between its ends.
+function elbows(front, { cost, value }, most = 2 * AROUND + 1) {
+  const slope = (a, b) => (b[value] - a[value]) / Math.log(b[cost] / a[cost]);
+  const inner = front.slice(1, -1).map((row, place) => ({ row, bend: slope(front[place], row) - slope(row, front[place + 2]) }));
+  const kept = new Set([...inner.sort((a, b) => b.bend - a.bend).slice(0, most - 2).map(({ row }) => row), front[0], front.at(-1)]);
+  return front.filter((row) => kept.has(row));
+}
+
+const smallTable = (heads, lines) => {
+  const head = make("thead", {}, make("tr", {}, ...heads.map((words, place) => make("th", { scope: "col", className: place ? "number" : "" }, words))));
+  return make("table", {}, head, make("tbody", {}, ...lines));
+};
+const line = (cells, className = "") => make("tr", { className }, ...cells.map((cell, place) => make("td", { className: place ? "number" : "" }, cell)));
+
+function showSteps() {
+  const axes = frontAxes();
+  const { cost, value } = axes;
+  const front = isSample() && !isOnFront() ? [] : stepsOfFront(axes);
+  steps.hidden = front.length < 2;
+  if (steps.hidden) return;
+  const best = decision().fitting[0] ?? null;
+  const place = best ? front.findLastIndex((row) => row[cost] <= best[cost]) : 0;
+  const isFree = !isAsked() || !best;
+  const begin = Math.max(0, Math.min(place - AROUND, front.length - 2 * AROUND - 1));
+  const shown = isFree ? elbows(front, axes) : front.slice(begin, begin + 2 * AROUND + 1);
+  const unit = columnOf[cost].scaled_unit;
+  const from = (row, number) => (isFree ? shown[number - 1] : best === row ? null : best);
+  const inUnits = (amount) => written(rounded(amount / columnOf[cost].scale));
+  const lines = shown.map((row, number) => {
+    const base = from(row, number);
+    const gain = base ? [signed(row[value] - base[value], (amount) => amount.toFixed(1)), signed(row[cost] - base[cost], inUnits)] : ["", ""];
+    const chance = isFree ? [] : [chanceWords(chanceOf(row, state))];
+    return line([variantButton(row), row[value].toFixed(1), written(row[cost] / columnOf[cost].scale), ...gain, ...chance], row === best && !isFree ? "best" : "");
+  });
+  const heads = ["network", value === FLOOR ? "top-1" : "top-5", unit, "points", `+${unit}`, ...(isFree ? [] : ["fits"])];
+  const title = isFree ? "The front's elbows, and what each step costs" : "Steps of the front around it, against it";
+  steps.replaceChildren(make("h2", {}, title), smallTable(heads, lines.reverse()));
+}
+
+// What groups are called beside one another: without what all of them have in common.
+const wordsOfGroups = (() => {
+  const split = groups.map(({ words }) => words.split(", "));
+  const ofKind = (isOwn) => split.filter((_, number) => groups[number].isOwn === isOwn);
+  const isCommon = (word, isOwn) => ofKind(isOwn).every((others) => others.includes(word));
+  return groups.map(({ device, isOwn }, number) => {
+    const own = split[number].filter((word, place) => !place || !isCommon(word, isOwn)).join(", ");
+    const name = device.replace(/^\S+ (for|on) /, "").split(",")[0];
+    return !isOwn && name ? `${own}, ${name}` : own;
+  });
+})();
+
+function bestElsewhere(number) {
+  const group = groups[number];
+  const own = number === state.group ? groupRows() : group.rows.filter(isOn);
+  return group.total > group.rows.length && !isOnFront() ? null : bestOf(own, state);
+}
+
+function elsewhereLine(number) {
+  const best = bestElsewhere(number);
+  const accuracy = accuracyAsked();
+  const button = make("button", { type: "button", className: "variant", title: groups[number].key }, wordsOfGroups[number]);
+  button.addEventListener("click", () => change({ group: number }));
+  const value = best && best[accuracy] !== null ? best[accuracy].toFixed(1) : "";
+  const isKnown = needed(state).every((name) => knows(groups[number], name));
+  return line([button, best ? variantButton(best) : isKnown ? "none" : UNKNOWN, value], number === state.group ? "best" : "");
+}
+
+const elsewhereHeads = () => ["device", "best", accuracyAsked() === FLOOR ? "top-1" : "top-5"];
+
+function showElsewhere() {
+  elsewhereBox.hidden = groups.length < 2;
+  if (elsewhereBox.hidden) return;
+  const others = groups.map((_, number) => number).filter((number) => number !== state.group);
+  const shown = [state.group, ...others].slice(0, ELSEWHERE);
+  const limit = Object.keys(state.limits).length === 1 && state.floor === null ? quantity(...Object.entries(state.limits)[0]) : null;
+  const title = !isAsked() ? "The best elsewhere" : limit ? `The same ${limit} elsewhere` : "The same budgets elsewhere";
+  const more = groups.length > shown.length ? [make("p", { className: "muted" }, `and ${groups.length - shown.length} more under Devices`)] : [];
+  elsewhereBox.replaceChildren(make("h2", {}, title), smallTable(elsewhereHeads(), shown.map(elsewhereLine)), ...more);
+}
+
+// Every configuration and device, beside one another; another of them as the figure's other axis.
+function showDevices() {
+  if (state.tab !== "devices" || panelsOfPage.every(({ id }) => id !== "devices")) return;
+  const lines = groups.map((group, number) => {
+    const found = elsewhereLine(number);
+    found.append(make("td", {}, group.key));
+    const key = `latency_ms@${group.key}`;
+    const cell = make("td");
+    if (axisOf[key] && number !== state.group && span("latency_ms")) {
+      const button = make("button", { type: "button" }, "Against it");
+      button.setAttribute("aria-label", `Against the latencies of ${group.key}`);
+      button.addEventListener("click", () => {
+        change({ view: "scatter", x: key, y: "latency_ms", logX: true, logY: true });
+        scrollTo(0, 0);
+      });
+      cell.append(button);
+    }
+    found.append(cell);
+    return found;
+  });
+  const table = smallTable([...elsewhereHeads(), "configuration", "figure"], lines);
+  document.getElementById("everywhere").replaceChildren(table);
+}
+
+function setUpSteps() {
+  onChange((changed) => {
+    if (["group", "by", "limits", "floor", "off", "x"].some((name) => changed.has(name))) soonBeside();
+  });
+}
+
+// At most once a frame, behind the sentence and the figure: a slider asks more often.
+let isBesideDue = false;
+function soonBeside() {
+  if (isBesideDue) return;
+  isBesideDue = true;
+  requestAnimationFrame(() => {
+    isBesideDue = false;
+    showBeside();
+  });
+}
+
+function showBeside() {
+  showSteps();
+  showElsewhere();
+  showDevices();
+  if (document.getElementById("worth").open || document.getElementById("worth").hidden) showWorth();
+}

@@ -1,0 +1,58 @@
+// What else the page tells, one part at a time; all of them on paper.
+
+const tabs = document.getElementById("tabs");
+const panelsOfPage = [...document.querySelectorAll(".panel")];
+
+function setUpTabs() {
+  for (const panel of panelsOfPage) {
+    const tab = make("button", { type: "button", id: `tab-${panel.id}` }, panel.dataset.tab);
+    tab.setAttribute("role", "tab");
+    tab.setAttribute("aria-controls", panel.id);
+    tab.addEventListener("click", () => change({ tab: panel.id }));
+    panel.setAttribute("role", "tabpanel");
+    panel.setAttribute("aria-labelledby", tab.id);
+    tabs.append(tab);
+  }
+  tabs.addEventListener("keydown", (event) => {
+    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (!step) return;
+    const all = [...tabs.children];
+    const next = all[(all.findIndex((tab) => tab.tabIndex === 0) + step + all.length) % all.length];
+    next.focus();
+    next.click();
+  });
+  // A link to a place in another part opens that part; the address is that of the choices.
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest?.('a[href^="#"]');
+    const place = link && document.getElementById(link.getAttribute("href").slice(1));
+    if (!place) return;
+    event.preventDefault();
+    const panel = place.closest(".panel");
+    if (panel) change({ tab: panel.id });
+    place.scrollIntoView();
+  });
+  // On paper all parts stand below one another; figures are drawn as wide as they then are.
+  addEventListener("beforeprint", () => panelsOfPage.forEach((panel) => panel.classList.remove("off")));
+  addEventListener("afterprint", showTab);
+  onChange((changed) => {
+    if (changed.has("tab")) showTab();
+    if (["group", "limits", "floor", "by", "off"].some((name) => changed.has(name))) nameTabs();
+  });
+}
+
+function showTab() {
+  for (const panel of panelsOfPage) {
+    const isOn = panel.id === state.tab;
+    panel.classList.toggle("off", !isOn);
+    const tab = document.getElementById(`tab-${panel.id}`);
+    tab.setAttribute("aria-selected", isOn);
+    tab.tabIndex = isOn ? 0 : -1;
+  }
+  if (state.tab === "devices") showDevices();
+}
+
+function nameTabs() {
+  const { fitting, out } = decision();
+  const many = isSample() ? "" : ` (${fitting.length.toLocaleString("en")} fit${out ? `, ${out.toLocaleString("en")} do not` : ""})`;
+  document.getElementById("tab-networks").textContent = `Networks${many}`;
+}

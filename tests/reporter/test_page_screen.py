@@ -1,0 +1,354 @@
+"""The first screen of a page: what is on it, whether it answers as `pick` does, how budgets are dragged."""
+
+import random
+import re
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import pytest
+from browsing import Pages, rest
+from reporter_runs import WIDTH_RES, many_run, write_run
+
+from mbsweep.commands._picks import answers as picks
+from mbsweep.reporter.page import answers
+from mbsweep.table.decide import Budget, decide
+from mbsweep.table.odds import SAFE_PCT
+from mbsweep.table.results import open_run
+
+# Twelve visits, spread by 5 %: with intervals that reach over budgets.
+SPREAD = {"text": WIDTH_RES.replace("rounds: 3", "rounds: 12"), "rounds": lambda variant: 12, "spread": 0.05}
+DEPTHS = """\
+space: {width: 0.5, resolution: 128, depth: [0, 1, 2, 5]}
+accuracy: {source: predicted, table: tf-slim-2018-08-02, extrapolate: true}
+"""
+MADE = {
+    "spread": {"spread": lambda folder: write_run(folder, **SPREAD)},
+    "many": {"many": many_run},
+    "depths": {"depths": lambda folder: write_run(folder, DEPTHS)},
+}
+OBJECTIVES = ["top1_pct", "latency_ms", "macs", "params", "weight_bytes", "peak_activation_bytes"]
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory):
+    """Name of a page -> its file."""
+    return Pages(tmp_path_factory, "page_screen", MADE)
+
+
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (1920, 1080), (390, 844)])
+def test_one_screen_decides(open_page, pages, width, height):
+    """Sentence, figure and the slider of the latency are on the first screen; where it is wide, all sliders,
+    the steps of the front and the other devices, too. Nothing is wider than the window; the page is short.
+    """
+    with open_page(pages("spread"), at="max_latency_ms=5") as tab:
+        tab.set_viewport_size({"width": width, "height": height})
+        rest(tab)
+        tab.wait_for_function("Math.abs(plot._fullLayout.width - plot.clientWidth) < 2")
+        seen = ["#answer .sentence", "#explorer-plot", "#slider-latency_ms"]
+        if width > 1000:
+            seen += ["#slider-top1_pct", "#steps", "#elsewhere", "#tabs"]
+        for place in seen:
+            box = tab.locator(place).bounding_box()
+            assert box["width"] > 0, place
+            assert box["x"] >= 0, place
+            assert box["y"] >= 0, place
+            assert box["x"] + box["width"] <= width, place
+            assert box["y"] + box["height"] <= height, (place, box)
+        if width > 1000:
+            plot = tab.locator("#explorer-plot").bounding_box()
+            assert plot["width"] > width / 2
+            assert tab.evaluate("document.documentElement.scrollHeight") <= 2000
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def asked_of(rows, chance):
+    """A random budget that leaves something open."""
+    limits = {}
+    for name, share in (("latency_ms", 0.8), ("macs", 0.2), ("params", 0.1)):
+        row = rows.iloc[chance.randrange(len(rows))]
+        ends = row[["latency_low_ms", "latency_high_ms"]] if name == "latency_ms" else [row[name]] * 2
+        if chance.random() < share:
+            limits[name] = float(f"{chance.uniform(*ends):.6g}")
+    floor = round(chance.uniform(40, 70), 1) if chance.random() < 0.3 else None
+    return Budget(limits, floor, chance.choice([*OBJECTIVES, "top1_pct", "top1_pct", "top1_pct"]))
+
+
+def test_the_sentence_says_what_pick_says(view, pages):
+    """50 random budgets and goals, in both runtimes: the best and how likely it fits, the best that fits with
+    97.5 %, the step to something better, or the nearest where nothing fits.
+    """
+    pages("spread")
+    run = open_run(pages.folder / "spread" / "spread")
+    chance, open_ones, lost = random.Random(16), 0, 0
+    with view(pages("spread")) as tab:
+        for number in range(50):
+            (first, second) = picks(run, Budget({}), None)
+            rows = (first, second)[number % 2].rows
+            budget = asked_of(rows, chance)
+            found = picks(run, budget, None)[number % 2]
+            wish = {"limits": dict(budget.limits), "floor": budget.min_top1_pct, "by": budget.goal}
+            tab.evaluate("(wish) => change(wish)", wish | {"group": number % 2})
+            names, text = tab.evaluate(
+                """() => {
+                  const isBest = (one) => one.parentElement.className === "sentence";
+                  const role = (one) => (isBest(one) ? "best" : one.previousSibling.textContent.trim());
+                  const all = [...answer.querySelectorAll("button.variant")];
+                  const said = answer.querySelector(".sentence").textContent;
+                  return [all.map((one) => [role(one), one.title]), said];
+                }"""
+            )
+            told = dict(names)
+            decision, fits = found.decision, found.chances.fits_pct
+
+            def name(place, rows=found.rows):
+                return None if place is None else rows["variant"].iloc[place]
+
+            if not decision.fitting:
+                lost += 1
+                assert text.startswith("Nothing fits")
+                assert told == {"Nearest:": name(decision.nearest)}
+                continue
+            best = decision.fitting[0]
+            assert told["best"] == name(best)
+            assert told.get("A step more:") == name(decision.step)
+            is_asked = bool(budget.limits) or budget.min_top1_pct is not None
+            safe = next((place for place in decision.fitting if fits[place] >= SAFE_PCT), None)
+            expected = name(safe) if is_asked and safe not in (best, None) else None
+            assert told.get(f"To be safe ({SAFE_PCT} %):") == expected
+            if is_asked and 0 < fits[best] < 100:
+                open_ones += 1
+                assert f"It fits with {min(max(fits[best], 1), 99):.0f} %." in text
+            else:
+                assert ("It fits surely." in text) == is_asked
+    assert open_ones >= 5
+    assert 0 < lost < 25
+
+
+def test_a_budget_is_dragged_in_the_figure(open_page, pages):
+    """The handle that waits at the end is drawn to the left: the limit is where it is let go, sentence and
+    slider follow; drawn back to the end, there is none.
+    """
+    with open_page(pages("spread")) as tab:
+        before = tab.locator("#answer .sentence").inner_text()
+        grip = tab.locator(".grip.across").bounding_box()
+        frame = tab.locator("#explorer-overlay").bounding_box()
+        x, y = grip["x"] + grip["width"] / 2, grip["y"] + grip["height"] / 2
+        tab.mouse.move(x, y)
+        tab.mouse.down()
+        tab.mouse.move(x - 200, y, steps=5)
+        tab.mouse.up()
+        limit = tab.evaluate("state.limits.latency_ms")
+        at = tab.evaluate("(x) => plot._fullLayout.xaxis.p2d(x)", x - 200 - frame["x"])
+        assert limit == pytest.approx(at, rel=0.01)
+        assert f"within {limit:g} ms" in tab.locator("#answer .sentence").inner_text()
+        assert float(tab.locator("#budget-latency_ms").input_value()) == limit
+        rule = tab.locator(".rule.across").bounding_box()
+        assert rule["x"] + rule["width"] / 2 == pytest.approx(x - 200, abs=2)
+        tab.mouse.move(x - 200, y + 100)
+        tab.mouse.down()
+        tab.mouse.move(1279, y + 100, steps=5)
+        tab.mouse.up()
+        assert tab.evaluate("state.limits") == {}
+        assert tab.locator("#answer .sentence").inner_text() == before
+
+
+def test_nothing_moves_while_a_slider_does(open_page, pages):
+    """The figure and the sliders stay where they are, whatever the sentence says."""
+    with open_page(pages("spread"), at="max_latency_ms=5") as tab:
+        tab.set_viewport_size({"width": 1440, "height": 900})
+        rest(tab)
+        moved = tab.evaluate(
+            """async () => {
+              const frame = () => new Promise(requestAnimationFrame);
+              const top = (id) => Math.round(document.getElementById(id).getBoundingClientRect().top);
+              const places = () => ["explorer-plot", "slider-latency_ms", "slider-top1_pct", "tabs"].map(top);
+              const found = new Set();
+              const slider = document.getElementById("slider-latency_ms");
+              for (let step = 20; step <= 1000; step += 70) {
+                slider.value = step;
+                slider.dispatchEvent(new Event("input"));
+                await frame();
+                await frame();
+                found.add(JSON.stringify(places()));
+              }
+              return [...found];
+            }"""
+        )
+        assert len(moved) == 1, moved
+
+
+def luminance(colour):
+    """Relative luminance of a colour as CSS computes it (WCAG 2.2)."""
+    parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_markers_stand_out_from_the_ground(open_page, pages, scheme):
+    """Each colour of a marker has 3 : 1 or more against the page (WCAG 2.2, 1.4.11)."""
+    with open_page(pages("spread"), color_scheme=scheme) as tab:
+        ground = tab.evaluate("getComputedStyle(document.body).backgroundColor")
+        colours = tab.evaluate(
+            """[...plot.querySelectorAll(".scatterlayer .points path")].map((path) => {
+              const { fill, stroke, fillOpacity } = getComputedStyle(path);
+              return Number(fillOpacity) === 1 ? fill : stroke; // of a pale one its edge is seen
+            })"""
+        )
+        assert len(set(colours)) == 4
+        for colour in {*colours, *tab.evaluate("payload.colours")}:
+            low, high = sorted((luminance(ground), luminance(colour)))
+            assert (high + 0.05) / (low + 0.05) >= 3, colour
+
+
+def test_the_same_network_looks_the_same_everywhere(open_page, pages):
+    """Colour and marker in the explorer and in the still figures."""
+    looks = """(id) => Object.fromEntries(window[id].data.flatMap(({ customdata, marker }) => {
+      const symbol = (place) => (Array.isArray(marker.symbol) ? marker.symbol[place] : marker.symbol);
+      return (customdata ?? []).map((name, place) => [[name].flat()[0], [marker.color, symbol(place)]]);
+    }))"""
+    with open_page(pages("spread"), figures=True) as tab:
+        explorer, still = (tab.evaluate(looks, name) for name in ("explorer-plot", "accuracy_macs"))
+        assert len(explorer) == 16
+        assert explorer.keys() == still.keys()
+        bare = {name: [look.replace(" ", "") for look in found] for name, found in explorer.items()}
+        assert bare == {name: [look.replace(" ", "") for look in found] for name, found in still.items()}
+
+
+def test_colour_and_marker_tell_what_varies(open_page, pages):
+    """Networks that differ in depth alone: no colour for the one width, no marker for the one resolution."""
+    with open_page(pages("depths")) as tab:
+        assert tab.locator("#colour").input_value() == "depth"
+        assert "128" not in tab.locator("#legend .entry").all_inner_texts()
+
+
+def test_the_arrow_keys_go_along_the_front(open_page, pages):
+    """From the best to its neighbour on the front and back; the details tell it."""
+    with open_page(pages("spread"), at="max_latency_ms=5") as tab:
+        front = tab.evaluate("marks.fronts.flat().sort((a, b) => a.x - b.x).map(({ row }) => row.variant)")
+        tab.locator(".explorer").focus()
+        tab.keyboard.press("ArrowLeft")
+        assert tab.evaluate("state.variant") == front[-2]
+        tab.locator(".explorer").focus()
+        tab.keyboard.press("ArrowRight")
+        assert tab.evaluate("state.variant") == front[-1]
+
+
+def test_a_zoom_has_a_way_back(open_page, pages):
+    """A button that is there while the figure shows a part."""
+    with open_page(pages("spread")) as tab:
+        button = tab.locator("#unzoom")
+        assert not button.is_visible()
+        tab.evaluate("Plotly.relayout(plot, { 'xaxis.range': [0, 0.5] })")
+        button.click()
+        tab.wait_for_function("plot._fullLayout.xaxis.autorange === true")
+        assert not button.is_visible()
+
+
+def test_the_table_lists_what_fits_first(open_page, pages):
+    """Under a budget; and each word of the filter must be in a row, the short name's included."""
+    with open_page(pages("spread"), at="max_latency_ms=5") as tab:
+        tab.wait_for_timeout(300)  # the table follows when a slider rests
+        beyond = tab.locator("#table tbody tr").evaluate_all(
+            "all => all.map((one) => one.classList.contains('beyond'))"
+        )
+        assert beyond == sorted(beyond)
+        assert 0 < sum(beyond) < len(beyond)
+        assert tab.locator("#table th").count() <= 8
+        tab.locator("#filter").fill("0.5-160 onnx")
+        names = tab.locator("#table tbody button.variant").all_inner_texts()
+        assert names == ["mobilenet_v1_w0.5_r160_d5"]
+        tab.locator("#wide").check()
+        assert tab.locator("#table th").count() > 12
+
+
+def test_paper_has_what_was_asked(open_page, pages):
+    """Budgets, configuration and device in words, the sentence, the rows that fit, all parts; no controls."""
+    with open_page(pages("spread"), at="max_latency_ms=5&max_macs=3e8") as tab:
+        tab.emulate_media(media="print")
+        tab.evaluate("dispatchEvent(new Event('beforeprint'))")
+        asked = tab.locator("#paper").inner_text()
+        assert asked.startswith("within 5 ms and 300 million mult-adds; onnxruntime, fp32, batch 1, 1 thread")
+        assert "Made-up device, 2 cores" in asked
+        assert "is the best within 5 ms" in tab.locator("#answer .sentence").inner_text()
+        for part in ("#networks", "#devices", "#stills", "#measured", "#sizes"):
+            assert tab.locator(part).is_visible()
+        assert tab.locator("#table tbody tr:not(.beyond)").count() > 5
+        for control in ("#budgets", "#tabs", "#presets", "#filter", ".grip >> nth=0"):
+            assert not tab.locator(control).is_visible()
+        tab.emulate_media(media="screen")
+        tab.evaluate("dispatchEvent(new Event('afterprint'))")
+        assert not tab.locator("#measured").is_visible()
+
+
+def test_steps_tell_the_price(view, pages):
+    """Around 0.75-224 below 6 ms (5.957 ms, 68.4 %): 1.0-192 is 1.6 points and 1.67 ms more. Without a
+    budget, elbows of the front.
+    """
+    with view(pages("many"), at="max_latency_ms=6") as tab:
+        lines = tab.locator("#steps tbody tr").evaluate_all(
+            "all => all.map((one) => [...one.cells].map((cell) => cell.textContent))"
+        )
+        (above,) = [cells for cells in lines if cells[0] == "1-192"]
+        assert above == ["1-192", "69.9", "7.626", "+1.6", "+1.67", "0 %"]
+        costs = [float(cells[2]) for cells in lines]
+        assert costs == sorted(costs, reverse=True)
+        tab.locator("#reset").click()
+        tab.wait_for_function("document.querySelector('#steps h2').textContent.includes('elbows')")
+        assert 2 <= tab.locator("#steps tbody tr").count() <= 5
+
+
+def test_a_page_has_the_answers_to_every_limit_of_one_cost():
+    """Against `decide` over all rows, at each limit that changes anything, on 300 random rows with ties and
+    gaps: its best is among the rows that are kept.
+    """
+    chance = np.random.default_rng(3)
+    count = 300
+    rows = pd.DataFrame(
+        {
+            "latency_ms": chance.integers(1, 40, count).astype(float),
+            "macs": chance.integers(1, 30, count),
+            "params": chance.integers(1, 20, count),
+            "weight_bytes": chance.integers(1, 20, count),
+            "peak_activation_bytes": chance.integers(1, 9, count),
+            "top1_pct": chance.integers(40, 60, count).astype(float),
+            "weight_bytes_int8": 1,
+            "peak_activation_bytes_int8": 1,
+            "error": None,
+        }
+    )
+    rows.loc[chance.random(count) < 0.1, "latency_ms"] = np.nan
+    rows.loc[chance.random(count) < 0.1, "top1_pct"] = np.nan
+    for cost in ("latency_ms", "macs", "params", "peak_activation_bytes"):
+        kept = answers(rows, cost)
+        assert kept.sum() < 60
+        for limit in sorted(rows[cost].dropna().unique()):
+            (best, *_) = decide(rows, Budget({cost: float(limit)})).fitting or [None]
+            assert best is None or kept[best]
+        for floor in range(40, 60):
+            best = decide(rows, Budget({}, float(floor), cost)).fitting[0]
+            assert kept[best]
+        assert kept[decide(rows, Budget({}, None, cost)).fitting[0]]
+
+
+def test_the_chance_of_fitting_is_that_of_the_resamples(view, pages):
+    """At every percent of a row's resampled latencies: what the page says is what they are."""
+    pages("spread")
+    run = open_run(pages.folder / "spread" / "spread")
+    rows = run.table()
+    with run.resampling() as resample, view(pages("spread")) as tab:
+        for place in (0, 7, 20):
+            row = rows.iloc[place]
+            drawn = np.sort(resample(row["config"], row["variant"]))
+            limits = [float((a + b) / 2) for a, b in pairwise(drawn[::37])]
+            said = tab.evaluate(
+                """([place, limits]) => limits.map((most) => {
+                  const wish = { limits: { latency_ms: most }, floor: null };
+                  return chanceWords(chanceOf(rows[place], wish));
+                })""",
+                [place, limits],
+            )
+            for limit, words in zip(limits, said, strict=True):
+                share = 100 * (drawn <= limit).mean()
+                assert words == (f"{min(max(share, 1), 99):.0f} %" if 0 < share < 100 else f"{share:.0f} %")
