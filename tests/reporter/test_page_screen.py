@@ -118,9 +118,9 @@ def test_the_sentence_says_what_pick_says(view, pages):
             assert told.get(f"To be safe ({SAFE_PCT} %):") == expected
             if is_asked and 0 < fits[best] < 100:
                 open_ones += 1
-                assert f"It fits with {min(max(fits[best], 1), 99):.0f} %." in text
+                assert f". It fits with {min(max(fits[best], 1), 99):.0f} %" in text
             else:
-                assert ("It fits surely." in text) == is_asked
+                assert (". It fits surely" in text) == is_asked
     assert open_ones >= 5
     assert 0 < lost < 25
 

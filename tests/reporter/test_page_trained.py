@@ -116,9 +116,9 @@ def test_a_floor_that_the_interval_reaches_below_is_told(view, pages):
     """The best is at 92 %; its interval goes on below 90 %."""
     with view(pages("trained")) as tab:
         tab.locator("#budget-top1_pct").fill("90")
-        assert "its interval reaches below what is asked" in tab.locator("#answer .sentence").inner_text()
+        assert "interval reaches below what is asked" in tab.locator("#answer .sentence").inner_text()
         tab.locator("#budget-top1_pct").fill("40")
-        assert "its interval" not in tab.locator("#answer .sentence").inner_text()
+        assert "interval reaches" not in tab.locator("#answer .sentence").inner_text()
 
 
 def test_the_table_has_seeds_epochs_and_notes(view, pages):

@@ -7,7 +7,7 @@ const IS_BEST = {
   top1_pct: "is the best", top5_pct: "has the highest top-5", latency_ms: "is the fastest", macs: "has the fewest mult-adds",
   params: "has the fewest parameters", weight_bytes: "has the smallest weights", peak_activation_bytes: "has the smallest peak activations",
 };
-const UNSURE = { top1_pct: "its interval reaches below what is asked", latency_ms: "its interval reaches beyond the budget" };
+const UNSURE = "the accuracy's interval reaches below what is asked";
 
 const plural = (count, one, many = `${one}s`) => `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
 const bold = (words) => make("b", {}, words);
@@ -52,20 +52,19 @@ function priceWords(best, row) {
   return `${gain} for ${price.join(" and ")} (${needs.join("; ")})`;
 }
 
-// `It fits with 86 %.`, and why that is not more.
+// `. It fits with 86 %`.
 function surenessWords(row) {
   if (!isAsked()) return "";
   const chance = chanceOf(row, state);
-  if (chance === null) return " How surely it fits nobody knows: a number has no interval.";
-  return chance.share === 1 ? " It fits surely." : ` It fits with ${chanceWords(chance)}.`;
+  if (chance === null) return ". How surely it fits nobody knows, for a number has no interval";
+  return chance.share === 1 ? ". It fits surely" : `. It fits with ${chanceWords(chance)}`;
 }
 
 // What is to be known of a row's numbers that were asked for.
 function doubtsOf(row) {
   const asked = new Set([state.by, ...Object.keys(state.limits), ...(state.floor === null ? [] : [FLOOR]), "latency_ms"]);
   const found = [...asked].map((name) => cautionOf(row, name)).filter(Boolean);
-  const beyond = { latency_ms: row.latency_high_ms > state.limits.latency_ms, top1_pct: state.floor !== null && ends(row, FLOOR)?.[0] < state.floor };
-  return [...found, ...Object.keys(UNSURE).filter((name) => beyond[name]).map((name) => UNSURE[name])];
+  return state.floor !== null && ends(row, FLOOR)?.[0] < state.floor ? [...found, UNSURE] : found;
 }
 
 // What is to be known of all numbers that the answer is made of.
@@ -109,10 +108,9 @@ function tellBest({ fitting, step }) {
   const [best] = fitting;
   const asked = askedWords();
   const sentence = make("p", { className: "sentence" }, variantButton(best), ` ${IS_BEST[state.by]} `);
-  sentence.append(asked ? bold(asked) : "of all", `: ${worthWords(best)}.${surenessWords(best)}`);
-  const doubts = doubtsOf(best);
-  doubts.forEach((words, place) => sentence.append(place ? "; " : " ", make("strong", { className: "doubt" }, words)));
-  if (doubts.length) sentence.append(".");
+  sentence.append(asked ? bold(asked) : "of all", `: ${worthWords(best)}${surenessWords(best)}`);
+  for (const words of doubtsOf(best)) sentence.append("; ", make("strong", { className: "doubt" }, words));
+  sentence.append(".");
   const more = make("p", { className: "more" });
   const also = (words, row, ...behind) => more.append(make("span", {}, `${words}: `, variantButton(row), ...behind));
   const safe = isAsked() && !isSample() && chanceOf(best, state)?.isSafe === false ? safest(decision(), state) : null;

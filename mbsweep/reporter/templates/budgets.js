@@ -100,6 +100,8 @@ function setUpBudgets() {
   by.addEventListener("change", () => change({ by: by.value }));
   costs.forEach((name) => addBudget(name));
   if (isKnown(FLOOR)) addBudget(FLOOR, { isFloor: true });
+  document.getElementById("folded").open = !narrow.matches;
+  narrow.addEventListener("change", () => { document.getElementById("folded").open = !narrow.matches; });
   document.getElementById("reset").addEventListener("click", () => change({ limits: {}, floor: null }));
   const link = document.getElementById("link");
   link.addEventListener("click", () => copy(link, `${location.href.split("#")[0]}#${address()}`));

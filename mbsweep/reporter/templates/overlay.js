@@ -173,7 +173,7 @@ function nameThem({ x, y, width, height }) {
   const names = drawn("svg", { class: "names", width: 1, height: 1 });
   overlay.append(names);
   const taken = [...base.flat()].slice(0, 400).map((point) => [x(point) - 5, y(point) - 5, x(point) + 5, y(point) + 5]);
-  const isFree = ([left, top, right, bottom]) => left > -50 && right < width + 10 && top > -12 && bottom < height && taken.every(([l, t, r, b]) => right < l || left > r || bottom < t || top > b);
+  const isFree = ([left, top, right, bottom]) => left > -2 && right < width + 10 && top > -12 && bottom < height && taken.every(([l, t, r, b]) => right < l || left > r || bottom < t || top > b);
   const put = (point, lines, bold) => {
     const size = Math.max(...lines.map((words) => words.length)) * (bold ? 7 : 6.4);
     const tall = 15 * lines.length;
@@ -181,7 +181,7 @@ function nameThem({ x, y, width, height }) {
     const spots = [[-9 - size, -8 - tall], [9, 4], [9, -8 - tall], [-9 - size, 4], [-size / 2, -14 - tall], [-size / 2, 12]];
     for (const [dx, dy] of spots) {
       const box = [x(point) + dx, y(point) + dy, x(point) + dx + size, y(point) + dy + tall];
-      if (!isFree(box) && !(isLast && box[0] > -50 && box[2] < width + 10)) continue;
+      if (!isFree(box) && !(isLast && box[0] > -2 && box[2] < width + 10)) continue;
       taken.push(box);
       const anchor = dx < -size + 1 ? "end" : dx < 0 ? "middle" : "start";
       const at = anchor === "end" ? box[2] : anchor === "middle" ? (box[0] + box[2]) / 2 : box[0];
@@ -192,7 +192,7 @@ function nameThem({ x, y, width, height }) {
   };
   const isIn = (point) => point && x(point) >= 0 && x(point) <= width && y(point) >= 0 && y(point) <= height;
   const [best] = marks.named;
-  if (isIn(best)) put(best, [`${short(best.row)} · best${state.limits.latency_ms !== undefined && state.x === "latency_ms" ? ` within ${quantity("latency_ms", state.limits.latency_ms)}` : ""}`, [worthWords(best.row, true), isAsked() && chanceOf(best.row, state) ? `fits with ${chanceWords(chanceOf(best.row, state))}` : ""].filter(Boolean).join(" · ")], true);
+  if (isIn(best)) put(best, [`${short(best.row)} · best${state.limits.latency_ms !== undefined && state.x === "latency_ms" ? ` within ${quantity("latency_ms", state.limits.latency_ms)}` : ""}`, [worthWords(best.row, true), isAsked() && chanceOf(best.row, state)?.share < 1 ? `fits with ${chanceWords(chanceOf(best.row, state))}` : ""].filter(Boolean).join(" · ")], true);
   const fronts = marks.fronts.flat();
   if (fronts.length <= NAMED) for (const point of fronts) if (point !== best && isIn(point)) put(point, [short(point.row)], false);
 }

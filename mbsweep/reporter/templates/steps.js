@@ -54,7 +54,7 @@ function showSteps() {
     const chance = isFree ? [] : [chanceWords(chanceOf(row, state))];
     return line([variantButton(row), row[value].toFixed(1), written(row[cost] / columnOf[cost].scale), ...gain, ...chance], row === best && !isFree ? "best" : "");
   });
-  const heads = ["network", value === FLOOR ? "top-1" : "top-5", unit, "points", `+${unit}`, ...(isFree ? [] : ["fits"])];
+  const heads = ["network", value === FLOOR ? "top-1" : "top-5", unit, "+pt", `+${unit}`, ...(isFree ? [] : ["fits"])];
   const title = isFree ? "The front's elbows, and what each step costs" : "Steps of the front around it, against it";
   steps.replaceChildren(make("h2", {}, title), smallTable(heads, lines.reverse()));
 }
