@@ -31,6 +31,8 @@ if "TMPDIR" not in os.environ and has_room(MEMORY):  # set for xdist's workers, 
     os.environ["TMPDIR"] = tempfile.tempdir = tempfile.mkdtemp(dir=MEMORY, prefix="mbsweep-tests-")
     atexit.register(shutil.rmtree, tempfile.tempdir, ignore_errors=True)
 
+gc.disable()  # while so much is loaded: it is enabled before the first test
+
 # Hundreds of processes are started: each would compile mbsweep anew, and each worker the tests, where the
 # environment forbids to keep what Python compiles.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -100,6 +102,8 @@ def pytest_collection_modifyitems(items):
     """The longest first; the others stay in their order."""
     items.sort(key=lambda item: item.path.name not in LONGEST)
     gc.freeze()  # what is loaded by now is there to the end: no need to look through it again and again
+    gc.set_threshold(50_000, 20, 20)  # nor so often through the rest: a twentieth of the time
+    gc.enable()
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@
 """
 
 import ctypes
+import gc
 import hashlib
 import json
 import os
@@ -304,6 +305,7 @@ def be_loaded(modules, forks):
     loaded("run")
     for name in ("mbsweep.pipeline", *modules):  # what is loaded when the command is called
         import_module(name)
+    gc.freeze()  # no fork looks through what is loaded, or copies it for that
     for line in sys.stdin:
         if not (pid := os.fork()):
             prints_to, says_to, *words = json.loads(line)

@@ -7,6 +7,7 @@ takes two seconds each time, to load NumPy and pydantic a third of one.
 
 import atexit
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -195,8 +196,11 @@ CODES = [0]  # the last is that of the process
 def main(number):
     """Load, fork, and in the child run the module or the file."""
     atexit.register(leave)  # first, so that it is called last
+    gc.disable()
     for name in LOADED:
         importlib.import_module(name)
+    gc.freeze()  # no fork looks through what is loaded, or copies it for that
+    gc.enable()
     with socket.socket(fileno=int(number)) as control:
         words = forked(control)
     if words is None:
