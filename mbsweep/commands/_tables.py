@@ -22,8 +22,16 @@ _INTERVAL = "latency_ms"  # the column behind which its interval stands
 
 
 def named(table: pd.DataFrame, said: str | None) -> list[str] | None:
-    """The columns that were asked for, as `a,b,c`; None: none was. MbsweepError for what is none."""
-    return None if said is None else [_column(table, "--columns", name.strip()) for name in said.split(",")]
+    """The columns that were asked for, as `a,b,c`; None: none was.
+
+    MbsweepError for what is none, and for one that is named twice: a table has each once.
+    """
+    if said is None:
+        return None
+    names = [_column(table, "--columns", name.strip()) for name in said.split(",")]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise MbsweepError(f"--columns has {twice[0]} twice; name each column once")
+    return names
 
 
 def chosen(table: pd.DataFrame, sort: str | None, on_front: bool) -> pd.DataFrame:

@@ -142,3 +142,10 @@ def test_an_unknown_column_is_refused(run):
         assert said.endswith("; did you mean 'latency_ms'?")
     assert refusal(call("table", run, "--sort", "-x")).startswith("--sort has 'x'; expected of run, ")
     assert refusal(call("table", run, "--columns", "runs_on")).startswith("--columns has 'runs_on'; ")
+
+
+@pytest.mark.parametrize("format_", ["csv", "json", "md"])
+def test_a_column_that_is_named_twice_is_refused(format_, run):
+    """No table has it twice, in no format."""
+    words = ["--columns", "macs, variant,macs", "--format", format_]
+    assert refusal(call("table", run, *words)) == "--columns has macs twice; name each column once"
