@@ -60,7 +60,7 @@ def _print_pair(pair: Pair, names: Names, is_brief: bool) -> None:
     say(
         f"{pair.differing} of {len(values)} differ beyond their intervals; "
         f"median B / A {np.median(values):.3f}, {values.min():.3f} to {values.max():.3f}; "
-        f"Kendall's tau {pair.tau:.3f} over {len(values)} variants"
+        f"Kendall's tau {_tau(pair.tau)} over {len(values)} variant{'s' if len(values) > 1 else ''}"
     )
 
 
@@ -72,9 +72,13 @@ def _print_agreement(every: pd.DataFrame) -> None:
         say(f"{number:>3}  {name}")
     matrix = Table(["", *numbers])
     for place, number in enumerate(numbers):
-        known = ["unknown" if math.isnan(tau) else f"{tau:.3f}" for tau in taus[place, : place + 1]]
+        known = [_tau(tau) for tau in taus[place, : place + 1]]
         matrix.add(f"{number:>3}", *known, *[""] * (len(names) - len(known)))
     matrix.print()
+
+
+def _tau(value: float) -> str:
+    return "unknown" if math.isnan(value) else f"{value:.3f}"
 
 
 def as_json(pairs: Sequence[Pair], every: pd.DataFrame, names: Names) -> str:

@@ -188,6 +188,15 @@ def test_the_comparison_of_two_runs(tmp_path):
     )
 
 
+def test_one_network_in_common_has_no_rank(tmp_path):
+    """That is unknown, and said so."""
+    first, second = (a_run(tmp_path / name, {TORCH: [5, 0, 0]}) for name in ("first", "second"))
+    assert compared(first, second)[4] == (
+        "0 of 1 differ beyond their intervals; median B / A 1.000, 1.000 to 1.000; "
+        "Kendall's tau unknown over 1 variant"
+    )
+
+
 def test_ranks_are_compared_with_the_published_devices(tmp_path):
     """The table of agreements has each run's configuration and each published device, each against each."""
     first = a_run(tmp_path / "first", {TORCH: [5, 4, 1]})
