@@ -11,7 +11,7 @@ import pandas as pd
 from mbsweep.base.errors import MbsweepError
 from mbsweep.table import trust
 from mbsweep.table.asked import of_config, where
-from mbsweep.table.decide import ACCURACIES, Budget, Decision, decide
+from mbsweep.table.decide import ACCURACIES, TOP1, Budget, Decision, decide
 from mbsweep.table.names import Names
 from mbsweep.table.odds import SAFE_PCT, Odds, odds
 from mbsweep.table.panels import as_number, label, panel_facts, panels
@@ -47,7 +47,7 @@ def answers(run: Run, budget: Budget, config: str | None) -> list[Answer]:
         for rows in panels(table):
             cautions = trust.of_latencies(rows, remarks.get(rows["config"].iloc[0], ()))
             if any(name in budget.needed for name in ACCURACIES):
-                cautions = [*cautions, *_mixed(rows), *trust.of_accuracies(rows)]
+                cautions = [*cautions, *trust.of_mixed(rows), *trust.of_accuracies(rows)]
             chances = odds(rows, budget, resample)
             found.append(Answer(rows, cautions, decide(rows, budget), chances, names))
     return found
@@ -98,12 +98,6 @@ def _told(answer: Answer, budget: Budget, count: int) -> dict[str, Any]:
     }
 
 
-def _mixed(rows: pd.DataFrame) -> list[str]:
-    """A warning where accuracies of several sources are compared."""
-    sources = rows.loc[rows["top1_pct"].notna(), "top1_source"].unique()
-    return [f"accuracies of several sources are compared: {', '.join(sources)}"] if len(sources) > 1 else []
-
-
 def _check_known(table: pd.DataFrame, budget: Budget, place: str) -> None:
     for name in budget.needed:
         if table[name].notna().any():
@@ -113,11 +107,9 @@ def _check_known(table: pd.DataFrame, budget: Budget, place: str) -> None:
                 f"{place} has no latency that --max-latency-ms could limit, or --minimize compare; "
                 "leave it out, or say macs in its place"
             )
-        advice = (
-            "--minimize latency_ms or macs picks without it"
-            if name == budget.goal
-            else "leave --min-top1 out"
-        )
+        option = "--min-top1" if name == TOP1 else f"--max-{name.replace('_', '-')}"
+        others = " or ".join(cost for cost in ("latency_ms", "macs") if cost != name)
+        advice = f"--minimize {others} picks without it" if name == budget.goal else f"leave {option} out"
         raise MbsweepError(f"{place}: {name} is known of no variant{_why(table, name)}; {advice}")
 
 

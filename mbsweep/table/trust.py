@@ -38,6 +38,12 @@ def of_accuracies(rows: pd.DataFrame) -> list[str]:
     return found
 
 
+def of_mixed(rows: pd.DataFrame) -> list[str]:
+    """The same where accuracies of several sources are compared with one another."""
+    sources = rows.loc[rows["top1_pct"].notna(), "top1_source"].unique()
+    return [f"accuracies of several sources are compared: {', '.join(sources)}"] if len(sources) > 1 else []
+
+
 def has_mark(rows: pd.DataFrame, mark: Mark) -> pd.Series[bool]:
     """Which accuracies have a mark."""
     marks = rows["top1_marks"]

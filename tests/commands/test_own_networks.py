@@ -114,10 +114,17 @@ def test_a_table_has_arguments_and_what_is_known(done):
 
 
 def test_a_run_of_code_alone_is_shown(here, tmp_path):
-    """No other network is beside it, whose published figures could be looked up."""
+    """No other network is beside it, whose published figures could be looked up; what is unknown of all is no
+    budget.
+    """
     (here / "alone.yaml").write_text(f'variants: [{{family: "{SMALL}", input: [3, 16, 16]}}]')
     run = tmp_path / "alone"
     assert call("run", "alone.yaml", "--allow-code", "--out", run).exit_code == 0
+    message = "peak_activation_bytes is known of no variant; "
+    words = ["pick", run, "--max-peak-activation-bytes", "1e6", "--minimize", "params"]
+    assert refusal(call(*words)) == f"{run}: {message}leave --max-peak-activation-bytes out"
+    words = ["pick", run, "--minimize", "peak_activation_bytes"]
+    assert refusal(call(*words)) == f"{run}: {message}--minimize latency_ms or macs picks without it"
     reported = call("report", run, "--html", tmp_path)
     assert reported.exit_code == 0, reported.stderr
     assert "own.networks.small" in (tmp_path / "alone.html").read_text(encoding="utf-8")
