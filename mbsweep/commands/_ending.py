@@ -35,7 +35,9 @@ def print_ending(run: Run) -> None:
             _print_panels(run, panels, cost, Names(table))
             pick = _pick(panels, cost)
         elif cost == LATENCY:
-            say("no front: top-1 accuracy is known of no variant")
+            is_known = table[TOP1].notna().any()
+            what = "latency and top-1 accuracy are both" if is_known else "top-1 accuracy is"
+            say(f"no front: {what} known of no variant")
             pick = ["--minimize", LATENCY]
     say("\nnext:")
     for line in (["open"], ["pick", *pick], ["table"]):

@@ -145,6 +145,8 @@ def test_without_accuracy_there_is_no_front(tmp_path, capsys):
     pick = f"  mbsweep pick {run} --minimize latency_ms"
     assert pick in lines
     assert call(*shlex.split(pick)[1:]).exit_code == 0
+    apart = a_run(tmp_path / "apart", {"torch": [0, 0, 2]})  # 32 px alone are timed, and not published
+    assert ending(capsys, apart)[0] == "no front: latency and top-1 accuracy are both known of no variant"
     counted = made_run(tmp_path / "counted", "space: {width: [0.25, 0.5]}\n")
     assert ending(capsys, counted) == ["", "next:", f"  mbsweep open {counted}", f"  mbsweep table {counted}"]
 
