@@ -61,7 +61,7 @@ def text(path: Path, family: str, backend: str, accuracy: str) -> str:
     others = [name for name in found.keys if name not in ("width", "resolution", "num_classes")]
     lines = [
         "# Question: what do you want to know? Say it here.",
-        f"# Command:  {command('run', path)}",
+        f"# Command:  {' '.join(command('run', path).splitlines())}",  # a comment is one line
         f"title: {json.dumps(f'{path.stem}: {family}, {title}', ensure_ascii=False)}",
         "space:",
         f"  family: {family}",

@@ -178,7 +178,8 @@ def _said(words: list[str], options: dict[str, Any]) -> dict[str, Any]:
 def _value(field: Field, text: str) -> Any:
     """The value that a text means, if it means any: else it is refused by the network, in its words."""
     if field.stages:
-        return tuple(_number(one.strip()) for one in text.removeprefix("[").removesuffix("]").split(","))
+        inner = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+        return tuple(_number(one.strip()) for one in inner.split(","))
     if field.default is None:  # an argument of code of the user's own
         return _argument(text)
     if isinstance(field.default, bool):

@@ -59,6 +59,14 @@ def test_every_runtime_can_be_asked_for(backend, tmp_path):
     assert (told["latency"], "accuracy" in told) == ([{"backend": backend, "threads": 1}], False)
 
 
+def test_a_file_may_be_called_as_one_likes(tmp_path):
+    """A line break in its name ends no comment."""
+    path = tmp_path / "a\nb: {.yaml"
+    words = ["--family", "mobilenet_v1", "--backend", "torch", "--accuracy", "none"]
+    assert call("new", "-o", path, *words).exit_code == 0
+    assert call("plan", path, "--out", tmp_path / "run").exit_code == 0
+
+
 def test_training_on_digits_or_on_a_folder(tmp_path):
     """Whatever the folder is called."""
     told = yaml.safe_load(made(tmp_path / "digits.yaml", accuracy="digits"))

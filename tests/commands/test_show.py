@@ -181,6 +181,11 @@ REFUSED = [
         "such as [64, 128, 256, 512, 1024]",
     ),
     (
+        ["kernels=[3,3,3,3,3"],
+        "Variant: kernels is ('[3', 3, 3, 3, 3); expected a list of 5, each one of 3, 5, 7: "
+        "such as [3, 3, 3, 3, 3]",
+    ),
+    (
         ["--stage-channels", "a,b"],
         "Variant: stage_channels is ('a', 'b'); expected a list of 5 whole numbers from 1 to 8192, "
         "such as [64, 128, 256, 512, 1024]",
