@@ -10,13 +10,13 @@ from typing import Any
 
 import pandas as pd
 
-from mbsweep.space.families import FAMILIES, family_of
+from mbsweep.space.families import family_of
 from mbsweep.space.families.family import Family
 from mbsweep.space.fields import Field
 from mbsweep.storage.database import explained
 from mbsweep.storage.store import Store
 from mbsweep.storage.variant_tables import COUNTS, NAMES
-from mbsweep.table.columns import KNOWN_FIELDS, OF_CODE, stage_column
+from mbsweep.table.columns import KNOWN_FIELDS, NUMBERS, stage_column
 
 
 def networks(store: Store) -> pd.DataFrame:
@@ -40,18 +40,11 @@ def networks(store: Store) -> pd.DataFrame:
                 known = found.setdefault(field, pd.Series(None, index=rows.index, dtype=object))
                 known[group.index] = values
     for field, column in found.items():
-        if not _is_words(field):
+        if field in NUMBERS:
             found[field] = column.astype(float) if column.isna().any() else column.infer_objects()
     if notes := store.count_notes():
         found["counts_note"] = rows["variant"].map(notes.get).astype(object)
     return pd.concat([rows, pd.DataFrame(found, index=rows.index)], axis=1)
-
-
-def _is_words(column: str) -> bool:
-    if column in OF_CODE:
-        return True
-    fields = (family.fields[column] for family in FAMILIES.values() if column in family.fields)
-    return any(field.stages or isinstance(field.default, str | bool) for field in fields)
 
 
 def _columns(family: Family, texts: Sequence[str]) -> dict[str, list[Any]]:

@@ -121,7 +121,6 @@ function stairs([first, ...steps], x, y, [bottom, end] = [null, null]) {
   return `${begin}${steps.map((step) => `H${x(step)}V${y(step)}`).join("")}${end === null ? "" : `H${end}`}`;
 }
 const fitEnds = ({ ends, at }) => ends.map((x) => ({ x, y: at(x) }));
-const NAMES = [{ text: "best", ax: -30, ay: -26 }, { text: "runner-up", ax: 34, ay: 24 }];
 
 function drawn(name, attributes, ...children) {
   const element = document.createElementNS("http://www.w3.org/2000/svg", name);
