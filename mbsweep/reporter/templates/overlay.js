@@ -76,7 +76,7 @@ function updateOverlay() {
     fit: isFitted ? fitted([...within]) : null,
     unsettled: isLatencyFront() ? [...within].filter(isOpen) : [],
     chosen: points.filter(({ row }) => row.variant === state.variant),
-    named: isSample() ? [] : decision().fitting.slice(0, 2).map((row) => points.find((point) => point.row === row)),
+    named: isSample() && !isOnFront() ? [] : decision().fitting.slice(0, 2).map((row) => points.find((point) => point.row === row)),
   };
   drawOverlay();
   clearTimeout(fading);
@@ -154,7 +154,7 @@ function drawOverlay() {
   for (const point of marks.unsettled) ring(point, 10, UNSETTLED_COLOUR, 2);
   for (const point of marks.chosen) ring(point, 12, tone("--accent"), 3);
   if (marks.named[0]) ring(marks.named[0], 12, tone("--ink"), 2);
-  nameThem({ x, y, width, height });
+  if (!isSample() || isOnFront()) nameThem({ x, y, width, height });
   handles({ xaxis, yaxis, width, height });
 }
 
