@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -31,9 +31,9 @@ from mbsweep.table.panels import (
     title,
 )
 from mbsweep.table.results import Run
+from mbsweep.table.trust import Remarks
 
 Point = tuple[float, float]  # a cost and a value
-Remarks = Mapping[str, Sequence[str]]  # configuration -> what is to be known of all its latencies
 
 
 class Front(NamedTuple):

@@ -57,16 +57,16 @@ def print_rows(table: pd.DataFrame, rows: pd.DataFrame, names: list[str] | None)
 
     Of very many the first: nobody reads more of them there.
     """
-    shown = rows.head(MOST_ROWS)
+    first = rows.head(MOST_ROWS)
     if names is None:
-        _print_panels(table, shown)
+        _print_panels(table, first)
     else:
         printed = Table(names, left=[place for place, name in enumerate(names) if name not in NUMBERS])
-        for _, row in shown[names].iterrows():
+        for _, row in first[names].iterrows():
             printed.add(*(_text(name, row[name]) for name in names))
         printed.print()
-    if len(shown) < len(rows):
-        say(f"the first {len(shown):,} of {len(rows):,} rows; -o FILE writes all of them")
+    if len(first) < len(rows):
+        say(f"the first {len(first):,} of {len(rows):,} rows; -o FILE writes all of them")
 
 
 def _print_panels(table: pd.DataFrame, rows: pd.DataFrame) -> None:

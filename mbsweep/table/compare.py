@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from mbsweep.base.errors import MbsweepError
 from mbsweep.table import trust
+from mbsweep.table.trust import Remarks
 
 # What names one device, runtime and setting: the latencies of a group can be ranked.
 GROUP = ["run", "config", "backend", "precision", "mode", "batch", "threads", "device", "latency_kind"]
@@ -70,9 +71,6 @@ def agreement(table: pd.DataFrame) -> tuple[list[str], NDArray[np.float64]]:
         for column, second in enumerate(latencies[: row + 1]):
             taus[row, column] = taus[column, row] = rank_agreement(first, second)[0]
     return [", ".join(map(str, _words(group.iloc[0]))) for group in groups], taus
-
-
-Remarks = Mapping[str, Sequence[str]]  # configuration -> what is to be known of all its latencies
 
 
 @dataclass(frozen=True)

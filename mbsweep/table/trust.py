@@ -12,6 +12,7 @@ from mbsweep.space.variant import Variant
 from mbsweep.statistics.summary import noise_words, noisy_words
 from mbsweep.storage.marks import Mark, marks_of
 
+Remarks = Mapping[str, Sequence[str]]  # configuration -> what is to be known of all its latencies
 MOST_KNOWN = 8  # values of a field that a supernet has trained, as they are told
 
 
