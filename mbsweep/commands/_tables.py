@@ -57,6 +57,9 @@ def print_rows(table: pd.DataFrame, rows: pd.DataFrame, names: list[str] | None)
 
     Of very many the first: nobody reads more of them there.
     """
+    if rows.empty:
+        say("no row is on a front" if len(table) else "there are no variants")
+        return
     first = rows.head(MOST_ROWS)
     if names is None:
         _print_panels(table, first)

@@ -117,6 +117,14 @@ def test_the_front_alone(run):
     assert 0 < len(expected) < len(table)
 
 
+@pytest.mark.usefixtures("terminal")
+def test_an_empty_front_is_told(tmp_path):
+    """Of networks whose accuracy nobody knows; a file has its head alone."""
+    folder = write_run(tmp_path / "run", "space: {width: 0.5}\n")
+    assert printed(folder, "--front") == ["no row is on a front"]
+    assert len(printed(folder, "--front", "--format", "csv")) == 1
+
+
 def test_markdown(tmp_path):
     """Eight columns, numbers to the right; to a file by its ending; a bar in a text ends no cell."""
     folder = write_run(tmp_path / "run", device="a|b")
