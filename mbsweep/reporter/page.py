@@ -212,7 +212,8 @@ def _about(said: Mapping[str, str]) -> str:
     """The facts that stand beside the title: `16 networks, AMD EPYC, 2 cores, ...; accuracy ...`."""
     device = said["Latency measured on"]
     timed = [] if device == "nothing" else [device]
-    return " \N{MIDDLE DOT} ".join([f"{said['Variants']} networks", *timed, f"accuracy {said['Accuracy']}"])
+    many = f"{said['Variants']} network{'' if said['Variants'] == '1' else 's'}"
+    return " \N{MIDDLE DOT} ".join([many, *timed, f"accuracy {said['Accuracy']}"])
 
 
 def _commands(folders: Sequence[Path]) -> dict[str, Any]:

@@ -22,7 +22,14 @@ DEPTHS = """\
 space: {width: 0.5, resolution: 128, depth: [0, 1, 2, 5]}
 accuracy: {source: predicted, table: tf-slim-2018-08-02, extrapolate: true}
 """
+FAMILIES = """\
+space: {family: [mobilenet_v1, mobilenet_v2, mobilenet_v3_large, resnet18], resolution: [224, 192]}
+latency: [{backend: onnxruntime}, {backend: torch}]
+accuracy: {source: published, table: torchvision-v1}
+"""
 MADE = {
+    "gaps": {"gaps": lambda folder: write_run(folder, WIDTH_RES.replace("[1.0, 0.75,", "[1.0, 0.7,"))},
+    "families": {"families": lambda folder: write_run(folder, FAMILIES)},
     "spread": {"spread": lambda folder: write_run(folder, **SPREAD)},
     "many": {"many": many_run},
     "depths": {"depths": lambda folder: write_run(folder, DEPTHS)},
@@ -151,6 +158,10 @@ def test_a_budget_is_dragged_in_the_figure(open_page, pages):
         tab.mouse.up()
         assert tab.evaluate("state.limits") == {}
         assert tab.locator("#answer .sentence").inner_text() == before
+        # A floor that lies across waits at its own end, where nothing is asked: the left one.
+        tab.evaluate("change({ x: 'top1_pct', y: 'latency_ms', logX: false, logY: true })")
+        rest(tab)
+        assert tab.locator(".grip.across").evaluate("(one) => one.style.left") == "0px"
 
 
 def test_nothing_moves_while_a_slider_does(open_page, pages):
@@ -352,3 +363,51 @@ def test_the_chance_of_fitting_is_that_of_the_resamples(view, pages):
             for limit, words in zip(limits, said, strict=True):
                 share = 100 * (drawn <= limit).mean()
                 assert words == (f"{min(max(share, 1), 99):.0f} %" if 0 < share < 100 else f"{share:.0f} %")
+
+
+def test_what_is_said_is_true_of_what_is_known(view, pages):
+    """The best is that of all only where all can be judged; a limit that is named as enough is enough; the
+    nearest misses by more than nothing; one variant does not fit, two do not.
+    """
+    with view(pages("gaps")) as tab:
+        say = "(wish) => { change(wish); return [answer.innerText, counts.innerText]; }"
+        said, many = tab.evaluate(say, {"limits": {}})
+        assert "1-224 is the best of the 12 that can be judged: " in said
+        assert many.startswith("12 variants; 4 more cannot be judged: ")
+        names = tab.evaluate("groups.map((_, number) => wordsOfGroups[number])")
+        assert len(set(names)) == len(names)
+        said, many = tab.evaluate(say, {"limits": {"latency_ms": 10}})
+        assert many.startswith("11 variants fit; 1 does not; ")
+        limit = float(re.search(r"\(limit (\S+) ms", said).group(1))
+        said, many = tab.evaluate(say, {"limits": {"latency_ms": limit}})
+        assert said.startswith("1-224 is the best within")
+        least = tab.evaluate("Math.min(...decision().fitting.map((row) => row.latency_ms))")
+        said, _ = tab.evaluate(say, {"limits": {"latency_ms": least * 0.9999}})
+        assert "latency less than 0.1 % over" in said
+        said, _ = tab.evaluate(say, {"limits": {"latency_ms": least / 29}})
+        assert "latency 29 times the limit" in said
+    with view(pages("depths")) as tab:
+        assert " % top-1, predicted (95 %: " in tab.locator("#answer .sentence").inner_text()
+
+
+def test_nothing_beside_the_figure_is_cut_off(open_page, pages):
+    """Networks of several families have long names: tables, sliders, the handle and the names stay in
+    their places.
+    """
+    with open_page(pages("families"), at="max_latency_ms=900") as tab:
+        tab.set_viewport_size({"width": 1440, "height": 900})
+        rest(tab)
+        for place in ("#steps", "#elsewhere", "#budgets"):
+            wide, room = tab.locator(place).evaluate("(one) => [one.scrollWidth, one.clientWidth]")
+            assert wide <= room, place
+        room, *boxes = tab.evaluate(
+            """[".explorer", ".grip", "#explorer-overlay .names text"].flatMap((places) => {
+              const box = (one) => one.getBoundingClientRect();
+              const all = [...document.querySelectorAll(places)];
+              return all.map((one) => [box(one).left, box(one).right, one.textContent]);
+            })"""
+        )
+        assert len(boxes) > 3
+        for left, right, words in boxes:
+            assert room[0] <= left, words
+            assert right <= room[1], words

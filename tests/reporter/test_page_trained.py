@@ -74,7 +74,7 @@ def test_an_accuracy_is_told_with_its_interval(view, pages):
         warnings = tab.locator("#details .warning").all_inner_texts()
         assert any(text.startswith("Accuracy: seed 1 stalled at chance") for text in warnings)
         sentence = " ".join(tab.locator("#answer .sentence").inner_text().split())
-        best = "{top1_pct:.1f} % top-1 (95 %: {top1_low_pct:.1f} to {top1_high_pct:.1f})"
+        best = "{top1_pct:.1f} % top-1, {top1_kind} (95 %: {top1_low_pct:.1f} to {top1_high_pct:.1f})"
         assert best.format(**rows.loc[BEST]) in sentence
         hovers = tab.evaluate("plot.data.flatMap(({ text }) => text ?? [])")
         (said,) = [text for text in hovers if PARTLY in text]

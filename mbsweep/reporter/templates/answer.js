@@ -33,7 +33,7 @@ function worthWords(row, isShort = false) {
   const words = Object.keys(OF).filter((name) => name === state.by || name in state.limits).map((name) => quantity(name, row[name]) + OF[name]);
   const sure = (name) => (isShort || !interval(row, name) ? "" : ` (95 %: ${interval(row, name).replace(/ (ms|%)$/, "")})`);
   const accuracy = accuracyAsked();
-  if (row[accuracy] !== null) words.push(`${quantity(accuracy, row[accuracy])}${isShort ? "" : accuracy === FLOOR ? " top-1" : " top-5"}${sure(accuracy)}`);
+  if (row[accuracy] !== null) words.push(`${quantity(accuracy, row[accuracy])}${isShort ? "" : accuracy === FLOOR ? " top-1" : " top-5"}${isShort || row.top1_kind === "published" ? "" : `, ${row.top1_kind}`}${sure(accuracy)}`);
   const told = row.latency_kind === "measured" || isShort ? "" : `, ${row.latency_kind}`;
   const latency = row.latency_ms === null ? "" : `${words.length ? " in " : ""}${quantity("latency_ms", row.latency_ms)}${told}${sure("latency_ms")}`;
   return words.join(", ") + latency;
@@ -43,12 +43,19 @@ const rounded = (value) => Number(value.toPrecision(3));
 const signed = (value, words) => `${value > 0 ? "+" : "-"}${words(Math.abs(value))}`;
 const points = (value) => `${value.toFixed(1)} point${value.toFixed(1) === "1.0" ? "" : "s"}`;
 
+// A limit in four digits that a number is within: 6.8454 ms needs 6.846.
+function enough(name, value) {
+  const { scale } = columnOf[name];
+  const digit = 10 ** (Math.floor(Math.log10(value / scale)) - 3);
+  return Number((Math.ceil(value / scale / digit - 1e-9) * digit).toPrecision(4)) * scale;
+}
+
 // `+1.9 points for +1.96 ms (limit 6.85 ms, 37 % more)`: from the best to another.
 function priceWords(best, row) {
   const gain = isMost(state.by) ? signed(row[state.by] - best[state.by], points) : signed(row[state.by] - best[state.by], (value) => quantity(state.by, value));
   const over = Object.entries(state.limits).filter(([cost, most]) => row[cost] > most);
   const price = over.map(([cost]) => `${signed(row[cost] - best[cost], (value) => quantity(cost, rounded(value)))}${OF[cost] ?? ""}`);
-  const needs = over.map(([cost, most]) => `limit ${quantity(cost, row[cost])}, ${Math.max(1, Math.round(100 * (row[cost] / most - 1)))} % more`);
+  const needs = over.map(([cost, most]) => `limit ${quantity(cost, enough(cost, row[cost]))}, ${Math.max(1, Math.round(100 * (row[cost] / most - 1)))} % more`);
   return `${gain} for ${price.join(" and ")} (${needs.join("; ")})`;
 }
 
@@ -104,11 +111,19 @@ function tellSample() {
   answer.replaceChildren(make("p", { className: "sentence" }, "No best is named."), make("p", { className: "more" }, words), snippet(`This command says it, ${which}`, pickCommand()));
 }
 
-function tellBest({ fitting, step }) {
+// What the best is, and of whom, where no budget says it: what cannot be judged may be better.
+function bestOfAll({ fitting, unknown }) {
+  const known = unknown || state.off.length ? " that can be judged" : "";
+  if (fitting.length === 1) return `is the only one${known}`;
+  return `${IS_BEST[state.by]} of ${known ? `the ${fitting.length.toLocaleString("en")}${known}` : "all"}`;
+}
+
+function tellBest(found) {
+  const { fitting, step } = found;
   const [best] = fitting;
   const asked = askedWords();
-  const sentence = make("p", { className: "sentence" }, variantButton(best), ` ${IS_BEST[state.by]} `);
-  sentence.append(asked ? bold(asked) : "of all", `: ${worthWords(best)}${surenessWords(best)}`);
+  const sentence = make("p", { className: "sentence" }, variantButton(best), " ");
+  sentence.append(...(asked ? [`${IS_BEST[state.by]} `, bold(asked)] : [bestOfAll(found)]), `: ${worthWords(best)}${surenessWords(best)}`);
   for (const words of doubtsOf(best)) sentence.append("; ", make("strong", { className: "doubt" }, words));
   sentence.append(".");
   const more = make("p", { className: "more" });
@@ -124,13 +139,41 @@ function tellBest({ fitting, step }) {
   answer.append(sentence, more);
 }
 
+// `latency 3.2 % over`, `latency 29 times the limit`.
+function overWords(label, ratio) {
+  if (ratio >= 2) return `${label} ${written(rounded(ratio))} times the limit`;
+  return `${label} ${ratio < 1.0005 ? "less than 0.1" : ((ratio - 1) * 100).toFixed(1)} % over`;
+}
+
 function tellNothing({ out, nearest }) {
   const sentence = make("p", { className: "sentence" }, bold(out ? `Nothing fits ${askedWords()}.` : "Nothing can be judged."));
   answer.append(sentence);
   if (!out) return answer.append(make("p", { className: "more" }, whatIsUnknown()));
-  const short = [...Object.entries(state.limits).filter(([cost, most]) => nearest[cost] > most).map(([cost, most]) => `${columnOf[cost].label.toLowerCase()} ${((nearest[cost] / most - 1) * 100).toFixed(1)} % over`)];
-  if (state.floor !== null && nearest[FLOOR] < state.floor) short.push(`${points(state.floor - nearest[FLOOR])} of top-1 short`);
+  const short = [...Object.entries(state.limits).filter(([cost, most]) => nearest[cost] > most).map(([cost, most]) => overWords(columnOf[cost].label.toLowerCase(), nearest[cost] / most))];
+  if (state.floor !== null && nearest[FLOOR] < state.floor) short.push(`${state.floor - nearest[FLOOR] < 0.05 ? "less than 0.1 points" : points(state.floor - nearest[FLOOR])} of top-1 short`);
   answer.append(make("p", { className: "more" }, make("span", {}, "Nearest: ", variantButton(nearest), `, ${worthWords(nearest)}: ${short.join(", ")}.`)));
+}
+
+// The room that the sentence can need, so that nothing moves while a slider does: of the network with the longest
+// name, with all that can be said of it.
+function reserve() {
+  answer.style.minHeight = "";
+  const all = groupRows();
+  if (narrow.matches || !all.length) return;
+  const name = all.map((row) => short(row)).reduce((a, b) => (b.length > a.length ? b : a));
+  const [row] = decision().fitting.length ? decision().fitting : all;
+  const doubt = all.map((one) => cautionOf(one, "latency_ms") ?? "").reduce((a, b) => (b.length > a.length ? b : a));
+  const asked = isAsked() ? askedWords() : "within 0.1234 ms";
+  const sentence = make("p", { className: "sentence" }, bold(name), ` ${IS_BEST[state.by]} `, bold(asked), `: ${worthWords(row)}. It fits with 12 %; `, make("strong", { className: "doubt" }, doubt));
+  const count = `${plural(all.length, "variant")} fit; ${all.length.toLocaleString("en")} do not.`;
+  const lines = [`To be safe (${payload.safe} %): ${name}, ${worthWords(row, true)}, 12.3 points less.`, `A step more: ${name}, +12.3 points for +0.1234 ms (limit 0.1234 ms, 123 % more).`, count];
+  const said = cautions();
+  const ghost = make("div", { id: "longest" }, sentence, make("p", { className: "more" }, ...lines.map((words) => make("span", {}, words))));
+  if (said.length) ghost.append(make("p", { className: "warning caution" }, `Caution: ${said.join("; ")}.`));
+  answer.append(ghost);
+  const { height } = ghost.getBoundingClientRect();
+  ghost.remove();
+  answer.style.minHeight = `max(4.4rem, ${Math.ceil(height)}px)`;
 }
 
 let announcing = 0;
@@ -156,8 +199,8 @@ function showAnswer() {
 function countWords({ fitting, out, unknown }) {
   if (isSample()) return `${fitting.length.toLocaleString("en")} of the ${groupRows().length.toLocaleString("en")} rows on this page fit; there are ${groups[state.group].total.toLocaleString("en")}`;
   const failed = groupRows().filter((row) => row.error !== null).length;
-  const said = [plural(fitting.length, "variant fits", "variants fit"), `${out.toLocaleString("en")} do not`];
-  if (unknown) said.push(`${unknown.toLocaleString("en")} cannot be judged: a number that is asked for is unknown`);
+  const said = isAsked() ? [plural(fitting.length, "variant fits", "variants fit"), plural(out, "does not", "do not")] : [plural(fitting.length, "variant")];
+  if (unknown) said.push(`${unknown.toLocaleString("en")}${isAsked() ? "" : " more"} cannot be judged: a number that is asked for is unknown`);
   const off = groups[state.group].rows.length - groupRows().length;
   if (off) said.push(`${off.toLocaleString("en")} of families that are switched off`);
   if (failed) said.push(`${failed.toLocaleString("en")} failed or not finished`);

@@ -36,7 +36,7 @@ function handles({ xaxis, yaxis, width, height }) {
 function handle(asked, axis, { isAcross, length, other }) {
   if (!asked.name || !span(asked.name)) return;
   const isSet = asked.limit > 0;
-  const open = isAcross === !asked.isFloor ? length : asked.isFloor ? length : 0; // where no limit is
+  const open = isAcross === !asked.isFloor ? length : 0; // where no limit is
   const at = isSet ? Math.min(Math.max(pixels(axis, asked), 0), length) : open;
   const words = isSet ? quantity(asked.name, asked.limit) : asked.isFloor ? "no floor" : "no limit";
   const grip = make("div", { className: `grip ${isAcross ? "across" : "up"}${isSet ? "" : " open"}` }, isAcross ? `◀ ${words} ▶` : `▲ ${words} ▼`);
@@ -44,6 +44,11 @@ function handle(asked, axis, { isAcross, length, other }) {
   Object.assign(grip.style, isAcross ? { left: `${at}px`, top: "-24px" } : { left: `${other}px`, top: `${at}px` });
   Object.assign(rule.style, isAcross ? { left: `${at}px`, top: 0, height: `${other}px` } : { left: 0, top: `${at}px`, width: `${other}px` });
   overlay.append(...(isSet ? [rule] : []), grip);
+  if (isAcross && (isSet || asked.isFloor)) { // all of it within the figure; to measure it would lay out the page once more
+    const [half, { l, r }] = [4.6 * grip.textContent.length, plot._fullLayout._size];
+    grip.style.transform = "translateX(-50%)";
+    grip.style.left = `${Math.min(Math.max(at, half - l), length + r - half)}px`;
+  }
   for (const part of [grip, rule]) part.addEventListener("pointerdown", (event) => drag(event, asked, axis, { isAcross, length }));
 }
 

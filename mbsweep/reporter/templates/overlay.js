@@ -64,7 +64,8 @@ function updateOverlay() {
   const points = ordered;
   if (!points.length) return; // nothing is drawn
   const isLimited = Object.keys(state.limits).length > 0 || state.floor !== null;
-  const within = new Set(isLimited ? points.filter(({ row }) => fits(row, state)) : points);
+  const isWithin = fitsWithin(state);
+  const within = new Set(isLimited ? points.filter(({ row }) => isWithin(row)) : points);
   const isOpen = ({ row }) => row.front_pct > UNSETTLED[0] && row.front_pct < UNSETTLED[1];
   const isFitted = state.x.startsWith("macs") && state.y.startsWith("latency_ms");
   const fronts = frontsOf([...within]);
@@ -167,6 +168,14 @@ function equals(xaxis, yaxis) {
   return `M${xaxis.d2p(low)},${yaxis.d2p(low)}L${xaxis.d2p(high)},${yaxis.d2p(high)}`;
 }
 
+// How wide words are, in pixels.
+const pen = document.createElement("canvas").getContext("2d");
+function widthOf(words, { "font-size": size, "font-weight": weight }) {
+  pen.font = `${weight} ${size}px system-ui, sans-serif`;
+  return pen.measureText(words).width;
+}
+const lookOf = (bold, number) => ({ "font-size": bold ? 13 : 12, "font-weight": bold && !number ? 700 : 400 });
+
 // Names beside points: the best with what it is worth, then those of the fronts, each where no other stands.
 function nameThem({ x, y, width, height }) {
   const names = drawn("svg", { class: "names", width: 1, height: 1 });
@@ -174,7 +183,7 @@ function nameThem({ x, y, width, height }) {
   const taken = [...base.flat()].slice(0, 400).map((point) => [x(point) - 5, y(point) - 5, x(point) + 5, y(point) + 5]);
   const isFree = ([left, top, right, bottom]) => left > -2 && right < width + 10 && top > -12 && bottom < height && taken.every(([l, t, r, b]) => right < l || left > r || bottom < t || top > b);
   const put = (point, lines, bold) => {
-    const size = Math.max(...lines.map((words) => words.length)) * (bold ? 7 : 6.4);
+    const size = Math.max(...lines.map((words, number) => widthOf(words, lookOf(bold, number))));
     const tall = 15 * lines.length;
     const isLast = bold && lines.length === 1; // the best is named, whatever is below
     const spots = [[-9 - size, -8 - tall], [9, 4], [9, -8 - tall], [-9 - size, 4], [-size / 2, -14 - tall], [-size / 2, 12]];
@@ -184,7 +193,7 @@ function nameThem({ x, y, width, height }) {
       taken.push(box);
       const anchor = dx < -size + 1 ? "end" : dx < 0 ? "middle" : "start";
       const at = anchor === "end" ? box[2] : anchor === "middle" ? (box[0] + box[2]) / 2 : box[0];
-      lines.forEach((words, number) => names.append(drawn("text", { x: at, y: box[1] + 12 + 15 * number, fill: tone("--ink"), "text-anchor": anchor, "font-size": bold ? 13 : 12, "font-weight": bold && !number ? 700 : 400 }, words)));
+      lines.forEach((words, number) => names.append(drawn("text", { x: at, y: box[1] + 12 + 15 * number, fill: tone("--ink"), "text-anchor": anchor, ...lookOf(bold, number) }, words)));
       return;
     }
     if (bold && lines.length > 1) put(point, lines.slice(0, 1), true);

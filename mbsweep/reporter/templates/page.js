@@ -22,6 +22,7 @@ function showAll() {
   showTheme();
   filter.value = state.filter;
   showBudgets();
+  reserve();
   showTable();
   showTab();
   nameTabs();
@@ -47,6 +48,8 @@ addEventListener("beforeprint", () => {
 });
 addEventListener("afterprint", () => change({ theme: onScreen }));
 setUpBudgets();
+onChange((changed) => ["group", "by", "off"].some((name) => changed.has(name)) && reserve());
+addEventListener("resize", reserve);
 setUpExplorer();
 setUpTable();
 setUpDetails();

@@ -14,9 +14,11 @@ function frontAxes() {
 // Rows of the front of accuracy against a cost, the cheapest first, within all limits but that of the cost.
 function stepsOfFront({ cost, value }) {
   const { [cost]: _, ...others } = state.limits;
-  const able = groupRows().filter((row) => row[cost] !== null && row[value] !== null && fits(row, { limits: others, floor: null }));
+  const cheapest = inOrderOf(groupRows(), `${cost} ${value}`, () => (a, b) => a[cost] - b[cost] || b[value] - a[value]);
+  const isAble = fitsWithin({ limits: others, floor: null });
+  const able = cheapest.filter((row) => row[cost] !== null && row[value] !== null && isAble(row));
   const found = [];
-  for (const row of able.sort((a, b) => a[cost] - b[cost] || b[value] - a[value])) if (!found.length || row[value] > found.at(-1)[value]) found.push(row);
+  for (const row of able) if (!found.length || row[value] > found.at(-1)[value]) found.push(row);
   return found;
 }
 
@@ -48,14 +50,15 @@ function showSteps() {
   const unit = columnOf[cost].scaled_unit;
   const from = (row, number) => (isFree ? shown[number - 1] : best === row ? null : best);
   const inUnits = (amount) => written(rounded(amount / columnOf[cost].scale));
+  const hasChances = !isFree && shown.some((row) => chanceOf(row, state) !== null);
   const lines = shown.map((row, number) => {
     const base = from(row, number);
     const gain = base ? [signed(row[value] - base[value], (amount) => amount.toFixed(1)), signed(row[cost] - base[cost], inUnits)] : ["", ""];
-    const chance = isFree ? [] : [chanceWords(chanceOf(row, state))];
+    const chance = hasChances ? [chanceWords(chanceOf(row, state))] : [];
     return line([variantButton(row), row[value].toFixed(1), written(row[cost] / columnOf[cost].scale), ...gain, ...chance], row === best && !isFree ? "best" : "");
   });
-  const heads = ["network", value === FLOOR ? "top-1" : "top-5", unit, "+pt", `+${unit}`, ...(isFree ? [] : ["fits"])];
-  const title = isFree ? "The front's elbows, and what each step costs" : "Steps of the front around it, against it";
+  const heads = ["network", value === FLOOR ? "top-1" : "top-5", unit, "+pt", `+${unit}`, ...(hasChances ? ["fits"] : [])];
+  const title = isFree ? "The front's elbows, and what each step costs" : "Steps of the front, against the best";
   steps.replaceChildren(make("h2", {}, title), smallTable(heads, lines.reverse()));
 }
 
@@ -64,17 +67,20 @@ const wordsOfGroups = (() => {
   const split = groups.map(({ words }) => words.split(", "));
   const ofKind = (isOwn) => split.filter((_, number) => groups[number].isOwn === isOwn);
   const isCommon = (word, isOwn) => ofKind(isOwn).every((others) => others.includes(word));
-  return groups.map(({ device, isOwn }, number) => {
+  const found = groups.map(({ device, isOwn }, number) => {
     const own = split[number].filter((word, place) => !place || !isCommon(word, isOwn)).join(", ");
     const name = device.replace(/^\S+ (for|on) /, "").split(",")[0];
     return !isOwn && name ? `${own}, ${name}` : own;
   });
+  // Two machines may have one configuration, and a latency be measured on one and predicted for it, too.
+  return found.map((words, number) => (found.indexOf(words) === found.lastIndexOf(words) ? words : `${words}, ${groups[number].device}`));
 })();
 
+// null: none fits; undefined: the page has not the rows to tell.
 function bestElsewhere(number) {
   const group = groups[number];
-  const own = number === state.group ? groupRows() : group.rows.filter(isOn);
-  return group.total > group.rows.length && !isOnFront() ? null : bestOf(own, state);
+  if (group.total > group.rows.length && !isOnFront()) return undefined;
+  return bestOf(number === state.group ? groupRows() : group.rows.filter(isOn), state);
 }
 
 function elsewhereLine(number) {
@@ -83,8 +89,8 @@ function elsewhereLine(number) {
   const button = make("button", { type: "button", className: "variant", title: groups[number].key }, wordsOfGroups[number]);
   button.addEventListener("click", () => change({ group: number }));
   const value = best && best[accuracy] !== null ? best[accuracy].toFixed(1) : "";
-  const isKnown = needed(state).every((name) => knows(groups[number], name));
-  return line([button, best ? variantButton(best) : isKnown ? "none" : UNKNOWN, value], number === state.group ? "best" : "");
+  const isTold = best !== undefined && needed(state).every((name) => knows(groups[number], name));
+  return line([button, best ? variantButton(best) : isTold ? "none" : UNKNOWN, value], number === state.group ? "best" : "");
 }
 
 const elsewhereHeads = () => ["device", "best", accuracyAsked() === FLOOR ? "top-1" : "top-5"];
@@ -94,7 +100,7 @@ function showElsewhere() {
   if (elsewhereBox.hidden) return;
   const others = groups.map((_, number) => number).filter((number) => number !== state.group);
   const shown = [state.group, ...others].slice(0, ELSEWHERE);
-  const limit = Object.keys(state.limits).length === 1 && state.floor === null ? quantity(...Object.entries(state.limits)[0]) : null;
+  const limit = Object.keys(state.limits).length === 1 && state.floor === null ? Object.entries(state.limits).map(([cost, most]) => quantity(cost, most) + (OF[cost] ?? ""))[0] : null;
   const title = !isAsked() ? "The best elsewhere" : limit ? `The same ${limit} elsewhere` : "The same budgets elsewhere";
   const more = groups.length > shown.length ? [make("p", { className: "muted" }, `and ${groups.length - shown.length} more under Devices`)] : [];
   elsewhereBox.replaceChildren(make("h2", {}, title), smallTable(elsewhereHeads(), shown.map(elsewhereLine)), ...more);

@@ -64,8 +64,9 @@ function showTable() {
   const textsOf = (row) => [short(row), ...columns.map(({ name, shown }) => shown && row[name])].filter((value) => typeof value === "string").join("\n").toLowerCase();
   const matches = (text) => wanted.every((word) => text.includes(word));
   visible = rows.filter((row) => isOn(row) && (!state.filter.trim() || matches(textsOf(row))));
+  const isIn = fitsWithin(state);
   if (state.sort) visible.sort(comparing(sortedBy()));
-  else if (isAsked()) visible.sort((a, b) => fits(b, state) - fits(a, state)); // what fits comes first
+  else if (isAsked()) visible = [...visible.filter(isIn), ...visible.filter((row) => !isIn(row))]; // what fits comes first
   const { name: chosen, ascending } = sortedBy();
   head.querySelectorAll("th").forEach((cell, place) => {
     const direction = ascending ? "ascending" : "descending";

@@ -53,6 +53,6 @@ function showTab() {
 
 function nameTabs() {
   const { fitting, out } = decision();
-  const many = isSample() ? "" : ` (${fitting.length.toLocaleString("en")} fit${out ? `, ${out.toLocaleString("en")} do not` : ""})`;
+  const many = isSample() ? "" : ` (${isAsked() ? plural(fitting.length, "fits", "fit") : fitting.length.toLocaleString("en")}${out ? `, ${plural(out, "does not", "do not")}` : ""})`;
   document.getElementById("tab-networks").textContent = `Networks${many}`;
 }
