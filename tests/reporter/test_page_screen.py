@@ -161,7 +161,7 @@ def test_a_budget_is_dragged_in_the_figure(open_page, pages):
         # A floor that lies across waits at its own end, where nothing is asked: the left one.
         tab.evaluate("change({ x: 'top1_pct', y: 'latency_ms', logX: false, logY: true })")
         rest(tab)
-        assert tab.locator(".grip.across").evaluate("(one) => one.style.left") == "0px"
+        assert tab.locator(".grip.across").evaluate("(one) => parseFloat(one.style.left)") < 5
 
 
 def test_nothing_moves_while_a_slider_does(open_page, pages):
