@@ -88,12 +88,12 @@ def test_the_sentence_says_what_pick_says(view, pages):
     pages("spread")
     run = open_run(pages.folder / "spread" / "spread")
     chance, open_ones, lost = random.Random(16), 0, 0
+    panels = [answer.rows for answer in picks(run, Budget({}), None)]
     with view(pages("spread")) as tab:
         for number in range(50):
-            (first, second) = picks(run, Budget({}), None)
-            rows = (first, second)[number % 2].rows
+            rows = panels[number % 2]
             budget = asked_of(rows, chance)
-            found = picks(run, budget, None)[number % 2]
+            (found,) = picks(run, budget, rows["config"].iloc[0])
             wish = {"limits": dict(budget.limits), "floor": budget.min_top1_pct, "by": budget.goal}
             tab.evaluate("(wish) => change(wish)", wish | {"group": number % 2})
             names, text = tab.evaluate(
