@@ -127,6 +127,7 @@ function showDevices() {
     return found;
   });
   const table = smallTable([...elsewhereHeads(), "configuration", "figure"], lines);
+  for (const cell of [...table.tHead.rows[0].cells].slice(3)) cell.className = ""; // above words
   document.getElementById("everywhere").replaceChildren(table);
 }
 
