@@ -16,29 +16,23 @@ from typing import Any
 from urllib.parse import quote
 
 import jinja2
-import numpy as np
 import pandas as pd
 from markupsafe import Markup
-from numpy.typing import NDArray
 from plotly.offline import get_plotlyjs
 
 from mbsweep.base.errors import MbsweepError, one_line
 from mbsweep.base.files import write_file
 from mbsweep.base.suggest import command
-from mbsweep.reporter import facts
+from mbsweep.reporter import facts, thinning
 from mbsweep.reporter.accuracies import accuracy_doubts, how_obtained
 from mbsweep.reporter.curves import combined, learning_curves, thinned_words
 from mbsweep.reporter.figures import FIGURES
 from mbsweep.reporter.parts import Part, open_parts
 from mbsweep.reporter.payload import payload
-from mbsweep.statistics.pareto import front
 from mbsweep.statistics.summary import MIN_VISITS
 from mbsweep.table.compare import agreement
-from mbsweep.table.decide import COSTS
-from mbsweep.table.panels import panels
 from mbsweep.table.results import PublishedRows, Run, published_latencies
 
-MAX_ROWS = 20_000  # more would make the page too heavy to open
 MAX_NAME_BYTES = 200  # of a page's name; file systems allow 255, ending included
 
 # The head of a page, and of one of before it named its maker there.
@@ -173,7 +167,7 @@ def render(
 ) -> str:
     """A page. table: of all its runs."""
     shown = with_published(table, published)
-    drawn = thinned(shown)
+    drawn = thinning.thinned(shown)
     errors, incomplete = facts.errors(parts, table)
     return (
         _environment()
@@ -223,58 +217,12 @@ def _commands(folders: Sequence[Path]) -> dict[str, Any]:
 
 def with_published(table: pd.DataFrame, published: PublishedRows) -> pd.DataFrame:
     """The table and, below it, the published latencies of its variants. Their fronts are drawn, too."""
-    if table["variant"].nunique() > MAX_ROWS:
+    if table["variant"].nunique() > thinning.MAX_ROWS:
         return table
     rows = published_latencies(table, published)
     if rows.empty:
         return table
     return pd.concat([table.astype(object), rows.astype(object)], ignore_index=True).infer_objects()
-
-
-def thinned(table: pd.DataFrame) -> pd.DataFrame:
-    """At most MAX_ROWS rows, by chance. Among them is every row on a front of accuracy against any cost, all
-    `answers` under limits of one cost, the least and the most of each cost, and, if those are not too many,
-    every failure.
-
-    Panels that are no larger than their share of MAX_ROWS are left whole.
-    """
-    if len(table) <= MAX_ROWS:
-        return table
-    keep = table["on_front"].copy()
-    comparable = panels(table)
-    for rows in comparable:
-        if len(rows) * len(comparable) <= MAX_ROWS:
-            keep[rows.index] = True
-            continue
-        for cost in COSTS:
-            keep[rows.index] |= front(rows[cost], rows["top1_pct"]) | answers(rows, cost)
-            known = rows.loc[rows[cost].notna(), cost].astype(float)
-            for end in (known.min(), known.max()):
-                keep[known.index[known == end][:1]] = True
-    if (keep | table["error"].notna()).sum() <= MAX_ROWS:
-        keep |= table["error"].notna()
-    rest = table[~keep].sample(max(0, MAX_ROWS - int(keep.sum())), random_state=0)
-    return pd.concat([table[keep], rest]).sort_index()
-
-
-def answers(rows: pd.DataFrame, cost: str) -> NDArray[np.bool_]:
-    """Which rows are the best, as `decide` ranks them, under some limit of one cost: in accuracy, or, above
-    some floor of accuracy, the least in that cost.
-    """
-    numbers = {name: rows[name].to_numpy(float, na_value=np.nan) for name in {*COSTS, "top1_pct"}}
-    behind = [np.nan_to_num(numbers["latency_ms"], nan=np.inf), numbers["macs"], numbers["params"]]
-    found = np.zeros(len(rows), dtype=bool)
-    for goal, along in ((-numbers["top1_pct"], numbers[cost]), (numbers[cost], -numbers["top1_pct"])):
-        rank = np.empty(len(rows), dtype=int)
-        rank[np.lexsort((*reversed(behind), goal))] = np.arange(len(rows))
-        known = np.flatnonzero(~np.isnan(goal) & ~np.isnan(along))
-        order = known[np.lexsort((rank[known], along[known]))]
-        best_before = np.minimum.accumulate(np.append(len(rows), rank[order]))[:-1]
-        found[order[rank[order] < best_before]] = True
-    known = np.flatnonzero(~np.isnan(numbers[cost]))
-    if len(known):  # the least of all, whatever is known of its accuracy
-        found[known[np.lexsort([column[known] for column in (*reversed(behind), numbers[cost])])[0]]] = True
-    return found
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,9 @@ from plotly.offline import get_plotlyjs
 from mbsweep.base.errors import MbsweepError
 from mbsweep.reporter.curves import learning_curves
 from mbsweep.reporter.figures import FIGURES
-from mbsweep.reporter.page import curves_of, thinned, with_published
+from mbsweep.reporter.page import curves_of, with_published
 from mbsweep.reporter.parts import Part
+from mbsweep.reporter.thinning import thinned
 from mbsweep.table.results import PublishedRows
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ def pages(tmp_path_factory):
     """
     made = {"both": {"big's $run": lambda folder: write_run(folder, BIG), "small": write_run}}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("mbsweep.reporter.page.MAX_ROWS", 2000)
+        patch.setattr("mbsweep.reporter.thinning.MAX_ROWS", 2000)
         yield Pages(tmp_path_factory, "page_sample", made)
 
 

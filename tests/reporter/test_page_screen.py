@@ -11,7 +11,7 @@ from browsing import Pages, rest
 from reporter_runs import WIDTH_RES, many_run, write_run
 
 from mbsweep.commands._picks import answers as picks
-from mbsweep.reporter.page import answers
+from mbsweep.reporter.thinning import answers
 from mbsweep.table.decide import Budget, decide
 from mbsweep.table.odds import SAFE_PCT
 from mbsweep.table.results import open_run

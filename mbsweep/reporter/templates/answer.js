@@ -106,7 +106,7 @@ function isOnFront() {
 
 function tellSample() {
   const [has, all] = [groups[state.group].rows.length, groups[state.group].total].map((count) => count.toLocaleString("en"));
-  const words = `This page has ${has} of ${all} rows: all on a front, others picked at random. Which of all is the best within several limits it cannot say.`;
+  const words = `This page has ${has} of ${all} rows: all on a front, others picked at random. Which of all is the best here it cannot say.`;
   const which = `from all rows${state.off.length ? " and families" : ""}, with these budgets`;
   answer.replaceChildren(make("p", { className: "sentence" }, "No best is named."), make("p", { className: "more" }, words), snippet(`This command says it, ${which}`, pickCommand()));
 }

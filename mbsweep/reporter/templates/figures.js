@@ -111,3 +111,17 @@ function setUpFigure(element) {
     });
   }
 }
+
+// To its place, where that has another size now: to draw a figure gives its place a size, too.
+function refit(element) {
+  const { width, height } = element._fullLayout;
+  const isFitted = Math.abs(width - element.clientWidth) < 1 && Math.abs(height - element.clientHeight) < 1;
+  if (!isFitted) Plotly.Plots.resize(element);
+}
+
+async function savePicture(element, format, name, { data = element.data, layout = {}, more = 0 } = {}) {
+  const width = Math.max(Math.round(element.getBoundingClientRect().width), 700);
+  const figure = { data, layout: { ...element.layout, ...layout, paper_bgcolor: tone("--paper") } };
+  const size = { width, height: Math.round(element._fullLayout.height) + more, scale: format === "png" ? 2 : 1 };
+  download(`${document.title} ${name}.${format}`, await Plotly.toImage(figure, { format, ...size }));
+}
