@@ -1,7 +1,6 @@
-// Any number against any other, for the rows of the chosen group. What lies over the points is in overlay.js,
-// parallel coordinates in parallel.js.
+// Any number against any other, for the rows of the chosen group. What an axis, a colour and a marker can tell is in
+// axes.js, what lies over the points in overlay.js; parallel coordinates are in parallel.js.
 
-const FEW = 8; // more values of a field get a colour bar, or one marker
 const WEBGL_ABOVE = 2000; // SVG markers grow slow
 const FRONT_COLOUR = "#c0392b";
 const UNSETTLED_COLOUR = "#d98200";
@@ -11,40 +10,6 @@ const hasWebgl = document.createElement("canvas").getContext("webgl") !== null;
 const plot = document.getElementById("explorer-plot");
 const remark = document.getElementById("explorer-remark");
 const PICTURES = ["explorer-png", "explorer-svg"]; // the buttons that save it
-
-// Every number, and the latencies of the other groups, so that one device can be drawn against another.
-function axes() {
-  const own = columns.filter(({ name }) => isNumeric[name] && isKnown(name));
-  const found = own.map((column) => ({ key: column.name, name: column.name, words: labelled(column) }));
-  groups.forEach(({ key, device, rows: others }, group) => {
-    if (groups.length < 2 || !others.some((row) => row.latency_ms !== null)) return;
-    found.push({ key: `latency_ms@${key}`, name: "latency_ms", group, words: `Latency (ms): ${key}, ${device}` });
-  });
-  return found;
-}
-const axisOf = Object.fromEntries(axes().map((axis) => [axis.key, axis]));
-const distinct = (name) => [...new Set(rows.map((row) => row[name]))].filter((value) => value !== null);
-const varying = columns.map(({ name }) => name).filter((name) => name !== "variant" && distinct(name).length > 1);
-const colours = () => [usualColour, ...varying.filter((name) => name !== usualColour && (isNumeric[name] || distinct(name).length <= FEW))];
-const markers = (name) => (isNumeric[name] ? FEW : payload.symbols.length);
-const shapes = () => ["resolution", ...varying.filter((name) => name !== "resolution" && distinct(name).length <= markers(name))];
-
-const elsewhere = new Map(); // group -> variant -> row
-function valueOn({ name, group }, row) {
-  if (group === undefined) return row[name];
-  if (!elsewhere.has(group)) elsewhere.set(group, new Map(groups[group].rows.map((other) => [other.variant, other])));
-  return elsewhere.get(group).get(row.variant)?.[name] ?? null;
-}
-
-// x and y in the units of the axes, for the rows that have both.
-function located() {
-  const [x, y] = [axisOf[state.x], axisOf[state.y]];
-  const isShown = (value, log) => typeof value === "number" && (!log || value > 0);
-  return groupRows()
-    .map((row) => ({ row, x: valueOn(x, row), y: valueOn(y, row) }))
-    .filter((point) => isShown(point.x, state.logX) && isShown(point.y, state.logY))
-    .map((point) => ({ row: point.row, x: point.x / columnOf[x.name].scale, y: point.y / columnOf[y.name].scale }));
-}
 
 // Words over lines of at most so many characters.
 const broken = (words, most = 60) => words.match(new RegExp(`.{1,${most}}(\\s|$)|\\S+`, "g")) ?? [];
@@ -61,21 +26,6 @@ function hoverWords({ row }) {
   if (row.top1_kind === "trained" && row.top1_note) lines.push(...broken(`Note: ${row.top1_note}`).map(plain));
   if (row.front_pct !== null) lines.push(`on the front with a probability of ${Math.round(row.front_pct)} &#37;`);
   return lines.join("<br>");
-}
-
-function colourScale() {
-  const values = distinct(state.colour);
-  const isFew = values.length <= FEW;
-  values.sort((a, b) => (typeof a === "number" ? a - b : String(a).localeCompare(String(b))));
-  const pick = (place) => payload.colours[Math.floor((place * (payload.colours.length - 1)) / Math.max(values.length - 1, 1) + 0.5)];
-  return isFew ? new Map(values.map((value, place) => [value, pick(place)])) : null;
-}
-
-function shapeScale() {
-  if (state.shape === "family") return new Map(families.map((name) => [name, payload.families[name].symbol]));
-  const values = distinct(state.shape);
-  values.sort((a, b) => (typeof a === "number" ? a - b : String(a).localeCompare(String(b))));
-  return values.length <= markers(state.shape) ? new Map(values.map((value, place) => [value, payload.symbols[place]])) : new Map();
 }
 
 // Numbers that have a bar for their 95 % interval; a latency has one where it is that of this very group.
