@@ -33,6 +33,7 @@ from mbsweep.space.families import FAMILIES
 from mbsweep.space.variant import Variant
 
 sys.modules.setdefault("openvino_telemetry", None)  # as the backend does: tests report to nobody
+pytest.importorskip("openvino")
 
 BACKENDS = {"onnxruntime": OnnxRuntime(), "openvino": OpenVino()}
 # OpenVINO's bf16 where the CPU has it; that it is refused elsewhere is tested below, on every CPU.

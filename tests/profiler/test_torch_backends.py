@@ -1,6 +1,7 @@
 """PyTorch's two backends, eager and compiled, against networks worked out by hand in NumPy."""
 
 import copy
+import itertools
 import os
 import subprocess
 import sys
@@ -383,6 +384,21 @@ def test_networks_beside_one_another_on_a_gpu(mode):
         prepared.time_ns()
         assert difference(prepared.call(), logits) < 1e-4
     assert all((one == 7).all() for one in kept)  # nor do they write to what is another's
+
+
+@needs_cuda
+def test_compiled_on_a_gpu(cache):
+    """Compiled networks beside one another, more than PyTorch recompiles by default: each its own output."""
+    images = [image(batch=batch) for batch in range(1, 11)]
+    kinds = list(itertools.product(["contiguous", "channels_last"], [("fp32", 1e-4), ("bf16", 0.1)]))
+    cases = list(zip(images, itertools.cycle(kinds)))
+    ready = []
+    for x, (memory_format, (precision, _)) in cases:
+        settings = {"device": "cuda", "memory_format": memory_format, "precision": precision}
+        ready.append(TorchCompile().prepare(part(), x, config(backend="torch_compile", **settings)))
+    for prepared, (x, (_, (_, tolerance))) in zip(ready, cases, strict=True):
+        assert 0 < prepared.time_ns() < 1e9
+        assert difference(prepared.call(), by_hand(part(), x)) < tolerance
 
 
 @needs_cuda

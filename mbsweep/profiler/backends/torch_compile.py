@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import shlex
+import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from mbsweep.base.cache import cache_dir, cached, content_key
-from mbsweep.profiler.backends.torch_eager import inference, placed, use_threads
+from mbsweep.profiler.backends.torch_eager import inference, on_cuda, placed, use_threads, weights_bytes
 from mbsweep.profiler.device import this_device
 from mbsweep.profiler.prepared import Prepared
 from mbsweep.profiler.timing import no_garbage_collection
@@ -36,8 +37,10 @@ class TorchCompile:
     `torch.compile` calls them from Python, and does not keep a frozen network on disk: each process would
     compile each network again. A network compiles in 5 to 6 s once per machine, most of it in the C++
     compiler, and then loads in 0.05 s. Nothing falls back to eager: the whole network is exported or the
-    preparation fails. On the CPU alone: PyTorch 2.11 ends the process when it loads a MobileNet that was
-    compiled so for a GPU.
+    preparation fails.
+
+    On a GPU by `torch.compile`, since PyTorch 2.11 ends the process when it loads a MobileNet that was
+    compiled ahead of time for one. Python costs nothing there: what it calls is captured in a CUDA graph.
     """
 
     packages: ClassVar[tuple[str, ...]] = ("torch",)
@@ -45,13 +48,15 @@ class TorchCompile:
     keeps_files: ClassVar[bool] = True
     options: ClassVar[dict[str, tuple[str, ...]]] = {
         "precision": ("fp32", "bf16"),
+        "device": ("cpu", "cuda"),
         "memory_format": ("contiguous", "channels_last"),
     }
 
     def prepare(self, module: nn.Module, image: NDArray[np.float32], config: LatencyConfig) -> Prepared:
         """A call of the compiled package, whose size is told. At bf16 its output is a bfloat16 tensor.
 
-        Raises RuntimeError where it must be compiled and there is no C++ compiler.
+        On a GPU the size is that of the weights. Raises RuntimeError where it must be compiled for the CPU
+        and there is no C++ compiler.
         """
         import torch
 
@@ -59,6 +64,8 @@ class TorchCompile:
 
         use_threads(config.threads)
         net, tensor = placed(folded(module), image, config)
+        if config.device == "cuda":
+            return _just_in_time(net, tensor)
         # The code is for one processor, and has the number of threads in its loops.
         machine = (this_device().processor, f"{config.threads} threads")
         settings = (config.precision, config.memory_format, repr(INDUCTOR), torch.__version__)
@@ -80,6 +87,17 @@ def compiled(net: nn.Module, image: Tensor) -> bytes:
             program = torch.export.export(net, (image,))
             aoti_compile_and_package(program, package_path=file, inductor_configs=dict(INDUCTOR))
     return file.getvalue()
+
+
+def _just_in_time(net: nn.Module, image: Tensor) -> Prepared:
+    """The network through `torch.compile`, in a CUDA graph. Inductor keeps its kernels in its cache."""
+    import torch
+
+    # A process has hundreds of networks, all of which run the same Python code: none is one too many.
+    limits = {"recompile_limit": sys.maxsize, "accumulated_recompile_limit": sys.maxsize}
+    with _inductor(), _plain_folders(), torch._dynamo.config.patch(limits), no_garbage_collection():
+        compiled = torch.compile(net, fullgraph=True, dynamic=False)
+        return on_cuda(inference(compiled, image), weights_bytes(net))
 
 
 def check_compiler() -> None:
