@@ -165,11 +165,15 @@ def shared_layers(variant: Variant, largest: Variant) -> list[tuple[Layer, str]]
 
 
 def sliced(weight: Tensor, layer: Layer) -> Tensor:
-    """The first output channels of a kernel, the first inputs of each, and the middle of a larger one."""
-    high, wide = layer.kernel
-    top, left = (weight.shape[2] - high) // 2, (weight.shape[3] - wide) // 2
-    inputs = layer.in_channels // layer.groups
-    return weight[: layer.out_channels, :inputs, top : top + high, left : left + wide]
+    """The first output channels of a kernel, the first inputs of each, and the middle of a larger one.
+
+    A dimension that is wanted whole is not sliced: each slice has a gradient as large as the kernel.
+    """
+    wanted = (layer.out_channels, layer.in_channels // layer.groups, *layer.kernel)
+    for dimension, (size, kept) in enumerate(zip(weight.shape, wanted, strict=True)):
+        if kept < size:
+            weight = weight.narrow(dimension, (size - kept) // 2 if dimension > 1 else 0, kept)
+    return weight
 
 
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
