@@ -83,7 +83,9 @@ def main() -> None:
             sweep.write_text(SWEEP.format(recipe=recipe, space=space))
             done = run(load_sweep(sweep), Path(folder) / str(place), jobs=usable_cores())
             with Store.read(done.path) as store:
-                rows = store.trainings((store.last_sweep() or {})["accuracy_source"])
+                used = store.last_sweep()
+                assert used  # noqa: S101
+                rows = store.trainings(used["accuracy_sources"][0])
             told = [_told(row) for row in rows]
             print(f"{words}: {', '.join(told)}", flush=True)
 

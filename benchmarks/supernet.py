@@ -72,7 +72,9 @@ def _top1_pct(of: Run) -> dict[str, float]:
 
 def _of_seed(of: Run, seed: int) -> dict[str, float]:
     with Store.read(of.path) as store:
-        rows = store.trainings((store.last_sweep() or {})["accuracy_source"])
+        sweep = store.last_sweep()
+        assert sweep  # noqa: S101
+        rows = store.trainings(sweep["accuracy_sources"][0])
     return {row.variant: 100 * float(row.hits.mean()) for row in rows if row.seed == seed}
 
 

@@ -7,7 +7,7 @@ import os
 import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from mbsweep.storage.database import Database, explained, now_utc
 
@@ -18,24 +18,35 @@ CREATE TABLE sweeps (id INTEGER PRIMARY KEY, used_utc TEXT NOT NULL, name TEXT N
 """
 
 
+class UsedSweep(TypedDict):
+    """A sweep file, as a run keeps it.
+
+    accuracy_sources: their names, the one that counts first is first; of most sweeps there is one, of some
+    none.
+    """
+
+    name: str
+    title: str
+    description: str
+    text: str
+    accuracy_sources: list[str]
+
+
 class SweepTables(Database):
     """The part of a run's file that is about sweep files."""
 
-    def last_sweep(self) -> dict[str, Any] | None:
-        """The sweep file of the last run into this folder; None before the first.
-
-        accuracy_sources: their names, the one that counts first is first; of most sweeps there is one, of
-        some none.
-        """
+    def last_sweep(self) -> UsedSweep | None:
+        """The sweep file of the last run into this folder; None before the first."""
         rows = self._query(
             "SELECT name, title, description, text, accuracy_source FROM sweeps ORDER BY id DESC LIMIT 1"
         )
         if not rows:
             return None
-        *said, sources = rows[0]
-        about = dict(zip(("name", "title", "description", "text"), said, strict=True))
+        name, title, description, text, sources = rows[0]
         with explained(self.folder, reading=True):
-            return about | {"accuracy_sources": _names(sources)}
+            return UsedSweep(
+                name=name, title=title, description=description, text=text, accuracy_sources=_names(sources)
+            )
 
     def origin(self) -> Path | None:
         """The sweep's file, as a path from the run's folder; None where it is not known."""

@@ -99,12 +99,11 @@ class Run:
 
     def about(self) -> dict[str, Any]:
         """The sweep (name, title, description, text, accuracy_sources), the sessions that measured or
-        trained,
-        and the data sets: id -> (images of each part, what is to be known of them).
+        trained, and the data sets: id -> (images of each part, what is to be known of them).
         """
         with Store.read(self.path) as store:
-            sweep = store.last_sweep() or {}
-            return sweep | {"sessions": store.sessions(), "datasets": store.datasets()}
+            sweep = store.last_sweep()
+            return {**(sweep or {}), "sessions": store.sessions(), "datasets": store.datasets()}
 
     def settings(self) -> dict[str, dict[str, Any]]:
         """Latency configuration -> all its settings, as in a sweep file."""
