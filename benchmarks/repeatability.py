@@ -20,7 +20,7 @@ from mbsweep.profiler.config import LatencyConfig
 from mbsweep.profiler.subject import Subject
 from mbsweep.sweep.counted import count_space
 from mbsweep.sweep.sweep import parse_sweep
-from mbsweep.table.compare import rank_agreement
+from mbsweep.table.ratios import rank_agreement
 
 PROCESSES = 3
 REPEATS, CALLS = 3, 20  # of the network-after-network way

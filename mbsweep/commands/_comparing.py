@@ -1,4 +1,4 @@
-"""What `mbsweep compare` prints: two runs, latency by latency, and how alike devices rank the variants."""
+"""What `mbsweep compare` prints: configurations, latency by latency; how alike devices rank the variants."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from mbsweep.base.printing import Table, say
@@ -21,7 +20,7 @@ _STYLES = {"slower": "red", "faster": "green"}
 def print_comparison(pairs: Sequence[Pair], every: pd.DataFrame, names: Names, is_brief: bool) -> None:
     """Print each pair, and how alike all devices rank the variants.
 
-    every: the rows of both runs and of published devices. is_brief: the pairs alone.
+    every: the rows of all runs and of published devices. is_brief: the pairs alone.
     """
     for number, pair in enumerate(pairs):
         if number:
@@ -56,12 +55,7 @@ def _print_pair(pair: Pair, names: Names, is_brief: bool) -> None:
             style=_STYLES.get(found.verdict, ""),
         )
     table.print()
-    values = np.array([found.value for found in pair.ratios.values()])
-    say(
-        f"{pair.differing} of {len(values)} differ beyond their intervals; "
-        f"median B / A {np.median(values):.3f}, {values.min():.3f} to {values.max():.3f}; "
-        f"Kendall's tau {_tau(pair.tau)} over {len(values)} variant{'s' if len(values) > 1 else ''}"
-    )
+    say(f"B is {pair.found.words}")
 
 
 def _print_agreement(every: pd.DataFrame) -> None:
@@ -108,8 +102,10 @@ def _told(pair: Pair, names: Names) -> dict[str, Any]:
         "a": _side(pair.a),
         "b": _side(pair.b),
         "variants": variants,
-        "differing": pair.differing,
-        "tau": as_number(pair.tau),
+        "differing": pair.found.differing,
+        "turned": pair.found.turned,
+        "tau": as_number(pair.found.tau),
+        "words": pair.found.words,
     }
 
 

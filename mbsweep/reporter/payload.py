@@ -15,6 +15,7 @@ from mbsweep.profiler.config import LatencyConfig
 from mbsweep.reporter.drawing import LOG_AXIS
 from mbsweep.reporter.parts import Part
 from mbsweep.reporter.style import COLOURS, SYMBOLS, family_symbols
+from mbsweep.reporter.verdicts import verdicts
 from mbsweep.space.families import architecture, family_of
 from mbsweep.space.layers import Layer, kind_name
 from mbsweep.space.variant import Variant
@@ -75,6 +76,7 @@ def payload(parts: Sequence[Part], every: pd.DataFrame, table: pd.DataFrame) -> 
         "colours": COLOURS,
         "symbols": SYMBOLS,
         "log": LOG_AXIS,
+        "compared": verdicts(whole),
         "cautions": {name: _values(pd.Series(words)) for name, words in trust.of_each(table).items()},
         "layers": _layers(table),
         "visits": _visits(parts, table),

@@ -1,60 +1,23 @@
-"""Two runs side by side: which latencies differ beyond their intervals, and are variants ranked alike?"""
+"""Configurations of a run or of two side by side: what differs, and are variants ranked alike?"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
 import pandas as pd
-import scipy  # its parts are loaded when they are used: together they take a second
 from numpy.typing import NDArray
 
 from mbsweep.base.errors import MbsweepError
 from mbsweep.table import trust
+from mbsweep.table.ratios import Comparison, Ratio, compared, rank_agreement
 from mbsweep.table.trust import Remarks
 
 # What names one device, runtime and setting: the latencies of a group can be ranked.
 GROUP = ["run", "config", "backend", "precision", "mode", "batch", "threads", "device", "latency_kind"]
-
-
-@dataclass(frozen=True)
-class Ratio:
-    """Latency of a variant in one run over that in another, with its 95 % interval. NaN: unknown."""
-
-    value: float
-    low: float
-    high: float
-
-    @property
-    def verdict(self) -> str:
-        """Whether the latencies differ beyond their intervals."""
-        if math.isnan(self.low):
-            return "interval unknown"
-        return "slower" if self.low > 1 else "faster" if self.high < 1 else "not settled"
-
-
-def ratio(first: pd.Series[float], second: pd.Series[float]) -> Ratio:
-    """Second over first, of two rows of a table.
-
-    The logarithms of the two headlines are taken as independent and normal, with the spread that their
-    intervals show; so the logarithm of the ratio is normal, too.
-    """
-    value = second["latency_ms"] / first["latency_ms"]
-    spread = math.hypot(
-        *(math.log(row["latency_high_ms"] / row["latency_low_ms"]) / 2 for row in (first, second))
-    )
-    return Ratio(value, value * math.exp(-spread), value * math.exp(spread))
-
-
-def rank_agreement(first: pd.Series[float], second: pd.Series[float]) -> tuple[float, int]:
-    """Kendall's tau-b of two series over the variants that both know, and how many those are. NaN below 2."""
-    both = pd.concat([first, second], axis=1, join="inner").dropna()
-    if len(both) < 2:
-        return math.nan, len(both)
-    return float(scipy.stats.kendalltau(both.iloc[:, 0], both.iloc[:, 1]).statistic), len(both)
 
 
 def agreement(table: pd.DataFrame) -> tuple[list[str], NDArray[np.float64]]:
@@ -90,17 +53,16 @@ class Side:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two of them, and the ratio of each variant that both know: B over A."""
+    """Two of them, and how the second is to the first."""
 
     a: Side
     b: Side
-    ratios: Mapping[str, Ratio]
-    tau: float  # how alike they rank these, see `rank_agreement`
+    found: Comparison
 
     @property
-    def differing(self) -> int:
-        """How many differ beyond their intervals."""
-        return sum(found.verdict in ("slower", "faster") for found in self.ratios.values())
+    def ratios(self) -> dict[str, Ratio]:
+        """Of each variant that both know: B over A."""
+        return {str(variant): Ratio(*numbers) for variant, *numbers in self.found.ratios.itertuples()}
 
 
 def pairs(
@@ -110,37 +72,48 @@ def pairs(
 
     Raises MbsweepError where the runs have no configuration in common, and not one each.
     """
-    found = []
-    for both in _pairs(first, second):
-        a, b = (
-            Side(
-                str(rows["run"].iloc[0]),
-                config := str(rows["config"].iloc[0]),
-                str(rows["device_id"].iloc[0]),
-                trust.of_latencies(rows, of.get(config, ())),
-                rows.set_index("variant"),
-            )
-            for rows, of in zip(both, remarks, strict=True)
+    known, others = _by_config(first), _by_config(second)
+    both = [(rows, others[config]) for config, rows in known.items() if config in others]
+    if not both and len(known) == len(others) == 1:
+        both = list(zip(known.values(), others.values(), strict=True))
+    if not both:
+        has = [
+            f"{table['run'].iloc[0]} has {', '.join(configs) or 'nothing'}"
+            for table, configs in ((first, known), (second, others))
+        ]
+        raise MbsweepError(f"the runs have no latency configuration in common: {'; '.join(has)}")
+    return [_pair(_side(a, remarks[0]), _side(b, remarks[1])) for a, b in both]
+
+
+def pairs_within(table: pd.DataFrame, remarks: Remarks | None = None) -> list[Pair]:
+    """Of one run's table, each further configuration against the first.
+
+    Raises MbsweepError where it has no two of them.
+    """
+    known = _by_config(table)
+    if len(known) < 2:
+        raise MbsweepError(
+            f"{table['run'].iloc[0]} has latencies of {', '.join(known) or 'no configuration'}, so there is "
+            "nothing to compare within it; name another run behind it"
         )
-        common = [variant for variant in a.rows.index if variant in b.rows.index]
-        ratios = {variant: ratio(a.rows.loc[variant], b.rows.loc[variant]) for variant in common}
-        found.append(Pair(a, b, ratios, rank_agreement(a.rows["latency_ms"], b.rows["latency_ms"])[0]))
-    return found
+    first, *others = (_side(rows, remarks or {}) for rows in known.values())
+    return [_pair(first, other) for other in others]
 
 
-def _pairs(first: pd.DataFrame, second: pd.DataFrame) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
-    tables = [table[table["latency_ms"].notna()] for table in (first, second)]
-    known = [list(dict.fromkeys(table["config"])) for table in tables]
-    common = [config for config in known[0] if config in known[1]]
-    if common:
-        return [(tables[0][tables[0]["config"] == c], tables[1][tables[1]["config"] == c]) for c in common]
-    if len(known[0]) == len(known[1]) == 1:
-        return [(tables[0], tables[1])]
-    names = [", ".join(configs) or "nothing" for configs in known]
-    raise MbsweepError(
-        f"the runs have no latency configuration in common: {first['run'].iloc[0]} has {names[0]}; "
-        f"{second['run'].iloc[0]} has {names[1]}"
-    )
+def _by_config(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Configuration -> its rows whose latency is known."""
+    rows = table[table["latency_ms"].notna()]
+    return {str(config): group for config, group in rows.groupby("config", sort=False)}
+
+
+def _side(rows: pd.DataFrame, remarks: Remarks) -> Side:
+    first = rows.iloc[0]
+    cautions = trust.of_latencies(rows, remarks.get(config := str(first["config"]), ()))
+    return Side(str(first["run"]), config, str(first["device_id"]), cautions, rows.set_index("variant"))
+
+
+def _pair(a: Side, b: Side) -> Pair:
+    return Pair(a, b, compared(a.rows, b.rows))
 
 
 def _words(row: pd.Series[float]) -> list[object]:

@@ -1,4 +1,4 @@
-"""Two runs side by side: ratios with their intervals, and how alike devices rank the variants."""
+"""Configurations of a run or of two: ratios with their intervals, and how alike devices rank the variants."""
 
 import itertools
 import json
@@ -17,7 +17,9 @@ from made_runs import made_run
 from mbsweep import MbsweepError, open_run
 from mbsweep.commands.compare import EXAMPLE
 from mbsweep.table.columns import COLUMNS
-from mbsweep.table.compare import GROUP, agreement, pairs, rank_agreement, ratio
+from mbsweep.table.compare import GROUP, agreement, pairs
+from mbsweep.table.ratios import compared as compare
+from mbsweep.table.ratios import rank_agreement, ratio
 
 NAN = math.nan
 
@@ -109,6 +111,63 @@ def test_the_interval_of_a_ratio_by_hand():
     )
 
 
+def rows(*latencies_ms):
+    """Rows of networks with narrow intervals; of None the interval is unknown."""
+    reach = 0.01
+    found = {
+        f"v{place}": row(ms, ms * (1 - reach), ms * (1 + reach)) if known else row(ms)
+        for place, (ms, known) in enumerate(latencies_ms)
+    }
+    return pd.DataFrame(found).T
+
+
+def sure(*latencies_ms):
+    return rows(*((ms, True) for ms in latencies_ms))
+
+
+def unsure(*latencies_ms):
+    return rows(*((ms, False) for ms in latencies_ms))
+
+
+WORDS = [  # A, B; what is said of B, by hand
+    (
+        sure(1, 2, 4, 8),
+        sure(2, 4, 8, 32),
+        "2.00 times as slow in the median of 4 networks (2.00 to 4.00); "
+        "4 of 4 differ beyond their intervals; the same order; Kendall's tau 1.000",
+    ),
+    (
+        sure(10, 20, 300),
+        sure(2, 1, 2),
+        "20.0 times as fast in the median of 3 networks (5.00 to 150); "
+        "3 of 3 differ beyond their intervals; 1 of 3 pairs in another order; Kendall's tau 0.000",
+    ),
+    (
+        unsure(1, 2),
+        sure(2, 1),
+        "1.25 times as slow in the median of 2 networks (0.50 to 2.00); "
+        "whether they differ is unknown: no interval is; 1 of 1 pairs in another order; Kendall's tau -1.000",
+    ),
+    (sure(1), unsure(2).rename({"v0": "w"}), "with no network in common"),
+]
+
+
+@pytest.mark.parametrize(("first", "second", "words"), WORDS)
+def test_a_comparison_in_words(first, second, words):
+    """The median and the ends of the ratios, how many differ, how many pairs change places."""
+    found = compare(first, second)
+    assert found.words == words
+    assert found.turned_round().words == compare(second, first).words
+
+
+@given(st.lists(st.tuples(FEW, FEW), min_size=2, max_size=12))
+def test_pairs_that_change_places_are_counted(pairs):
+    """One by one, ties aside; the other way round as many."""
+    first, second = (sure(*values) for values in zip(*pairs, strict=True))
+    turned = sum((a - c) * (b - d) < 0 for (a, b), (c, d) in itertools.combinations(pairs, 2))
+    assert compare(first, second).turned == compare(second, first).turned == turned
+
+
 POSITIVE = st.floats(0.01, 1000)
 LATENCIES = st.tuples(POSITIVE, st.floats(1, 1.5)).map(
     lambda pair: row(pair[0], pair[0] / pair[1], pair[0] * pair[1])
@@ -183,8 +242,8 @@ def test_the_comparison_of_two_runs(tmp_path):
     ]
     # Pairs: 160-128 and 160-32 alike, 128-32 tied in B: 2 / sqrt(3 x 2).
     assert lines[6] == (
-        "2 of 3 differ beyond their intervals; median B / A 1.000, 0.500 to 1.200; "
-        "Kendall's tau 0.816 over 3 variants"
+        "B is as fast in the median of 3 networks (0.50 to 1.20); 2 of 3 differ beyond their intervals; "
+        "the same order but for ties; Kendall's tau 0.816"
     )
 
 
@@ -192,8 +251,8 @@ def test_one_network_in_common_has_no_rank(tmp_path):
     """That is unknown, and said so."""
     first, second = (a_run(tmp_path / name, {TORCH: [5, 0, 0]}) for name in ("first", "second"))
     assert compared(first, second)[4] == (
-        "0 of 1 differ beyond their intervals; median B / A 1.000, 1.000 to 1.000; "
-        "Kendall's tau unknown over 1 variant"
+        "B is as fast in the median of 1 network (1.00 to 1.00); 0 of 1 differ beyond their intervals; "
+        "Kendall's tau unknown"
     )
 
 
@@ -223,7 +282,11 @@ def test_missing_intervals_and_latencies_are_unknown(tmp_path):
     sweep = SWEEP.format(resolutions="160, 128, 32", latency="[{backend: torch, rounds: 12}]")
     lines = compared(first, made_run(tmp_path / "second", sweep, visits))
     assert re.split(r"\s{2,}", lines[4]) == [*("0.25-128", "4", "8", "2.000", "unknown", "interval unknown")]
-    assert lines[5].startswith("0 of 2 differ beyond their intervals")
+    assert lines[5] == (
+        "B is 1.50 times as slow in the median of 2 networks (1.00 to 2.00); "
+        "0 of 1 differ beyond their intervals, 1 has no interval; 1 of 1 pairs in another order; "
+        "Kendall's tau -1.000"
+    )
     assert not any("nan" in line for line in lines[:6])
 
 
@@ -242,13 +305,30 @@ def test_every_common_configuration_is_compared(tmp_path):
     ]
 
 
+def test_a_runs_own_configurations_are_compared(tmp_path):
+    """Each further one against the first, where one run is named; a run of one has nothing to compare."""
+    run = a_run(tmp_path / "run", {TORCH: [5, 4, 1], ONNX: [3, 2, 1], "openvino-fp32-b1-t1": [1, 2, 3]})
+    lines = compared(run)
+    sides = [line.split(" on ")[0] for line in lines if line[:3] in ("A =", "B =")]
+    others = [ONNX, "openvino-fp32-b1-t1"]
+    assert sides == [words for other in others for words in (f"A = run: {TORCH}", f"B = run: {other}")]
+    assert [line.split("; ")[2] for line in lines if line.startswith("B is")] == [
+        "the same order",
+        "3 of 3 pairs in another order",
+    ]
+    one = a_run(tmp_path / "one", {TORCH: [5, 4, 1]})
+    assert refusal(call("compare", one)) == (
+        f"one has latencies of {TORCH}, so there is nothing to compare within it; name another run behind it"
+    )
+
+
 def test_one_configuration_each_is_a_pair(tmp_path):
     """Runtimes can be compared, though no configuration is the same."""
     first = a_run(tmp_path / "first", {TORCH: [5, 4, 1]})
     lines = compared(first, a_run(tmp_path / "second", {ONNX: [3, 2, 1]}))
     assert lines[0].startswith(f"A = first: {TORCH} on ")
     assert lines[1].startswith(f"B = second: {ONNX} on ")
-    assert lines[6].startswith("2 of 3 differ beyond their intervals; median B / A 0.600, 0.500 to 1.000")
+    assert lines[6].startswith("B is 1.67 times as fast in the median of 3 networks (1.00 to 2.00); 2 of 3")
 
 
 def test_runs_without_a_common_variant(tmp_path):
@@ -359,7 +439,8 @@ def test_the_comparison_for_programs(tmp_path):
     told = json.loads(call("compare", first, second, "--json").stdout)
     (pair,) = told["pairs"]
     assert (pair["a"]["run"], pair["a"]["config"], pair["b"]["run"]) == ("first", TORCH, "second")
-    assert (pair["differing"], pair["tau"]) == (1, -1)
+    assert (pair["differing"], pair["turned"], pair["tau"]) == (1, 1, -1)
+    assert pair["words"].startswith("1.60 times as slow in the median of 2 networks (1.20 to 2.00); 1 of 1 ")
     assert pair["variants"] == [
         {
             "variant": "mobilenet_v1_w0.25_r160_d5",

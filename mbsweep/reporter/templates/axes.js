@@ -19,12 +19,14 @@ const colours = () => [usualColour, ...varying.filter((name) => name !== usualCo
 const markers = (name) => (isNumeric[name] ? FEW : payload.symbols.length);
 const shapes = () => ["resolution", ...varying.filter((name) => name !== "resolution" && distinct(name).length <= markers(name))];
 
+// The row whose number an axis has: that of the same network in the axis's group.
 const elsewhere = new Map(); // group -> variant -> row
-function valueOn({ name, group }, row) {
-  if (group === undefined) return row[name];
+function rowOn({ group }, row) {
+  if (group === undefined) return row;
   if (!elsewhere.has(group)) elsewhere.set(group, new Map(groups[group].rows.map((other) => [other.variant, other])));
-  return elsewhere.get(group).get(row.variant)?.[name] ?? null;
+  return elsewhere.get(group).get(row.variant);
 }
+const valueOn = (axis, row) => rowOn(axis, row)?.[axis.name] ?? null;
 
 // x and y in the units of the axes, for the rows that have both.
 function located() {

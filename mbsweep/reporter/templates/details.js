@@ -43,17 +43,20 @@ function scrollable(table, words) {
   return box;
 }
 
-// The same variant in every group.
+// The same variant in every group, and how it is there against the chosen one.
 function latenciesOf(variant) {
   const list = make("ul");
-  for (const { rows: others, words: setting, device } of groups) {
-    const row = others.find((other) => other.variant === variant);
-    if (!row || (row.latency_ms === null && row.error === null)) continue;
+  const inGroup = (number) => rowOn({ group: number }, { variant });
+  groups.forEach(({ words: setting, device }, number) => {
+    const row = inGroup(number);
+    if (!row || (row.latency_ms === null && row.error === null)) return;
     const words = row.latency_ms === null ? row.error : `${quantity("latency_ms", row.latency_ms)}${interval(row) ? ` (95 %: ${interval(row)})` : ""}`;
     const item = make("li", {}, make("b", {}, `${setting}: `), words, make("div", { className: "muted" }, device));
+    const ratio = number === state.group ? null : ratioOf(inGroup(state.group), row);
+    if (ratio) item.append(make("div", { className: "muted" }, `Against the chosen configuration: ${ratioWords(ratio)}`));
     if (row.latency_note) item.append(make("div", { className: "muted" }, row.latency_note));
     list.append(item);
-  }
+  });
   return list;
 }
 

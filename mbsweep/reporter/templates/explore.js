@@ -16,29 +16,40 @@ const broken = (words, most = 60) => words.match(new RegExp(`.{1,${most}}(\\s|$)
 
 function hoverWords({ row }) {
   const lines = [`<b>${plain(row.variant)}</b>`];
+  const tell = (words, one, name, source) => {
+    lines.push(plain(`${words}: ${quantity(name, one[name])}${source ? ` (${source})` : ""}`));
+    if (name in BARS && interval(one, name)) lines.push(plain(`95 % interval: ${interval(one, name)}`));
+  };
   for (const name of new Set([axisOf[state.x].name, axisOf[state.y].name, "latency_ms", "top1_pct", "macs", "params"])) {
     if (row[name] === null) continue;
-    const source = { latency_ms: row.latency_kind, top1_pct: accuracySource(row) }[name];
-    lines.push(plain(`${columnOf[name].label}: ${quantity(name, row[name])}${source ? ` (${source})` : ""}`));
-    if (name in BARS && interval(row, name)) lines.push(plain(`95 % interval: ${interval(row, name)}`));
+    tell(columnOf[name].label, row, name, { latency_ms: row.latency_kind, top1_pct: accuracySource(row) }[name]);
     if (name === "top1_pct" && seedsOf(row)) lines.push(plain(`Seeds: ${seedsOf(row)}`));
   }
+  for (const axis of [axisOf[state.x], axisOf[state.y]]) {
+    if (axis.group === undefined || axis.group === state.group) continue;
+    const other = rowOn(axis, row);
+    tell(`Latency in ${wordsOfGroups[axis.group]}`, other, axis.name, other.latency_kind);
+  }
+  const pair = drawnPair();
+  if (pair) lines.push(plain(`Up / across: ${ratioWords(ratioOf(...[pair.a, pair.b].map((group) => rowOn({ group }, row))))}`));
   if (row.top1_kind === "trained" && row.top1_note) lines.push(...broken(`Note: ${row.top1_note}`).map(plain));
   if (row.front_pct !== null) lines.push(`on the front with a probability of ${Math.round(row.front_pct)} &#37;`);
   return lines.join("<br>");
 }
 
-// Numbers that have a bar for their 95 % interval; a latency has one where it is that of this very group.
+// Numbers that have a bar for their 95 % interval.
 const BARS = { latency_ms: true, top1_pct: true };
 
 const seeThrough = (colour, alpha) => (colour.startsWith("rgb(") ? colour.replace("rgb(", "rgba(").replace(")", `, ${alpha})`) : colour);
 
 // The 95 % interval as a band under the marker. Many of them would be one.
 function bars(points, key, colour) {
-  if (!(key in BARS) || points.length > WEBGL_ABOVE || !points.some(({ row }) => interval(row, key))) return undefined;
-  const reach = (high) => points.map(({ row }) => {
-    const limit = ends(row, key)?.[Number(high)];
-    return limit === undefined ? 0 : Math.max(high ? limit - row[key] : row[key] - limit, 0);
+  const { name } = axisOf[key];
+  const shown = points.map(({ row }) => rowOn(axisOf[key], row));
+  if (!(name in BARS) || points.length > WEBGL_ABOVE || !shown.some((row) => interval(row, name))) return undefined;
+  const reach = (high) => shown.map((row) => {
+    const limit = ends(row, name)?.[Number(high)];
+    return limit === undefined ? 0 : Math.max(high ? limit - row[name] : row[name] - limit, 0);
   });
   return { type: "data", symmetric: false, array: reach(true), arrayminus: reach(false), color: seeThrough(colour, 0.35), thickness: 7, width: 0 };
 }

@@ -35,6 +35,7 @@ function frontOf(sorted) {
 
 // One front for each source of accuracies, where these are drawn: points of two are joined only if the reader asks.
 function frontsOf(sorted) {
+  if (isTwoLatencies()) return []; // nobody chooses between these two
   if (state.joined || !drawsAccuracy()) return [frontOf(sorted)];
   return originsOf(sorted.map(({ row }) => row)).map((origin) => frontOf(sorted.filter(({ row }) => originOf(row) === origin)));
 }

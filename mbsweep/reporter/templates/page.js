@@ -54,6 +54,7 @@ setUpExplorer();
 setUpTable();
 setUpDetails();
 setUpSteps();
+setUpDevices();
 setUpTabs();
 document.getElementById("worth").addEventListener("toggle", showWorth);
 showAll();

@@ -106,31 +106,6 @@ function showElsewhere() {
   elsewhereBox.replaceChildren(make("h2", {}, title), smallTable(elsewhereHeads(), shown.map(elsewhereLine)), ...more);
 }
 
-// Every configuration and device, beside one another; another of them as the figure's other axis.
-function showDevices() {
-  if (state.tab !== "devices" || panelsOfPage.every(({ id }) => id !== "devices")) return;
-  const lines = groups.map((group, number) => {
-    const found = elsewhereLine(number);
-    found.append(make("td", {}, group.key));
-    const key = `latency_ms@${group.key}`;
-    const cell = make("td");
-    if (axisOf[key] && number !== state.group && span("latency_ms")) {
-      const button = make("button", { type: "button" }, "Against it");
-      button.setAttribute("aria-label", `Against the latencies of ${group.key}`);
-      button.addEventListener("click", () => {
-        change({ view: "scatter", x: key, y: "latency_ms", logX: true, logY: true });
-        scrollTo(0, 0);
-      });
-      cell.append(button);
-    }
-    found.append(cell);
-    return found;
-  });
-  const table = smallTable([...elsewhereHeads(), "configuration", "figure"], lines);
-  for (const cell of [...table.tHead.rows[0].cells].slice(3)) cell.className = ""; // above words
-  document.getElementById("everywhere").replaceChildren(table);
-}
-
 function setUpSteps() {
   onChange((changed) => {
     if (["group", "by", "limits", "floor", "off", "x"].some((name) => changed.has(name))) soonBeside();

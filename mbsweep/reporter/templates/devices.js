@@ -1,0 +1,72 @@
+// Configurations and devices beside one another, and the latencies of two of them as `mbsweep compare` tells them.
+
+// B over A of one network, with the ends of its 95 % interval; null where nobody knows. As `mbsweep.table.ratios` has it.
+function ratioOf(a, b) {
+  if (!a || !b || a.latency_ms === null || b.latency_ms === null) return null;
+  const value = b.latency_ms / a.latency_ms;
+  const known = [a, b].map((row) => ends(row, "latency_ms"));
+  if (known.includes(null)) return { value, verdict: "interval unknown" };
+  const spread = Math.hypot(...known.map(([low, high]) => Math.log(high / low) / 2));
+  const [low, high] = [value * Math.exp(-spread), value * Math.exp(spread)];
+  return { value, low, high, verdict: low > 1 ? "slower" : high < 1 ? "faster" : "not settled" };
+}
+
+// `2.447 (95 %: 2.442 to 2.453), slower`.
+function ratioWords({ value, low, high, verdict }) {
+  const sure = low === undefined ? "" : ` (95 %: ${low.toFixed(3)} to ${high.toFixed(3)})`;
+  return `${value.toFixed(3)}${sure}, ${verdict}`;
+}
+
+// The groups whose latencies are drawn against each other: A across, B up; null where the figure is another.
+function drawnPair() {
+  if (state.view !== "scatter" || !isTwoLatencies()) return null;
+  const [a, b] = [state.x, state.y].map((key) => axisOf[key].group ?? state.group);
+  return a === b ? null : { a, b };
+}
+
+// Below that figure: all of `compare` that is one line, over all networks of both, whatever the budgets.
+function showCompared() {
+  const pair = drawnPair();
+  const box = document.getElementById("compared");
+  box.hidden = !pair;
+  if (!pair) return;
+  const [a, b] = [pair.a, pair.b].map((number) => bold(wordsOfGroups[number]));
+  box.replaceChildren(b, " (up) against ", a, ` (across): ${payload.compared[pair.b][pair.a].words}.`);
+}
+
+function deviceLine(group, number) {
+  const found = elsewhereLine(number);
+  const told = payload.compared[number][state.group];
+  const cells = number === state.group ? ["the chosen one", "", ""] : told?.times ? [told.times, told.differing, told.tau] : ["unknown", "", ""];
+  found.append(make("td", {}, cells[0]), ...cells.slice(1).map((words) => make("td", { className: "number" }, words)));
+  const cell = make("td");
+  const key = `latency_ms@${group.key}`;
+  if (axisOf[key] && number !== state.group && span("latency_ms")) {
+    const button = make("button", { type: "button" }, "Against it");
+    button.setAttribute("aria-label", `Against the latencies of ${group.key}`);
+    button.addEventListener("click", () => {
+      change({ view: "scatter", x: key, y: "latency_ms", logX: true, logY: true });
+      scrollTo(0, 0);
+    });
+    cell.append(button);
+  }
+  found.append(cell, make("td", { className: "muted" }, [group.key, group.device].filter(Boolean).join("; ")));
+  return found;
+}
+
+// Every configuration and device; another of them as the figure's other axis.
+function showDevices() {
+  if (state.tab !== "devices" || panelsOfPage.every(({ id }) => id !== "devices")) return;
+  const hasTwo = payload.compared.some((told) => told.some(Boolean));
+  const heads = [...elsewhereHeads(), "against the chosen, in the median", "differ", "tau", "figure", "configuration"];
+  const table = smallTable(heads, groups.map(deviceLine));
+  const words = [...table.tHead.rows[0].cells];
+  for (const place of [3, 6, 7]) words[place].className = ""; // above words
+  document.getElementById("everywhere").replaceChildren(table);
+  document.getElementById("everywhere-note").hidden = !hasTwo;
+}
+
+function setUpDevices() {
+  onChange((changed) => ["group", "view", "x", "y"].some((name) => changed.has(name)) && showCompared());
+  showCompared();
+}
