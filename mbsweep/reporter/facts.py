@@ -12,8 +12,6 @@ from mbsweep.reporter.accuracies import accuracy_fact, accuracy_gaps
 from mbsweep.reporter.parts import Part
 from mbsweep.statistics.summary import NOISY_IQR_PCT
 from mbsweep.storage.marks import Mark
-from mbsweep.table.columns import PANEL
-from mbsweep.table.hover import ORIGIN, setting
 from mbsweep.table.trust import has_mark
 
 MAX_REASONS = 200
@@ -137,31 +135,6 @@ def predictions(parts: Sequence[Part], table: pd.DataFrame) -> list[str]:
 
 def _configuration(parts: Sequence[Part], run: str, config: str) -> str:
     return config if len(parts) == 1 else f"{run}, {config}"
-
-
-def ranges(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Per configuration and device: the fastest and slowest variant, beside the ratio of their mult-adds."""
-    rows = table[table["latency_ms"] > 0]
-    found = []
-    for _, group in rows.groupby(PANEL, dropna=False, sort=False):
-        if len(group) < 2:
-            continue
-        latency = group["latency_ms"].to_numpy()
-        fast, slow = group.iloc[int(latency.argmin())], group.iloc[int(latency.argmax())]
-        found.append(
-            {
-                "run": fast["run"] if isinstance(fast["run"], str) else "",
-                "setting": setting(fast),
-                "kind": fast["latency_kind"],
-                "origin": ORIGIN[fast["latency_kind"]],
-                "device": fast["device"],
-                "fast": fast,
-                "slow": slow,
-                "ratio": slow["latency_ms"] / fast["latency_ms"],
-                "macs_ratio": slow["macs"] / fast["macs"],
-            }
-        )
-    return found
 
 
 def errors(parts: Sequence[Part], table: pd.DataFrame) -> tuple[list[dict[str, Any]], int]:

@@ -184,7 +184,6 @@ def render(
             commands=_commands([part.run.path for part in parts]),
             predictions=facts.predictions(parts, table),
             thinned="" if len(drawn) == len(shown) else f"{len(drawn):,} of {len(shown):,}",
-            ranges=facts.ranges(shown),
             errors=errors,
             incomplete=incomplete,
             obtained=how_obtained(parts, table),

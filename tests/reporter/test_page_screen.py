@@ -23,8 +23,11 @@ space: {width: 0.5, resolution: 128, depth: [0, 1, 2, 5]}
 accuracy: {source: predicted, table: tf-slim-2018-08-02, extrapolate: true}
 """
 FAMILIES = """\
-space: {family: [mobilenet_v1, mobilenet_v2, mobilenet_v3_large, resnet18], resolution: [224, 192]}
-latency: [{backend: onnxruntime}, {backend: torch}]
+space:
+  family:
+    [mobilenet_v1, mobilenet_v2, mobilenet_v3_large, mobilenet_v3_small, squeezenet_1_1, resnet18, resnet50]
+  resolution: [224, 192]
+latency: [{backend: onnxruntime}, {backend: torch}, {backend: openvino}, {backend: executorch}]
 accuracy: {source: published, table: torchvision-v1}
 """
 MADE = {
@@ -388,6 +391,33 @@ def test_what_is_said_is_true_of_what_is_known(view, pages):
         assert "latency 29 times the limit" in said
     with view(pages("depths")) as tab:
         assert " % top-1, predicted (95 %: " in tab.locator("#answer .sentence").inner_text()
+
+
+@pytest.mark.parametrize("page", ["families", "many"])
+def test_pages_of_many_devices_and_families_are_short(open_page, pages, page):
+    """At most 2000 pixels at 1440 x 900, whichever part is shown but for the figures; a network of any
+    family may be the best, and its tables scroll.
+    """
+    with open_page(pages(page)) as tab:
+        tab.set_viewport_size({"width": 1440, "height": 900})
+        rest(tab)
+        assert tab.locator("#elsewhere tbody tr").count() >= 7
+        for part in tab.evaluate("panelsOfPage.map(({ id }) => id).filter((id) => id !== 'stills')"):
+            tab.evaluate("(tab) => change({ tab })", part)
+            assert tab.evaluate("document.documentElement.scrollHeight") <= 2000, part
+        assert tab.evaluate("document.documentElement.scrollWidth") <= 1440
+
+
+def test_the_legend_stands_where_there_is_room(open_page, pages):
+    """Beside the figure; below it where the tables beside it are long; in a narrow window behind them."""
+    with open_page(pages("spread")) as tab:
+        tab.set_viewport_size({"width": 1440, "height": 900})
+        rest(tab)
+        assert tab.locator(".beside #legend").count() == 1
+        tab.evaluate("elsewhereBox.style.height = '600px'; placeLegend()")
+        assert tab.locator(".shown #legend").count() == 1
+        tab.set_viewport_size({"width": 390, "height": 844})
+        tab.wait_for_function("document.querySelector('.beside #legend') !== null")
 
 
 def test_nothing_beside_the_figure_is_cut_off(open_page, pages):

@@ -34,10 +34,20 @@ function showCompared() {
   box.replaceChildren(b, " (up) against ", a, ` (across): ${payload.compared[pair.b][pair.a].words}.`);
 }
 
+// `0.592 to 142 ms`, how many times as long that is, and how many times as many mult-adds: of the slowest and the fastest.
+function apartWords({ rows: all }) {
+  const known = all.filter((row) => row.latency_ms > 0);
+  if (known.length < 2) return ["", "", ""];
+  const [fast, slow] = [(a, b) => (b.latency_ms < a.latency_ms ? b : a), (a, b) => (b.latency_ms > a.latency_ms ? b : a)].map((one) => known.reduce(one));
+  const times = (name) => `${(slow[name] / fast[name]).toFixed(1)} x`;
+  return [`${written(rounded(fast.latency_ms))} to ${quantity("latency_ms", rounded(slow.latency_ms))}`, times("latency_ms"), times("macs")];
+}
+
 function deviceLine(group, number) {
   const found = elsewhereLine(number);
   const told = payload.compared[number][state.group];
   const cells = number === state.group ? ["the chosen one", "", ""] : told?.times ? [told.times, told.differing, told.tau] : ["unknown", "", ""];
+  const [fastest, apart, times] = apartWords(group);
   found.append(make("td", {}, cells[0]), ...cells.slice(1).map((words) => make("td", { className: "number" }, words)));
   const cell = make("td");
   const key = `latency_ms@${group.key}`;
@@ -50,7 +60,7 @@ function deviceLine(group, number) {
     });
     cell.append(button);
   }
-  found.append(cell, make("td", { className: "muted" }, [group.key, group.device].filter(Boolean).join("; ")));
+  found.append(cell, make("td", {}, fastest), make("td", { className: "number" }, apart), make("td", { className: "number" }, times), make("td", { className: "muted" }, [group.key, group.device].filter(Boolean).join("; ")));
   return found;
 }
 
@@ -58,10 +68,10 @@ function deviceLine(group, number) {
 function showDevices() {
   if (state.tab !== "devices" || panelsOfPage.every(({ id }) => id !== "devices")) return;
   const hasTwo = payload.compared.some((told) => told.some(Boolean));
-  const heads = [...elsewhereHeads(), "against the chosen, in the median", "differ", "tau", "figure", "configuration"];
+  const heads = [...elsewhereHeads(), "against the chosen, in the median", "differ", "tau", "figure", "all networks", "slowest / fastest", "their mult-adds", "configuration"];
   const table = smallTable(heads, groups.map(deviceLine));
   const words = [...table.tHead.rows[0].cells];
-  for (const place of [3, 6, 7]) words[place].className = ""; // above words
+  for (const place of [3, 6, 7, 10]) words[place].className = ""; // above words
   document.getElementById("everywhere").replaceChildren(table);
   document.getElementById("everywhere-note").hidden = !hasTwo;
 }

@@ -170,6 +170,7 @@ async function drawExplorer() {
   Object.assign(plot.style, { height: `${layout.height}px`, minWidth: `${wide}px` });
   await Plotly.react(plot, data, layout, { displaylogo: false, displayModeBar: false });
   if (!isParallel) await chooseTicks(plot);
+  placeLegend();
   plot.dataset.drawn = "yes";
   if (isParallel) return;
   updateOverlay();
@@ -234,7 +235,7 @@ function setUpExplorer() {
   onChange((changed) => {
     const has = (...names) => names.some((name) => changed.has(name));
     if (has("group", "off", "view", "x", "y", "logX", "logY", "colour", "shape", "theme")) showExplorer();
-    else if (has("limits", "floor", "by", "variant", "joined")) state.view === "parallel" ? drawExplorer() : soon(updateOverlay);
+    else if (has("limits", "floor", "by", "variant", "joined")) state.view === "parallel" ? soonParallel() : soon(updateOverlay);
   });
 }
 

@@ -1,6 +1,7 @@
 // Parallel coordinates: a line for each variant, over all that the variants differ in.
 
 const COSTS_AND_GAIN = ["macs", "params", "latency_ms", "top1_pct"]; // the last axes of parallel coordinates
+const MOST_LINES = 2000; // that are drawn: of more, each is a hair, and drawing them takes seconds
 const PARALLEL_GAP = 115; // pixels from one of these to the next, at least: a narrow page scrolls
 
 // The axes of parallel coordinates: what networks differ in, where all of them have it, and what that costs; and the
@@ -15,14 +16,30 @@ function parallelAxes(valuesOf) {
   return { names: [...fields, ...costs], placed };
 }
 
+// Of very many rows some, evenly over all of them, in whatever order they stand; who is on a front and who is chosen is
+// always among them.
+function someLines(known) {
+  if (known.length <= MOST_LINES) return known;
+  const isKept = (row) => row.on_front === true || row.variant === state.variant;
+  const others = MOST_LINES / known.length;
+  const GOLDEN = (Math.sqrt(5) - 1) / 2; // its multiples, less their whole parts, lie evenly and in step with nothing
+  return known.filter((row, place) => isKept(row) || (place * GOLDEN) % 1 < others);
+}
+
 function parallelFigure() {
   const valuesOf = (name, of) => [...new Set(of.map((row) => row[name]))].filter((value) => value !== null);
   const { names, placed } = parallelAxes(valuesOf);
-  const known = placed.filter((row) => fits(row, state));
+  const fitting = placed.filter(fitsWithin(state));
+  const known = someLines(fitting);
   if (!known.length || !names.length) return null;
   const goal = names.at(-1);
   const isPlaced = (family) => placed.some((row) => row.family === family);
   const isChosen = known.some((row) => row.variant === state.variant);
+  const rangeOf = (name) => { // of all that fit: axes do not depend on who is drawn
+    const all = fitting.map((row) => row[name] / columnOf[name].scale);
+    const [low, high] = [all.reduce((a, b) => Math.min(a, b)), all.reduce((a, b) => Math.max(a, b))];
+    return low < high ? { range: [low, high] } : {};
+  };
   const dimensions = names.map((name) => {
     if (!isNumeric[name]) {
       const words = name === "family" ? families.filter(isPlaced) : valuesOf(name, placed).sort();
@@ -30,13 +47,22 @@ function parallelFigure() {
     }
     const few = valuesOf(name, placed).length <= FEW && !columnOf[name].better; // these are all written out
     const values = known.map((row) => row[name] / columnOf[name].scale);
-    return { label: plain(/_\d+$/.test(name) ? name.replaceAll("_", " ") : labelled(columnOf[name])), values, ...(few ? { tickvals: valuesOf(name, placed) } : {}) };
+    return { label: plain(/_\d+$/.test(name) ? name.replaceAll("_", " ") : labelled(columnOf[name])), values, ...rangeOf(name), ...(few ? { tickvals: valuesOf(name, placed) } : {}) };
   });
   const line = isChosen
     ? { color: known.map((row) => Number(row.variant === state.variant)), colorscale: [[0, "rgba(128,128,128,0.25)"], [1, FRONT_COLOUR]], cmin: 0, cmax: 1 }
-    : { color: known.map((row) => row[goal]), colorscale: payload.colours.map((colour, place, all) => [place / (all.length - 1), colour]), showscale: true, colorbar: { title: { text: plain(labelled(columnOf[goal])) }, thickness: 12 } };
+    : { color: known.map((row) => row[goal] / columnOf[goal].scale), colorscale: payload.colours.map((colour, place, all) => [place / (all.length - 1), colour]), showscale: true, colorbar: { title: { text: plain(labelled(columnOf[goal])) }, thickness: 12 } };
   const left = Math.max(70, ...(dimensions[0].ticktext ?? []).map((word) => 7 * word.length)); // its labels stand there
-  remark.textContent = `${plural(known.length, "line")}, one for each variant${isSample() ? " of the sample" : ""} within the budgets; drag along an axis to pick a part of it.`;
+  const whose = `${isSample() ? " of the sample" : ""} within the budgets`;
+  const all = `${plural(fitting.length, "variant")}${whose}: those on a front, and others evenly chosen, for all would be one area`;
+  remark.textContent = `${plural(known.length, "line")}${known.length < fitting.length ? ` of ${all}` : `, one for each variant${whose}`}; drag along an axis to pick a part of it.`;
   plot.setAttribute("aria-label", `Parallel coordinates: ${remark.textContent}`);
   return { data: [{ type: "parcoords", dimensions, line, unselected: { line: { opacity: 0.05 } } }], layout: { ...paperLayout(), height: 460, margin: { l: left, r: 40, t: 60, b: 30 } }, wide: left + PARALLEL_GAP * names.length + 20 };
+}
+
+// Behind a slider that moves: lines take longer than its next move.
+let isParallelDue = 0;
+function soonParallel() {
+  clearTimeout(isParallelDue);
+  isParallelDue = setTimeout(() => state.view === "parallel" && drawExplorer(), 100);
 }

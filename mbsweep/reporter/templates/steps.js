@@ -68,9 +68,9 @@ const wordsOfGroups = (() => {
   const ofKind = (isOwn) => split.filter((_, number) => groups[number].isOwn === isOwn);
   const isCommon = (word, isOwn) => ofKind(isOwn).every((others) => others.includes(word));
   const found = groups.map(({ device, isOwn }, number) => {
-    const own = split[number].filter((word, place) => !place || !isCommon(word, isOwn)).join(", ");
     const name = device.replace(/^\S+ (for|on) /, "").split(",")[0];
-    return !isOwn && name ? `${own}, ${name}` : own;
+    const own = split[number].filter((word, place) => (isOwn && !place) || !isCommon(word, isOwn));
+    return (isOwn || !name ? own : [name, ...own]).join(", ");
   });
   // Two machines may have one configuration, and a latency be measured on one and predicted for it, too.
   return found.map((words, number) => (found.indexOf(words) === found.lastIndexOf(words) ? words : `${words}, ${groups[number].device}`));
@@ -101,12 +101,15 @@ function showElsewhere() {
   const others = groups.map((_, number) => number).filter((number) => number !== state.group);
   const shown = [state.group, ...others].slice(0, ELSEWHERE);
   const limit = Object.keys(state.limits).length === 1 && state.floor === null ? Object.entries(state.limits).map(([cost, most]) => quantity(cost, most) + (OF[cost] ?? ""))[0] : null;
+  const longest = Math.max(...groupRows().map((row) => short(row).length)); // names break as little as can be
+  elsewhereBox.style.setProperty("--best", `${Math.min(Math.max(2.8 * longest, 22), 46)}%`);
   const title = !isAsked() ? "The best elsewhere" : limit ? `The same ${limit} elsewhere` : "The same budgets elsewhere";
   const more = groups.length > shown.length ? [make("p", { className: "muted" }, `and ${groups.length - shown.length} more under Devices`)] : [];
   elsewhereBox.replaceChildren(make("h2", {}, title), smallTable(elsewhereHeads(), shown.map(elsewhereLine)), ...more);
 }
 
 function setUpSteps() {
+  addEventListener("resize", placeLegend);
   onChange((changed) => {
     if (["group", "by", "limits", "floor", "off", "x"].some((name) => changed.has(name))) soonBeside();
   });
@@ -123,9 +126,12 @@ function soonBeside() {
   });
 }
 
+let besideOf = null; // the group that stands there
 function showBeside() {
   showSteps();
   showElsewhere();
+  if (besideOf !== state.group) placeLegend();
+  besideOf = state.group;
   showDevices();
   if (document.getElementById("worth").open || document.getElementById("worth").hidden) showWorth();
 }

@@ -32,8 +32,16 @@ function setUpTabs() {
     place.scrollIntoView();
   });
   // On paper all parts stand below one another; figures are drawn as wide as they then are.
-  addEventListener("beforeprint", () => panelsOfPage.forEach((panel) => panel.classList.remove("off")));
-  addEventListener("afterprint", showTab);
+  let folded = [];
+  addEventListener("beforeprint", () => {
+    panelsOfPage.forEach((panel) => panel.classList.remove("off"));
+    folded = [...document.querySelectorAll(".panel details:not([open])")];
+    for (const one of folded) one.open = true;
+  });
+  addEventListener("afterprint", () => {
+    for (const one of folded) one.open = false;
+    showTab();
+  });
   onChange((changed) => {
     if (changed.has("tab")) showTab();
     if (["group", "limits", "floor", "by", "off"].some((name) => changed.has(name))) nameTabs();
