@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -12,6 +12,7 @@ import pandas as pd
 from mbsweep.reporter.parts import Part
 from mbsweep.storage.marks import Mark, marks_of
 
+OTHERS = "; of the others: "  # before the reasons why something is unknown
 MOST_REASONS = 4  # that are told in one sentence; the details of a variant have its own
 # What is marked of a training -> what it is called where these are counted.
 SHORT = {
@@ -80,15 +81,29 @@ def _known(rows: pd.DataFrame) -> Iterator[tuple[str, int, int, pd.DataFrame]]:
 def _missing(source: str, whose: str, what: str, known: int, total: int, variants: pd.DataFrame) -> str:
     """`Trained on ...: accuracy known of 7 of 9 variants; of the others: 1 stalled at chance; ...`"""
     unknown = variants[variants["top1_pct"].isna()]
-    reasons = Counter(map(_short, unknown["top1_reason"], unknown["top1_marks"]))
+    given, advice = _advice(unknown["top1_reason"])
+    reasons = Counter(map(_short, given, unknown["top1_marks"]))
     said = [f"{count:,} {reason}" for reason, count in reasons.most_common(MOST_REASONS)]
     if rest := reasons.total() - sum(count for _, count in reasons.most_common(MOST_REASONS)):
         said.append(f"{rest:,} for other reasons")
+    said += [advice] if advice else []
     begin = f"{source[0].upper()}{source[1:]}: {what} known of"
     if not known:
         only = f" ({next(iter(reasons))})" if len(reasons) == 1 else f": {'; '.join(said)}"
         return f"{begin} no variant{only}, so no figure shows {whose}{what}."
-    return f"{begin} {known:,} of {total:,} variants; of the others: {'; '.join(said)}."
+    return f"{begin} {known:,} of {total:,} variants{OTHERS}{'; '.join(said)}."
+
+
+def _advice(reasons: Iterable[Any]) -> tuple[list[Any], str]:
+    """Reasons without what stands behind the last semicolon of each of them, and that, said once."""
+    given = list(reasons)
+    ends = {
+        reason.rpartition("; ")[2] if isinstance(reason, str) and "; " in reason else None for reason in given
+    }
+    if len(set(given)) < 2 or len(ends) != 1 or None in ends:
+        return given, ""
+    (advice,) = ends
+    return [reason.rpartition("; ")[0] for reason in given], str(advice)
 
 
 def _short(reason: Any, marks: Any, who: str = "") -> str:

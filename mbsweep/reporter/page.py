@@ -24,7 +24,7 @@ from mbsweep.base.errors import MbsweepError, one_line
 from mbsweep.base.files import write_file
 from mbsweep.base.suggest import command
 from mbsweep.reporter import facts, thinning
-from mbsweep.reporter.accuracies import accuracy_doubts, how_obtained
+from mbsweep.reporter.accuracies import OTHERS, accuracy_doubts, how_obtained
 from mbsweep.reporter.curves import combined, learning_curves, thinned_words
 from mbsweep.reporter.figures import FIGURES
 from mbsweep.reporter.parts import Part, open_parts
@@ -169,6 +169,7 @@ def render(
     shown = with_published(table, published)
     drawn = thinning.thinned(shown)
     errors, incomplete = facts.errors(parts, table)
+    gaps = facts.gaps(parts, table, set(shown["latency_kind"].dropna()))
     return (
         _environment()
         .get_template("page.html")
@@ -178,7 +179,8 @@ def render(
             summary=(summary := facts.facts(parts, table)),
             about=_about(dict(summary)),
             figures=_figures(drawn, curves_of(parts)),
-            gaps=facts.gaps(parts, table, set(shown["latency_kind"].dropna())),
+            gaps=[gap for gap in gaps if OTHERS not in gap],
+            long_gaps=[gap.split(OTHERS, 1) for gap in gaps if OTHERS in gap],
             doubts=[*facts.doubts(parts, table), *accuracy_doubts(parts, table)],
             skips=facts.skips(parts),
             commands=_commands([part.run.path for part in parts]),
@@ -206,7 +208,8 @@ def _about(said: Mapping[str, str]) -> str:
     device = said["Latency measured on"]
     timed = [] if device == "nothing" else [device]
     many = f"{said['Variants']} network{'' if said['Variants'] == '1' else 's'}"
-    return " \N{MIDDLE DOT} ".join([many, *timed, f"accuracy {said['Accuracy']}"])
+    accuracy = "no accuracy" if said["Accuracy"].endswith("no source") else f"accuracy {said['Accuracy']}"
+    return " \N{MIDDLE DOT} ".join([many, *timed, accuracy])
 
 
 def _commands(folders: Sequence[Path]) -> dict[str, Any]:

@@ -101,6 +101,21 @@ def test_reasons_of_all_kinds_are_counted(trained):
     )
 
 
+def test_advice_that_all_reasons_have_is_given_once(trained):
+    """Behind them; where one has it not, each keeps its own."""
+    parts, table = parts_of(trained)
+    words = ["too wide; try harder", "too deep; try harder", "too wide; try harder"]
+
+    def told(words):
+        names = [f"v{place}" for place in range(len(words))]
+        rows = table.iloc[[3] * len(words)].assign(variant=names, top1_reason=words, top1_marks=None)
+        (said,) = facts.gaps(parts, pd.concat([table.iloc[:1], rows]), {"measured"})
+        return said.partition("of the others: ")[2]
+
+    assert told(words) == "2 too wide; 1 too deep; try harder."
+    assert told([*words, "no reason"]) == "2 too wide, try harder; 1 too deep, try harder; 1 no reason."
+
+
 def test_a_remark_about_an_accuracy_is_a_doubt(trained):
     """The network of which one seed stalled has an accuracy, of the other."""
     parts, table = parts_of(trained)

@@ -119,7 +119,7 @@ function scatterLayout() {
   const bar = { title: { text: plain(columnOf[state.colour].label), side: "top" }, orientation: "h", y: 1.02, yanchor: "bottom", len: 0.6, thickness: 10 };
   return {
     ...paperLayout(),
-    margin: { l: narrow.matches ? 45 : 55, r: 15, t: 30, b: 45 },
+    margin: { l: narrow.matches ? 45 : 55, r: 15, t: 30, b: 54 },
     height: plotHeight(),
     showlegend: false,
     hovermode: "closest",
@@ -201,6 +201,8 @@ const PRESETS = {
   "Latency / mult-adds": { view: "scatter", x: "macs", y: "latency_ms", logX: true, logY: true },
   "Parallel coordinates": { view: "parallel" },
 };
+// Where nothing but sizes is known.
+if (!isKnown("latency_ms") && !isKnown(FLOOR)) PRESETS["Parameters / mult-adds"] = { view: "scatter", x: "macs", y: "params", logX: true, logY: true };
 
 function setUpExplorer() {
   const fill = (id, options, words) => {

@@ -20,8 +20,10 @@ function showLegend(points, byColour, byShape, isShown) {
     if (tells(byColour)) told(columnOf[state.colour].label, all(state.colour, byColour, ([value, color]) => entry("circle", word(state.colour, value), color)));
     if (tells(byShape)) told(columnOf[state.shape].label, all(state.shape, byShape, ([value, shape]) => entry(shape, word(state.shape, value))));
   }
-  const signs = [`Line: Pareto front ${isSample() ? "of the sample" : "within the budgets"}.`, "Pale: another beats it on both axes."];
-  if (isTwoLatencies()) signs.splice(0, 2, "Dashed: both take as long.");
+  const signs = [];
+  if (isTwoLatencies()) signs.push("Dashed: both take as long.");
+  else signs.push(`Line: Pareto front ${isSample() ? "of the sample" : "within the budgets"}.`);
+  if (isTradeOff()) signs.push("Pale: another beats it on both axes.");
   if (points.some(({ row }) => [state.x, state.y].some((key) => key in BARS && interval(row, key)))) signs.push("Band: 95 % interval.");
   if (points.some(isPredicted)) signs.push("Hollow: predicted.");
   if (isLatencyFront()) signs.push("Ring: the front is not settled (5 to 95 %).");

@@ -10,6 +10,9 @@ const underlay = document.getElementById("explorer-underlay");
 // 1 where the lower end of an axis is the better one, -1 where the higher is, else undefined.
 const signOf = (key) => ({ lower: 1, higher: -1 })[columnOf[axisOf[key].name].better];
 
+// Whether one axis is what is bought with the other: of two costs nobody chooses one for the other.
+const isTradeOff = () => [state.x, state.y].some((key) => signOf(key) === -1);
+
 // The points, the best on x first, and of equal ones the best on y.
 function inOrder(points) {
   const [signX, signY] = [signOf(state.x) ?? 1, signOf(state.y) ?? 1];
@@ -19,7 +22,7 @@ function inOrder(points) {
 // Of points in order, those that no other beats on both axes; nothing where an axis has no better end.
 function frontOf(sorted) {
   const [signX, signY] = [signOf(state.x), signOf(state.y)];
-  if (!signX || !signY || state.x === state.y) return [];
+  if (!signX || !signY || state.x === state.y || isTwoLatencies()) return [];
   const front = [];
   let least = Infinity; // of y, among the points that are cheaper on x
   for (let i = 0, end = 0; i < sorted.length; i = end) {
@@ -35,7 +38,6 @@ function frontOf(sorted) {
 
 // One front for each source of accuracies, where these are drawn: points of two are joined only if the reader asks.
 function frontsOf(sorted) {
-  if (isTwoLatencies()) return []; // nobody chooses between these two
   if (state.joined || !drawsAccuracy()) return [frontOf(sorted)];
   return originsOf(sorted.map(({ row }) => row)).map((origin) => frontOf(sorted.filter(({ row }) => originOf(row) === origin)));
 }
@@ -93,7 +95,7 @@ let fading = 0;
 const opacityOf = (point) => (marks.within.has(point) ? 1 : FADED);
 
 // Whether another within the budgets beats it on both axes.
-const isPale = (point) => marks.hasFront && !marks.onFront.has(point);
+const isPale = (point) => marks.hasFront && isTradeOff() && !marks.onFront.has(point);
 
 function fade() {
   if (isWebgl) {

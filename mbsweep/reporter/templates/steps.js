@@ -7,7 +7,8 @@ const elsewhereBox = document.getElementById("elsewhere");
 
 // The cost and the accuracy whose front is told: that of the figure, where it draws one.
 function frontAxes() {
-  const cost = costs.includes(state.x) ? state.x : ["latency_ms", "macs", "params"].find((name) => span(name));
+  const isFront = columnOf[axisOf[state.y].name].better === "higher";
+  const cost = isFront && costs.includes(state.x) ? state.x : ["latency_ms", "macs", "params"].find((name) => span(name));
   return { cost, value: accuracyAsked() };
 }
 

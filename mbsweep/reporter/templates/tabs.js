@@ -1,6 +1,8 @@
 // What else the page tells, one part at a time; all of them on paper.
 
 const tabs = document.getElementById("tabs");
+// Of one configuration without latencies there is nothing to tell of devices.
+if (groups.length < 2 && !groups.some((group) => group.rows.some((row) => row.latency_ms !== null))) document.getElementById("devices").remove();
 const panelsOfPage = [...document.querySelectorAll(".panel")];
 
 function setUpTabs() {
@@ -35,7 +37,7 @@ function setUpTabs() {
   let folded = [];
   addEventListener("beforeprint", () => {
     panelsOfPage.forEach((panel) => panel.classList.remove("off"));
-    folded = [...document.querySelectorAll(".panel details:not([open])")];
+    folded = [...document.querySelectorAll(".panel details:not([open]), details.caution:not([open])")];
     for (const one of folded) one.open = true;
   });
   addEventListener("afterprint", () => {
