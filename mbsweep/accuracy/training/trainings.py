@@ -274,17 +274,8 @@ class Trainings:
     def _add(
         self, training: Training, state: str, top5_pct: float | None, images: int, correct: bytes
     ) -> None:
-        row = TrainingRow(
-            *training.key,
-            training.job.attempt,
-            self._session,
-            self._threads,
-            state,
-            len(training.curve),
-            top5_pct,
-            images,
-            correct,
-        )
+        begun = (*training.key, training.job.attempt, self._session, self._threads)
+        row = TrainingRow(*begun, state, len(training.curve), top5_pct, images, correct)
         self._store.add_training(self._source, row)
         self._remove_checkpoint(*training.key)
         self.enter()
