@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 import pandas as pd
 
-from mbsweep.base.printing import Table, say
+from mbsweep.base import printing
+from mbsweep.base.printing import BETWEEN, Table, say
 from mbsweep.table.compare import Pair, Side, agreement
 from mbsweep.table.names import Names
 from mbsweep.table.panels import as_number
@@ -64,11 +66,22 @@ def _print_agreement(every: pd.DataFrame) -> None:
     numbers = [str(number) for number in range(1, len(names) + 1)]
     for number, name in zip(numbers, names, strict=True):
         say(f"{number:>3}  {name}")
-    matrix = Table(["", *numbers])
-    for place, number in enumerate(numbers):
-        known = [_tau(tau) for tau in taus[place, : place + 1]]
-        matrix.add(f"{number:>3}", *known, *[""] * (len(names) - len(known)))
-    matrix.print()
+    cells = [[_tau(tau) for tau in row] for row in taus.tolist()]
+    for begin, end in _blocks(cells, numbers):
+        matrix = Table(["", *numbers[begin:end]])
+        for place in range(begin, len(names)):
+            known = cells[place][begin : min(place + 1, end)]
+            matrix.add(f"{numbers[place]:>3}", *known, *[""] * (end - begin - len(known)))
+        matrix.print()
+
+
+def _blocks(cells: Sequence[Sequence[str]], numbers: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """The columns of a matrix that fit beside one another, from the first up to another."""
+    columns, count = printing.terminal_columns(), len(numbers)
+    width = len(BETWEEN) + max(map(len, chain(numbers, *cells)), default=0)
+    step = count if columns is None else max(1, (columns - 3) // width)
+    for begin in range(0, count, max(1, step)):
+        yield begin, min(begin + step, count)
 
 
 def _tau(value: float) -> str:

@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import termios
+from collections import Counter
 
 import pytest
 from console import COMMAND, call
@@ -71,7 +72,9 @@ def test_no_number_and_no_name_is_lost_or_cut(name, runs, monkeypatch):
         shown = call(*words).stdout
         if name != "table":  # to which a terminal is no pipe
             shown_words = [word for word in shown.split() if word != "\\"]  # of a command over several lines
-            assert sorted(shown_words) == sorted(piped.stdout.split()), columns
+            again = Counter(shown_words) - Counter(piped.stdout.split())
+            assert not Counter(piped.stdout.split()) - Counter(shown_words), columns
+            assert not again or (name == "compare" and all(map(str.isdigit, again))), columns  # heads of rows
             folded = len(shown.splitlines()) > len(piped.stdout.splitlines())
             assert folded or columns == 120 or name == "plan", columns
         assert max(map(len, shown.splitlines())) <= columns

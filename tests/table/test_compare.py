@@ -256,8 +256,10 @@ def test_one_network_in_common_has_no_rank(tmp_path):
     )
 
 
-def test_ranks_are_compared_with_the_published_devices(tmp_path):
-    """The table of agreements has each run's configuration and each published device, each against each."""
+def test_ranks_are_compared_with_the_published_devices(tmp_path, monkeypatch):
+    """The table of agreements has each run's configuration and each published device, each against each. In a
+    terminal that is too narrow for it, it stands in blocks of whole columns.
+    """
     first = a_run(tmp_path / "first", {TORCH: [5, 4, 1]})
     second = a_run(tmp_path / "second", {TORCH: [4, 5, 1]})
     lines = compared(first, second)
@@ -273,6 +275,18 @@ def test_ranks_are_compared_with_the_published_devices(tmp_path):
     for device in [row[1:] for row in taus[2:]]:
         assert device[:2] == ["1.000", "-1.000"]
         assert device[-1] == "1.000"
+    monkeypatch.setattr("mbsweep.base.printing.terminal_columns", lambda: 20)
+    narrow = compared(first, second)
+    blocks = narrow[[line.split() for line in narrow].index(["1", "2"]) :]
+    assert max(map(len, blocks)) <= 20
+    heads = [place for place, line in enumerate(blocks) if line.startswith("    ")]
+    assert [blocks[place].split() for place in heads] == [["1", "2"], ["3", "4"], ["5"]]
+    found = {}
+    for line in blocks:
+        if not line.startswith("    "):
+            number, *cells = line.split()
+            found.setdefault(number, []).extend(cells)
+    assert [[number, *cells] for number, cells in found.items()] == taus
 
 
 def test_missing_intervals_and_latencies_are_unknown(tmp_path):
