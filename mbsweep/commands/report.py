@@ -29,7 +29,7 @@ def report(
 ) -> None:
     """Write a page for each run, or one for those that are named.
 
-    One page shows the named runs side by side; without names there is an index, too.
+    One page shows the named runs side by side. The index lists all pages in the folder.
     """
     from mbsweep.accuracy.published import latency_rows
     from mbsweep.commands._published import printed_sizes

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,7 +12,6 @@ from importlib.metadata import version
 from inspect import cleandoc
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import jinja2
 import pandas as pd
@@ -23,7 +21,7 @@ from plotly.offline import get_plotlyjs
 from mbsweep.base.errors import MbsweepError, one_line
 from mbsweep.base.files import write_file
 from mbsweep.base.suggest import command
-from mbsweep.reporter import facts, thinning
+from mbsweep.reporter import facts, index, thinning
 from mbsweep.reporter.accuracies import OTHERS, accuracy_doubts, how_obtained
 from mbsweep.reporter.curves import combined, learning_curves, thinned_words
 from mbsweep.reporter.figures import FIGURES
@@ -34,9 +32,6 @@ from mbsweep.table.compare import agreement
 from mbsweep.table.results import PublishedRows, Run, published_latencies
 
 MAX_NAME_BYTES = 200  # of a page's name; file systems allow 255, ending included
-
-# The head of a page, and of one of before it named its maker there.
-_OURS = re.compile(rb'<meta name="generator" content="mbsweep">|mbsweep( runs)?</title>')
 
 PublishedSizes = Callable[[Collection[str]], list[dict[str, Any]]]
 Draw = Callable[[Sequence[Part], pd.DataFrame], dict[str, bytes]]
@@ -53,7 +48,7 @@ def write_report(
     on_fault: Callable[[str], None] | None = None,
 ) -> list[Path]:
     """Write a page for each group of runs and index.html into a folder; return the paths of all that was
-    written: the index, then the pages, then their pictures.
+    written: the index, then the pages, then their pictures. The index lists all pages that are in the folder.
 
     pages: the runs of each page; their rows stand side by side.
     published: gives published latencies of variants, as rows of the table; they appear as further devices.
@@ -70,12 +65,11 @@ def write_report(
         raise MbsweepError(f"{folder}: cannot be written: {reason}; choose another --html folder") from None
     names = _file_names(pages)
     _check_free(folder, names, draw is not None, to_pdf is not None)
-    entries: list[dict[str, Any]] = []
-    pictures = []
+    written, pictures = [], []
     for runs, name in zip(pages, names, strict=True):
         try:
             parts, table = open_parts(runs)
-            page, said = render(parts, table, published, sizes), facts.facts(parts, table)
+            page = render(parts, table, published, sizes)
         except Exception as error:  # a file that is damaged can say anything
             if on_fault is None:
                 raise
@@ -90,12 +84,11 @@ def write_report(
         for figure, content in (draw(parts, table) if draw else {}).items():
             pictures.append(folder / f"{name.removesuffix('.html')}.{figure}.png")
             write_file(pictures[-1], content)
-        starts = [session["started_utc"] for part in parts for session in part.about["sessions"]]
-        entries.append({"link": quote(os.fsencode(name)), "file": name, "last": max(starts, default="")})
-        entries[-1] |= {"title": title(parts), "parts": parts, "facts": said}
-    index = _environment().get_template("index.html").render(entries=entries, generated=_now(), **_program())
-    write_file(folder / "index.html", _bytes(index))
-    return [folder / "index.html", *(folder / entry["file"] for entry in entries), *pictures]
+        written.append(folder / name)
+    overview = _environment().get_template("index.html")
+    listed = list(index.entries(folder))
+    write_file(folder / index.NAME, _bytes(overview.render(entries=listed, generated=_now(), **_program())))
+    return [folder / index.NAME, *written, *pictures]
 
 
 def _check_free(folder: Path, names: Sequence[str], with_pictures: bool, with_pdf: bool) -> None:
@@ -103,9 +96,9 @@ def _check_free(folder: Path, names: Sequence[str], with_pictures: bool, with_pd
 
     A picture is taken for ours where the page is that it belongs to.
     """
-    for name in ("index.html", *names):
+    for name in (index.NAME, *names):
         page = folder / name
-        taken = [page] if os.path.isfile(page) and not _is_ours(page) else []
+        taken = [page] if os.path.isfile(page) and not index.is_ours(page) else []
         stem = name.removesuffix(".html")
         if with_pictures and not os.path.isfile(page):
             taken = [folder / f"{stem}.{figure}.png" for figure in (*FIGURES, "curves")]
@@ -117,14 +110,6 @@ def _check_free(folder: Path, names: Sequence[str], with_pictures: bool, with_pd
                     f"{path} was not written by mbsweep, and would be written over; move it, or choose "
                     "another --html folder"
                 )
-
-
-def _is_ours(page: Path) -> bool:
-    try:
-        with page.open("rb") as file:
-            return _OURS.search(file.read(2000)) is not None
-    except OSError:
-        return False
 
 
 def _fault(runs: Sequence[Run], error: Exception) -> str:
@@ -178,6 +163,7 @@ def render(
             parts=parts,
             summary=(summary := facts.facts(parts, table)),
             about=_about(dict(summary)),
+            entry=index.entry(title(parts), parts, summary),
             figures=_figures(drawn, curves_of(parts)),
             gaps=[gap for gap in gaps if OTHERS not in gap],
             long_gaps=[gap.split(OTHERS, 1) for gap in gaps if OTHERS in gap],

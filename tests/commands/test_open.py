@@ -1,5 +1,7 @@
 """`mbsweep open`: a run's page in the browser, or where it is."""
 
+import re
+import shutil
 import webbrowser
 
 import pytest
@@ -32,6 +34,29 @@ def test_a_runs_page_is_opened(tmp_path, screen, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert call("open", "a run", "--html", "pages").stdout == "pages/a run.html\n"
     assert screen[1] == (tmp_path / "pages" / "a run.html").as_uri()
+
+
+def test_the_index_lists_every_page_of_the_folder(tmp_path, screen):
+    """Those that were written before, also by an earlier mbsweep, which tells a title alone; not the user's
+    own. What one tells of itself is taken from the page, not from its run, which may be gone.
+    """
+    for name in ("one", "two"):
+        run = write_run(tmp_path / name, f"title: Run <{name}>\nspace: {{width: [0.5]}}\n")
+        assert call("open", run).exit_code == 0
+    pages = tmp_path / "reports"
+    (pages / "old #1.html").write_text("<!doctype html><title>Old &amp; gone - mbsweep</title>")
+    (pages / "mine.html").write_text("<!doctype html><title>Mine</title>")
+    shutil.rmtree(tmp_path / "one")
+    assert call("open", tmp_path / "two").exit_code == 0
+    index = (pages / "index.html").read_text()
+    links = re.findall('<h2><a href="(.*)">(.*)</a></h2>', index)
+    assert links == [
+        ("old%20%231.html", "Old &amp; gone"),
+        ("one.html", "Run &lt;one&gt;"),
+        ("two.html", "Run &lt;two&gt;"),
+    ]
+    assert "3 pages." in index
+    assert str(tmp_path / "one") in index
 
 
 def test_without_a_browser_the_path_is_printed(tmp_path, screen, monkeypatch):
