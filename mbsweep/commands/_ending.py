@@ -16,7 +16,6 @@ from mbsweep.table.names import Names
 from mbsweep.table.panels import print_cautions
 from mbsweep.table.results import Run
 
-MOST_ROWS = 100_000  # of a table: to make a larger one takes long, and nobody has asked for it yet
 MOST_SHOWN, MOST_IN_ALL = 10, 24  # rows of one front, and of all
 MOST_OPEN = 5  # networks that are named whose place is not settled
 SETTLED_PCT = (5, 95)  # with less, or more, a place on the front or off it is
@@ -24,9 +23,8 @@ SETTLED_PCT = (5, 95)  # with less, or more, a place on the front or off it is
 
 def print_ending(run: Run) -> None:
     """Print the best of a run, in few lines: nothing else need be called to see what it found."""
-    variants, configs, *_ = run.amounts()
     pick: list[str] = []  # behind the run, in a `pick` to try
-    if variants * max(configs, 1) <= MOST_ROWS:
+    if not run.is_large:
         table = run.table()
         cost = LATENCY if table[LATENCY].notna().any() else "macs"
         panels = [panel for panel in fronts_of(table, run.remarks(), cost, TOP1) if panel.fronts]

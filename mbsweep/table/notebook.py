@@ -31,6 +31,11 @@ def as_html(table: pd.DataFrame, name: str) -> str:
     return f"<h4>{escape(name)}</h4>{_rows(table, names)}<div>{plots}</div>"
 
 
+def large_as_html(size: str, name: str) -> str:
+    """How much a run holds whose table would be large, in words, and how to get it."""
+    return f"<h4>{escape(name)}</h4><p>{escape(size)}; the table: <code>run.table()</code></p>"
+
+
 def _thinned(rows: pd.DataFrame) -> pd.DataFrame:
     """Those on the front and, of very many others, some by chance."""
     best = rows[rows["on_front"].astype(bool)]

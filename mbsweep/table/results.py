@@ -37,6 +37,8 @@ _NETWORK = list(COLUMNS)[list(COLUMNS).index("variant") : list(COLUMNS).index("l
 _ACCURACY = list(COLUMNS)[list(COLUMNS).index("top1_pct") : list(COLUMNS).index("on_front")]
 _ACCURACY += [name for name in INNER if name.startswith("top1_")]
 
+MOST_UNASKED = 100_000  # rows of a table that nobody has asked for: to make a larger one takes long
+
 PublishedRows = Callable[[Sequence[Variant]], list[dict[str, Any]]]
 
 
@@ -92,10 +94,10 @@ class Run:
         return figure
 
     def _repr_html_(self) -> str:
-        """What a notebook shows: the table in short, and the fronts drawn."""
-        from mbsweep.table.notebook import as_html
+        """What a notebook shows: the table in short and the fronts; of a large run how much it holds."""
+        from mbsweep.table.notebook import as_html, large_as_html
 
-        return as_html(self.table(), self.name)
+        return large_as_html(self.size(), self.name) if self.is_large else as_html(self.table(), self.name)
 
     def about(self) -> dict[str, Any]:
         """The sweep (name, title, description, text, accuracy_sources), the sessions that measured or
@@ -151,6 +153,12 @@ class Run:
         variants, configs, visits, trainings = self.amounts()
         trained = f", {trainings:,} networks trained or tested" if trainings else ""
         return f"{variants:,} variants, {configs} latency configurations, {visits:,} visits{trained}"
+
+    @property
+    def is_large(self) -> bool:
+        """Whether its table is so large that it is made only where it is asked for."""
+        variants, configs, *_ = self.amounts()
+        return variants * max(configs, 1) > MOST_UNASKED
 
     def failures(self) -> dict[tuple[str, str], Failure]:
         """(variant, configuration) -> why it failed; the variant is "" where all are concerned."""

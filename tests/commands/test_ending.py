@@ -175,5 +175,5 @@ def test_sizes_alone_have_a_front_too(tmp_path, capsys):
 def test_a_large_run_is_not_tabulated_unasked(tmp_path, capsys, monkeypatch):
     """Its table would take long."""
     run = a_run(tmp_path / "run", {"torch": [5, 4, 2]})
-    monkeypatch.setattr("mbsweep.commands._ending.MOST_ROWS", 2)
+    monkeypatch.setattr("mbsweep.table.results.MOST_UNASKED", 2)
     assert ending(capsys, run) == ["", "next:", f"  mbsweep open {run}", f"  mbsweep table {run}"]

@@ -71,3 +71,19 @@ def test_what_is_only_counted_or_has_no_accuracy_is_shown_too(tmp_path):
     assert "only counted: no latency" in found.words
     assert "svg" not in [tag for tag, _ in found.tags]
     assert "and 2,480 more rows:" in found.words
+
+
+def test_of_a_run_whose_table_is_large_it_is_told_how_much_it_holds(tmp_path, monkeypatch):
+    """Of 16 variants in two configurations where 31 rows are the most: the table is not made unasked."""
+    run = open_run(write_run(tmp_path / "<my> run"))
+    monkeypatch.setattr("mbsweep.table.results.MOST_UNASKED", 32)
+    assert "table" in [tag for tag, _ in Read(run._repr_html_()).tags]
+    monkeypatch.setattr("mbsweep.table.results.MOST_UNASKED", 31)
+    monkeypatch.setattr(type(run), "table", lambda run: 1 / 0)
+    found = Read(run._repr_html_())
+    assert [tag for tag, _ in found.tags] == ["h4", "p", "code"]
+    assert found.words == [
+        "<my> run",
+        "16 variants, 2 latency configurations, 96 visits; the table:",
+        "run.table()",
+    ]
