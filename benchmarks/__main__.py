@@ -10,6 +10,7 @@ from benchmarks.machine import heading
 NAMES = (
     "startup",
     "counting",
+    "million",
     "built",
     "onnx_files",
     "front",

@@ -11,6 +11,7 @@ import pandas as pd
 
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.printing import Table, say
+from mbsweep.base.progress import Progress
 from mbsweep.base.rules import choice, number_of, shown
 from mbsweep.statistics import pareto
 from mbsweep.table import trust
@@ -67,16 +68,24 @@ class Fronts(NamedTuple):
     names: Names
 
 
-def fronts(run: Run, cost: str, value: str, config: str | None, reference: Point | None) -> Fronts:
+def fronts(
+    run: Run,
+    cost: str,
+    value: str,
+    config: str | None,
+    reference: Point | None,
+    progress: Progress | None = None,
+) -> Fronts:
     """The front of each panel and accuracy source, or of one configuration.
 
     reference: the largest cost and the smallest value that count; None: those of the rows that know both.
+    progress: told how far reading the run is.
     Raises MbsweepError for a column that cannot be a cost or a value, a configuration that the run does not
     have, and where no variant knows both.
     """
     for option, name, better in (("--cost", cost, "lower"), ("--value", value, "higher")):
         checked(option, name, choice(key for key, column in COLUMNS.items() if column.better == better))
-    table = of_config(run, config)
+    table = of_config(run, config, progress)
     is_known = table[[cost, value]].notna().all(axis=1)
     if not is_known.any():
         missing = [name for name in (cost, value) if table[name].isna().all()]

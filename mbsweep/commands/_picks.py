@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from mbsweep.base.errors import MbsweepError
+from mbsweep.base.progress import Progress
 from mbsweep.table import trust
 from mbsweep.table.asked import of_config, where
 from mbsweep.table.decide import ACCURACIES, TOP1, Budget, Decision, decide
@@ -34,13 +35,13 @@ class Answer(NamedTuple):
         return next((place for place in fitting if self.chances.fits_pct[place] >= SAFE_PCT), None)
 
 
-def answers(run: Run, budget: Budget, config: str | None) -> list[Answer]:
+def answers(run: Run, budget: Budget, config: str | None, progress: Progress | None = None) -> list[Answer]:
     """Of each panel of a run, or of those of one configuration.
 
     Raises MbsweepError for a configuration that the run does not have, and for a number that is needed and
-    known of no variant.
+    known of no variant. progress: told how far reading it is.
     """
-    table = of_config(run, config)
+    table = of_config(run, config, progress)
     _check_known(table, budget, where(run, config))
     found, remarks, names = [], run.remarks(), Names(table)
     with run.resampling() as resample:

@@ -31,12 +31,14 @@ def compare(
 
     from mbsweep.accuracy.published import latency_rows
     from mbsweep.commands import _comparing
+    from mbsweep.commands._reading import reading
     from mbsweep.table.compare import pairs, pairs_within
     from mbsweep.table.names import Names
     from mbsweep.table.results import combine, open_run, published_latencies
 
     runs = [open_run(folder) for folder in (run_a, run_b) if folder is not None]
-    table, remarks = combine(runs), [run.remarks() for run in runs]
+    with reading(runs, quiet) as progress:
+        table, remarks = combine(runs, progress), [run.remarks() for run in runs]
     if len(runs) == 1:
         found = pairs_within(table, remarks[0])
     else:

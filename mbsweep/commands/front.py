@@ -31,10 +31,13 @@ def front(
 ) -> None:
     """Print the Pareto front of a cost and a value; its hypervolume."""
     from mbsweep.commands import _fronts
+    from mbsweep.commands._reading import reading
     from mbsweep.table.results import open_run
 
     point = None if reference is None else _fronts.parse_reference(reference)
-    found = _fronts.fronts(open_run(run), cost, value, config, point)
+    opened = open_run(run)
+    with reading([opened], quiet) as progress:
+        found = _fronts.fronts(opened, cost, value, config, point, progress)
     if as_json:
         print(_fronts.as_json(found))
     else:

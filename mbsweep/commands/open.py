@@ -28,12 +28,14 @@ def open(
     """
     from mbsweep.accuracy.published import latency_rows
     from mbsweep.commands._published import printed_sizes
+    from mbsweep.commands._reading import reading
     from mbsweep.reporter.page import write_report
     from mbsweep.table.results import open_run
 
     opened = open_run(run)
     folder = html or run.absolute().parent / "reports"
-    _, page = write_report([[opened]], folder, latency_rows, printed_sizes)
+    with reading([opened]) as progress:
+        _, page = write_report([[opened]], folder, latency_rows, printed_sizes, progress=progress)
     print(page)
     if not (has_screen() and webbrowser.open(page.absolute().as_uri())):
         print("there is no browser to open it in", file=sys.stderr)

@@ -39,6 +39,7 @@ def pick(
     from mbsweep.base.errors import MbsweepError
     from mbsweep.base.rules import choice, integer
     from mbsweep.commands import _pick_tables, _picks
+    from mbsweep.commands._reading import reading
     from mbsweep.table.decide import ACCURACIES, COSTS, TOP1, Budget, checked
     from mbsweep.table.results import open_run
 
@@ -58,7 +59,9 @@ def pick(
         checked("--minimize", minimize, choice(COSTS))
     budget = Budget(given, min_top1, maximize or minimize or TOP1)
     checked("--count", count, integer(1, 1_000_000, 3))
-    found = _picks.answers(open_run(run), budget, config)
+    opened = open_run(run)
+    with reading([opened], quiet) as progress:
+        found = _picks.answers(opened, budget, config, progress)
     if as_json:
         print(_picks.as_json(found, budget, count))
     elif quiet:

@@ -33,6 +33,7 @@ def report(
     """
     from mbsweep.accuracy.published import latency_rows
     from mbsweep.commands._published import printed_sizes
+    from mbsweep.commands._reading import reading
     from mbsweep.reporter.page import write_report
     from mbsweep.reporter.pictures import canvas, draw_pictures, printed
     from mbsweep.table.results import find_runs, open_run
@@ -42,10 +43,12 @@ def report(
         print(f"{folder} was stopped before it began and is left out", file=sys.stderr)
     pages = [opened] if runs else [[run] for run in opened]
     # Before any page: there may be no browser.
-    with canvas() if png or pdf else contextlib.nullcontext() as tab:
+    with canvas() if png or pdf else contextlib.nullcontext() as tab, reading(opened) as progress:
         draw = partial(draw_pictures, tab, published=latency_rows) if tab and png else None
         to_pdf = partial(printed, tab) if tab and pdf else None
-        written = write_report(pages, html, latency_rows, printed_sizes, draw, to_pdf, faults.append)
+        written = write_report(
+            pages, html, latency_rows, printed_sizes, draw, to_pdf, faults.append, progress
+        )
     for page in written:
         print(page)
     if faults:

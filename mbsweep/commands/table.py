@@ -60,6 +60,7 @@ def table(
     """
     from mbsweep.base.printing import terminal_columns
     from mbsweep.commands import _tables
+    from mbsweep.commands._reading import reading
     from mbsweep.table.results import combine, open_run
 
     suffix = output.suffix[1:] if output else ""
@@ -71,7 +72,8 @@ def table(
     opened = [open_run(run) for run in runs]
     if output and any(run.is_in(output) for run in opened):
         raise MbsweepError(f"{output} is the run that is read; name another file with -o")
-    every = combine(opened)
+    with reading(opened) as progress:
+        every = combine(opened, progress)
     rows = _tables.chosen(every, sort, on_front)
     names = _tables.named(every, columns)
     if is_read:

@@ -20,6 +20,7 @@ from plotly.offline import get_plotlyjs
 
 from mbsweep.base.errors import MbsweepError, one_line
 from mbsweep.base.files import write_file
+from mbsweep.base.progress import Progress, Silent
 from mbsweep.base.suggest import command
 from mbsweep.reporter import facts, index, thinning
 from mbsweep.reporter.accuracies import OTHERS, accuracy_doubts, how_obtained
@@ -46,6 +47,7 @@ def write_report(
     draw: Draw | None = None,
     to_pdf: Print | None = None,
     on_fault: Callable[[str], None] | None = None,
+    progress: Progress | None = None,
 ) -> list[Path]:
     """Write a page for each group of runs and index.html into a folder; return the paths of all that was
     written: the index, then the pages, then their pictures. The index lists all pages that are in the folder.
@@ -56,6 +58,7 @@ def write_report(
     draw: gives the pictures of a page, by their names, from its runs and their table.
     to_pdf: gives the PDF of a page that is written.
     on_fault: told, in a line, of a page whose runs cannot be shown; without it that is raised at once.
+    progress: told how far that is.
     Raises MbsweepError where the folder cannot be written, or the only page.
     """
     try:
@@ -65,11 +68,11 @@ def write_report(
         raise MbsweepError(f"{folder}: cannot be written: {reason}; choose another --html folder") from None
     names = _file_names(pages)
     _check_free(folder, names, draw is not None, to_pdf is not None)
-    written, pictures = [], []
+    written, pictures, told = [], [], progress or Silent()
     for runs, name in zip(pages, names, strict=True):
         try:
-            parts, table = open_parts(runs)
-            page = render(parts, table, published, sizes)
+            parts, table = open_parts(runs, told)
+            page = render(parts, table, published, sizes, told)
         except Exception as error:  # a file that is damaged can say anything
             if on_fault is None:
                 raise
@@ -78,6 +81,7 @@ def write_report(
             on_fault(_fault(runs, error))
             continue
         write_file(folder / name, _bytes(page))
+        told.advance("page")
         if to_pdf:
             pictures.append((folder / name).with_suffix(".pdf"))
             write_file(pictures[-1], to_pdf(folder / name))
@@ -148,11 +152,21 @@ def _file_names(pages: Sequence[Sequence[Run]]) -> list[str]:
 
 
 def render(
-    parts: Sequence[Part], table: pd.DataFrame, published: PublishedRows, sizes: PublishedSizes
+    parts: Sequence[Part],
+    table: pd.DataFrame,
+    published: PublishedRows,
+    sizes: PublishedSizes,
+    progress: Progress,
 ) -> str:
     """A page. table: of all its runs."""
+    progress.begin(f"write the page of {title(parts)}", 4)
     shown = with_published(table, published)
     drawn = thinning.thinned(shown)
+    progress.advance("rows")
+    figures = _figures(drawn, curves_of(parts))
+    progress.advance("figures")
+    data = _for_script(payload(parts, shown, drawn))
+    progress.advance("data")
     errors, incomplete = facts.errors(parts, table)
     gaps = facts.gaps(parts, table, set(shown["latency_kind"].dropna()))
     return (
@@ -164,7 +178,7 @@ def render(
             summary=(summary := facts.facts(parts, table)),
             about=_about(dict(summary)),
             entry=index.entry(title(parts), parts, summary),
-            figures=_figures(drawn, curves_of(parts)),
+            figures=figures,
             gaps=[gap for gap in gaps if OTHERS not in gap],
             long_gaps=[gap.split(OTHERS, 1) for gap in gaps if OTHERS in gap],
             doubts=[*facts.doubts(parts, table), *accuracy_doubts(parts, table)],
@@ -178,9 +192,9 @@ def render(
             is_timed=bool(table["latency_kind"].isin(["measured", "predicted"]).any()),
             sessions=[session for part in parts for session in facts.sessions(part)],
             has_rows=len(drawn) > 0,
-            payload=_for_script(payload(parts, shown, drawn)),
+            payload=data,
             agreement=_agreement(shown),
-            sizes=sizes(set(shown["variant"])),
+            sizes=sizes(set(shown["variant"].to_numpy(object))),
             min_visits=MIN_VISITS,
             plotly=Markup(get_plotlyjs()),  # noqa: S704  (plotly's own file, made to be put into a page)
             generated=_now(),

@@ -11,6 +11,7 @@ import pandas as pd
 
 from mbsweep.accuracy.source import Source
 from mbsweep.base.errors import MbsweepError
+from mbsweep.base.progress import Progress
 from mbsweep.storage.marks import Failure
 from mbsweep.sweep.sweep import parse_sweep
 from mbsweep.table.results import Run, combine
@@ -46,9 +47,9 @@ class Part:
         return None if self.accuracy is None else self.accuracy.said()
 
 
-def open_parts(runs: Sequence[Run]) -> tuple[list[Part], pd.DataFrame]:
-    """The runs of a page, and the table of all."""
-    table = combine(runs)
+def open_parts(runs: Sequence[Run], progress: Progress | None = None) -> tuple[list[Part], pd.DataFrame]:
+    """The runs of a page, and the table of all. progress: told how far that is."""
+    table = combine(runs, progress)
     names = list(table["run"].unique())
     if len(names) != len(runs):  # one has no rows
         names = [run.name for run in runs]

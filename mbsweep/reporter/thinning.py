@@ -10,6 +10,9 @@ from mbsweep.statistics.pareto import front
 from mbsweep.table.decide import COSTS
 from mbsweep.table.panels import panels
 
+Places = NDArray[np.intp]
+Floats = NDArray[np.float64]
+
 MAX_ROWS = 20_000  # more would make the page too heavy to open
 
 
@@ -44,16 +47,25 @@ def answers(rows: pd.DataFrame, cost: str) -> NDArray[np.bool_]:
     some floor of accuracy, the least in that cost.
     """
     numbers = {name: rows[name].to_numpy(float, na_value=np.nan) for name in {*COSTS, "top1_pct"}}
-    behind = [np.nan_to_num(numbers["latency_ms"], nan=np.inf), numbers["macs"], numbers["params"]]
+    latency_ms = np.nan_to_num(numbers["latency_ms"], nan=np.inf)
+
+    def ranked(places: Places, goal: Floats) -> Places:
+        """The best first."""
+        keys = (numbers["params"], numbers["macs"], latency_ms, goal)
+        return places[np.lexsort([key[places] for key in keys])]
+
     found = np.zeros(len(rows), dtype=bool)
     for goal, along in ((-numbers["top1_pct"], numbers[cost]), (numbers[cost], -numbers["top1_pct"])):
-        rank = np.empty(len(rows), dtype=int)
-        rank[np.lexsort((*reversed(behind), goal))] = np.arange(len(rows))
         known = np.flatnonzero(~np.isnan(goal) & ~np.isnan(along))
-        order = known[np.lexsort((rank[known], along[known]))]
-        best_before = np.minimum.accumulate(np.append(len(rows), rank[order]))[:-1]
-        found[order[rank[order] < best_before]] = True
+        order = known[np.argsort(along[known], kind="stable")]
+        # Few of a million are left of which no other has less of the goal for as little.
+        few = np.sort(order[goal[order] <= np.minimum.accumulate(goal[order])])
+        order = ranked(few, goal)
+        rank = np.argsort(along[order], kind="stable")  # places in `order`
+        best_before = np.minimum.accumulate(np.append(len(rank), rank))[:-1]
+        found[order[rank[rank < best_before]]] = True
     known = np.flatnonzero(~np.isnan(numbers[cost]))
     if len(known):  # the least of all, whatever is known of its accuracy
-        found[known[np.lexsort([column[known] for column in (*reversed(behind), numbers[cost])])[0]]] = True
+        least = known[numbers[cost][known] == numbers[cost][known].min()]
+        found[ranked(least, numbers[cost])[0]] = True
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -12,8 +12,10 @@ from mbsweep.base.errors import MbsweepError
 from mbsweep.space.counting import Counts, Found
 from mbsweep.space.space import Space
 from mbsweep.space.variant import Variant
+from mbsweep.storage import variant_columns
 from mbsweep.storage.database import Database, explained, names_of, now_utc
 from mbsweep.storage.marks import FailureKind
+from mbsweep.storage.variant_columns import Gathered, VariantColumns
 
 COUNTS = Counts.__slots__
 
@@ -33,6 +35,8 @@ FIELDS_SINCE = 7
 _FIELDS_OF_6 = (
     *("width", "resolution", "depth", "block", "stage_channels", "num_classes", "divisor", "stem_stride"),
 )
+_AT_ONCE = 5_000  # rows that are read together
+
 _COUNTS_SINCE_7 = ("weight_bytes_int8", "peak_activation_bytes_int8")
 
 
@@ -45,6 +49,28 @@ class VariantTables(Database):
         with explained(self.folder, reading=True):
             return _as_today(self._connection.execute(f"SELECT * FROM variants {order}"))  # noqa: S608
 
+    def variant_columns(self) -> VariantColumns:
+        """The same by columns."""
+        total = self._query("SELECT count(*) FROM variants")[0][0]
+        with explained(self.folder, reading=True):
+            columns = variant_columns.kept(self._connection)
+            if columns is None or len(columns.ids) != total:
+                gathered = Gathered(NAMES)
+                for rows in self._parts():
+                    gathered.add(rows)
+                columns = gathered.columns().in_order()
+        return columns
+
+    def _parts(self) -> Iterator[list[tuple[Any, ...]]]:
+        """Rows of NAMES, in the order in which they were entered."""
+        cursor = self._connection.execute("SELECT * FROM variants LIMIT 0")
+        if "fields" not in names_of(cursor):
+            yield self.variants()
+            return
+        cursor.execute(f"SELECT {', '.join(NAMES)} FROM variants ORDER BY rowid")  # noqa: S608
+        while rows := cursor.fetchmany(_AT_ONCE):
+            yield rows
+
     def set_found(self, rows: Iterable[tuple[str, Sequence[Any], Found]]) -> list[str]:
         """Keep what running their code has told of variants: (id, counts, all that was found).
 
@@ -55,6 +81,7 @@ class VariantTables(Database):
         changed = []
         told = ", ".join(f"{name} = ?" for name in COUNTS)
         with self._transaction() as sql:
+            variant_columns.forget(sql)
             # Not in the schema of new files: few runs have any.
             sql.execute("CREATE TABLE IF NOT EXISTS count_notes (variant TEXT PRIMARY KEY, note TEXT)")
             sql.execute("CREATE TABLE IF NOT EXISTS code (variant TEXT PRIMARY KEY, hash TEXT)")
@@ -117,14 +144,18 @@ def insert_variants(sql: sqlite3.Connection, rows: Iterable[Sequence[Any]]) -> t
     Returns how many are new, and how many of before it does not name.
     """
     before = sql.execute("SELECT count(*) FROM variants").fetchone()[0]
+    variant_columns.forget(sql)
     sql.execute("UPDATE variants SET position = NULL")
+    names = ("position", "id", "family", "fields", *COUNTS)
+    gathered = Gathered(names)
     sql.executemany(
-        f"INSERT INTO variants (position, id, family, fields, {', '.join(COUNTS)}) "  # noqa: S608
-        f"VALUES ({', '.join('?' for _ in range(4 + len(COUNTS)))}) "
+        f"INSERT INTO variants ({', '.join(names)}) VALUES ({', '.join('?' for _ in names)}) "  # noqa: S608
         "ON CONFLICT (id) DO UPDATE SET position = excluded.position",
-        rows,
+        rows if before else gathered.passing(rows),
     )
     after = sql.execute("SELECT count(*) FROM variants").fetchone()[0]
+    if not before:
+        variant_columns.keep(sql, gathered.columns())
     left = sql.execute("SELECT count(*) FROM variants WHERE position IS NULL").fetchone()[0]
     return after - before, left
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from mbsweep.base.errors import MbsweepError
+from mbsweep.base.progress import Progress
 from mbsweep.base.rules import did_you_mean, shown
 from mbsweep.table.results import Run
 
@@ -14,12 +15,13 @@ def where(run: Run, config: str | None) -> str:
     return f"{run.path}, {config}" if config else str(run.path)
 
 
-def of_config(run: Run, config: str | None) -> pd.DataFrame:
+def of_config(run: Run, config: str | None, progress: Progress | None = None) -> pd.DataFrame:
     """A run's rows of a latency configuration; all, where none is named.
 
     Raises MbsweepError for a configuration that the run does not have, and for a run without any row.
+    progress: told how far reading it is.
     """
-    table = run.table()
+    table = run.table(progress)
     if table.empty:
         raise MbsweepError(f"{run.path} has no variants")
     if config is None:

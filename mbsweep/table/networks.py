@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from mbsweep.space.families import family_of
 from mbsweep.space.families.family import Family
 from mbsweep.space.fields import Field
+from mbsweep.storage.coded import Coded, Objects, Places, objects
 from mbsweep.storage.database import explained
 from mbsweep.storage.store import Store
-from mbsweep.storage.variant_tables import COUNTS, NAMES
+from mbsweep.storage.variant_columns import VariantColumns
 from mbsweep.table.columns import KNOWN_FIELDS, NUMBERS, stage_column
 
 
@@ -25,51 +25,67 @@ def networks(store: Store) -> pd.DataFrame:
     Fields that earlier versions did not have are there where any is not as usual. Lists are JSON; where they
     differ, each of their values has a column, too.
     """
-    rows = pd.DataFrame(store.variants(), columns=NAMES).rename(columns={"id": "variant"})
-    rows[list(COUNTS)] = rows[list(COUNTS)].apply(pd.to_numeric)  # also where none is known
-    texts = rows.pop("fields")
-    found: dict[str, pd.Series[Any]] = {}
+    kept = store.variant_columns()
+    columns: dict[str, Any] = {"variant": kept.ids, **kept.numbers}
+    columns["family"] = pd.Series(kept.families.values, dtype="str").array.take(kept.families.at)
     with explained(store.folder, reading=True):
-        for name, group in texts.groupby(rows["family"], sort=False):
-            family = family_of(name)
-            columns = _of_code if family.is_code else partial(_columns, family)
-            for field, values in columns(group.tolist()).items():
-                if len(group) == len(rows):
-                    found[field] = pd.Series(values, dtype=object)
-                    continue
-                known = found.setdefault(field, pd.Series(None, index=rows.index, dtype=object))
-                known[group.index] = values
-    for field, column in found.items():
-        if field in NUMBERS:
-            found[field] = column.astype(float) if column.isna().any() else column.infer_objects()
+        columns |= _of_fields(kept)
+    table = pd.DataFrame(columns)
     if notes := store.count_notes():
-        found["counts_note"] = rows["variant"].map(notes.get).astype(object)
-    return pd.concat([rows, pd.DataFrame(found, index=rows.index)], axis=1)
+        table["counts_note"] = table["variant"].map(notes.get).astype(object)
+    return table
 
 
-def _columns(family: Family, texts: Sequence[str]) -> dict[str, list[Any]]:
-    """Of networks of a family each field's values, as a table has them. texts: their fields as JSON."""
-    said = _said(texts)
-    columns: dict[str, list[Any]] = {}
+def _of_fields(kept: VariantColumns) -> dict[str, pd.Series[Any]]:
+    """Field -> its column."""
+    several: dict[str, Objects] = {}
+    for number, name in enumerate(kept.families.values):
+        family, places = family_of(name), np.flatnonzero(kept.families.at == number)
+        if family.is_code:
+            columns = _of_code([kept.texts[place] for place in places.tolist()])
+        else:
+            columns = _columns(family, kept.said(places), len(places))
+        if len(kept.families.values) == 1:
+            return {field: _taken(_typed(field, objects(of.values)), of.at) for field, of in columns.items()}
+        for field, coded in columns.items():
+            several.setdefault(field, objects([None] * len(kept.ids)))[places] = coded.column()
+    return {field: _typed(field, values) for field, values in several.items()}
+
+
+def _taken(values: pd.Series[Any], at: Places) -> pd.Series[Any]:
+    return pd.Series(values.to_numpy()[at], dtype=values.dtype)
+
+
+def _typed(field: str, values: Objects) -> pd.Series[Any]:
+    """Numbers as such, NaN where one is unknown."""
+    column = pd.Series(values, dtype=object)
+    if field not in NUMBERS:
+        return column
+    return column.astype(float) if column.isna().any() else column.infer_objects()
+
+
+def _columns(family: Family, said: Mapping[str, Coded], count: int) -> dict[str, Coded]:
+    """Of so many networks of a family each field's values, as a table has them. said: as they are kept."""
+    none = Coded([None], np.zeros(count, dtype=np.intp))
+    columns: dict[str, Coded] = {}
     for name, field in family.fields.items():
-        values = said.get(name)
-        if field.is_added and values is None:
+        if field.is_added and name not in said:
             continue
-        columns[name] = _completed(name, field, values, columns, len(texts))
+        columns[name] = _completed(field, said.get(name, none), columns)
         if field.stages:
             columns |= _of_stages(name, field, columns[name])
     return columns
 
 
-def _of_code(texts: Sequence[str]) -> dict[str, list[Any]]:
+def _of_code(texts: Sequence[str]) -> dict[str, Coded]:
     """Of networks of the user's own the arguments as JSON, and each that is called and looks like a field."""
     said = [json.loads(text) for text in texts]
     arguments = [json.dumps({name: one[name] for name in one if name != "resolution"}) for one in said]
-    columns: dict[str, list[Any]] = {"arguments": arguments}
+    columns = {"arguments": Coded.of(arguments)}
     for name in dict.fromkeys(name for one in said for name in one):
         values = [one[name] if name in one and _is_like_field(name, one[name]) else None for one in said]
         if any(value is not None for value in values):
-            columns[name] = values
+            columns[name] = Coded(values, np.arange(len(values)))
     return columns
 
 
@@ -83,57 +99,16 @@ def _is_like_field(name: str, value: Any) -> bool:
     return isinstance(value, int if isinstance(field.default, int) else int | float)
 
 
-def _said(texts: Sequence[str]) -> dict[str, list[Any]]:
-    """Field -> its value in each text, None where it is not there; lists as JSON.
-
-    Millions of texts have few different parts: each is read once, and a text is but taken apart.
-    """
-    end = _common_end(texts)
-    split = [text[1 : len(text) - len(end)].split(', "') for text in texts]
-    parts: dict[str, tuple[str, Any]] = {}
-    if len(set(map(len, split))) == 1:
-        shared = dict(_read(part) for part in end.removesuffix("}").split(', "')[1:])
-        columns = {name: [value] * len(texts) for name, value in shared.items()}
-        for column in zip(*split, strict=True):
-            distinct = set(column)
-            parts |= {part: _read(part) for part in distinct - parts.keys()}
-            names = {parts[part][0] for part in distinct}
-            if len(names) > 1:
-                break
-            value_of = {part: parts[part][1] for part in distinct}
-            columns[names.pop()] = [value_of[part] for part in column]
-        else:
-            return columns
-    read = [dict(_read(part) for part in text[1:-1].split(', "')) for text in texts]
-    every = dict.fromkeys(name for one in read for name in one)
-    return {name: [one.get(name) for one in read] for name in every}
-
-
-def _common_end(texts: Sequence[str]) -> str:
-    """The parts that all texts end with, from the comma before them."""
-    ends = [text[::-1] for text in texts]
-    shared = os.path.commonprefix([min(ends), max(ends)])[::-1]  # noqa: RUF071  (of characters)
-    place = shared.find(', "')
-    return shared[place:] if place >= 0 else "}"
-
-
-def _read(part: str) -> tuple[str, Any]:
-    """`width": 0.5` -> its name and value; a list stays JSON."""
-    name, _, text = part.removeprefix('"').partition('": ')
-    return name, text if text.startswith("[") else json.loads(text)
-
-
-def _completed(
-    name: str, field: Field, values: Sequence[Any] | None, before: Mapping[str, list[Any]], count: int
-) -> list[Any]:
+def _completed(field: Field, coded: Coded, before: Mapping[str, Coded]) -> Coded:
     """With the usual value where none is said."""
-    if values is not None and None not in values:
-        return list(values)
-    given = [None] * count if values is None else values
-    follows = field.follows[0] if field.follows else None
-    usual = _usual(field, before[follows] if follows else [None])
-    others: Iterable[Any] = before[follows] if follows else [None] * count
-    return [usual[other] if value is None else value for value, other in zip(given, others, strict=True)]
+    if None not in coded.values:
+        return coded
+    values = coded.column()
+    missing = pd.isna(values)
+    others = before[field.follows[0]].column()[missing] if field.follows else [None] * missing.sum()
+    usual = _usual(field, others)
+    values[missing] = [usual[other] for other in others]
+    return Coded.of(values)
 
 
 def _usual(field: Field, others: Iterable[Any]) -> dict[Any, Any]:
@@ -145,12 +120,11 @@ def _usual(field: Field, others: Iterable[Any]) -> dict[Any, Any]:
     return found
 
 
-def _of_stages(name: str, field: Field, texts: Sequence[str]) -> dict[str, list[Any]]:
+def _of_stages(name: str, field: Field, texts: Coded) -> dict[str, Coded]:
     """A column for each stage in which the networks differ."""
-    values = {text: json.loads(text) for text in set(texts)}
-    found = {}
-    for stage in range(field.stages):
-        at = {text: value[stage] for text, value in values.items()}
-        if len(set(at.values())) > 1:
-            found[stage_column(name, stage + 1)] = [at[text] for text in texts]
-    return found
+    stages = zip(*map(json.loads, texts.values), strict=True)
+    return {
+        stage_column(name, stage): Coded(values, texts.at)
+        for stage, values in enumerate(stages, start=1)
+        if len(set(values)) > 1
+    }

@@ -15,6 +15,7 @@ import pandas as pd
 
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.files import as_text, expanded
+from mbsweep.base.progress import Progress, Silent
 from mbsweep.base.rules import did_you_mean, shown
 from mbsweep.space.families import family_of
 from mbsweep.space.variant import Variant
@@ -27,7 +28,7 @@ from mbsweep.storage.store import Store
 from mbsweep.table.chances import front_chances
 from mbsweep.table.columns import COLUMNS, COMPARABLE, INNER, NUMBERS, in_order
 from mbsweep.table.draws import Resample
-from mbsweep.table.tabulate import Undrifted, tabulate, tabulate_curves
+from mbsweep.table.tabulate import STEPS, Undrifted, tabulate, tabulate_curves
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -48,13 +49,19 @@ class Run:
 
     path: Path
 
-    def table(self) -> pd.DataFrame:
-        """One row per variant and latency configuration; columns as in COLUMNS, and INNER. NaN: unknown."""
+    def table(self, progress: Progress | None = None) -> pd.DataFrame:
+        """One row per variant and latency configuration; columns as in COLUMNS, and INNER. NaN: unknown.
+
+        progress: told how far that is.
+        """
+        told = progress or Silent()
+        told.begin(f"read {self.name}", STEPS + 1)
         with Store.read(self.path) as store:
-            table = tabulate(store)
+            table = tabulate(store, told)
             table["run"] = self.name
             table["on_front"] = fronts(table)
             table["front_pct"] = front_chances(table, Undrifted(store).resample)
+        told.advance("fronts")
         return table
 
     @contextmanager
@@ -214,18 +221,18 @@ def _entries(folder: Path) -> list[Path]:
         raise MbsweepError(f"{folder}: cannot be read: {error.strerror}; name a run's folder") from None
 
 
-def combine(runs: Sequence[Run]) -> pd.DataFrame:
+def combine(runs: Sequence[Run], progress: Progress | None = None) -> pd.DataFrame:
     """The tables of several runs as one, below one another; fronts stay those of each run.
 
     A run is called after its folder; where several folders have the same name, by its path. Raises
-    MbsweepError where a run is named twice.
+    MbsweepError where a run is named twice. progress: told how far that is.
     """
     places = [run.path.resolve() for run in runs]
     for number, run in enumerate(runs):
         if places[number] in places[:number]:
             raise MbsweepError(f"{run.path} is named twice; name each run once")
     names = [run.name for run in runs]
-    tables = [run.table() for run in runs]
+    tables = [run.table(progress) for run in runs]
     for run, table in zip(runs, tables, strict=True):
         if names.count(run.name) > 1:
             table["run"] = as_text(str(run.path))
@@ -271,6 +278,6 @@ def fronts(table: pd.DataFrame) -> pd.Series[bool]:
     """
     cost = "latency_ms" if table["latency_ms"].notna().any() else "macs"
     mask = pd.Series(False, index=table.index)
-    for _, rows in table.groupby(COMPARABLE, dropna=False):
+    for _, rows in table[table["top1_pct"].notna()].groupby(COMPARABLE, dropna=False):
         mask[rows.index] = front(rows[cost], rows["top1_pct"])
     return mask

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mbsweep.base.progress import Progress
 from mbsweep.statistics.drift import Drift
 from mbsweep.statistics.summary import (
     NS_PER_MS,
@@ -30,11 +31,15 @@ from mbsweep.storage.variant_tables import NAMES
 from mbsweep.table.columns import COLUMNS, in_order
 from mbsweep.table.networks import networks
 
+STEPS = 4  # of which `tabulate` tells
 
-def tabulate(store: Store) -> pd.DataFrame:
+
+def tabulate(store: Store, progress: Progress) -> pd.DataFrame:
     """One row per variant and latency configuration, in the sweep's order; without run and fronts."""
     variants = networks(store)
+    progress.advance("variants")
     latencies = _latencies(store)
+    progress.advance("latencies")
     configs = _configs(store)
     # A configuration that the sweep no longer names stays in the table as far as it was measured.
     configs = configs[configs["position"].notna() | configs["config"].isin(latencies["config"])]
@@ -45,6 +50,7 @@ def tabulate(store: Store) -> pd.DataFrame:
     table = table.merge(latencies, how="left", on=["config", "variant"])
     table = table.merge(_frame(store, "files"), how="left", on=["config", "variant"])
     accuracies = _accuracies(store)
+    progress.advance("accuracies")
     words = ["top1_seeds", "top1_reason", "top1_marks"]  # empty where there is nothing to say
     words += ["top1_note", "top1_own_note", "top1_shared_note"]
     accuracies[words] = accuracies[words].astype(object).replace("", None)
@@ -56,7 +62,9 @@ def tabulate(store: Store) -> pd.DataFrame:
     table = table.reindex(columns=in_order(table.columns))
     accuracies_pct = [name for name in _ACCURACY_COLUMNS.values() if name.endswith("_pct")]
     numbers = ["top1_pct", "top5_pct", *accuracies_pct, "top1_epochs"]
-    return table.astype(dict.fromkeys(numbers, float))  # also where none is known
+    table = table.astype(dict.fromkeys(numbers, float))  # also where none is known
+    progress.advance("rows")
+    return table
 
 
 # columns of the accuracies' table -> those of the table

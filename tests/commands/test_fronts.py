@@ -48,8 +48,8 @@ def with_front_pct(monkeypatch, values):
     """The table gets the column `front_pct`; None: it has none."""
     made = Run.table
 
-    def changed(run):
-        table = made(run).drop(columns="front_pct", errors="ignore")
+    def changed(run, progress=None):
+        table = made(run, progress).drop(columns="front_pct", errors="ignore")
         return table if values is None else table.assign(front_pct=values)
 
     monkeypatch.setattr(Run, "table", changed)

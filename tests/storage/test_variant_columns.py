@@ -1,0 +1,92 @@
+"""The variants of a large run are kept by columns, too: what is read is what the rows say."""
+
+import pandas as pd
+import pytest
+from console import execute, query
+from made_runs import made_run
+
+from mbsweep import count_space, open_run
+from mbsweep.base.progress import Silent
+from mbsweep.pipeline import enter_sweep
+from mbsweep.storage import variant_columns
+from mbsweep.storage.store import Store
+from mbsweep.sweep.sweep import parse_sweep
+
+# Of several families; fields that some lack, that are lists, and that are not said where they are as usual.
+SWEEP = """\
+space: {width: [0.25, 1], resolution: [32, 224], depth: [0, 5]}
+variants:
+  - {width: 0.25, kernels: [3, 5, 3, 3, 7], resolution: 64}
+  - {family: mobilenet_v2, width: 0.35, stage_depths: [1, 2, 3, 4, 3, 3, 2]}
+  - {family: mobilenet_v2, width: 1, resolution: 96, kernel: 5}
+  - {family: mobilenet_v3_small, minimalistic: true}
+  - {family: resnet18, num_classes: 10}
+  - {depth: 0, block: fire}
+"""
+ONE_FAMILY = "space: {width: {from: 0.1, to: 2, step: 0.1}, resolution: [32, 224], depth: [0, 5]}\n"
+
+
+def is_kept(folder):
+    return bool(query(folder, "SELECT 1 FROM sqlite_master WHERE name = 'variant_columns'"))
+
+
+def by_rows(folder):
+    """The table without what is kept by columns."""
+    execute(folder, "DROP TABLE IF EXISTS variant_columns")
+    return open_run(folder).table()
+
+
+@pytest.fixture
+def kept(monkeypatch):
+    """The least of runs is large."""
+    monkeypatch.setattr(variant_columns, "LEAST", 1)
+
+
+@pytest.mark.usefixtures("kept")
+@pytest.mark.parametrize("sweep", [SWEEP, ONE_FAMILY], ids=["families", "one family"])
+def test_columns_and_rows_are_one_table(sweep, tmp_path):
+    """Every cell, and every type."""
+    run = made_run(tmp_path / "run", sweep)
+    assert is_kept(run)
+    table = open_run(run).table()
+    assert table["variant"].tolist() == list(count_space(parse_sweep(sweep, "made.yaml")).ids())
+    pd.testing.assert_frame_equal(table, by_rows(run))
+
+
+def test_a_small_run_keeps_rows_alone(tmp_path):
+    """They are read at once."""
+    assert not is_kept(made_run(tmp_path / "run", SWEEP))
+
+
+@pytest.mark.usefixtures("kept")
+def test_a_changed_sweep_is_read_from_rows(tmp_path):
+    """What is new, what is left, and another order: nothing is read as it was before."""
+    run = made_run(tmp_path / "run", SWEEP)
+    changed = parse_sweep("space: {width: [1, 0.5], resolution: [224, 32]}\n", "made.yaml")
+    with Store.write(run) as store:
+        enter_sweep(store, changed, count_space(changed), None, Silent())
+    assert not is_kept(run)
+    table = open_run(run).table()
+    shapes = [(1, 224), (1, 32), (0.5, 224), (0.5, 32)]
+    assert list(zip(table["width"], table["resolution"], strict=True))[:4] == shapes
+    assert len(table) == 14 + 2  # two of the four were there before
+
+
+@pytest.mark.usefixtures("kept")
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE variant_columns SET packed = x'00' WHERE name = 'macs'",
+        "UPDATE variant_columns SET packed = (SELECT packed FROM variant_columns WHERE name = 'id') "
+        "WHERE name = 'field width'",
+        "UPDATE variant_columns SET choices = 'x' WHERE name = 'family'",
+        "DELETE FROM variant_columns WHERE name = 'params'",
+        "DELETE FROM variants WHERE position = 3",
+    ],
+)
+def test_what_cannot_be_read_is_read_from_rows(damage, tmp_path):
+    """They are there in any case."""
+    run = made_run(tmp_path / "run", SWEEP)
+    execute(run, damage)
+    table = open_run(run).table()
+    pd.testing.assert_frame_equal(table, by_rows(run))
