@@ -16,7 +16,6 @@ from typing import Any
 import jinja2
 import pandas as pd
 from markupsafe import Markup
-from plotly.offline import get_plotlyjs
 
 from mbsweep.base.errors import MbsweepError, one_line
 from mbsweep.base.files import write_file
@@ -28,6 +27,7 @@ from mbsweep.reporter.curves import combined, learning_curves, thinned_words
 from mbsweep.reporter.figures import FIGURES
 from mbsweep.reporter.parts import Part, open_parts
 from mbsweep.reporter.payload import payload
+from mbsweep.reporter.plotly_js import plotly_js
 from mbsweep.statistics.summary import MIN_VISITS
 from mbsweep.table.compare import agreement
 from mbsweep.table.results import PublishedRows, Run, published_latencies
@@ -196,7 +196,7 @@ def render(
             agreement=_agreement(shown),
             sizes=sizes(set(shown["variant"].to_numpy(object))),
             min_visits=MIN_VISITS,
-            plotly=Markup(get_plotlyjs()),  # noqa: S704  (plotly's own file, made to be put into a page)
+            plotly=Markup(plotly_js()),  # noqa: S704  (plotly's own file, made to be put into a page)
             generated=_now(),
             **_program(),
         )

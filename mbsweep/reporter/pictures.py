@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.offline import get_plotlyjs
 
 from mbsweep.base.errors import MbsweepError
 from mbsweep.reporter.curves import learning_curves
 from mbsweep.reporter.figures import FIGURES
 from mbsweep.reporter.page import curves_of, with_published
 from mbsweep.reporter.parts import Part
+from mbsweep.reporter.plotly_js import plotly_js
 from mbsweep.reporter.thinning import thinned
 from mbsweep.table.results import PublishedRows
 
@@ -91,7 +91,7 @@ def canvas() -> Iterator[Page]:
             )
             with launched as browser:
                 tab = browser.new_page(offline=True)
-                script = f"{get_plotlyjs()}\n{_TICKS.read_text(encoding='utf-8')}"
+                script = f"{plotly_js()}\n{_TICKS.read_text(encoding='utf-8')}"
                 tab.set_content(_PAGE.replace("SCRIPT", script), timeout=TIMEOUT_MS)
                 yield tab
     except Error as error:
