@@ -227,6 +227,7 @@ def settle(tab: Tab) -> None:
         """async () => {
           const figures = document.querySelectorAll('.figure');
           if (figures.length && typeof change === 'function') change({ tab: 'stills' });
+          for (const still of document.querySelectorAll('.still')) still.open = true;
           for (const figure of figures) {
             figure.scrollIntoView();
             const isDrawn = () => figure.querySelector('.main-svg, .no-webgl');
@@ -254,8 +255,9 @@ def open_axes(tab: Tab) -> None:
 
 
 def show(tab: Tab, part: str) -> None:
-    """Turn to a part of the page: networks, devices, stills, measured, sizes."""
+    """Turn to a part of the page: networks, devices, stills (all of them unfolded), measured, sizes."""
     tab.locator(f"#tab-{part}").click()
+    tab.evaluate("for (const still of document.querySelectorAll('.still')) still.open = true")
 
 
 def cells(tab: Tab, head: str) -> list[str]:

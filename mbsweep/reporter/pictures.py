@@ -25,7 +25,7 @@ from mbsweep.reporter.thinning import thinned
 from mbsweep.table.results import PublishedRows
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page, PdfMargins
+    from playwright.sync_api import Page, PdfMargins, ViewportSize
 
 WIDTH = 1200  # of a picture, in the pixels of its fonts
 SCALE = 2  # pixels of the file for each of these, both ways
@@ -35,9 +35,13 @@ TIMEOUT_MS = 120_000  # for the browser to start and to read plotly.js, on a bus
 
 _PAGE = '<!doctype html><meta charset="utf-8"><div id="figure"></div><script>SCRIPT</script>'
 _MARGIN = "10mm"
+_SHEET: ViewportSize = {"width": 1047, "height": 718}  # A4, lying, without its margins: pixels of 1/96 inch
 _IS_DRAWN = """() => {
-  const isThere = [...document.querySelectorAll(".figure")].every((one) => one.classList.contains("drawn"));
-  return isThere && document.getElementById("explorer-remark")?.textContent !== "";
+  const figures = [...document.querySelectorAll(".figure")];
+  const isThere = figures.every((one) => one.classList.contains("drawn"));
+  const isFitted = (one) => !one?._fullLayout || Math.abs(one._fullLayout.width - one.clientWidth) < 2;
+  const areFitted = [...figures, document.getElementById("explorer-plot")].every(isFitted);
+  return isThere && areFitted && document.getElementById("explorer-remark")?.textContent !== "";
 }"""
 _TICKS = Path(__file__).with_name("templates") / "ticks.js"  # the page's labels
 _DRAW = """async ([text, width, scale]) => {
@@ -116,7 +120,8 @@ def printed(tab: Page, page: Path) -> bytes:
     """A report's page as a PDF file, as its reader would print it. tab: from `canvas`."""
     browser = tab.context.browser
     assert browser is not None  # noqa: S101  (of a tab from `canvas`)
-    sheet = browser.new_page(offline=True)
+    # As wide as the paper: a figure that is wider would be cut, for it is drawn before it is printed.
+    sheet = browser.new_page(offline=True, viewport=_SHEET)
     try:
         sheet.goto(page.resolve().as_uri(), timeout=TIMEOUT_MS)
         sheet.emulate_media(media="print")

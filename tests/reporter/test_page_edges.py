@@ -195,6 +195,56 @@ def test_what_is_no_budget_does_not_stay_in_its_box(view, pages):
         assert tab.evaluate("state.limits") == {"latency_ms": 4.5}
 
 
+def test_very_many_lines_are_thinned(view, pages):
+    """Of 2,500 variants about 500 have a line, the chosen one always; axes reach as far as all of them
+    do. Of few that fit, all have one. The page says which it is.
+    """
+    ranges = """({data: [{dimensions}]}) => dimensions.map(({label, range, values}) => {
+      const { name, scale } = columns.find((column) => labelled(column) === label);
+      const all = groupRows().map((row) => row[name] / scale);
+      return [values.length, range[0] - Math.min(...all), range[1] - Math.max(...all)];
+    })"""
+    with view(pages("thousands"), at="view=parallel") as tab:
+        said = tab.locator("#explorer-remark")
+        if "WebGL" in said.inner_text():
+            pytest.skip("this browser has no WebGL")
+        assert (
+            " lines of 2,500 variants within the budgets: those on a front, and others" in said.inner_text()
+        )
+        found = tab.locator("#explorer-plot").evaluate(ranges)
+        assert len({count for count, *_ in found}) == 1
+        assert found[0][0] == pytest.approx(500, rel=0.03)
+        assert [ends for _, *ends in found] == [[0, 0]] * len(found)
+        left_out = tab.evaluate(
+            """() => {
+              const kept = new Set(someLines(groupRows()));
+              return groupRows().find((row) => !kept.has(row)).variant;
+            }"""
+        )
+        assert tab.evaluate(
+            """(variant) => {
+              state.variant = variant;
+              const kept = someLines(groupRows()).some((row) => row.variant === variant);
+              state.variant = null;
+              return kept;
+            }""",
+            left_out,
+        )
+        tab.evaluate("change({ limits: { macs: 2e7 } })")
+        tab.wait_for_function("remark.textContent.includes('lines, one for each variant within')")
+
+
+def test_a_page_of_sizes_alone_has_a_way_back_from_parallel_coordinates(view, pages):
+    """To parameters against mult-adds; and no part for devices, for there is none."""
+    with view(pages("counted")) as tab:
+        buttons = tab.locator("#presets button")
+        assert {"Parallel coordinates", "Parameters / mult-adds"} <= set(buttons.all_inner_texts())
+        tab.evaluate("change({ view: 'parallel' })")
+        buttons.filter(has_text="Parameters / mult-adds").click()
+        assert tab.evaluate("[state.view, state.x, state.y]") == ["scatter", "macs", "params"]
+        assert tab.locator("#tab-devices").count() == 0
+
+
 def test_parallel_coordinates_of_nothing(view, pages):
     """Where nothing fits, words stand there, nothing of the figure before, and no picture can be saved; a
     wider budget brings the lines back, another preset the points; also in quick succession.

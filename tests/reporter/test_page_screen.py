@@ -18,6 +18,9 @@ from mbsweep.table.results import open_run
 
 # Twelve visits, spread by 5 %: with intervals that reach over budgets.
 SPREAD = {"text": WIDTH_RES.replace("rounds: 3", "rounds: 12"), "rounds": lambda variant: 12, "spread": 0.05}
+# Eight networks, of which one has a published accuracy.
+FEW = WIDTH_RES.replace("[1.0, 0.75, 0.5, 0.25]", "[1.0, 0.9, 0.8, 0.7, 0.6, 0.4, 0.3, 0.2]")
+FEW = FEW.replace("[224, 192, 160, 128]", "224")
 DEPTHS = """\
 space: {width: 0.5, resolution: 128, depth: [0, 1, 2, 5]}
 accuracy: {source: predicted, table: tf-slim-2018-08-02, extrapolate: true}
@@ -35,6 +38,7 @@ MADE = {
     "families": {"families": lambda folder: write_run(folder, FAMILIES)},
     "spread": {"spread": lambda folder: write_run(folder, **SPREAD)},
     "many": {"many": many_run},
+    "few": {"few": lambda folder: write_run(folder, FEW)},
     "depths": {"depths": lambda folder: write_run(folder, DEPTHS)},
 }
 OBJECTIVES = ["top1_pct", "latency_ms", "macs", "params", "weight_bytes", "peak_activation_bytes"]
@@ -237,6 +241,15 @@ def test_colour_and_marker_tell_what_varies(open_page, pages):
         assert "128" not in tab.locator("#legend .entry").all_inner_texts()
 
 
+def test_where_few_accuracies_are_known_the_first_figure_has_all_networks(open_page, pages):
+    """Latency against mult-adds, in which no point is pale; the steps are those of accuracy and latency."""
+    with open_page(pages("few")) as tab:
+        assert tab.evaluate("[state.x, state.y, ordered.length]") == ["macs", "latency_ms", 8]
+        assert tab.evaluate("ordered.some(isPale)") is False
+        assert tab.evaluate("frontAxes().cost") == "latency_ms"
+        assert "Pale" not in tab.locator("#legend").inner_text()
+
+
 def test_the_arrow_keys_go_along_the_front(open_page, pages):
     """From the best to its neighbour on the front and back; the details tell it."""
     with open_page(pages("spread"), at="max_latency_ms=5") as tab:
@@ -288,6 +301,8 @@ def test_paper_has_what_was_asked(open_page, pages):
         assert "is the best within 5 ms" in tab.locator("#answer .sentence").inner_text()
         for part in ("#networks", "#devices", "#stills", "#measured", "#sizes"):
             assert tab.locator(part).is_visible()
+        assert tab.locator("#everywhere tbody tr").count() == 5  # though its tab was never opened
+        assert tab.locator(".agreement").is_visible()
         assert tab.locator("#table tbody tr:not(.beyond)").count() > 5
         for control in ("#budgets", "#tabs", "#presets", "#filter", ".grip >> nth=0"):
             assert not tab.locator(control).is_visible()

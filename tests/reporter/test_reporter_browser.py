@@ -115,6 +115,20 @@ def test_page_of_the_papers_grid_draws_every_point(view, pages):
         ]
 
 
+def test_figures_unfold(open_page, pages):
+    """The first is there; each other where its title is clicked; all of them on paper, and as before then."""
+    shown = "[...document.querySelectorAll('.figure')].map((figure) => figure.checkVisibility())"
+    with open_page(pages("normal"), at="tab=stills") as tab:
+        assert tab.evaluate(shown) == [True, False, False, False, False]
+        tab.locator(".still summary").nth(1).click()
+        tab.wait_for_function("document.querySelector('#accuracy_macs .main-svg') !== null")
+        assert tab.locator("#ranks .main-svg").count() == 0
+        tab.evaluate("dispatchEvent(new Event('beforeprint'))")
+        assert tab.evaluate(shown) == [True] * 5
+        tab.evaluate("dispatchEvent(new Event('afterprint'))")
+        assert tab.evaluate(shown) == [True, True, False, False, False]
+
+
 def hover(tab: Tab, figure: str, panel: str, variant: str) -> str:
     """Put the mouse on a variant's point; return what is shown then."""
     place = tab.evaluate(

@@ -66,7 +66,8 @@ function deviceLine(group, number) {
 
 // Every configuration and device; another of them as the figure's other axis.
 function showDevices() {
-  if (state.tab !== "devices" || panelsOfPage.every(({ id }) => id !== "devices")) return;
+  const panel = document.getElementById("devices");
+  if (!panel || panel.classList.contains("off")) return; // on paper it is there, whatever the tab
   const hasTwo = payload.compared.some((told) => told.some(Boolean));
   const heads = [...elsewhereHeads(), "against the chosen, in the median", "differ", "tau", "figure", "all networks", "slowest / fastest", "their mult-adds", "configuration"];
   const table = smallTable(heads, groups.map(deviceLine));

@@ -96,7 +96,7 @@ function setUpFigure(element) {
   };
   const near = new IntersectionObserver(([{ isIntersecting }]) => isIntersecting && !drawn && draw(), { rootMargin: "300px" });
   near.observe(element);
-  new ResizeObserver(() => drawn && (drawn === fitting() ? refit(element) : draw())).observe(element);
+  new ResizeObserver(() => drawn && element.clientWidth && (drawn === fitting() ? refit(element) : draw())).observe(element);
   addEventListener("beforeprint", () => drawn || draw());
   onChange((changed) => {
     if (!drawn) return;

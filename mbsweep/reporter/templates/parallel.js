@@ -1,7 +1,7 @@
 // Parallel coordinates: a line for each variant, over all that the variants differ in.
 
 const COSTS_AND_GAIN = ["macs", "params", "latency_ms", "top1_pct"]; // the last axes of parallel coordinates
-const MOST_LINES = 1000; // that are drawn: of more, each is a hair, and drawing them takes seconds
+const MOST_LINES = 500; // that are drawn: of more, each is a hair, and drawing them takes seconds
 const PARALLEL_GAP = 115; // pixels from one of these to the next, at least: a narrow page scrolls
 
 // The axes of parallel coordinates: what networks differ in, where all of them have it, and what that costs; and the

@@ -39,6 +39,7 @@ function setUpTabs() {
     panelsOfPage.forEach((panel) => panel.classList.remove("off"));
     folded = [...document.querySelectorAll(".panel details:not([open]), details.caution:not([open])")];
     for (const one of folded) one.open = true;
+    showDevices();
   });
   addEventListener("afterprint", () => {
     for (const one of folded) one.open = false;
