@@ -97,6 +97,9 @@ def test_intervals_of_both_devices_are_drawn(view, pages):
             for high, known_high, low, known_low in reach:
                 assert (high, low) == pytest.approx((known_high, known_low))
                 assert low < high
+        titles = tab.locator("#explorer-plot .xtitle, #explorer-plot .ytitle").all_text_contents()
+        first, second = tab.evaluate("wordsOfGroups.slice(0, 2)")
+        assert titles == [f"Latency (ms, log scale): {words}" for words in (first, second)]
         assert FAILED not in tab.evaluate("ordered.map(({ row }) => row.variant)")
         assert tab.locator("#explorer-underlay path[stroke-dasharray]").count() == 1
         assert tab.evaluate("marks.hasFront") is False
@@ -121,10 +124,11 @@ def test_the_devices_tell_how_far_variants_are_apart(view, pages):
 
 
 def test_published_devices_have_ratios_without_a_verdict(view, pages):
-    """They print no interval: whether they differ is unknown."""
+    """They print no interval: whether they differ is unknown. They are called by what tells them apart."""
     with view(pages("rich")) as tab:
         show(tab, "devices")
         cells = tab.locator("#everywhere tbody tr").nth(PIXEL).locator("td").all_inner_texts()
+        assert cells[0] == "Pixel 3, CPU, 4 threads"
         assert "times as " in cells[3]
         assert cells[4] == "unknown"
         words = tab.evaluate(f"payload.compared[{PIXEL}][0].words")

@@ -108,10 +108,13 @@ function scatterFigure() {
 }
 
 function axisLayout(key, log) {
-  const { name, words } = axisOf[key];
-  const title = key.includes("@") ? plain(words).replace(/(.{50}\S*) /g, "$1<br>") : plain(labelled(columnOf[name]));
+  const { name, group } = axisOf[key];
+  const whose = group ?? (isTwoLatencies() ? state.group : null); // of two latencies each says whose it is
+  const label = labelled(columnOf[name]);
+  const words = (log ? label.replace(/\)$/, ", log scale)") : label) + (whose === null ? "" : `: ${wordsOfGroups[whose]}`);
+  const title = broken(plain(words), narrow.matches ? 36 : 60).join("<br>");
   const lines = { gridcolor: tone("--line"), zerolinecolor: tone("--line"), linecolor: tone("--line"), ticks: "outside" };
-  const look = { title: { text: log ? title.replace(/\)$/, ", log scale)") : title, font: { size: 13 } }, automargin: true, ...lines };
+  const look = { title: { text: title, font: { size: 13 } }, automargin: true, ...lines };
   return { ...look, ...(log ? payload.log : { type: "linear" }) };
 }
 
