@@ -278,11 +278,37 @@ def test_a_command_without_png_needs_no_browser(tmp_path, monkeypatch):
     assert sorted(contents(tmp_path / "pages")) == ["index.html", "run.html"]
 
 
-def test_a_report_is_printed_too(tmp_path, alone):
-    """`report --pdf`: a file beside the page, of several sheets, with its sentence; not over what is ours."""
+def test_a_report_is_printed_too(tmp_path, alone, monkeypatch):
+    """`report --pdf`: a file beside the page, of several sheets, with its sentence; not over what is ours.
+    Every figure is drawn, and no wider than the 277 mm that a sheet has, each of 96 pixels to the inch; the
+    decision may begin on the first sheet, and each part has what its tab would show.
+    """
+    from playwright.sync_api import Page
+
+    def spy(tab, **how):
+        tab.wait_for_function("plot._fullLayout.width === plot.clientWidth")
+        seen.append(
+            tab.evaluate(
+                """() => {
+                  const right = (one) => one.getBoundingClientRect().right;
+                  const figures = [...document.querySelectorAll(".main-svg")].filter((one) => right(one) > 0);
+                  const decide = getComputedStyle(document.getElementById("decide"));
+                  const devices = document.querySelectorAll("#everywhere tbody tr").length;
+                  return [figures.length, Math.max(...figures.map(right)), decide.breakInside, devices];
+                }"""
+            )
+        )
+        return pdf(tab, **how)
+
+    seen, pdf = [], Page.pdf
+    monkeypatch.setattr(Page, "pdf", spy)
     run = write_run(tmp_path / "run", WIDTH_RES)
     done = call("report", run, "--html", tmp_path / "pages", "--pdf")
     assert done.exit_code == 0, done.output
+    ((figures, right, begins, devices),) = seen
+    assert figures >= 6
+    assert right <= 277 / 25.4 * 96
+    assert (begins, devices) == ("auto", 5)
     printed = tmp_path / "pages" / "run.pdf"
     assert str(printed) in done.stdout
     content = printed.read_bytes()
