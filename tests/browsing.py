@@ -5,7 +5,6 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -265,36 +264,3 @@ def cells(tab: Tab, head: str) -> list[str]:
     heads = tab.locator("#table th").all_inner_texts()
     (place,) = [i for i, text in enumerate(heads) if text.rstrip(" ▲▼") == head]
     return tab.locator(f"#table tbody td:nth-child({place + 1})").all_inner_texts()
-
-
-_LABELS = """(element) => Object.values(element._fullLayout)
-  .filter((axis) => axis?._id && axis.title.text && axis._length)
-  .map((axis) => {
-    const paper = element.querySelector(".main-svg").getBoundingClientRect();
-    const isAcross = axis._id[0] === "x";
-    const texts = [...element.querySelectorAll(`.${axis._id}tick > text`)].map((text) => {
-      const { left, right, top, bottom } = text.getBoundingClientRect();
-      const middle = isAcross ? (left + right) / 2 - paper.left : (top + bottom) / 2 - paper.top;
-      return [text.textContent, middle - axis._offset, isAcross ? [left, right] : [top, bottom]];
-    });
-    const value = (text) => Number(text.replaceAll(",", "").replace("k", "e3").replace("M", "e6"));
-    return {
-      axis: `${element.id} ${axis._id} ${axis.title.text} ${axis.range}`,
-      log: axis.type === "log",
-      labels: texts.map(([text, at, ends]) => [text, at, axis.d2p(value(text)), ends]),
-    };
-  })"""
-
-
-def check_labels(tab: Tab, figure: str) -> int:
-    """Each label of a figure is the number of its place, and beside no other; how many axes are log."""
-    axes = tab.locator(figure).evaluate(_LABELS)
-    assert axes
-    for axis in axes:
-        assert len(axis["labels"]) >= 2, axis
-        for text, stands, should, _ in axis["labels"]:
-            assert stands == pytest.approx(should, abs=3), (axis["axis"], text)
-        boxes = sorted(ends for *_, ends in axis["labels"])
-        for (_, end), (begin, _) in pairwise(boxes):
-            assert end <= begin, axis
-    return sum(axis["log"] for axis in axes)

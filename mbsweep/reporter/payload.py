@@ -12,7 +12,7 @@ import pandas as pd
 
 from mbsweep.base.suggest import command
 from mbsweep.profiler.config import LatencyConfig
-from mbsweep.reporter.drawing import LOG_AXIS
+from mbsweep.reporter.drawing import LOG_AXIS, MINOR
 from mbsweep.reporter.parts import Part
 from mbsweep.reporter.style import COLOURS, SYMBOLS, family_symbols
 from mbsweep.reporter.verdicts import verdicts
@@ -77,6 +77,7 @@ def payload(parts: Sequence[Part], every: pd.DataFrame, table: pd.DataFrame) -> 
         "symbols": SYMBOLS,
         "log": LOG_AXIS,
         "compared": verdicts(whole),
+        "minor": MINOR,
         "cautions": {name: _values(pd.Series(words)) for name, words in trust.of_each(table).items()},
         "layers": _layers(table),
         "visits": _visits(parts, table),

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 import numpy as np
 import pytest
-from browsing import check_labels
+from axis_labels import check_labels
 from console import call, contents, refusal
 from PIL import Image  # fvcore needs it
 from reporter_runs import HOSTILE, WIDTH_RES, hostile_run, many_run, write_run

@@ -113,9 +113,9 @@ function axisLayout(key, log) {
   const label = labelled(columnOf[name]);
   const words = (log ? label.replace(/\)$/, ", log scale)") : label) + (whose === null ? "" : `: ${wordsOfGroups[whose]}`);
   const title = broken(plain(words), narrow.matches ? 36 : 60).join("<br>");
-  const lines = { gridcolor: tone("--line"), zerolinecolor: tone("--line"), linecolor: tone("--line"), ticks: "outside" };
+  const lines = { gridcolor: tone("--line"), zerolinecolor: tone("--line"), linecolor: tone("--line"), ticks: "outside", tickcolor: tone("--muted"), minor: payload.minor };
   const look = { title: { text: title, font: { size: 13 } }, automargin: true, ...lines };
-  return { ...look, ...(log ? payload.log : { type: "linear" }) };
+  return { ...look, ...(log ? structuredClone(payload.log) : { type: "linear" }) };
 }
 
 function scatterLayout() {

@@ -53,7 +53,7 @@ function stacked({ data, layout }) {
 function themed(layout) {
   Object.assign(layout, { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)" });
   layout.font.color = tone("--ink");
-  const lines = { gridcolor: tone("--line"), zerolinecolor: tone("--line"), linecolor: tone("--line") };
+  const lines = { gridcolor: tone("--line"), zerolinecolor: tone("--line"), linecolor: tone("--line"), tickcolor: tone("--muted") };
   for (const [name, axis] of Object.entries(layout)) if (/^[xy]axis/.test(name)) Object.assign(axis, lines);
   return layout;
 }
