@@ -409,7 +409,7 @@ def test_the_drawn_front_is_that_of_what_fits(view, pages, x, y):
             assert len(drawn) == len(expected)
             faint = tab.evaluate(
                 "[...plot.querySelectorAll('.scatterlayer .points path')]"
-                ".filter((path) => path.style.opacity === '0.25').length"
+                ".filter((path) => path.style.opacity === '0.4').length"
             )
             assert faint == len(rows) - len(fits)
 

@@ -498,7 +498,7 @@ def test_thousands_of_points_fade_too(open_page, pages):
         fits = rows[rows["macs"] <= 100e6]
         tab.wait_for_function(
             "(count) => plot.data.flatMap(({ marker }) => marker?.opacity ?? [])"
-            ".filter((opacity) => opacity === 0.25).length === count",
+            ".filter((opacity) => opacity === 0.4).length === count",
             arg=2500 - len(fits),
             timeout=60_000,
         )
@@ -547,7 +547,7 @@ def test_a_saved_figure_fades_as_the_page_does(view, pages):
         rows = panels(table_of(pages, "rich"))[0]
         drawn = rows[rows[["latency_ms", "top1_pct"]].notna().all(axis=1)]
         faint = (drawn["macs"] > 1e8).sum()
-        assert (points.count("0.25"), points.count("1")) == (faint, 16 - faint)
+        assert (points.count("0.4"), points.count("1")) == (faint, 16 - faint)
 
 
 def test_paper_is_white(open_page, pages):

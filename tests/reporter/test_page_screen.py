@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 import pytest
-from browsing import Pages, rest
+from browsing import Pages, cells, rest
 from reporter_runs import WIDTH_RES, many_run, write_run
 
 from mbsweep.commands._picks import answers as picks
@@ -54,6 +54,7 @@ def pages(tmp_path_factory):
 def test_one_screen_decides(open_page, pages, width, height):
     """Sentence, figure and the slider of the latency are on the first screen; where it is wide, all sliders,
     the steps of the front and the other devices, too. Nothing is wider than the window; the page is short.
+    A link that skips the head leads there.
     """
     with open_page(pages("spread"), at="max_latency_ms=5") as tab:
         tab.set_viewport_size({"width": width, "height": height})
@@ -74,6 +75,10 @@ def test_one_screen_decides(open_page, pages, width, height):
             assert plot["width"] > width / 2
             assert tab.evaluate("document.documentElement.scrollHeight") <= 2000
         assert tab.evaluate("document.documentElement.scrollWidth") <= width
+        tab.locator(".skip").focus()
+        tab.keyboard.press("Enter")
+        tab.keyboard.press("Tab")  # what comes first is the network that the sentence names
+        assert tab.evaluate("document.activeElement.closest('.sentence') !== null")
 
 
 def asked_of(rows, chance):
@@ -171,27 +176,35 @@ def test_a_budget_is_dragged_in_the_figure(open_page, pages):
         assert tab.locator(".grip.across").evaluate("(one) => parseFloat(one.style.left)") < 5
 
 
-def test_nothing_moves_while_a_slider_does(open_page, pages):
-    """The figure and the sliders stay where they are, whatever the sentence says."""
-    with open_page(pages("spread"), at="max_latency_ms=5") as tab:
-        tab.set_viewport_size({"width": 1440, "height": 900})
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
+def test_nothing_moves_while_a_slider_does(view, pages, width, height):
+    """From the first budget on, the figure and the sliders stay where they are, whatever the sentence says,
+    latencies that are noisy included; on a telephone the latency's slider, which stands below the figure.
+    """
+    with view(pages("many"), at="latency=onnxruntime%2C+int8%2C+batch+1%2C+1+thread") as tab:
+        tab.set_viewport_size({"width": width, "height": height})
         rest(tab)
+        assert "Noisy" in tab.locator("#noise").inner_text()
         moved = tab.evaluate(
-            """async () => {
+            """async (names) => {
               const frame = () => new Promise(requestAnimationFrame);
               const top = (id) => Math.round(document.getElementById(id).getBoundingClientRect().top);
-              const places = () => ["explorer-plot", "slider-latency_ms", "slider-top1_pct", "tabs"].map(top);
-              const found = new Set();
-              const slider = document.getElementById("slider-latency_ms");
-              for (let step = 20; step <= 1000; step += 70) {
-                slider.value = step;
-                slider.dispatchEvent(new Event("input"));
-                await frame();
-                await frame();
-                found.add(JSON.stringify(places()));
+              const places = () => ["explorer-plot", "slider-latency_ms"].map(top);
+              const found = new Set([JSON.stringify(places())]);
+              for (const name of names.filter((one) => sliders[one])) {
+                const slider = document.getElementById(`slider-${name}`);
+                for (let step = 20; step <= 1000; step += 240) {
+                  slider.value = step;
+                  slider.dispatchEvent(new Event("input"));
+                  await frame();
+                  await frame();
+                  found.add(JSON.stringify(places()));
+                }
+                change({ limits: {}, floor: null });
               }
               return [...found];
-            }"""
+            }""",
+            ["latency_ms", "peak_activation_bytes", "top1_pct"] if width > 1000 else ["latency_ms"],
         )
         assert len(moved) == 1, moved
 
@@ -232,6 +245,134 @@ def test_the_same_network_looks_the_same_everywhere(open_page, pages):
         assert explorer.keys() == still.keys()
         bare = {name: [look.replace(" ", "") for look in found] for name, found in explorer.items()}
         assert bare == {name: [look.replace(" ", "") for look in found] for name, found in still.items()}
+
+
+def front_of(rows, most_ms):
+    """Names on the front of top-1 against latency, the fastest first, without what is slower than asked."""
+    best, names = 0.0, []
+    for row in rows.sort_values(["latency_ms", "top1_pct"], ascending=[True, False]).itertuples():
+        if row.latency_ms <= most_ms and row.top1_pct > best:
+            best = row.top1_pct
+            names.append(row.variant)
+    return names
+
+
+def test_a_second_front_stands_behind_the_first(view, pages):
+    """That of eager PyTorch within the same budget: dashed, named at its end, told to a pointer, in the
+    address; 3 : 1 against the ground in both themes. No other is drawn unless it is asked for.
+    """
+    dashed = "#explorer-underlay path[stroke-dasharray]"
+    with view(pages("spread"), at="max_latency_ms=15") as tab:
+        assert tab.locator(dashed).count() == 0
+        tab.get_by_label("Second front").select_option(label="torch")
+        tab.wait_for_function("location.hash.includes('second=torch')")
+        address = tab.evaluate("location.hash.slice(1)")
+        rest(tab)
+    with view(pages("spread"), at=address) as tab:
+        rows = open_run(pages.folder / "spread" / "spread").table()
+        expected = front_of(rows[rows["config"].str.startswith("torch")], 15)
+        assert 5 < len(expected) < 16
+        assert tab.evaluate("marks.second.map((front) => front.map(({ row }) => row.variant))") == [expected]
+        assert tab.locator(dashed).count() == 1
+        assert tab.locator("#explorer-overlay .second").all_text_contents() == ["torch"]
+        assert "Dashed: that of torch." in tab.locator("#legend").inner_text()
+        place = tab.locator("#explorer-underlay circle").nth(2).bounding_box()
+        tab.mouse.move(place["x"] + place["width"] / 2, place["y"] + place["height"] / 2)
+        told = tab.locator(".hoverlayer").text_content()
+        assert "Second front of torch" in told
+        assert expected[2] in told
+        for scheme in ("light", "dark"):
+            tab.evaluate("(theme) => change({ theme })", scheme)
+            rest(tab)
+            ground, stroke = tab.evaluate(
+                "(one) => [getComputedStyle(document.body).backgroundColor,"
+                " getComputedStyle(document.querySelector(one)).stroke]",
+                dashed,
+            )
+            low, high = sorted((luminance(ground), luminance(stroke)))
+            assert (high + 0.05) / (low + 0.05) >= 3
+        tab.evaluate("change({ limits: { latency_ms: 3 } })")
+        rest(tab)
+        assert "torch, has no point within the budgets" in tab.locator("#explorer-remark").inner_text()
+        tab.evaluate("change({ group: state.second })")
+        rest(tab)
+        assert tab.locator(dashed).count() == 0  # it is the first
+
+
+def test_a_box_in_the_figure_selects_rows_of_the_table(view, pages):
+    """The networks from 2 to 6 ms and 50 to 66 %: the table and the CSV have these alone, and a line says so;
+    they are marked in other views; the address tells them; a button shows all.
+    """
+    pages("spread")
+    rows = open_run(pages.folder / "spread" / "spread").table()
+    is_in = rows["latency_ms"].between(2, 6) & rows["top1_pct"].between(50, 66)
+    expected = set(rows.loc[is_in & rows["config"].str.startswith("onnx"), "variant"])
+    assert 2 < len(expected) < 10
+    with view(pages("spread")) as tab:
+        every = tab.locator("#table tbody tr").count()
+        tab.get_by_label("Select by a box").check()
+        left, top, right, bottom = tab.evaluate(
+            """() => {
+              const { x, y } = overlay.getBoundingClientRect();
+              const { xaxis, yaxis } = plot._fullLayout;
+              return [x + xaxis.d2p(2), y + yaxis.d2p(66), x + xaxis.d2p(6), y + yaxis.d2p(50)];
+            }"""
+        )
+        tab.mouse.move(left, top)
+        tab.mouse.down()
+        tab.mouse.move(right, bottom, steps=4)
+        tab.mouse.up()
+        line = tab.locator(".said .selected-line")
+        line.wait_for()
+        assert line.inner_text() == f"{len(expected)} networks selected; the table lists only these. Show all"
+        assert set(cells(tab, "Variant")) == expected
+        with tab.expect_download() as saved:
+            tab.locator("#csv").click()
+        assert set(pd.read_csv(saved.value.path())["variant"]) == expected
+        tab.evaluate("change({ x: 'macs' })")
+        rest(tab)
+        assert tab.locator("#explorer-underlay .selected").count() == len(expected)
+        tab.wait_for_function("location.hash.includes('x=macs')")
+        address = tab.evaluate("location.hash.slice(1)")
+        tab.get_by_label("Select by a box").uncheck()
+    with view(pages("spread"), at=address) as tab:
+        assert set(cells(tab, "Variant")) == expected
+        tab.locator("#networks .selected-line button").click()
+        assert tab.locator("#table tbody tr").count() == every
+        assert not tab.locator(".selected-line >> nth=0").is_visible()
+        assert tab.evaluate("document.activeElement.id") == "filter"
+    for nonsense in ("box=1", "box=%5B%5D", "box=%5B%22macs%22%2C%22no%22%2C1%2C2%2C3%2C4%2C%22x%22%5D"):
+        with view(pages("spread"), at=nonsense) as tab:
+            assert tab.locator("#table tbody tr").count() == every
+
+
+def test_forced_colours_hide_nothing(open_page, pages):
+    """Where the system's colours are forced: what is chosen has an edge, the legend its colours, and the
+    figure those of a ground that is dark, whatever theme the address has.
+    """
+    with open_page(pages("spread"), at="max_latency_ms=5&theme=light", color_scheme="dark") as tab:
+        tab.emulate_media(forced_colors="active")
+        rest(tab)
+        assert tab.evaluate("document.documentElement.dataset.theme") == "dark"
+        look = "(one, name) => getComputedStyle(one)[name]"
+        pressed, other = (
+            tab.locator(f"#presets button[aria-pressed={is_on}]").first.evaluate(look, "borderTopWidth")
+            for is_on in ("true", "false")
+        )
+        assert pressed != other
+        assert tab.locator("#steps tr.best").evaluate(look, "outlineStyle") == "solid"
+        marks = tab.locator("#legend .mark").evaluate_all(
+            "all => all.map((one) => getComputedStyle(one).color)"
+        )
+        assert len(set(marks)) == 5  # four widths, and the ink of the markers
+        fits, beyond = (
+            tab.locator(f"#table tr{which} td >> nth=1").evaluate(look, "color")
+            for which in (":not(.beyond)", ".beyond")
+        )
+        assert fits != beyond
+        rule = tab.locator(".rule.across").evaluate(look, "borderLeftColor")
+        low, high = sorted(map(luminance, (rule, "rgb(0, 0, 0)")))
+        assert (high + 0.05) / (low + 0.05) >= 3
 
 
 def test_colour_and_marker_tell_what_varies(open_page, pages):

@@ -568,7 +568,7 @@ def test_page_states_what_a_reader_must_know(normal):
 def test_page_loads_nothing(normal):
     """Nothing refers to what is outside the page but the link to the index, and the browser is told so."""
     links = [(tag, a[name]) for tag, a in normal.elements for name in ("src", "href", "action") if name in a]
-    within = [("a", "#answer"), ("a", "#trust")]
+    within = [("a", "#decide"), ("a", "#trust")]
     assert [link for link in links if link not in within] == [("link", "data:,"), ("a", "index.html")]
     (policy,) = [
         a["content"] for tag, a in normal.elements if a.get("http-equiv") == "Content-Security-Policy"

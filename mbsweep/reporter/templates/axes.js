@@ -29,10 +29,10 @@ function rowOn({ group }, row) {
 const valueOn = (axis, row) => rowOn(axis, row)?.[axis.name] ?? null;
 
 // x and y in the units of the axes, for the rows that have both.
-function located() {
+function located(some = groupRows()) {
   const [x, y] = [axisOf[state.x], axisOf[state.y]];
   const isShown = (value, log) => typeof value === "number" && (!log || value > 0);
-  return groupRows()
+  return some
     .map((row) => ({ row, x: valueOn(x, row), y: valueOn(y, row) }))
     .filter((point) => isShown(point.x, state.logX) && isShown(point.y, state.logY))
     .map((point) => ({ row: point.row, x: point.x / columnOf[x.name].scale, y: point.y / columnOf[y.name].scale }));

@@ -103,6 +103,7 @@ function scatterFigure() {
   if (points.some(isPredicted)) entry("hollow: predicted", "markers", { marker: { color: "#777", symbol: "circle-open", size: 10 } });
   entry(isSample() ? "Pareto front of the sample" : "Pareto front within the budgets", "lines", { line: { color: FRONT_COLOUR, width: 1.5 } });
   if (isLatencyFront()) entry("front not settled (5 to 95 &#37;)", "markers", { marker: { size: 13, symbol: "circle-open", color: UNSETTLED_COLOUR, line: { width: 2 } } });
+  data.push(...secondTraces());
   showLegend(points, byColour, byShape, isShown);
   return { data, layout: scatterLayout() };
 }
@@ -126,7 +127,7 @@ function scatterLayout() {
     height: plotHeight(),
     showlegend: false,
     hovermode: "closest",
-    dragmode: narrow.matches ? false : "zoom",
+    dragmode: dragMode(),
     xaxis: axisLayout(state.x, state.logX),
     yaxis: axisLayout(state.y, state.logY),
     coloraxis: { colorscale: payload.colours.map((colour, place, all) => [place / (all.length - 1), colour]), colorbar: bar },
@@ -169,7 +170,7 @@ async function drawExplorer() {
   if (!figure) return drawNothing(isParallel ? "No variant within the budgets has a place on every axis." : groupRows().length ? `${nowhere(groupRows().length)}.` : "Its families are switched off.");
   for (const id of PICTURES) document.getElementById(id).disabled = false;
   const { data, layout, wide = 0 } = figure;
-  for (const name of ["plotly_click", "plotly_afterplot", "plotly_relayout"]) plot.removeAllListeners?.(name);
+  for (const name of ["plotly_click", "plotly_afterplot", "plotly_relayout", "plotly_selected"]) plot.removeAllListeners?.(name);
   Object.assign(plot.style, { height: `${layout.height}px`, minWidth: `${wide}px` });
   await Plotly.react(plot, data, layout, { displaylogo: false, displayModeBar: false });
   if (!isParallel) await chooseTicks(plot);
@@ -183,6 +184,7 @@ async function drawExplorer() {
     if (!isWebgl) fade();
   });
   plot.on("plotly_relayout", showUnzoom);
+  plot.on("plotly_selected", boxDrawn);
   showUnzoom();
   plot.on("plotly_click", ({ points: [point] }) => point.customdata && change({ variant: point.customdata }));
 }

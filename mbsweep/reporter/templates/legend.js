@@ -23,6 +23,7 @@ function showLegend(points, byColour, byShape, isShown) {
   const signs = [];
   if (isTwoLatencies()) signs.push("Dashed: both take as long.");
   else signs.push(`Line: Pareto front ${isSample() ? "of the sample" : "within the budgets"}.`);
+  if (secondPoints().points.length) signs.push(`Dashed: that of ${wordsOfGroups[state.second]}.`);
   if (isTradeOff()) signs.push("Pale: another beats it on both axes.");
   if (points.some(({ row }) => [state.x, state.y].some((key) => key in BARS && interval(row, key)))) signs.push("Band: 95 % interval.");
   if (points.some(isPredicted)) signs.push("Hollow: predicted.");

@@ -1,6 +1,7 @@
 // What lies over the points of the explorer: the Pareto front, a fitted line, rings and names; and the fading.
 
-const FADED = 0.25; // opacity of what is beyond the budgets
+const FADED = 0.4; // opacity of what is beyond the budgets
+const DIMMED = 0.15; // of what is not selected, where that is more than can be shaded
 const UNSETTLED = [5, 95]; // a probability of being on the front between these, in percent, is an open question
 const PALE = 0.25; // of the filling of what another beats on both axes
 const NAMED = 24; // points of a front; more names would hide them
@@ -79,6 +80,7 @@ function updateOverlay() {
     hasFront: fronts.some((front) => front.length > 0),
     fit: isFitted ? fitted([...within]) : null,
     unsettled: isLatencyFront() ? [...within].filter(isOpen) : [],
+    second: secondFronts(),
     chosen: points.filter(({ row }) => row.variant === state.variant),
     named: isSample() && !isOnFront() ? [] : decision().fitting.slice(0, 2).map((row) => points.find((point) => point.row === row)),
   };
@@ -92,10 +94,10 @@ function updateOverlay() {
 let marks = null; // what lies over the points
 let fading = 0;
 
-const opacityOf = (point) => (marks.within.has(point) ? 1 : FADED);
+const opacityOf = (point) => (isDimmed(point) ? DIMMED : marks.within.has(point) ? 1 : FADED);
 
-// Whether another within the budgets beats it on both axes.
-const isPale = (point) => marks.hasFront && isTradeOff() && !marks.onFront.has(point);
+// Whether another within the budgets beats it on both axes. What is beyond them is faded, which is enough.
+const isPale = (point) => marks.hasFront && isTradeOff() && marks.within.has(point) && !marks.onFront.has(point);
 
 function fade() {
   if (isWebgl) {
@@ -149,10 +151,12 @@ function drawOverlay() {
   const [below, above] = frames;
   const line = (d, stroke, more = {}) => below.append(drawn("path", { d, stroke, fill: "none", "stroke-width": 1.5, ...more }));
   const spent = shade(below, { xaxis, yaxis });
+  shadeSelected(below, ordered, { x, y });
   if (marks.fit) line(`M${fitEnds(marks.fit).map((end) => `${x(end)},${y(end)}`).join("L")}`, "#888", { "stroke-dasharray": "2 3" });
   if (isTwoLatencies()) line(equals(xaxis, yaxis), "#888", { "stroke-dasharray": "6 4" });
   const isUsual = signOf(state.x) === 1 && signOf(state.y) === -1;
   const reach = isUsual ? [height, Math.min(spent, width)] : undefined;
+  drawSecond(below, { x, y, reach });
   for (const front of marks.fronts) if (front.length > 1 || (isUsual && front.length)) line(stairs(front, x, y, reach), tone("--front"), { "stroke-width": 2 });
   const ring = (point, r, stroke, size) => above.append(drawn("circle", { cx: x(point), cy: y(point), r, stroke, fill: "none", "stroke-width": size }));
   for (const point of marks.unsettled) ring(point, 10, UNSETTLED_COLOUR, 2);
@@ -179,13 +183,14 @@ function widthOf(words, { "font-size": size, "font-weight": weight }) {
 }
 const lookOf = (bold, number) => ({ "font-size": bold ? 13 : 12, "font-weight": bold && !number ? 700 : 400 });
 
-// Names beside points: the best with what it is worth, then those of the fronts, each where no other stands.
+// Names beside points: the best with what it is worth, a second front at its end, then those of the fronts, each where no
+// other stands.
 function nameThem({ x, y, width, height }) {
   const names = drawn("svg", { class: "names", width: 1, height: 1 });
   overlay.append(names);
   const taken = [...base.flat()].slice(0, 400).map((point) => [x(point) - 5, y(point) - 5, x(point) + 5, y(point) + 5]);
   const isFree = ([left, top, right, bottom]) => left > -2 && right < width + 10 && top > -12 && bottom < height && taken.every(([l, t, r, b]) => right < l || left > r || bottom < t || top > b);
-  const put = (point, lines, bold) => {
+  const put = (point, lines, bold, more = {}) => {
     const size = Math.max(...lines.map((words, number) => widthOf(words, lookOf(bold, number))));
     const tall = 15 * lines.length;
     const isLast = bold && lines.length === 1; // the best is named, whatever is below
@@ -196,14 +201,15 @@ function nameThem({ x, y, width, height }) {
       taken.push(box);
       const anchor = dx < -size + 1 ? "end" : dx < 0 ? "middle" : "start";
       const at = anchor === "end" ? box[2] : anchor === "middle" ? (box[0] + box[2]) / 2 : box[0];
-      lines.forEach((words, number) => names.append(drawn("text", { x: at, y: box[1] + 12 + 15 * number, fill: tone("--ink"), "text-anchor": anchor, ...lookOf(bold, number) }, words)));
-      return;
+      lines.forEach((words, number) => names.append(drawn("text", { x: at, y: box[1] + 12 + 15 * number, fill: tone("--ink"), "text-anchor": anchor, ...lookOf(bold, number), ...more }, words)));
+      return true;
     }
-    if (bold && lines.length > 1) put(point, lines.slice(0, 1), true);
+    return bold && lines.length > 1 && put(point, lines.slice(0, 1), true);
   };
   const isIn = (point) => point && x(point) >= 0 && x(point) <= width && y(point) >= 0 && y(point) <= height;
   const [best] = marks.named;
   if (isIn(best)) put(best, [`${short(best.row)} · best${state.limits.latency_ms !== undefined && state.x === "latency_ms" ? ` within ${quantity("latency_ms", state.limits.latency_ms)}` : ""}`, [worthWords(best.row, true), isAsked() && chanceOf(best.row, state)?.share < 1 ? `fits with ${chanceWords(chanceOf(best.row, state))}` : ""].filter(Boolean).join(" · ")], true);
+  marks.second[0]?.filter(isIn).reverse().some((point) => put(point, [secondWords()], false, { class: "second" }));
   const fronts = marks.fronts.flat();
   if (fronts.length <= NAMED) for (const point of fronts) if (point !== best && isIn(point)) put(point, [short(point.row)], false);
 }
@@ -239,9 +245,11 @@ function overlayLayout() {
   const shapes = [];
   if (marks.fit) shapes.push(path(`M${fitEnds(marks.fit).map((end) => `${end.x},${end.y}`).join("L")}`, { color: "#888", dash: "dot" }));
   for (const front of marks.fronts) if (front.length > 1) shapes.push(path(stairs(front, x, y), { color: FRONT_COLOUR }));
+  for (const front of marks.second) if (front.length > 1) shapes.push(path(stairs(front, x, y), { color: tone("--muted"), dash: "dash" }));
   const ring = (size, color) => (point) => ({ ...at(point), text: "◯", showarrow: false, font: { size, color } });
   const annotations = [...marks.unsettled.map(ring(18, UNSETTLED_COLOUR)), ...marks.chosen.map(ring(26, tone("--accent")))];
   const words = (text, at, look) => annotations.push({ ...at, text: plain(text), showarrow: false, font: { size: 12 }, ...look });
+  if (marks.second.length) words(secondWords(), at(marks.second[0].at(-1)), { xanchor: "left", yanchor: "top", xshift: 4, font: { size: 12, color: tone("--muted") } });
   const [best] = marks.named;
   for (const point of marks.fronts.flat().length <= NAMED ? marks.fronts.flat() : []) words(short(point.row), at(point), point === best ? { text: `<b>${plain(short(point.row))}</b>`, xanchor: "right", yanchor: "bottom", xshift: -6, yshift: 4 } : { xanchor: "right", yanchor: "bottom", xshift: -6, yshift: 2 });
   for (const key of ["x", "y"]) {
@@ -272,6 +280,7 @@ function describe(points) {
   const onFronts = fronts.flat().length;
   const which = fronts.length > 1 ? `fronts of ${fronts.length} accuracy sources, each by itself` : `front${sample && " of the sample"}`;
   if (onFronts > 1) words.push(`${onFronts} on the Pareto ${which}`);
+  if (secondPoints().points.length && !marks.second.length) words.push(`the second front, ${secondWords()}, has no point within the budgets`);
   if (unsettled.length) words.push(`of ${plural(unsettled.length, "point")} the measurements do not settle whether it is on the front`);
   if (fit) {
     const far = fit.off.filter(({ off }) => Math.abs(off) > 0.2).slice(0, 4);

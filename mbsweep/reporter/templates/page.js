@@ -1,9 +1,10 @@
 // Puts the parts together: the theme, the address, and who is told of what.
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
+const forced = matchMedia("(forced-colors: active)"); // then the ground is the system's, whatever is chosen
 
 function showTheme() {
-  const isDark = state.theme === "dark" || (state.theme === "auto" && dark.matches);
+  const isDark = state.theme === "auto" || forced.matches ? dark.matches : state.theme === "dark";
   document.documentElement.dataset.theme = isDark ? "dark" : "light";
   document.getElementById("theme").value = state.theme;
 }
@@ -27,6 +28,8 @@ function showAll() {
   showTab();
   nameTabs();
   showNoise();
+  showSecond();
+  showSelected();
   showExplorer();
   showDetails();
 }
@@ -35,10 +38,7 @@ Object.assign(state, readAddress());
 // The first to be told: the others read the theme's colours.
 onChange((changed) => changed.has("theme") && showTheme());
 document.getElementById("theme").addEventListener("change", ({ target }) => change({ theme: target.value }));
-dark.addEventListener("change", () => {
-  if (state.theme !== "auto") return;
-  for (const listener of listeners) listener(new Set(["theme"]));
-});
+for (const query of [dark, forced]) query.addEventListener("change", () => listeners.forEach((listener) => listener(new Set(["theme"]))));
 addEventListener("hashchange", () => change(readAddress()));
 onChange((changed) => (changed.has("group") || changed.has("off")) && showNoise());
 let onScreen = state.theme; // paper is white
@@ -51,6 +51,8 @@ setUpBudgets();
 onChange((changed) => ["group", "by", "off"].some((name) => changed.has(name)) && reserve());
 addEventListener("resize", reserve);
 setUpExplorer();
+setUpSecond();
+setUpSelection();
 setUpTable();
 setUpDetails();
 setUpSteps();

@@ -30,11 +30,13 @@ const INITIAL = {
   logX: true,
   logY: firstAxes().y !== FLOOR,
   joined: false, // one front over all sources of accuracies
+  second: null, // the group whose front is drawn behind
   colour: usualColour,
   shape: families.length > 1 ? "family" : usualShape,
   off: [], // families that are switched off
   variant: null,
   filter: "",
+  box: null, // of networks that are selected in the figure
   sort: null, // column of the table
   wide: false, // all columns of the table
   tab: "networks",
@@ -63,6 +65,8 @@ function address() {
     if (name === "limits") for (const [cost, most] of Object.entries(value)) words.set(`max_${cost}`, most);
     else if (name === "off") value.length && words.set("off", value.join(","));
     else if (name === "group") value === INITIAL.group || words.set("latency", groups[value].key);
+    else if (name === "box") value && words.set("box", wordsOfBox(value));
+    else if (name === "second") value === null || words.set("second", groups[value].key);
     else if (value !== INITIAL[name]) words.set(name, value);
   }
   return words.toString();
@@ -78,8 +82,10 @@ function readAddress() {
     if (most !== null) read.limits[cost] = most;
   }
   read.floor = number(words.get("floor"));
-  const group = groups.findIndex(({ key }) => key === words.get("latency"));
-  if (group >= 0) read.group = group;
+  for (const [name, said] of [["group", "latency"], ["second", "second"]]) {
+    const number = groups.findIndex(({ key }) => key === words.get(said));
+    if (number >= 0) read[name] = number;
+  }
   const allowed = {
     by: objectives(),
     view: ["scatter", "parallel"],
@@ -96,6 +102,7 @@ function readAddress() {
   const off = (words.get("off") ?? "").split(",").filter((name) => families.includes(name));
   if (off.length < families.length) read.off = off;
   read.filter = words.get("filter") ?? "";
+  read.box = readBox(words.get("box"));
   read.variant = rows.some((row) => row.variant === words.get("variant")) ? words.get("variant") : null;
   return read;
 }

@@ -63,7 +63,7 @@ function showTable() {
   const wanted = state.filter.trim().toLowerCase().split(/\s+/);
   const textsOf = (row) => [short(row), ...columns.map(({ name, shown }) => shown && row[name])].filter((value) => typeof value === "string").join("\n").toLowerCase();
   const matches = (text) => wanted.every((word) => text.includes(word));
-  visible = rows.filter((row) => isOn(row) && (!state.filter.trim() || matches(textsOf(row))));
+  visible = rows.filter((row) => isOn(row) && isSelected(row) && (!state.filter.trim() || matches(textsOf(row))));
   const isIn = fitsWithin(state);
   if (state.sort) visible.sort(comparing(sortedBy()));
   else if (isAsked()) visible = [...visible.filter(isIn), ...visible.filter((row) => !isIn(row))]; // what fits comes first

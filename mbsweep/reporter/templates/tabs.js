@@ -32,6 +32,7 @@ function setUpTabs() {
     const panel = place.closest(".panel");
     if (panel) change({ tab: panel.id });
     place.scrollIntoView();
+    place.focus({ preventScroll: true }); // who uses the keyboard goes on from there
   });
   // On paper all parts stand below one another; figures are drawn as wide as they then are.
   let folded = [];
