@@ -62,3 +62,19 @@ def test_the_box_stands_where_there_is_something_to_join(pages, views):
         assert not tab.get_by_label(BOX).is_visible()
     with views(pages("two"), at="x=macs") as tab:
         assert tab.get_by_label(BOX).is_visible()
+
+
+def test_steps_keep_to_the_source_that_decides(pages, views):
+    """1.0-224 is the best within 30 ms, by the paper: its steps are the paper's three, though ResNet-50 of
+    torchvision gains 5.5 points, which the sentence tells with its source. Joined, it is a step, too.
+    """
+    steps = "(all) => all.map((one) => one.cells[0].textContent)"
+    names = ["mobilenet_v1 1-224", "mobilenet_v1 0.75-224", "mobilenet_v1 0.5-224"]
+    with views(pages("two"), at="max_latency_ms=30") as tab:
+        assert tab.locator("#steps tbody tr").evaluate_all(steps) == names
+        words = tab.locator("#steps").inner_text()
+        assert "Only accuracies of one source are compared: published, paper." in words
+        assert "; its accuracy: published, torchvision-v1." in tab.locator("#answer").inner_text()
+    with views(pages("two"), at="max_latency_ms=30&joined=true") as tab:
+        assert tab.locator("#steps tbody tr").evaluate_all(steps) == ["resnet50 1-224", *names]
+        assert "Accuracies of 2 sources are compared." in tab.locator("#steps").inner_text()

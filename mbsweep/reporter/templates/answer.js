@@ -21,16 +21,16 @@ const variantButton = (row, words = short(row)) => {
 };
 
 // `within 5 ms and 3 million parameters, with at least 65.0 % top-1`.
-function askedWords() {
-  const limits = Object.entries(state.limits).map(([cost, most]) => quantity(cost, most) + (OF[cost] ?? ""));
+function askedWords(wish = state) {
+  const limits = Object.entries(wish.limits).map(([cost, most]) => quantity(cost, most) + (OF[cost] ?? ""));
   const words = limits.length ? [`within ${limits.join(" and ")}`] : [];
-  if (state.floor !== null) words.push(`with at least ${quantity(FLOOR, state.floor)} top-1`);
+  if (wish.floor !== null) words.push(`with at least ${quantity(FLOOR, wish.floor)} top-1`);
   return words.join(", ");
 }
 
 // `65.3 % top-1 in 4.89 ms (95 %: 4.71 to 5.11)`: what is asked of a network, and its latency.
-function worthWords(row, isShort = false) {
-  const words = Object.keys(OF).filter((name) => name === state.by || name in state.limits).map((name) => quantity(name, row[name]) + OF[name]);
+function worthWords(row, isShort = false, wish = state) {
+  const words = Object.keys(OF).filter((name) => name === wish.by || name in wish.limits).map((name) => quantity(name, row[name]) + OF[name]);
   const sure = (name) => (isShort || !interval(row, name) ? "" : ` (95 %: ${interval(row, name).replace(/ (ms|%)$/, "")})`);
   const accuracy = accuracyAsked();
   if (row[accuracy] !== null) words.push(`${quantity(accuracy, row[accuracy])}${isShort ? "" : accuracy === FLOOR ? " top-1" : " top-5"}${isShort || row.top1_kind === "published" ? "" : `, ${row.top1_kind}`}${sure(accuracy)}`);
@@ -57,6 +57,12 @@ function priceWords(best, row) {
   const price = over.map(([cost]) => `${signed(row[cost] - best[cost], (value) => quantity(cost, rounded(value)))}${OF[cost] ?? ""}`);
   const needs = over.map(([cost, most]) => `limit ${quantity(cost, enough(cost, row[cost]))}, ${Math.max(1, Math.round(100 * (row[cost] / most - 1)))} % more`);
   return `${gain} for ${price.join(" and ")} (${needs.join("; ")})`;
+}
+
+// `; its accuracy: published, torchvision-v1`, where that is of another source than the best's.
+function sourceWords(best, row) {
+  const isOther = [best, row].every((one) => one[FLOOR] !== null) && originOf(row) !== originOf(best);
+  return isOther ? `; its accuracy: ${accuracySource(row)}` : "";
 }
 
 // `. It fits with 86 %`.
@@ -131,11 +137,11 @@ function tellBest(found) {
   const safe = isAsked() && !isSample() && chanceOf(best, state)?.isSafe === false ? safest(decision(), state) : null;
   if (safe) {
     const less = isMost(state.by) ? `${points(best[state.by] - safe[state.by])} less` : `${quantity(state.by, safe[state.by] - best[state.by])} more`;
-    also(`To be safe (${payload.safe} %)`, safe, `, ${worthWords(safe, true)}, ${less}.`);
+    also(`To be safe (${payload.safe} %)`, safe, `, ${worthWords(safe, true)}, ${less}${sourceWords(best, safe)}.`);
   } else if (isAsked() && !isSample() && chanceOf(best, state)?.isSafe === false) more.append(make("span", {}, `None fits with ${payload.safe} %.`));
-  if (step) also("A step more", step, `, ${priceWords(best, step)}.`);
+  if (step) also("A step more", step, `, ${priceWords(best, step)}${sourceWords(best, step)}.`);
   else if (isAsked() && Object.keys(state.limits).length) more.append(make("span", {}, "More would buy nothing better."));
-  if (!step && fitting[1] && !isSample()) also("Second", fitting[1], `, ${worthWords(fitting[1], true)}.`);
+  if (!step && fitting[1] && !isSample()) also("Second", fitting[1], `, ${worthWords(fitting[1], true)}${sourceWords(best, fitting[1])}.`);
   answer.append(sentence, more);
 }
 
@@ -154,26 +160,38 @@ function tellNothing({ out, nearest }) {
   answer.append(make("p", { className: "more" }, make("span", {}, "Nearest: ", variantButton(nearest), `, ${worthWords(nearest)}: ${short.join(", ")}.`)));
 }
 
+// The longest that is asked: a latency, and, but for a telephone, whose first screen has no other slider, one thing more.
+function longestWishes() {
+  const [first, ...others] = costs.filter(span).map((cost) => [cost, span(cost)[1]]);
+  const length = ([cost, limit]) => (quantity(cost, limit) + (OF[cost] ?? "")).length;
+  const two = [first, ...others.sort((a, b) => length(b) - length(a)).slice(0, narrow.matches ? 0 : 1)];
+  return [[first], two].map((limits) => ({ by: state.by, limits: Object.fromEntries(limits), floor: null }));
+}
+
 // The room that the sentence can need, so that nothing moves while a slider does: of the network with the longest
 // name, with all that can be said of it.
 function reserve() {
-  answer.style.minHeight = "";
+  answer.style.cssText = "";
   const all = groupRows();
-  if (narrow.matches || !all.length) return;
-  const name = all.map((row) => short(row)).reduce((a, b) => (b.length > a.length ? b : a));
-  const [row] = decision().fitting.length ? decision().fitting : all;
-  const doubt = all.map((one) => cautionOf(one, "latency_ms") ?? "").reduce((a, b) => (b.length > a.length ? b : a));
-  const asked = isAsked() ? askedWords() : "within 0.1234 ms";
-  const sentence = make("p", { className: "sentence" }, bold(name), ` ${IS_BEST[state.by]} `, bold(asked), `: ${worthWords(row)}. It fits with 12 %; `, make("strong", { className: "doubt" }, doubt));
+  if (!all.length) return;
+  const longest = (words) => words.reduce((a, b) => (b.length > a.length ? b : a));
+  const [one, two] = longestWishes();
+  const name = longest(all.map((row) => short(row)));
+  const worth = longest(decision().fitting.slice(0, 100).concat(all[0]).map((row) => worthWords(row, false, two)));
+  const doubt = longest(all.map((row) => cautionOf(row, "latency_ms") ?? ""));
+  const sentence = make("p", { className: "sentence" }, bold(name), ` ${IS_BEST[state.by]} `, bold(askedWords(two)), `: ${worth}. It fits with 12 %; `, make("strong", { className: "doubt" }, doubt), ".");
   const count = `${plural(all.length, "variant")} fit; ${all.length.toLocaleString("en")} do not.`;
-  const lines = [`To be safe (${payload.safe} %): ${name}, ${worthWords(row, true)}, 12.3 points less.`, `A step more: ${name}, +12.3 points for +0.1234 ms (limit 0.1234 ms, 123 % more).`, count];
+  const lines = [`To be safe (${payload.safe} %): ${name}, ${worthWords(all[0], true, one)}, 12.3 points less.`, `A step more: ${name}, +12.3 points for +0.1234 ms (limit 0.1234 ms, 123 % more).`, count];
+  const more = make("p", { className: "more" }, ...lines.map((words) => make("span", {}, words)));
   const said = cautions();
-  const ghost = make("div", { id: "longest" }, sentence, make("p", { className: "more" }, ...lines.map((words) => make("span", {}, words))));
-  if (said.length) ghost.append(make("p", { className: "warning caution" }, `Caution: ${said.join("; ")}.`));
-  answer.append(ghost);
-  const { height } = ghost.getBoundingClientRect();
-  ghost.remove();
-  answer.style.minHeight = `max(4.4rem, ${Math.ceil(height)}px)`;
+  const tallest = make("div", { id: "longest" }, sentence, more);
+  if (said.length) tallest.append(make("p", { className: "warning caution" }, `Caution: ${said.join("; ")}.`));
+  answer.append(tallest);
+  const [height, ofSentence, ofMore] = [tallest, sentence, more].map((part) => `${Math.ceil(part.getBoundingClientRect().height)}px`);
+  tallest.remove();
+  answer.style.minHeight = `max(4.4rem, ${height})`;
+  answer.style.setProperty("--sentence", ofSentence); // on a telephone they stand apart
+  answer.style.setProperty("--more", ofMore);
 }
 
 let announcing = 0;
@@ -181,6 +199,7 @@ let announcing = 0;
 function showAnswer() {
   const found = decision();
   answer.replaceChildren();
+  answer.classList.toggle("long", Object.keys(state.limits).length + Number(state.floor !== null) > 2);
   if (isSample() && !isOnFront()) tellSample();
   else if (found.fitting.length) tellBest(found);
   else tellNothing(found);

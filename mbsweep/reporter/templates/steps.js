@@ -12,12 +12,18 @@ function frontAxes() {
   return { cost, value: accuracyAsked() };
 }
 
-// Rows of the front of accuracy against a cost, the cheapest first, within all limits but that of the cost.
+// The one that decides: the best, or what comes nearest to it.
+const deciding = () => decision().fitting[0] ?? decision().nearest;
+
+// Rows of the front of accuracy against a cost, the cheapest first, within all limits but that of the cost. As in the
+// figure, accuracies of another source than that of the best are compared only if the reader asks.
 function stepsOfFront({ cost, value }) {
   const { [cost]: _, ...others } = state.limits;
   const cheapest = inOrderOf(groupRows(), `${cost} ${value}`, () => (a, b) => a[cost] - b[cost] || b[value] - a[value]);
   const isAble = fitsWithin({ limits: others, floor: null });
-  const able = cheapest.filter((row) => row[cost] !== null && row[value] !== null && isAble(row));
+  const one = state.joined ? null : deciding();
+  const isCompared = (row) => !one || originOf(row) === originOf(one);
+  const able = cheapest.filter((row) => row[cost] !== null && row[value] !== null && isAble(row) && isCompared(row));
   const found = [];
   for (const row of able) if (!found.length || row[value] > found.at(-1)[value]) found.push(row);
   return found;
@@ -60,7 +66,10 @@ function showSteps() {
   });
   const heads = ["network", value === FLOOR ? "top-1" : "top-5", unit, "+pt", `+${unit}`, ...(hasChances ? ["fits"] : [])];
   const title = isFree ? "The front's elbows, and what each step costs" : "Steps of the front, against the best";
-  steps.replaceChildren(make("h2", {}, title), smallTable(heads, lines.reverse()));
+  const sources = originsOf(groupRows());
+  const words = state.joined ? `Accuracies of ${sources.length} sources are compared.` : `Only accuracies of one source are compared: ${accuracySource(shown[0])}. This page has ${sources.length} sources.`;
+  const told = sources.length > 1 ? [make("p", { className: "muted" }, words)] : [];
+  steps.replaceChildren(make("h2", {}, title), smallTable(heads, lines.reverse()), ...told);
 }
 
 // What groups are called beside one another: without what all of them have in common.
@@ -112,7 +121,7 @@ function showElsewhere() {
 function setUpSteps() {
   addEventListener("resize", placeLegend);
   onChange((changed) => {
-    if (["group", "by", "limits", "floor", "off", "x"].some((name) => changed.has(name))) soonBeside();
+    if (["group", "by", "limits", "floor", "off", "x", "joined"].some((name) => changed.has(name))) soonBeside();
   });
 }
 
