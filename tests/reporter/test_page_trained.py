@@ -5,8 +5,10 @@ from browsing import NARROW, WIDE, Pages, cells, open_axes, rest, settle
 from page_runs import written
 from reporter_runs import TRAINED, WIDTH_RES, trained_run
 
+from mbsweep.commands._picks import answers as picks
 from mbsweep.sweep.counted import count_space
 from mbsweep.sweep.sweep import parse_sweep
+from mbsweep.table.decide import Budget
 from mbsweep.table.results import open_run
 
 HEAD = TRAINED[: TRAINED.index("accuracy:")]
@@ -119,6 +121,27 @@ def test_a_floor_that_the_interval_reaches_below_is_told(view, pages):
         assert "interval reaches below what is asked" in tab.locator("#answer .sentence").inner_text()
         tab.locator("#budget-top1_pct").fill("40")
         assert "interval reaches" not in tab.locator("#answer .sentence").inner_text()
+
+
+@pytest.mark.parametrize("name", ["trained", "both"])
+def test_the_best_is_it_as_likely_as_pick_says(view, pages, name):
+    """Among accuracies with intervals: both draw a thousand times, so two points are a standard deviation."""
+    path = pages(name)
+    run = open_run(pages.folder / name / "trained")
+    (answer,) = picks(run, Budget({}), None)
+    latencies = answer.rows["latency_ms"].dropna().sort_values()
+    drawn = 0
+    with view(path) as tab:
+        for limit in [*(latencies * 1.002), latencies.max() * 2]:
+            (found,) = picks(run, Budget({"latency_ms": limit}), None)
+            if not found.decision.fitting:
+                continue
+            wins = found.chances.best_pct[found.decision.fitting[0]]
+            tab.evaluate("(most) => change({ group: 0, limits: { latency_ms: most } })", limit)
+            told = tab.evaluate("chanceOfBest(decision().fitting[0], state)")
+            drawn += 2 < wins < 98
+            assert abs(100 * told - wins) <= 6
+    assert drawn >= 1
 
 
 def test_the_table_has_seeds_epochs_and_notes(view, pages):

@@ -65,12 +65,15 @@ function sourceWords(best, row) {
   return isOther ? `; its accuracy: ${accuracySource(row)}` : "";
 }
 
-// `. It fits with 86 %`.
+// `. It fits with 86 % and is the best with 71 %`: the second where it is another number, for a better one may fit.
 function surenessWords(row) {
   if (!isAsked()) return "";
   const chance = chanceOf(row, state);
   if (chance === null) return ". How surely it fits nobody knows, for a number has no interval";
-  return chance.share === 1 ? ". It fits surely" : `. It fits with ${chanceWords(chance)}`;
+  const fits = chance.share === 1 ? "surely" : `with ${chanceWords(chance)}`;
+  const share = isSample() ? null : chanceOfBest(row, state);
+  const isBest = share === null || chanceWords({ share }) === chanceWords(chance) ? "" : ` and is the best with ${chanceWords({ share })}`;
+  return `. It fits ${fits}${isBest}`;
 }
 
 // What is to be known of a row's numbers that were asked for.
@@ -179,7 +182,7 @@ function reserve() {
   const name = longest(all.map((row) => short(row)));
   const worth = longest(decision().fitting.slice(0, 100).concat(all[0]).map((row) => worthWords(row, false, two)));
   const doubt = longest(all.map((row) => cautionOf(row, "latency_ms") ?? ""));
-  const sentence = make("p", { className: "sentence" }, bold(name), ` ${IS_BEST[state.by]} `, bold(askedWords(two)), `: ${worth}. It fits with 12 %; `, make("strong", { className: "doubt" }, doubt), ".");
+  const sentence = make("p", { className: "sentence" }, bold(name), ` ${IS_BEST[state.by]} `, bold(askedWords(two)), `: ${worth}. It fits with 12 % and is the best with 12 %; `, make("strong", { className: "doubt" }, doubt), ".");
   const count = `${plural(all.length, "variant")} fit; ${all.length.toLocaleString("en")} do not.`;
   const lines = [`To be safe (${payload.safe} %): ${name}, ${worthWords(all[0], true, one)}, 12.3 points less.`, `A step more: ${name}, +12.3 points for +0.1234 ms (limit 0.1234 ms, 123 % more).`, count];
   const more = make("p", { className: "more" }, ...lines.map((words) => make("span", {}, words)));

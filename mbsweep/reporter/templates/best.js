@@ -1,0 +1,76 @@
+// How likely the best within the budgets is the best of all that fit, as `mbsweep pick` says it.
+
+const DRAWS = 1000; // where what is asked has intervals
+const MOST_DRAWN = 60; // networks that are drawn; of more the chance is not told
+
+// From 0 to 1; null where it is not known: a number has no interval, or too many networks may be the best.
+function chanceOfBest(best, wish) {
+  const known = groupRows().filter(isJudged(wish)).map((row) => ({ row, chance: chanceOf(row, wish), ...worthOf(row, wish.by) }));
+  if (known.some(({ chance, least }) => chance === null || least === null)) return null;
+  const enough = known.reduce((most, { chance, least }) => (chance.share === 1 ? Math.max(most, least) : most), -Infinity);
+  const rivals = known.filter(({ chance, most }) => chance.share > 0 && most >= enough);
+  const isExact = rivals.every(({ least, most }) => least === most) && new Set(rivals.map(({ most }) => most)).size === rivals.length;
+  if (!isExact) return rivals.length > MOST_DRAWN ? null : drawnBest(best, rivals, wish);
+  const value = worth(best, wish.by);
+  return rivals.reduce((share, { row, most, chance }) => share * (row === best ? chance.share : most > value ? 1 - chance.share : 1), 1);
+}
+
+// What a row may be worth at least and at most: more is better. null: it has no interval that it needs.
+function worthOf(row, by) {
+  const [known, value] = [by === "latency_ms" || by === FLOOR ? ends(row, by) : null, worth(row, by)];
+  if (by === "latency_ms" && !known) return { least: null, most: null };
+  if (!known) return { least: value, most: value };
+  const reached = [-1, 1].map((side) => (by === FLOOR ? accuracyAt(row, known, side * FARTHEST) : -latencyAt(row, known, -side * FARTHEST)));
+  return { least: reached[0], most: reached[1] };
+}
+
+// So many half-widths of its interval away from itself.
+const latencyAt = (row, [low, high], step) => row.latency_ms * (step < 0 ? row.latency_ms / low : high / row.latency_ms) ** step;
+function accuracyAt(row, known, step) {
+  const angle = (pct) => Math.asin(Math.sqrt(Math.min(Math.max(pct, 0), 100) / 100));
+  const [low, middle, high] = [known[0], row[FLOOR], known[1]].map(angle);
+  return 100 * Math.sin(Math.min(Math.max(middle + step * (step < 0 ? middle - low : high - middle), 0), Math.PI / 2)) ** 2;
+}
+
+// The share of draws in which a row fits and none that fits is better.
+function drawnBest(best, rivals, wish) {
+  const chance = chances(1);
+  const far = () => Math.min(Math.max((Math.sqrt(-2 * Math.log(1 - chance())) * Math.cos(2 * Math.PI * chance())) / NORMAL_95, -FARTHEST), FARTHEST);
+  const most = wish.limits.latency_ms ?? Infinity;
+  const isTimed = "latency_ms" in wish.limits || wish.by === "latency_ms";
+  const asked = rivals.map(({ row }) => ({ row, latency: isTimed ? ends(row, "latency_ms") : null, accuracy: ends(row, FLOOR) }));
+  let wins = 0;
+  for (let draw = 0; draw < DRAWS; draw += 1) {
+    let [first, highest, soonest] = [null, -Infinity, Infinity];
+    for (const { row, latency, accuracy } of asked) {
+      const takes = latency ? drawnLatency(row, latency, chance, far) : row.latency_ms;
+      const top1 = accuracy ? accuracyAt(row, accuracy, far()) : row[FLOOR];
+      if ((isTimed && takes > most) || (wish.floor !== null && top1 < wish.floor)) continue;
+      const value = wish.by === "latency_ms" ? -takes : wish.by === FLOOR ? top1 : worth(row, wish.by);
+      if (value > highest || (value === highest && takes < soonest)) [first, highest, soonest] = [row, value, takes];
+    }
+    wins += first === best;
+  }
+  return wins / DRAWS;
+}
+
+// As its visits drawn anew: the page has the latency that each percent of the draws is within.
+function drawnLatency(row, known, chance, far) {
+  const drawn = payload.chances[row.place];
+  if (!drawn) return latencyAt(row, known, far());
+  const of = [...drawn.slice(0, 100), drawn.at(-1)];
+  const place = 100 * chance();
+  const below = Math.floor(place);
+  return of[below] + (place - below) * (of[below + 1] - of[below]);
+}
+
+// Numbers from 0 to 1, the same on every page (mulberry32).
+function chances(seed) {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+  };
+}
