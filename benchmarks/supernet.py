@@ -15,7 +15,7 @@ from pathlib import Path
 from scipy.stats import kendalltau
 
 from mbsweep import Run, load_sweep, run
-from mbsweep.accuracy.settings import SupernetAccuracy
+from mbsweep.accuracy.supernet import SupernetSource
 from mbsweep.accuracy.training.supernets import trust
 from mbsweep.base.cores import usable_cores
 from mbsweep.base.progress_bar import RichProgress
@@ -49,9 +49,9 @@ def compare(supernet: Run, alone: Run) -> None:
     """Print how the accuracies of two runs agree."""
     sweep = load_sweep(SWEEP)
     config = sweep.accuracy
-    assert isinstance(config, SupernetAccuracy)  # noqa: S101
+    assert isinstance(config, SupernetSource)  # noqa: S101
     space = count_space(sweep)
-    step = config.step_cost(space.macs / space.macs.max(), space.resolution)
+    step = config.step_cost(space.macs / space.macs.max(), space.column("resolution"))
     cost = config.recipe.epochs * step  # in epochs of the largest
     shared, single = _top1_pct(supernet), _top1_pct(alone)
     for variant in single:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -128,7 +129,7 @@ class _Columns:
 
 def _percent(pct: float) -> str:
     """What is open is neither 0 nor 100 %."""
-    if pd.isna(pct):
+    if math.isnan(pct):
         return "unknown"
     return f"{min(max(pct, 1), 99) if 0 < pct < 100 else pct:.0f} %"
 

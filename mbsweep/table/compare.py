@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -116,6 +116,6 @@ def _pair(a: Side, b: Side) -> Pair:
     return Pair(a, b, compared(a.rows, b.rows))
 
 
-def _words(row: pd.Series[float]) -> list[object]:
+def _words(row: pd.Series[Any]) -> list[object]:
     words = [row["run"]] if isinstance(row["run"], str) else [row["device"]]
     return [*words, row["config"] if isinstance(row["config"], str) else row["backend"], row["latency_kind"]]
