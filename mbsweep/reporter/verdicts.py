@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from mbsweep.table.ratios import Comparison, compared
+from mbsweep.table.ratios import HEADLINE, Comparison, compared
 
 Verdicts = list[list[dict[str, str] | None]]
 
@@ -16,7 +16,9 @@ def verdicts(groups: Sequence[pd.DataFrame]) -> Verdicts:
 
     groups: rows that have one configuration and device in common; those without a latency do not count.
     """
-    known = [rows[rows["latency_ms"].notna()].set_index("variant") for rows in groups]
+    known = [
+        rows.loc[rows["latency_ms"].notna(), ["variant", *HEADLINE]].set_index("variant") for rows in groups
+    ]
     found: Verdicts = [[None] * len(known) for _ in known]
     for b, second in enumerate(known):
         for a, first in enumerate(known[:b]):

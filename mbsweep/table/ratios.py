@@ -11,6 +11,7 @@ import pandas as pd
 import scipy  # its parts are loaded when they are used: together they take a second
 from numpy.typing import NDArray
 
+HEADLINE = ["latency_ms", "latency_low_ms", "latency_high_ms"]
 # What a ratio says of the one latency over the other.
 SLOWER, FASTER, NOT_SETTLED, UNKNOWN = "slower", "faster", "not settled", "interval unknown"
 
@@ -44,8 +45,7 @@ def ratios(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
     intervals show; so the logarithm of the ratio is normal, too. The page's script has a twin, `ratioOf`.
     """
     values, lows, highs = (
-        [rows[name].to_numpy(float, na_value=math.nan) for rows in (first, second)]
-        for name in ("latency_ms", "latency_low_ms", "latency_high_ms")
+        [rows[name].to_numpy(float, na_value=math.nan) for rows in (first, second)] for name in HEADLINE
     )
     value = values[1] / values[0]
     spread = np.hypot(*(np.log(high / low) / 2 for low, high in zip(lows, highs, strict=True)))
@@ -74,21 +74,22 @@ class Comparison:
     @cached_property
     def differing(self) -> int:
         """How many differ beyond their intervals."""
-        return int(((self.ratios["low"] > 1) | (self.ratios["high"] < 1)).sum())
+        low, high = (self.ratios[end].to_numpy() for end in ("low", "high"))
+        return int(((low > 1) | (high < 1)).sum())
 
     @property
     def differing_words(self) -> str:
         """`13 of 16`, of those whose interval is known."""
         return f"{self.differing:,} of {self._known:,}" if self._known else "unknown"
 
-    @property
+    @cached_property
     def _known(self) -> int:
-        return int(self.ratios["low"].notna().sum())
+        return int((~np.isnan(self.ratios["low"].to_numpy())).sum())
 
     @property
     def median_words(self) -> str:
         """`1.90 times as slow (1.70 to 2.20)`: B in the median, and from which variant to which."""
-        return " ".join(self._median())
+        return " ".join(self._median)
 
     @property
     def tau_words(self) -> str:
@@ -100,7 +101,7 @@ class Comparison:
         """All of it in a line, of which B is the subject."""
         if self.ratios.empty:
             return "with no network in common"
-        times, span = self._median()
+        times, span = self._median
         count = len(self.ratios)
         said = [f"{times} in the median of {count:,} network{'s' if count > 1 else ''} {span}"]
         without = count - self._known
@@ -125,12 +126,13 @@ class Comparison:
         back = 1 / self.ratios.rename(columns={"low": "high", "high": "low"})
         return Comparison(back, self.tau, self.turned)
 
+    @cached_property
     def _median(self) -> tuple[str, str]:
-        values = self.ratios["value"]
-        middle, ends = float(values.median()), (float(values.min()), float(values.max()))
+        values = self.ratios["value"].to_numpy()
+        middle, ends = float(np.median(values)), (float(values.min()), float(values.max()))
+        word = "fast" if middle < 1 else "slow"
         if middle < 1:
             middle, ends = 1 / middle, (1 / ends[1], 1 / ends[0])
-        word = "fast" if values.median() < 1 else "slow"
         times = "as fast" if _times(middle) == _times(1) else f"{_times(middle)} times as {word}"
         return times, f"({_times(ends[0])} to {_times(ends[1])})"
 
@@ -142,7 +144,7 @@ def _times(value: float) -> str:
 def compared(first: pd.DataFrame, second: pd.DataFrame) -> Comparison:
     """The second, B, against the first, A: rows of two configurations by variant, whose latency is known."""
     common = first.index.intersection(second.index, sort=False)
-    a, b = first.loc[common], second.loc[common]
+    a, b = first.loc[common, HEADLINE], second.loc[common, HEADLINE]
     of_a, of_b = (rows["latency_ms"].to_numpy(float) for rows in (a, b))
     tau = _tau(of_a, of_b)
     return Comparison(ratios(a, b), tau, _turned(of_a, of_b, tau))

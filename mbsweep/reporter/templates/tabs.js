@@ -65,6 +65,7 @@ function showTab() {
 
 function nameTabs() {
   const { fitting, out } = decision();
-  const many = isSample() ? "" : ` (${isAsked() ? plural(fitting.length, "fits", "fit") : fitting.length.toLocaleString("en")}${out ? `, ${plural(out, "does not", "do not")}` : ""})`;
+  const said = isAsked() ? `${plural(fitting.length, "fits", "fit")}${out ? `, ${plural(out, "does not", "do not")}` : ""}` : groupRows().length.toLocaleString("en");
+  const many = isSample() ? "" : ` (${said})`;
   document.getElementById("tab-networks").textContent = `Networks${many}`;
 }
