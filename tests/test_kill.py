@@ -15,16 +15,17 @@ from console import contents, finish, query, start, visit_count, visits, wait_un
 
 from mbsweep import MbsweepError, open_run
 
-SWEEP = """\
-space: {width: [0.25], resolution: [32, 33]}
+ROUNDS = 30
+SWEEP = f"""\
+space: {{width: [0.25], resolution: [32, 33]}}
 latency:
-  - {backend: onnxruntime, rounds: 60, visit_ms: 0.5, target_pct: 0.000001}
-  - {backend: torch, rounds: 60, visit_ms: 0.5, target_pct: 0.000001}
+  - {{backend: onnxruntime, rounds: {ROUNDS}, visit_ms: 0.5, target_pct: 0.000001}}
+  - {{backend: torch, rounds: {ROUNDS}, visit_ms: 0.5, target_pct: 0.000001}}
 """
 CONFIGS = ["onnxruntime-fp32-b1-t1", "torch-fp32-b1-t1"]
 VARIANTS = ["mobilenet_v1_w0.25_r32_d5", "mobilenet_v1_w0.25_r33_d5"]
 EVERY_VISIT = {
-    (config, variant, number) for config in CONFIGS for variant in VARIANTS for number in range(60)
+    (config, variant, number) for config in CONFIGS for variant in VARIANTS for number in range(ROUNDS)
 }
 EARLY_KILLS = 4  # before the first visit of their process: while packages are loaded or networks are prepared
 LATE_KILLS = 16  # after it has made some
