@@ -15,7 +15,8 @@ const accuracyAsked = () => (state.by === "top5_pct" ? state.by : FLOOR);
 const isAsked = () => Object.keys(state.limits).length > 0 || state.floor !== null;
 
 const variantButton = (row, words = short(row)) => {
-  const button = make("button", { type: "button", className: "variant", title: row.variant }, words);
+  const parts = words.split(/([\d.]+-\d+)/).map((part, place) => (place % 2 ? make("span", { className: "whole" }, part) : part));
+  const button = make("button", { type: "button", className: "variant", title: row.variant }, ...parts);
   button.addEventListener("click", () => change({ variant: row.variant }));
   return button;
 };
