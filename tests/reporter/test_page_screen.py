@@ -392,9 +392,9 @@ def test_colour_and_marker_tell_what_varies(open_page, pages):
         assert "128" not in tab.locator("#legend .entry").all_inner_texts()
 
 
-def test_where_few_accuracies_are_known_the_first_figure_has_all_networks(open_page, pages):
+def test_where_few_accuracies_are_known_the_first_figure_has_all_networks(view, pages):
     """Latency against mult-adds, in which no point is pale; the steps are those of accuracy and latency."""
-    with open_page(pages("few")) as tab:
+    with view(pages("few")) as tab:
         assert tab.evaluate("[state.x, state.y, ordered.length]") == ["macs", "latency_ms", 8]
         assert tab.evaluate("ordered.some(isPale)") is False
         assert tab.evaluate("frontAxes().cost") == "latency_ms"
@@ -560,11 +560,11 @@ def test_what_is_said_is_true_of_what_is_known(view, pages):
 
 
 @pytest.mark.parametrize("page", ["families", "many"])
-def test_pages_of_many_devices_and_families_are_short(open_page, pages, page):
+def test_pages_of_many_devices_and_families_are_short(view, pages, page):
     """At most 2000 pixels at 1440 x 900, whichever part is shown but for the figures; a network of any
     family may be the best, and its tables scroll.
     """
-    with open_page(pages(page)) as tab:
+    with view(pages(page)) as tab:
         tab.set_viewport_size({"width": 1440, "height": 900})
         rest(tab)
         assert tab.locator("#elsewhere tbody tr").count() >= 7
@@ -574,9 +574,9 @@ def test_pages_of_many_devices_and_families_are_short(open_page, pages, page):
         assert tab.evaluate("document.documentElement.scrollWidth") <= 1440
 
 
-def test_the_legend_stands_where_there_is_room(open_page, pages):
+def test_the_legend_stands_where_there_is_room(view, pages):
     """Beside the figure; below it where the tables beside it are long; in a narrow window behind them."""
-    with open_page(pages("spread")) as tab:
+    with view(pages("spread")) as tab:
         tab.set_viewport_size({"width": 1440, "height": 900})
         rest(tab)
         assert tab.locator(".beside #legend").count() == 1
@@ -584,6 +584,7 @@ def test_the_legend_stands_where_there_is_room(open_page, pages):
         assert tab.locator(".shown #legend").count() == 1
         tab.set_viewport_size({"width": 390, "height": 844})
         tab.wait_for_function("document.querySelector('.beside #legend') !== null")
+        tab.evaluate("elsewhereBox.style.height = ''")
 
 
 def test_nothing_beside_the_figure_is_cut_off(open_page, pages):
