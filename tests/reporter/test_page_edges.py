@@ -19,6 +19,7 @@ from page_runs import EDGE, FAILED, HOSTILE_FOLDER, MADE, UNUSUAL
 from reporter_runs import HOSTILE
 
 from mbsweep.accuracy.published import latency_rows
+from mbsweep.commands._picks import answers as picks
 from mbsweep.reporter.page import with_published
 from mbsweep.statistics.pareto import front
 from mbsweep.sweep.counted import count_space
@@ -159,6 +160,16 @@ def seen(tab):
     ids = ("answer", "counts", "count", "explorer-remark", "details")
     texts = [tab.locator(f"#{id_}:visible").all_inner_texts() for id_ in ids]
     return tab.evaluate("state"), controls, texts
+
+
+def test_of_equal_accuracies_the_smaller_is_the_best_for_sure(view, pages):
+    """0.75-160 and 1-128 have 65.2 % each, and sizes are exact: nothing is open, as `pick` says, too."""
+    with view(pages("counted_accurate"), at="max_macs=200000000") as tab:
+        said = tab.locator("#answer .sentence").inner_text()
+        assert said.startswith("0.75-160 is the best within 200 million mult-adds: ")
+        assert said.endswith("65.2 % top-1. It fits surely.")
+    (found,) = picks(open_run(pages.folder / "counted_accurate" / "counted"), Budget({"macs": 2e8}), None)
+    assert found.chances.best_pct[found.decision.fitting[0]] == 100
 
 
 def test_an_address_tells_all_choices(open_page, pages):

@@ -5,15 +5,19 @@ const MOST_DRAWN = 60; // networks that are drawn; of more the chance is not tol
 
 // From 0 to 1; null where it is not known: a number has no interval, or too many networks may be the best.
 function chanceOfBest(best, wish) {
-  const known = groupRows().filter(isJudged(wish)).map((row) => ({ row, chance: chanceOf(row, wish), ...worthOf(row, wish.by) }));
+  const inOrder = inOrderOf(groupRows(), wish.by, () => better(wish.by)); // who is first at a tie
+  const known = inOrder.filter(isJudged(wish)).map((row) => ({ row, chance: chanceOf(row, wish), ...worthOf(row, wish.by) }));
   if (known.some(({ chance, least }) => chance === null || least === null)) return null;
   const enough = known.reduce((most, { chance, least }) => (chance.share === 1 ? Math.max(most, least) : most), -Infinity);
   const rivals = known.filter(({ chance, most }) => chance.share > 0 && most >= enough);
-  const isExact = rivals.every(({ least, most }) => least === most) && new Set(rivals.map(({ most }) => most)).size === rivals.length;
+  const isSettled = !isTimed(wish) || new Set(rivals.map(({ most }) => most)).size === rivals.length; // else the faster is first
+  const isExact = isSettled && rivals.every(({ least, most }) => least === most);
   if (!isExact) return rivals.length > MOST_DRAWN ? null : drawnBest(best, rivals, wish);
-  const value = worth(best, wish.by);
-  return rivals.reduce((share, { row, most, chance }) => share * (row === best ? chance.share : most > value ? 1 - chance.share : 1), 1);
+  const place = rivals.findIndex(({ row }) => row === best);
+  return place < 0 ? 0 : rivals.slice(0, place).reduce((share, { chance }) => share * (1 - chance.share), rivals[place].chance.share);
 }
+
+const isTimed = ({ limits, by }) => "latency_ms" in limits || by === "latency_ms";
 
 // What a row may be worth at least and at most: more is better. null: it has no interval that it needs.
 function worthOf(row, by) {
@@ -37,17 +41,17 @@ function drawnBest(best, rivals, wish) {
   const chance = chances(1);
   const far = () => Math.min(Math.max((Math.sqrt(-2 * Math.log(1 - chance())) * Math.cos(2 * Math.PI * chance())) / NORMAL_95, -FARTHEST), FARTHEST);
   const most = wish.limits.latency_ms ?? Infinity;
-  const isTimed = "latency_ms" in wish.limits || wish.by === "latency_ms";
-  const asked = rivals.map(({ row }) => ({ row, latency: isTimed ? ends(row, "latency_ms") : null, accuracy: ends(row, FLOOR) }));
+  const hasLatency = isTimed(wish);
+  const asked = rivals.map(({ row }) => ({ row, latency: hasLatency ? ends(row, "latency_ms") : null, accuracy: ends(row, FLOOR) }));
   let wins = 0;
   for (let draw = 0; draw < DRAWS; draw += 1) {
     let [first, highest, soonest] = [null, -Infinity, Infinity];
     for (const { row, latency, accuracy } of asked) {
       const takes = latency ? drawnLatency(row, latency, chance, far) : row.latency_ms;
       const top1 = accuracy ? accuracyAt(row, accuracy, far()) : row[FLOOR];
-      if ((isTimed && takes > most) || (wish.floor !== null && top1 < wish.floor)) continue;
+      if ((hasLatency && takes > most) || (wish.floor !== null && top1 < wish.floor)) continue;
       const value = wish.by === "latency_ms" ? -takes : wish.by === FLOOR ? top1 : worth(row, wish.by);
-      if (value > highest || (value === highest && takes < soonest)) [first, highest, soonest] = [row, value, takes];
+      if (value > highest || (hasLatency && value === highest && takes < soonest)) [first, highest, soonest] = [row, value, takes];
     }
     wins += first === best;
   }
