@@ -27,11 +27,12 @@ function drawnPair() {
 // Below that figure: all of `compare` that is one line, over all networks of both, whatever the budgets.
 function showCompared() {
   const pair = drawnPair();
+  const told = pair && payload.compared[pair.b][pair.a]; // nothing of a configuration without latencies
   const box = document.getElementById("compared");
-  box.hidden = !pair;
-  if (!pair) return;
+  box.hidden = !told;
+  if (!told) return;
   const [a, b] = [pair.a, pair.b].map((number) => bold(wordsOfGroups[number]));
-  box.replaceChildren(b, " (up) against ", a, ` (across): ${payload.compared[pair.b][pair.a].words}.`);
+  box.replaceChildren(b, " (up) against ", a, ` (across): ${told.words}.`);
 }
 
 // `0.592 to 142 ms`, how many times as long that is, and how many times as many mult-adds: of the slowest and the fastest.
