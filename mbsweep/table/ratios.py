@@ -124,12 +124,13 @@ class Comparison:
     def turned_round(self) -> Comparison:
         """A against B."""
         back = 1 / self.ratios.rename(columns={"low": "high", "high": "low"})
-        return Comparison(back, self.tau, self.turned)
+        return Comparison(back[self.ratios.columns], self.tau, self.turned)
 
     @cached_property
     def _median(self) -> tuple[str, str]:
         values = self.ratios["value"].to_numpy()
-        middle, ends = float(np.median(values)), (float(values.min()), float(values.max()))
+        # Between two middle ones on the scale of ratios: A against B has to say the same as B against A.
+        middle, ends = float(np.exp(np.median(np.log(values)))), (float(values.min()), float(values.max()))
         word = "fast" if middle < 1 else "slow"
         if middle < 1:
             middle, ends = 1 / middle, (1 / ends[1], 1 / ends[0])
