@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import html
-import json
 import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
+from pydantic import BaseModel
+
+from mbsweep.base.files import as_text
 from mbsweep.reporter.parts import Part
 
 NAME = "index.html"
@@ -23,6 +24,22 @@ _ENTRY = re.compile(rb'<meta name="mbsweep-entry" content="([^"]*)">')
 _TITLE = re.compile(rb"<title>(.*?)(?: - mbsweep)?</title>", re.DOTALL)
 
 
+class _Run(BaseModel):
+    name: str
+    path: str
+    title: str
+    description: str
+
+
+class Entry(BaseModel):
+    """What the index tells of a page. last: when something was measured or trained last, UTC; or nothing."""
+
+    title: str
+    runs: list[_Run] = []
+    last: str = ""
+    facts: list[tuple[str, str]] = []
+
+
 def is_ours(page: Path) -> bool:
     """Whether mbsweep has written a page."""
     return _OURS.search(_head(page, 2000)) is not None
@@ -32,29 +49,31 @@ def entry(title: str, parts: Sequence[Part], facts: Sequence[tuple[str, str]]) -
     """What a page tells the index of itself, as JSON."""
     starts = [session["started_utc"] for part in parts for session in part.about["sessions"]]
     runs = [
-        {"name": part.name, "path": part.path}
-        | {key: str(part.about[key] or "") for key in ("title", "description")}
+        _Run(
+            name=part.name,
+            path=as_text(part.path),
+            title=part.about["title"] or "",
+            description=part.about["description"] or "",
+        )
         for part in parts
     ]
-    return json.dumps({"title": title, "runs": runs, "last": max(starts, default=""), "facts": facts})
+    return Entry(title=title, runs=runs, last=max(starts, default=""), facts=list(facts)).model_dump_json()
 
 
-def entries(folder: Path) -> Iterator[dict[str, Any]]:
-    """What the index tells of each page of a folder, by file name."""
+def entries(folder: Path) -> Iterator[tuple[str, Entry]]:
+    """The link to each page of a folder, by file name, and what the index tells of it."""
     for page in sorted(folder.glob("*.html")):
         if page.name != NAME and is_ours(page):
-            yield _read(_head(page, _HEAD_BYTES)) | {"link": quote(os.fsencode(page.name))}
+            yield quote(os.fsencode(page.name)), _read(_head(page, _HEAD_BYTES))
 
 
-def _read(head: bytes) -> dict[str, Any]:
-    """Of the head of a page; of one of an earlier mbsweep the title alone."""
+def _read(head: bytes) -> Entry:
+    """Of the head of a page; of one of another mbsweep, or that somebody has changed, the title alone."""
     if found := _ENTRY.search(head):
-        with suppress(ValueError):  # somebody has changed it
-            told: dict[str, Any] = json.loads(html.unescape(found[1].decode(errors="replace")))
-            return told
+        with suppress(ValueError):
+            return Entry.model_validate_json(html.unescape(found[1].decode(errors="replace")))
     title = _TITLE.search(head)
-    words = html.unescape(title[1].decode(errors="replace")) if title else "a page"
-    return {"title": words, "runs": [], "last": "", "facts": []}
+    return Entry(title=html.unescape(title[1].decode(errors="replace")) if title else "a page")
 
 
 def _head(page: Path, count: int) -> bytes:

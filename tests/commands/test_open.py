@@ -37,7 +37,7 @@ def test_a_runs_page_is_opened(tmp_path, screen, monkeypatch):
 
 
 def test_the_index_lists_every_page_of_the_folder(tmp_path, screen):
-    """Those that were written before, also by an earlier mbsweep, which tells a title alone; not the user's
+    """Those that were written before, also by another mbsweep, of which a title alone is told; not the user's
     own. What one tells of itself is taken from the page, not from its run, which may be gone.
     """
     for name in ("one", "two"):
@@ -45,6 +45,9 @@ def test_the_index_lists_every_page_of_the_folder(tmp_path, screen):
         assert call("open", run).exit_code == 0
     pages = tmp_path / "reports"
     (pages / "old #1.html").write_text("<!doctype html><title>Old &amp; gone - mbsweep</title>")
+    ours = '<meta name="generator" content="mbsweep"><meta name="mbsweep-entry" content="'
+    for number, told in enumerate(["[", "[]", "{&#34;title&#34;: &#34;?&#34;, &#34;runs&#34;: [{}]}"]):
+        (pages / f"strange{number}.html").write_text(f'{ours}{told}"><title>&lt;s&gt; - mbsweep</title>')
     (pages / "mine.html").write_text("<!doctype html><title>Mine</title>")
     shutil.rmtree(tmp_path / "one")
     assert call("open", tmp_path / "two").exit_code == 0
@@ -53,9 +56,10 @@ def test_the_index_lists_every_page_of_the_folder(tmp_path, screen):
     assert links == [
         ("old%20%231.html", "Old &amp; gone"),
         ("one.html", "Run &lt;one&gt;"),
+        *((f"strange{number}.html", "&lt;s&gt;") for number in range(3)),
         ("two.html", "Run &lt;two&gt;"),
     ]
-    assert "3 pages." in index
+    assert "6 pages." in index
     assert str(tmp_path / "one") in index
 
 
