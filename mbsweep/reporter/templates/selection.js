@@ -1,4 +1,4 @@
-// Networks that are chosen by a box in the figure: shaded there, in whatever view, and alone in the table.
+// Networks that are chosen by a box in the figure: shaded there, whatever its axes, and alone in the table.
 
 const selecting = document.getElementById("selecting"); // whether to drag draws a box, or zooms
 const MOST_SHADED = 500; // more would be one blot: then the others fade
