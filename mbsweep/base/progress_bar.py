@@ -17,6 +17,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from mbsweep.base.errors import one_line
 from mbsweep.base.pace import Standing
 from mbsweep.base.printing import wrapped
 
@@ -50,7 +51,7 @@ class RichProgress:
 
     def __init__(self, console: Console | None = None) -> None:
         console = console or Console(stderr=True)
-        columns = (TextColumn("{task.description}"), BarColumn(), _Steps())
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(), _Steps())
         times = (TimeElapsedColumn(), TextColumn("left"), _Left())
         self._bar = Progress(*columns, *times, console=console, auto_refresh=False, speed_estimate_period=120)
         self._task: TaskID | None = None
@@ -74,10 +75,10 @@ class RichProgress:
 
     def begin(self, task: str, total: int, done: int = 0) -> None:
         """A part of the run with so many steps begins; those done before tell nothing of the time left."""
-        self._part = task
-        self._task = self._bar.add_task(task, total=total, completed=done, standing=None)
+        self._part = one_line(task)  # it may name a file's title
+        self._task = self._bar.add_task(self._part, total=total, completed=done, standing=None)
         if not self._terminal:
-            self.say(f"{task} ({total})")
+            self.say(f"{self._part} ({total})")
 
     def advance(self, done: str, steps: int = 1) -> None:
         """One more step is done."""

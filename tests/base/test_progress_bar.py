@@ -27,6 +27,16 @@ def test_steps_are_counted():
     assert " 5/10 " in drawn(use)
 
 
+def test_a_name_is_neither_markup_nor_more_than_a_line():
+    """A run, or the title of its sweep, may be called anything."""
+
+    def use(progress):
+        progress.begin("read [red]wide[/] [/x]\n\x1b[2Jnets", 10)
+        progress.advance("net")
+
+    assert drawn(use).startswith("read [red]wide[/] [/x] [2Jnets ")
+
+
 def test_what_was_done_before_says_nothing_of_the_time_left():
     """A run that goes on after 900 of 1000 steps: of one step since then no speed can be told."""
 
