@@ -49,7 +49,7 @@ ZOOM = """async (ends) => {
 
 def test_every_label_of_the_presets_is_the_number_of_its_place(view, pages):
     """Of every ready-made view, those of latencies in every configuration: over less than a decade, over
-    several, and over less but for the space around them; wide and narrow; zoomed in, out, and between two
+    several, and over less but for the space around them; narrow and wide; zoomed in, out, and between two
     labels.
     """
     with view(pages("spans")) as tab:
@@ -59,16 +59,16 @@ def test_every_label_of_the_presets_is_the_number_of_its_place(view, pages):
             {**p, "group": n} for p in presets for n in range(len(SPANS) if "latency_ms" in p.values() else 1)
         ]
         assert len(views) == 2 * len(SPANS) + 2
-        for width in (WIDE, NARROW):
+        for width in (NARROW, WIDE):
             tab.set_viewport_size({"width": width, "height": 900})
             for wish in views:
                 tab.evaluate(DRAW, wish)
                 assert check_labels(tab, "#explorer-plot") == wish["logX"] + wish["logY"]
-            for ends in ([0.5, 20], [3, 25], [0.9, 1.1], [2.1, 4.6], [0.3, 900], [12, 13], [1, 1.9]):
-                tab.evaluate(ZOOM, [math.log10(end) for end in ends])
-                assert check_labels(tab, "#explorer-plot") == 2
-                ticks, labels = (plot.locator(one).count() for one in (".xtick.ticks", ".xtick > text"))
-                assert ticks > labels
+        for ends in ([0.5, 20], [3, 25], [0.9, 1.1], [2.1, 4.6], [0.3, 900], [12, 13], [1, 1.9]):
+            tab.evaluate(ZOOM, [math.log10(end) for end in ends])
+            assert check_labels(tab, "#explorer-plot") == 2
+            ticks, labels = (plot.locator(one).count() for one in (".xtick.ticks", ".xtick > text"))
+            assert ticks > labels
 
 
 def test_every_label_of_any_number_is_the_number_of_its_place(view, pages):

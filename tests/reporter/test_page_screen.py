@@ -154,11 +154,11 @@ def test_the_sentence_says_what_pick_says(view, pages):
     assert 0 < lost < 25
 
 
-def test_a_budget_is_dragged_in_the_figure(open_page, pages):
+def test_a_budget_is_dragged_in_the_figure(view, pages):
     """The handle that waits at the end is drawn to the left: the limit is where it is let go, sentence and
     slider follow; drawn back to the end, there is none.
     """
-    with open_page(pages("spread")) as tab:
+    with view(pages("spread")) as tab:
         before = tab.locator("#answer .sentence").inner_text()
         grip = tab.locator(".grip.across").bounding_box()
         frame = tab.locator("#explorer-overlay").bounding_box()
@@ -401,9 +401,9 @@ def test_where_few_accuracies_are_known_the_first_figure_has_all_networks(view, 
         assert "Pale" not in tab.locator("#legend").inner_text()
 
 
-def test_the_arrow_keys_go_along_the_front(open_page, pages):
+def test_the_arrow_keys_go_along_the_front(view, pages):
     """From the best to its neighbour on the front and back; the details tell it."""
-    with open_page(pages("spread"), at="max_latency_ms=5") as tab:
+    with view(pages("spread"), at="max_latency_ms=5") as tab:
         front = tab.evaluate("marks.fronts.flat().sort((a, b) => a.x - b.x).map(({ row }) => row.variant)")
         tab.locator(".explorer").focus()
         tab.keyboard.press("ArrowLeft")
@@ -413,9 +413,9 @@ def test_the_arrow_keys_go_along_the_front(open_page, pages):
         assert tab.evaluate("state.variant") == front[-1]
 
 
-def test_a_zoom_has_a_way_back(open_page, pages):
+def test_a_zoom_has_a_way_back(view, pages):
     """A button that is there while the figure shows a part."""
-    with open_page(pages("spread")) as tab:
+    with view(pages("spread")) as tab:
         button = tab.locator("#unzoom")
         assert not button.is_visible()
         tab.evaluate("Plotly.relayout(plot, { 'xaxis.range': [0, 0.5] })")
@@ -424,9 +424,9 @@ def test_a_zoom_has_a_way_back(open_page, pages):
         assert not button.is_visible()
 
 
-def test_the_table_lists_what_fits_first(open_page, pages):
+def test_the_table_lists_what_fits_first(view, pages):
     """Under a budget; and each word of the filter must be in a row, the short name's included."""
-    with open_page(pages("spread"), at="max_latency_ms=5") as tab:
+    with view(pages("spread"), at="max_latency_ms=5") as tab:
         tab.wait_for_timeout(300)  # the table follows when a slider rests
         beyond = tab.locator("#table tbody tr").evaluate_all(
             "all => all.map((one) => one.classList.contains('beyond'))"
