@@ -111,6 +111,16 @@ def torch_device(monkeypatch):
             prepared("torch", device="cuda")
 
 
+def compile_device(monkeypatch):
+    """On a GPU in a captured graph, or where there is none not at all."""
+    if torch.cuda.is_available():
+        found, _ = prepared("torch_compile", device="cuda")
+        assert 0 < found.time_ns() < 1e9  # of the GPU's own clock
+    else:
+        with pytest.raises((RuntimeError, AssertionError), match=r"CUDA|NVIDIA"):
+            prepared("torch_compile", device="cuda")
+
+
 # -- compiled PyTorch -----------------------------------------------------------------------------------
 
 
@@ -300,6 +310,7 @@ ACTS = {
         "threads": compile_threads,
         "batch": compile_batch,
         "precision": compile_precision,
+        "device": compile_device,
         "memory_format": compile_memory_format,
     },
     "onnxruntime": {

@@ -1,28 +1,51 @@
 // How likely the best within the budgets is the best of all that fit, as `mbsweep pick` says it.
 
 const DRAWS = 1000; // where what is asked has intervals
-const MOST_DRAWN = 60; // networks that are drawn; of more the chance is not told
+const MOST_JUDGED = 500; // networks with such numbers, and among them
+const MOST_DRAWN = 60; // those that may be the best; of more the chance is not told
 
 // From 0 to 1; null where it is not known: a number has no interval, or too many networks may be the best.
 function chanceOfBest(best, wish) {
-  const inOrder = inOrderOf(groupRows(), wish.by, () => better(wish.by)); // who is first at a tie
-  const known = inOrder.filter(isJudged(wish)).map((row) => ({ row, chance: chanceOf(row, wish), ...worthOf(row, wish.by) }));
-  if (known.some(({ chance, least }) => chance === null || least === null)) return null;
-  const enough = known.reduce((most, { chance, least }) => (chance.share === 1 ? Math.max(most, least) : most), -Infinity);
-  const rivals = known.filter(({ chance, most }) => chance.share > 0 && most >= enough);
-  const isSettled = !isTimed(wish) || new Set(rivals.map(({ most }) => most)).size === rivals.length; // else the faster is first
-  const isExact = isSettled && rivals.every(({ least, most }) => least === most);
-  if (!isExact) return rivals.length > MOST_DRAWN ? null : drawnBest(best, rivals, wish);
-  const place = rivals.findIndex(({ row }) => row === best);
-  return place < 0 ? 0 : rivals.slice(0, place).reduce((share, { chance }) => share * (1 - chance.share), rivals[place].chance.share);
+  const order = inOrderOf(groupRows(), wish.by, () => better(wish.by)); // who is first at a tie
+  if (isTimed(wish) && hasOpen(order)) return null;
+  const isExact = wish.by !== "latency_ms" && !(wish.by === FLOOR && hasIntervals(order));
+  if (!isExact && order.length > MOST_JUDGED) return null;
+  const asGood = order.findLastIndex((row) => worth(row, wish.by) === worth(best, wish.by));
+  const rivals = (isExact ? order.slice(0, asGood + 1) : order)
+    .filter(isJudged(wish)).filter(canFit(wish, hasIntervals(order)))
+    .map((row) => ({ row, chance: chanceOf(row, wish), ...worthOf(row, wish.by) }))
+    .filter(({ chance }) => chance.share > 0);
+  const enough = Math.max(...rivals.map(({ chance, least }) => (chance.share === 1 ? least : -Infinity)));
+  const able = rivals.filter(({ most }) => most >= enough);
+  const isSettled = !isTimed(wish) || new Set(able.map(({ most }) => most)).size === able.length; // else the faster is first
+  if (!isExact || !isSettled) return able.length > MOST_DRAWN ? null : drawnBest(best, able, wish);
+  const place = able.findIndex(({ row }) => row === best);
+  return place < 0 ? 0 : able.slice(0, place).reduce((share, { chance }) => share * (1 - chance.share), able[place].chance.share);
 }
 
 const isTimed = ({ limits, by }) => "latency_ms" in limits || by === "latency_ms";
 
-// What a row may be worth at least and at most: more is better. null: it has no interval that it needs.
+// Of some rows, kept: a slider asks at each move. Whether a latency has no interval; whether an accuracy has one.
+const ofRows = (find) => {
+  const found = new WeakMap();
+  return (some) => found.get(some) ?? found.set(some, find(some)).get(some);
+};
+const hasOpen = ofRows((some) => some.some((row) => row.latency_ms !== null && !ends(row, "latency_ms")));
+const hasIntervals = ofRows((some) => some.some((row) => ends(row, FLOOR)));
+
+// Of a wish, what tells whether a row may fit: in few steps, for most of ten thousand cannot. isOpen: whether accuracies
+// have intervals.
+function canFit({ limits, floor }, isOpen) {
+  const { latency_ms: most, ...sizes } = limits;
+  const asked = Object.entries(sizes);
+  const isEnough = (row) => floor === null || isOpen || row[FLOOR] >= floor;
+  const isSoonEnough = (row) => most === undefined || most * row.latency_ms >= row.latency_low_ms ** FARTHEST; // as `within`
+  return (row) => isSoonEnough(row) && isEnough(row) && asked.every(([cost, limit]) => row[cost] <= limit);
+}
+
+// What a row may be worth at least and at most: more is better.
 function worthOf(row, by) {
   const [known, value] = [by === "latency_ms" || by === FLOOR ? ends(row, by) : null, worth(row, by)];
-  if (by === "latency_ms" && !known) return { least: null, most: null };
   if (!known) return { least: value, most: value };
   const reached = [-1, 1].map((side) => (by === FLOOR ? accuracyAt(row, known, side * FARTHEST) : -latencyAt(row, known, -side * FARTHEST)));
   return { least: reached[0], most: reached[1] };
