@@ -113,9 +113,10 @@ def forget(sql: sqlite3.Connection) -> None:
 def keep(sql: sqlite3.Connection, columns: VariantColumns) -> None:
     """Within the transaction in which they are entered: keep all variants of a run, if they are many.
 
-    Of networks that are code nothing is kept: their fields may be anything.
+    Nothing is kept of networks that are code, whose fields may be anything, and where a number is unknown.
     """
-    if len(columns.ids) < LEAST or columns.texts:
+    is_whole = all(values.dtype.kind == "i" for values in columns.numbers.values())
+    if len(columns.ids) < LEAST or columns.texts or not is_whole:
         return
     rows = [("id", None, "\n".join(columns.ids).encode()), ("family", *_packed(columns.families))]
     rows += [(name, None, values.astype("<i8").tobytes()) for name, values in columns.numbers.items()]

@@ -55,21 +55,15 @@ class VariantTables(Database):
         with explained(self.folder, reading=True):
             columns = variant_columns.kept(self._connection)
             if columns is None or len(columns.ids) != total:
-                gathered = Gathered(NAMES)
-                for rows in self._parts():
-                    gathered.add(rows)
-                columns = gathered.columns().in_order()
+                columns = _by_columns(self._parts())
         return columns
 
     def _parts(self) -> Iterator[list[tuple[Any, ...]]]:
-        """Rows of NAMES, in the order in which they were entered."""
-        cursor = self._connection.execute("SELECT * FROM variants LIMIT 0")
-        if "fields" not in names_of(cursor):
+        """Rows of NAMES, whatever the file's format."""
+        if "fields" in names_of(self._connection.execute("SELECT * FROM variants LIMIT 0")):
+            yield from _entered(self._connection)
+        else:
             yield self.variants()
-            return
-        cursor.execute(f"SELECT {', '.join(NAMES)} FROM variants ORDER BY rowid")  # noqa: S608
-        while rows := cursor.fetchmany(_AT_ONCE):
-            yield rows
 
     def set_found(self, rows: Iterable[tuple[str, Sequence[Any], Found]]) -> list[str]:
         """Keep what running their code has told of variants: (id, counts, all that was found).
@@ -154,10 +148,27 @@ def insert_variants(sql: sqlite3.Connection, rows: Iterable[Sequence[Any]]) -> t
         rows if before else gathered.passing(rows),
     )
     after = sql.execute("SELECT count(*) FROM variants").fetchone()[0]
+    left = sql.execute("SELECT count(*) FROM variants WHERE position IS NULL").fetchone()[0]
     if not before:
         variant_columns.keep(sql, gathered.columns())
-    left = sql.execute("SELECT count(*) FROM variants WHERE position IS NULL").fetchone()[0]
+    elif not left and after >= variant_columns.LEAST:
+        variant_columns.keep(sql, _by_columns(_entered(sql)))
     return after - before, left
+
+
+def _entered(sql: sqlite3.Connection) -> Iterator[list[tuple[Any, ...]]]:
+    """Rows of NAMES, some at a time, in the order in which they were entered."""
+    cursor = sql.execute(f"SELECT {', '.join(NAMES)} FROM variants ORDER BY rowid")  # noqa: S608
+    while rows := cursor.fetchmany(_AT_ONCE):
+        yield rows
+
+
+def _by_columns(parts: Iterable[Sequence[tuple[Any, ...]]]) -> VariantColumns:
+    """Rows of NAMES by columns, in the sweep's order."""
+    gathered = Gathered(NAMES)
+    for rows in parts:
+        gathered.add(rows)
+    return gathered.columns().in_order()
 
 
 def _has_figures(sql: sqlite3.Connection, variant: str) -> bool:

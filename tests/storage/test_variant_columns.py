@@ -59,7 +59,34 @@ def test_a_small_run_keeps_rows_alone(tmp_path):
 
 
 @pytest.mark.usefixtures("kept")
-def test_a_changed_sweep_is_read_from_rows(tmp_path):
+def test_a_sweep_that_still_names_all_is_kept_anew(tmp_path):
+    """With another title, and networks before and behind those of before."""
+    run = made_run(tmp_path / "run", ONE_FAMILY)
+    text = ONE_FAMILY.replace("0.1, to", "0.05, to").replace("[0, 5]", "[5, 0, 9]").replace("0.1}", "0.05}")
+    changed = parse_sweep(f"title: another\n{text}", "made.yaml")
+    with Store.write(run) as store:
+        enter_sweep(store, changed, count_space(changed), None, Silent())
+    assert is_kept(run)
+    table = open_run(run).table()
+    assert table["variant"].tolist() == list(count_space(changed).ids())
+    assert len(table) == 40 * 2 * 3
+    pd.testing.assert_frame_equal(table, by_rows(run))
+
+
+@pytest.mark.usefixtures("kept")
+def test_what_an_earlier_mbsweep_did_not_count_stays_unknown(tmp_path):
+    """It is nowhere in the file; no number takes its place."""
+    run = made_run(tmp_path / "run", ONE_FAMILY)
+    execute(run, "UPDATE variants SET weight_bytes_int8 = NULL WHERE position = 1")
+    sweep = parse_sweep(f"title: another\n{ONE_FAMILY}", "made.yaml")
+    with Store.write(run) as store:
+        enter_sweep(store, sweep, count_space(sweep), None, Silent())
+    table = open_run(run).table()
+    assert table["weight_bytes_int8"].isna().tolist() == [place == 1 for place in range(len(table))]
+
+
+@pytest.mark.usefixtures("kept")
+def test_a_sweep_that_leaves_networks_is_read_from_rows(tmp_path):
     """What is new, what is left, and another order: nothing is read as it was before."""
     run = made_run(tmp_path / "run", SWEEP)
     changed = parse_sweep("space: {width: [1, 0.5], resolution: [224, 32]}\n", "made.yaml")
