@@ -30,8 +30,8 @@ def odds(rows: pd.DataFrame, budget: Budget, resample: Resample) -> Odds:
 
     Latencies and accuracies are independent of each other, and as uncertain as their intervals say: a
         measured latency as its visits drawn anew. Sizes are exact, and so are accuracies that have no
-        interval, as all published ones. A latency without an interval has no chance that could be told, and
-        next to it no other is known to be the best.
+        interval, as all published ones. Whether a latency without an interval is within a limit nobody knows,
+        and next to it no other is known to be the best.
     """
     unknown = np.full(len(rows), np.nan)
     fits, best = unknown.copy(), unknown.copy()
@@ -39,7 +39,8 @@ def odds(rows: pd.DataFrame, budget: Budget, resample: Resample) -> Odds:
     has_all = rows[budget.needed].notna().all(axis=1)
     if needs_latency:
         is_open = has_all & rows[["latency_low_ms", "latency_high_ms"]].isna().any(axis=1)
-        has_all &= ~is_open
+        if LATENCY in budget.limits:
+            has_all &= ~is_open
     known = np.flatnonzero(has_all)
     if not len(known):
         return Odds(fits, best)

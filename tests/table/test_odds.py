@@ -97,6 +97,15 @@ def test_what_has_no_interval_has_no_chance():
     assert all(math.isnan(one) for one in chances([row(5, NAN, 0.25)], Budget({"latency_ms": 8}))[0])
 
 
+def test_what_is_asked_of_sizes_fits_whatever_latencies_are_known():
+    """Of the fastest within so many mult-adds only which one it is is open."""
+    rows = [row(5, macs=5), row(4, macs=9)]
+    rows = [one | {"latency_low_ms": NAN, "latency_high_ms": NAN} for one in rows]
+    fits, best = chances(rows, Budget({"macs": 6}, goal="latency_ms"))
+    assert fits == [100, 0]
+    assert all(math.isnan(one) for one in best)
+
+
 def test_at_a_tie_the_best_is_who_is_ranked_first():
     """Of equal accuracy within a limit of mult-adds the faster one, though no latency is asked for."""
     rows = [row(5, 70, 0.25), row(4, 70, 0.25)]
