@@ -133,17 +133,3 @@ def test_published_devices_have_ratios_without_a_verdict(view, pages):
         assert cells[4] == "unknown"
         words = tab.evaluate(f"payload.compared[{PIXEL}][0].words")
         assert "; whether they differ is unknown: no interval is;" in words
-
-
-def test_nothing_is_said_against_a_configuration_without_latencies(view, pages):
-    """Where it is chosen while another's latencies are an axis: the page stays whole, by the address, too."""
-    with view(pages("counted_accurate")) as tab:
-        gpu = tab.evaluate("axisOf[`latency_ms@${groups[2].key}`].key")
-        tab.evaluate("(x) => change({ view: 'scatter', group: 1, x, y: 'latency_ms' })", gpu)
-        assert "(across): " in tab.locator("#compared").inner_text()
-        tab.evaluate("change({ group: 0, limits: { macs: 2e8 } })")
-        assert tab.locator("#compared").is_hidden()
-        address = tab.evaluate("address()")
-    with view(pages("counted_accurate"), at=address) as tab:
-        assert tab.locator("#group").input_value() == "0"
-        assert tab.locator("#answer .sentence button").inner_text() == "0.75-160"

@@ -220,6 +220,25 @@ def test_nothing_moves_while_a_slider_does(view, pages, width, height):
         assert len(moved) == 1, moved
 
 
+def test_nothing_is_said_against_a_configuration_without_latencies(view, pages):
+    """Where it is chosen while another's latencies are an axis: the page stays whole, by the address, too."""
+    with view(pages("many")) as tab:
+        place, key = tab.evaluate(
+            """() => {
+              const place = groups.findIndex(({ rows }) => rows.every((row) => row.latency_ms === null));
+              return [place, axes().findLast(({ group }) => group !== undefined).key];
+            }"""
+        )
+        tab.evaluate("(x) => change({ view: 'scatter', group: 0, x, y: 'latency_ms' })", key)
+        assert "(across): " in tab.locator("#compared").inner_text()
+        tab.evaluate("(group) => change({ group, limits: { macs: 2e8 } })", place)
+        assert tab.locator("#compared").is_hidden()
+        address = tab.evaluate("address()")
+    with view(pages("many"), at=address) as tab:
+        assert tab.locator("#group").input_value() == str(place)
+        assert tab.locator("#answer .sentence button").count() == 1
+
+
 def luminance(colour):
     """Relative luminance of a colour as CSS computes it (WCAG 2.2)."""
     parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
