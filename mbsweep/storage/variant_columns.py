@@ -140,12 +140,19 @@ def kept(sql: sqlite3.Connection) -> VariantColumns | None:
         ids = found.pop("id")[1].decode().split("\n")
         numbers = {name: np.frombuffer(found.pop(name)[1], dtype="<i8") for name in _NUMBERS}
         coded = {
-            name: Coded(json.loads(choices), np.frombuffer(packed, dtype="<i8"))
-            for name, (choices, packed) in found.items()
+            name.removeprefix(_FIELD): _unpacked(choices, packed) for name, (choices, packed) in found.items()
         }
         families = coded.pop("family")
-    except (ValueError, TypeError, KeyError, zlib.error):
+    except (ValueError, TypeError, KeyError, AttributeError, zlib.error):
         return None
-    fields = {name.removeprefix(_FIELD): column for name, column in coded.items()}
-    lengths = {len(ids), *map(len, numbers.values()), *(len(one.at) for one in (families, *fields.values()))}
-    return VariantColumns(ids, families, numbers, fields) if len(lengths) == 1 else None
+    lengths = {len(ids), *map(len, numbers.values()), *(len(one.at) for one in (families, *coded.values()))}
+    return VariantColumns(ids, families, numbers, coded) if len(lengths) == 1 else None
+
+
+def _unpacked(choices: str, packed: bytes) -> Coded:
+    """ValueError or TypeError where a row has a value that is not among them, or one that no field has."""
+    values, at = json.loads(choices), np.frombuffer(packed, dtype="<i8")
+    if not isinstance(values, list) or (len(at) and not 0 <= at.min() <= at.max() < len(values)):
+        raise ValueError
+    hash(tuple(values))  # TypeError: lists and objects are kept as texts
+    return Coded(values, at)

@@ -107,6 +107,10 @@ def test_a_sweep_that_leaves_networks_is_read_from_rows(tmp_path):
         "UPDATE variant_columns SET packed = (SELECT packed FROM variant_columns WHERE name = 'id') "
         "WHERE name = 'field width'",
         "UPDATE variant_columns SET choices = 'x' WHERE name = 'family'",
+        "UPDATE variant_columns SET choices = '[0.25]' WHERE name = 'field width'",
+        "UPDATE variant_columns SET choices = '8' WHERE name = 'field width'",
+        "UPDATE variant_columns SET choices = '[[1], [2], {}]' WHERE name = 'field width'",
+        "UPDATE variant_columns SET name = x'00' WHERE name = 'field width'",
         "DELETE FROM variant_columns WHERE name = 'params'",
         "DELETE FROM variants WHERE position = 3",
     ],
