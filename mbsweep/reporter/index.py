@@ -63,7 +63,7 @@ def entry(title: str, parts: Sequence[Part], facts: Sequence[tuple[str, str]]) -
 def entries(folder: Path) -> Iterator[tuple[str, Entry]]:
     """The link to each page of a folder, by file name, and what the index tells of it."""
     for page in sorted(folder.glob("*.html")):
-        if page.name != NAME and is_ours(page):
+        if page.name != NAME and page.is_file() and is_ours(page):  # a pipe would be waited for
             yield quote(os.fsencode(page.name)), _read(_head(page, _HEAD_BYTES))
 
 

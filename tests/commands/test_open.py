@@ -1,5 +1,6 @@
 """`mbsweep open`: a run's page in the browser, or where it is."""
 
+import os
 import re
 import shutil
 import webbrowser
@@ -38,7 +39,8 @@ def test_a_runs_page_is_opened(tmp_path, screen, monkeypatch):
 
 def test_the_index_lists_every_page_of_the_folder(tmp_path, screen):
     """Those that were written before, also by another mbsweep, of which a title alone is told; not the user's
-    own. What one tells of itself is taken from the page, not from its run, which may be gone.
+    own, nor what is no file: a pipe is not waited for. What one tells of itself is taken from the page, not
+    from its run, which may be gone.
     """
     for name in ("one", "two"):
         run = write_run(tmp_path / name, f"title: Run <{name}>\nspace: {{width: [0.5]}}\n")
@@ -49,6 +51,8 @@ def test_the_index_lists_every_page_of_the_folder(tmp_path, screen):
     for number, told in enumerate(["[", "[]", "{&#34;title&#34;: &#34;?&#34;, &#34;runs&#34;: [{}]}"]):
         (pages / f"strange{number}.html").write_text(f'{ours}{told}"><title>&lt;s&gt; - mbsweep</title>')
     (pages / "mine.html").write_text("<!doctype html><title>Mine</title>")
+    (pages / "folder.html").mkdir()
+    os.mkfifo(pages / "pipe.html")
     shutil.rmtree(tmp_path / "one")
     assert call("open", tmp_path / "two").exit_code == 0
     index = (pages / "index.html").read_text()
