@@ -331,7 +331,7 @@ def test_a_second_front_stands_behind_the_first(view, pages):
 
 def test_a_box_in_the_figure_selects_rows_of_the_table(view, pages):
     """The networks from 2 to 6 ms and 50 to 66 %: the table and the CSV have these alone, and a line says so;
-    they are marked in other views; the address tells them; a button shows all.
+    they are marked in other views; the address tells them; a button shows all, and leaves the focus there.
     """
     pages("spread")
     rows = open_run(pages.folder / "spread" / "spread").table()
@@ -371,6 +371,9 @@ def test_a_box_in_the_figure_selects_rows_of_the_table(view, pages):
         assert tab.locator("#table tbody tr").count() == every
         assert not tab.locator(".selected-line >> nth=0").is_visible()
         assert tab.evaluate("document.activeElement.id") == "filter"
+        tab.evaluate("(at) => { history.replaceState(null, '', `#${at}`); change(readAddress()); }", address)
+        tab.locator(".said .selected-line button").click()
+        assert tab.evaluate("document.activeElement.className") == "explorer"  # it is there in every view
     for nonsense in ("box=1", "box=%5B%5D", "box=%5B%22macs%22%2C%22no%22%2C1%2C2%2C3%2C4%2C%22x%22%5D"):
         with view(pages("spread"), at=nonsense) as tab:
             assert tab.locator("#table tbody tr").count() == every

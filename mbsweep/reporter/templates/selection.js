@@ -57,7 +57,7 @@ function showSelected() {
     const button = make("button", { type: "button", className: "variant" }, "Show all");
     button.addEventListener("click", () => {
       change({ box: null });
-      (place.closest(".panel") ? filter : selecting).focus(); // the button is gone
+      (place.closest(".panel") ? filter : document.querySelector(".explorer")).focus(); // the button is gone
     });
     place.replaceChildren(`${plural(selected().size, "network")} selected; the table lists only ${selected().size === 1 ? "this" : "these"}. `, button);
   }
