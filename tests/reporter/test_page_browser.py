@@ -176,7 +176,7 @@ def test_a_slider_sets_its_box_and_the_answer(view, pages):
 
 def test_what_a_step_more_would_buy(view, pages):
     """0.75-224 takes 0.1 + 18 x 0.3254 = 5.957 ms and is the best below 6, with 68.3 %; 1.0-192, 7.626 ms,
-    has 69.9 % and is 27 % over. Above 1.0-224's 10.34 ms nothing better is to be had.
+    has 69.9 % and is 27 % over, and of 7.62 ms 0.08 %. Above 1.0-224's 10.34 ms nothing better is to be had.
     """
     with view(pages("many")) as tab:
         fill(tab, "latency_ms", 6.0)
@@ -184,6 +184,8 @@ def test_what_a_step_more_would_buy(view, pages):
         text = tab.locator("#answer").inner_text()
         assert "0.75-224 is the best within 6 ms: 68.3 % top-1 in 5.957 ms" in text
         assert "A step more: 1-192, +1.6 points for +1.67 ms (limit 7.627 ms, 27 % more)." in text
+        fill(tab, "latency_ms", 7.62)
+        assert "(limit 7.627 ms, <1 % more)." in tab.locator("#answer").inner_text()
         fill(tab, "latency_ms", 11.0)
         assert "More would buy nothing better." in tab.locator("#answer").inner_text()
         fill(tab, "latency_ms", 0.1)

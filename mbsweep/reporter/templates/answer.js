@@ -56,7 +56,8 @@ function priceWords(best, row) {
   const gain = isMost(state.by) ? signed(row[state.by] - best[state.by], points) : signed(row[state.by] - best[state.by], (value) => quantity(state.by, value));
   const over = Object.entries(state.limits).filter(([cost, most]) => row[cost] > most);
   const price = over.map(([cost]) => `${signed(row[cost] - best[cost], (value) => quantity(cost, rounded(value)))}${OF[cost] ?? ""}`);
-  const needs = over.map(([cost, most]) => `limit ${quantity(cost, enough(cost, row[cost]))}, ${Math.max(1, Math.round(100 * (row[cost] / most - 1)))} % more`);
+  const share = (ratio) => (ratio < 1.005 ? "<1" : Math.round(100 * (ratio - 1)));
+  const needs = over.map(([cost, most]) => `limit ${quantity(cost, enough(cost, row[cost]))}, ${share(row[cost] / most)} % more`);
   return `${gain} for ${price.join(" and ")} (${needs.join("; ")})`;
 }
 
