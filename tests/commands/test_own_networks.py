@@ -284,7 +284,9 @@ def test_bench_times_it(here):
     """Forward and training steps."""
     result = call("bench", SMALL, "input=3,32,32", "--steps", 2, "--batch", 2, "--threads", 1, "--allow-code")
     assert result.exit_code == 0, result.stderr
-    assert [line.split()[0] for line in result.stdout.splitlines()[1:]] == ["forward", "forward_backward"]
+    # On a busy machine a step may be far off, which is said between them.
+    told = [line.split()[0] for line in result.stdout.splitlines() if " sec/batch" in line]
+    assert told == ["forward", "forward_backward"]
 
 
 @pytest.mark.parametrize(
