@@ -111,7 +111,7 @@ def _budget(costs: Sequence[float]) -> str:
     """A number in the middle of a front's costs, as round as can be where something is to fit."""
     least, middle = min(costs), math.sqrt(min(costs) * max(costs))
     rounded = (f"{middle:.{digits}g}" for digits in range(1, 17))
-    return next((found for found in rounded if float(found) >= least), repr(max(costs)))
+    return next((f"{float(found):.15g}" for found in rounded if float(found) >= least), repr(max(costs)))
 
 
 def _pick(panels: Sequence[Panel], cost: str) -> list[str]:

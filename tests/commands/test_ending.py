@@ -60,6 +60,12 @@ def test_the_front_how_sure_and_what_next(tmp_path, capsys):
     ]
 
 
+def test_the_budget_to_try_is_written_out(tmp_path, capsys):
+    """45 ms is the middle of 40 and 50, in round numbers 40; not 4e+01."""
+    run = a_run(tmp_path / "run", {"torch": [50, 40, 20]})
+    assert ending(capsys, run)[-2] == f"  mbsweep pick {run} --max-latency-ms 40"
+
+
 @pytest.mark.parametrize(("latencies_ms", "budget"), [([40, 10], 20), ([5.6, 5.0], 5), ([0.71, 0.69], 0.7)])
 def test_the_budget_to_try_is_round_and_something_fits(latencies_ms, budget, tmp_path, capsys):
     """The middle of the front's ends on a log scale; the command, as it stands, finds a network."""
