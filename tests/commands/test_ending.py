@@ -173,7 +173,7 @@ def test_sizes_alone_have_a_front_too(tmp_path, capsys):
         "",
         "next:",
         f"  mbsweep open {run}",
-        f"  mbsweep pick {run} --max-macs 4e+08",
+        f"  mbsweep pick {run} --max-macs 400000000",
         f"  mbsweep table {run}",
     ]
 
