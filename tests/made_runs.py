@@ -10,6 +10,16 @@ from mbsweep.storage.store import Store
 from mbsweep.sweep.sweep import parse_sweep
 from mbsweep.table.columns import COLUMNS, FIELDS, INNER, OF_CODE, OF_STAGES
 
+# Of several families; fields that some lack, that are lists, and that are not said where they are as usual.
+OF_FAMILIES = """\
+variants:
+  - {width: 0.25, kernels: [3, 5, 3, 3, 7], resolution: 64}
+  - {family: mobilenet_v2, width: 0.35, stage_depths: [1, 2, 3, 4, 3, 3, 2]}
+  - {family: mobilenet_v2, width: 1, resolution: 96, kernel: 5}
+  - {family: mobilenet_v3_small, minimalistic: true}
+  - {family: resnet18, num_classes: 10}
+  - {depth: 0, block: fire}
+"""
 DEVICE = {"description": "Abacus, 2 cores, 4 GiB, Linux wood", "id": "abacus_2c_4g_torch-2.0"}
 
 

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 from console import execute, query
-from made_runs import made_run
+from made_runs import OF_FAMILIES, made_run
 
 from mbsweep import count_space, open_run
 from mbsweep.base.progress import Silent
@@ -12,17 +12,7 @@ from mbsweep.storage import variant_columns
 from mbsweep.storage.store import Store
 from mbsweep.sweep.sweep import parse_sweep
 
-# Of several families; fields that some lack, that are lists, and that are not said where they are as usual.
-SWEEP = """\
-space: {width: [0.25, 1], resolution: [32, 224], depth: [0, 5]}
-variants:
-  - {width: 0.25, kernels: [3, 5, 3, 3, 7], resolution: 64}
-  - {family: mobilenet_v2, width: 0.35, stage_depths: [1, 2, 3, 4, 3, 3, 2]}
-  - {family: mobilenet_v2, width: 1, resolution: 96, kernel: 5}
-  - {family: mobilenet_v3_small, minimalistic: true}
-  - {family: resnet18, num_classes: 10}
-  - {depth: 0, block: fire}
-"""
+SWEEP = "space: {width: [0.25, 1], resolution: [32, 224], depth: [0, 5]}\n" + OF_FAMILIES
 ONE_FAMILY = "space: {width: {from: 0.1, to: 2, step: 0.1}, resolution: [32, 224], depth: [0, 5]}\n"
 
 

@@ -4,19 +4,9 @@ import csv
 import math
 
 from console import call
-from made_runs import made_run
+from made_runs import OF_FAMILIES, made_run
 
 from mbsweep import open_run
-
-FAMILIES = """\
-variants:
-  - {width: 0.25, kernels: [3, 5, 3, 3, 7], resolution: 64}
-  - {family: mobilenet_v2, width: 0.35, stage_depths: [1, 2, 3, 4, 3, 3, 2]}
-  - {family: mobilenet_v2, width: 1, resolution: 96, kernel: 5}
-  - {family: mobilenet_v3_small, minimalistic: true}
-  - {family: resnet18, num_classes: 10}
-  - {depth: 0, block: fire}
-"""
 
 
 def table(folder, sweep):
@@ -30,7 +20,7 @@ def unknown_as_none(values):
 
 def test_a_column_for_each_field_of_the_families_that_are_there(tmp_path):
     """Empty where a family lacks it; what is not kept is as usual; of stages that differ one column each."""
-    found = table(tmp_path, FAMILIES)
+    found = table(tmp_path, OF_FAMILIES)
     assert unknown_as_none(found["depth"]) == [5, None, None, None, None, 0]
     assert unknown_as_none(found["expansion"]) == [None, 6, 6, None, None, None]
     assert unknown_as_none(found["kernel"]) == [None, 3, 5, None, None, None]

@@ -1,8 +1,8 @@
 // How likely the best within the budgets is the best of all that fit, as `mbsweep pick` says it.
 
 const DRAWS = 1000; // where what is asked has intervals
-const MOST_JUDGED = 500; // networks with such numbers, and among them
-const MOST_DRAWN = 60; // those that may be the best; of more the chance is not told
+const MOST_JUDGED = 500; // networks of a page, where what is asked has intervals
+const MOST_DRAWN = 60; // of them that may be the best; beyond either the chance is not told
 
 // From 0 to 1; null where it is not known: a number has no interval, or too many networks may be the best.
 function chanceOfBest(best, wish) {
@@ -54,7 +54,6 @@ function worthOf(row, by) {
 // So many half-widths of its interval away from itself.
 const latencyAt = (row, [low, high], step) => row.latency_ms * (step < 0 ? row.latency_ms / low : high / row.latency_ms) ** step;
 function accuracyAt(row, known, step) {
-  const angle = (pct) => Math.asin(Math.sqrt(Math.min(Math.max(pct, 0), 100) / 100));
   const [low, middle, high] = [known[0], row[FLOOR], known[1]].map(angle);
   return 100 * Math.sin(Math.min(Math.max(middle + step * (step < 0 ? middle - low : high - middle), 0), Math.PI / 2)) ** 2;
 }

@@ -27,11 +27,13 @@ function within(row, most) {
 const certain = (isSo) => ({ share: Number(isSo), isSafe: isSo });
 const likely = (share) => ({ share, isSafe: share >= payload.safe / 100 });
 
-// The same of an accuracy that is at least so much, on the scale on which its noise is even.
+// An accuracy on the scale on which its noise is even.
+const angle = (pct) => Math.asin(Math.sqrt(Math.min(Math.max(pct, 0), 100) / 100));
+
+// The same of an accuracy that is at least so much.
 function atLeast(row, floor) {
   const known = ends(row, FLOOR);
   if (!known) return certain(row[FLOOR] >= floor);
-  const angle = (pct) => Math.asin(Math.sqrt(Math.min(Math.max(pct, 0), 100) / 100));
   const [low, middle, high] = [known[0], row[FLOOR], known[1]].map(angle);
   const step = middle - angle(floor);
   const width = step > 0 ? middle - low : high - middle;
