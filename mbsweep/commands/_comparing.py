@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from mbsweep.base import printing
+from mbsweep.base.errors import one_line
 from mbsweep.base.printing import BETWEEN, Table, say
 from mbsweep.table.compare import Pair, Side, agreement
 from mbsweep.table.names import Names
@@ -36,7 +37,7 @@ def print_comparison(pairs: Sequence[Pair], every: pd.DataFrame, names: Names, i
 def _print_pair(pair: Pair, names: Names, is_brief: bool) -> None:
     sides = {"A": pair.a, "B": pair.b}
     for which, side in sides.items():
-        say(f"{which} = {side.run}: {side.config} on {side.device_id}", "bold")
+        say(f"{which} = {one_line(side.run)}: {side.config} on {side.device_id}", "bold")
     for which, side in sides.items():
         if side.cautions and not is_brief:
             say(f"of {which}: {'; '.join(side.cautions)}", "yellow")

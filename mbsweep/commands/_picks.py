@@ -12,7 +12,7 @@ from mbsweep.base.errors import MbsweepError
 from mbsweep.base.progress import Progress
 from mbsweep.table import trust
 from mbsweep.table.asked import of_config, where
-from mbsweep.table.decide import ACCURACIES, TOP1, Budget, Decision, decide
+from mbsweep.table.decide import ACCURACIES, LATENCY, TOP1, Budget, Decision, decide
 from mbsweep.table.names import Names
 from mbsweep.table.odds import SAFE_PCT, Odds, odds
 from mbsweep.table.panels import as_number, label, panel_facts, panels
@@ -103,13 +103,14 @@ def _check_known(table: pd.DataFrame, budget: Budget, place: str) -> None:
     for name in budget.needed:
         if table[name].notna().any():
             continue
-        if name == "latency_ms":
+        if name == LATENCY:
             raise MbsweepError(
                 f"{place} has no latency that --max-latency-ms could limit, or --minimize compare; "
                 "leave it out, or say macs in its place"
             )
         option = "--min-top1" if name == TOP1 else f"--max-{name.replace('_', '-')}"
-        others = " or ".join(cost for cost in ("latency_ms", "macs") if cost != name)
+        known = (cost for cost in (LATENCY, "macs") if cost != name and table[cost].notna().any())
+        others = " or ".join(known)
         advice = f"--minimize {others} picks without it" if name == budget.goal else f"leave {option} out"
         raise MbsweepError(f"{place}: {name} is known of no variant{_why(table, name)}; {advice}")
 

@@ -124,7 +124,7 @@ def test_a_run_of_code_alone_is_shown(here, tmp_path):
     words = ["pick", run, "--max-peak-activation-bytes", "1e6", "--minimize", "params"]
     assert refusal(call(*words)) == f"{run}: {message}leave --max-peak-activation-bytes out"
     words = ["pick", run, "--minimize", "peak_activation_bytes"]
-    assert refusal(call(*words)) == f"{run}: {message}--minimize latency_ms or macs picks without it"
+    assert refusal(call(*words)) == f"{run}: {message}--minimize macs picks without it"
     reported = call("report", run, "--html", tmp_path)
     assert reported.exit_code == 0, reported.stderr
     assert "own.networks.small" in (tmp_path / "alone.html").read_text(encoding="utf-8")

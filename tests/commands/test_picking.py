@@ -366,7 +366,7 @@ def test_what_is_known_of_no_variant_cannot_be_asked_for(tmp_path):
         "or say macs in its place"
     )
     assert refusal(call("pick", run, "--max-macs", "2e8")) == (
-        f"{run}: top1_pct is known of no variant; --minimize latency_ms or macs picks without it"
+        f"{run}: top1_pct is known of no variant; --minimize macs picks without it"
     )
     assert refusal(call("pick", run, "--minimize", "macs", "--min-top1", "60")) == (
         f"{run}: top1_pct is known of no variant; leave --min-top1 out"

@@ -334,6 +334,8 @@ def test_a_runs_own_configurations_are_compared(tmp_path):
         "the same order",
         "3 of 3 pairs in another order",
     ]
+    told = compared(run.rename(tmp_path / "two\nlines"))
+    assert f"A = two lines: {TORCH}" in [line.split(" on ")[0] for line in told]
     one = a_run(tmp_path / "one", {TORCH: [5, 4, 1]})
     assert refusal(call("compare", one)) == (
         f"one has latencies of {TORCH}, so there is nothing to compare within it; name another run behind it"
