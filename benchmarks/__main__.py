@@ -27,6 +27,7 @@ NAMES = (
     "beginnings",
     "supernet",
     "real_images",
+    "compression",
 )
 
 for name in NAMES:

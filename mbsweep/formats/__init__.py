@@ -1,1 +1,1 @@
-"""Networks as files: ONNX, int8. Importing it loads no torch."""
+"""Networks as files: ONNX, int8, compressed. Importing it loads no torch."""
