@@ -63,7 +63,8 @@ def _values(rule, default) -> st.SearchStrategy:
     if isinstance(default, bool):
         return st.booleans()
     if isinstance(default, float):
-        return st.sampled_from([0.5, 1.0, 0.35, 1.4, 0.1]) | st.floats(0.02, 2)
+        found = st.sampled_from([0.5, 1.0, 0.35, 1.4, 0.1]) | st.floats(0.02, 2)
+        return found.filter(lambda value: _is_allowed(rule, value))
     if isinstance(default, str):
         return st.sampled_from(rule.names)
     allowed = [value for value in (*range(18), *range(18, 300, 7), 1000) if _is_allowed(rule, value)]

@@ -14,8 +14,6 @@ from mbsweep.space.layers import Layer
 Weights = Mapping[str, NDArray[Any]]  # as a network's state has them: "block1_dw.conv.weight"
 Floats = NDArray[np.float32]
 
-EPSILON = 1e-5  # what nn.BatchNorm2d adds to a variance
-
 # Kind of a node that runtimes add -> the name that we give it in place of a layer's.
 _ADDED = {
     "Reorder": "(reorder)",
@@ -115,11 +113,10 @@ def layer_of(node: str, kind: str, found: Sequence[Operation], output: str) -> s
 
 
 def _conv(layer: Layer, weights: Weights) -> Iterator[Operation]:
-    down, across = layer.padding
     attributes = {
         "kernel_shape": [int(size) for size in layer.kernel],
         "strides": [layer.stride, layer.stride],
-        "pads": [down, across, down, across],  # at the top, on the left, at the bottom, on the right
+        "pads": [int(pad) for pad in layer.pads],
         "dilations": [1, 1],
         "group": layer.groups,
     }
@@ -127,14 +124,16 @@ def _conv(layer: Layer, weights: Weights) -> Iterator[Operation]:
     weight = weights[f"{name}.weight"]
     bias = weights[f"{name}.bias"] if layer.bias else np.zeros(len(weight), np.float32)
     if layer.norm:
-        weight, bias = _folded(weight, bias, weights, f"{layer.child}.bn")
+        weight, bias = _folded(weight, bias, weights, f"{layer.child}.bn", layer.epsilon)
     yield Operation(name, "Conv", (), weight, bias, attributes)
 
 
-def _folded(weight: Floats, bias: Floats, weights: Weights, norm: str) -> tuple[Floats, Floats]:
+def _folded(
+    weight: Floats, bias: Floats, weights: Weights, norm: str, epsilon: float
+) -> tuple[Floats, Floats]:
     """Weight and bias of a convolution that gives what the batch normalisation behind it would make of it."""
     mean, variance = weights[f"{norm}.running_mean"], weights[f"{norm}.running_var"]
-    scale = 1 / np.sqrt(variance.astype(np.float64) + EPSILON)
+    scale = 1 / np.sqrt(variance.astype(np.float64) + epsilon)
     scale *= weights[f"{norm}.weight"]
     shift = (bias - mean) * scale + weights[f"{norm}.bias"]
     return weight * scale.astype(np.float32).reshape(-1, 1, 1, 1), shift.astype(np.float32)
@@ -150,11 +149,10 @@ def _flatten(layer: Layer, reads: tuple[int, ...]) -> Operation:
 
 
 def _max_pool(layer: Layer, weights: Weights) -> Iterator[Operation]:
-    down, across = layer.padding
     attributes = {
         "kernel_shape": [int(size) for size in layer.kernel],
         "strides": [layer.stride, layer.stride],
-        "pads": [down, across, down, across],
+        "pads": [int(pad) for pad in layer.pads],
         "ceil_mode": int(layer.ceil),
     }
     yield Operation(f"{layer.child}.pool", "MaxPool", (), attributes=attributes)

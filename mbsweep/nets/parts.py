@@ -53,12 +53,14 @@ class Concat(nn.Module):
 
 def _conv(layer: Layer, dropout: float) -> Parts:
     """Figure 3 of arXiv:1704.04861: convolution, batch normalisation; an activation follows."""
+    top, left, bottom, right = layer.pads
+    is_even = (top, left) == (bottom, right)
     conv = nn.Conv2d(
         layer.in_channels,
         layer.out_channels,
         layer.kernel,
         layer.stride,
-        padding=layer.padding,
+        padding=(top, left) if is_even else 0,
         groups=layer.groups,
         bias=layer.bias,
     )
@@ -68,9 +70,12 @@ def _conv(layer: Layer, dropout: float) -> Parts:
     nn.init.normal_(conv.weight, std=math.sqrt(2 / fan_out))
     if conv.bias is not None:
         nn.init.zeros_(conv.bias)
-    parts: Parts = OrderedDict(conv=conv)
+    parts: Parts = OrderedDict()
+    if not is_even:
+        parts["pad"] = nn.ZeroPad2d((left, right, top, bottom))
+    parts["conv"] = conv
     if layer.norm:
-        parts["bn"] = nn.BatchNorm2d(layer.out_channels)
+        parts["bn"] = nn.BatchNorm2d(layer.out_channels, layer.epsilon)
     return parts
 
 

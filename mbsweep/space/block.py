@@ -90,6 +90,7 @@ def _key(layer: Layer) -> str:
     unusual = {
         "g": (layer.groups, layer.in_channels if layer.kind == "conv_dw" else 1),
         "p": (layer.padding, (high // 2, wide // 2) if is_folded else (0, 0)),
+        "same": (layer.same, False),
         "norm": (layer.norm, is_folded),
         "bias": (layer.bias, layer.kind == "fc"),
         "act": (layer.activation, "relu" if is_folded else ""),

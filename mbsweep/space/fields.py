@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from mbsweep.base.rules import Rule, integer, integers, listed, number, one_number_of
+from mbsweep.base.rules import Rule, choice, integer, integers, listed, number, one_number_of
+from mbsweep.space.layers import EPSILON
 
 Values = Mapping[str, Any]  # field -> value
 
@@ -100,6 +101,33 @@ STEM_STRIDE = Field(
 )
 KERNEL = Field(
     one_number_of(3, 5, 7), 3, "Kernel", "Height and width of the kernels.", "px", "k", elastic="crop"
+)
+
+# Conventions: see `mbsweep.space.conventions`.
+BN_EPSILON = Field(
+    number(0, 1, 0.001),
+    EPSILON,
+    "Epsilon of batch normalisation",
+    "What batch normalisation adds to a variance; 0.001 in TensorFlow's networks.",
+    tag="eps",
+    is_structural=True,
+    is_added=True,
+)
+PADDING = Field(
+    choice(["half", "same"]),
+    "half",
+    "Padding",
+    "half the kernel on each side, or same: TensorFlow's, no more than it takes.",
+    is_structural=True,
+    is_added=True,
+)
+ACTIVATION = Field(
+    choice(["relu", "relu6"]),
+    "relu",
+    "Activation",
+    "relu, or relu6, as in TensorFlow's networks.",
+    is_structural=True,
+    is_added=True,
 )
 
 

@@ -25,7 +25,8 @@ _OF_KIND = (
     *("kind", "high", "wide", "stride", "down", "across", "is_ceil"),
     *("is_grouped", "has_norm", "activation", "reads"),
 )
-_OF_SIZE = ("in_channels", "out_channels", "in_size", "out_size", "groups")
+# Where the padding of a size lies decides no law, either: it costs nothing.
+_OF_SIZE = ("in_channels", "out_channels", "in_size", "out_size", "groups", "same")
 NUMBERS = (*_OF_KIND, *_OF_SIZE)
 _KINDS = list(KINDS)
 
@@ -176,6 +177,7 @@ def _numbers(layer: Layer) -> list[NDArray[np.int64]]:
         *(_KINDS.index(layer.kind) + 1, high, wide, layer.stride, *layer.padding, layer.ceil),
         *(layer.kind == "conv_dw", layer.norm, ACTIVATIONS.index(layer.activation), reads),
         *(layer.in_channels, layer.out_channels, layer.in_size, layer.out_size, layer.groups),
+        layer.same,
     ]
     return [np.asarray(one) * layer.where for one in found]
 

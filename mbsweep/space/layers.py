@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+EPSILON = 1e-5  # what nn.BatchNorm2d adds to a variance
 Dim = Any  # int, or an NDArray[np.int64] of one network for each element
 Pair = tuple[Dim, Dim]
 
@@ -32,13 +33,15 @@ class Layer:
     out_size: Dim
     kernel: Pair = (1, 1)  # height and width
     stride: int = 1
-    padding: Pair = (0, 0)  # above and below, on the left and on the right
+    padding: Pair = (0, 0)  # above and below, on the left and on the right; see `pads`
     groups: Dim = 1
     norm: bool = False  # whether batch normalisation follows
     bias: bool = False
     activation: str = ""  # what follows last: a key of ACTIVATIONS
     ceil: bool = False  # of a pooling: whether a window may reach over the edge
     reads: tuple[int, ...] = (-1,)  # offsets back within the block; before its first layer stands its input
+    same: bool = False  # padded as TensorFlow's "SAME": no more than the windows reach, less of it before
+    epsilon: float = field(default=EPSILON, compare=False)  # that batch normalisation adds to a variance
     where: Any = True  # in which networks of a grid it is there: it ends its block, and keeps the shape
 
     def named(self, name: str) -> Layer:
@@ -59,6 +62,19 @@ class Layer:
     def is_conv(self) -> bool:
         """Whether it is a convolution, of whatever kind."""
         return self.kind in CONVOLUTIONS
+
+    @property
+    def pads(self) -> tuple[Dim, Dim, Dim, Dim]:
+        """Pixels of padding at the top, on the left, at the bottom, on the right.
+
+        Of "SAME" the windows' reach beyond the map is halved, what is left over comes behind: at stride 2 a
+        kernel of 3 pads an even map by 0 and 1, an odd one by 1 and 1.
+        """
+        if not self.same:
+            return (*self.padding, *self.padding)
+        reach = (self.out_size - 1) * self.stride - self.in_size
+        down, across = (np.maximum(reach + kernel, 0) for kernel in self.kernel)
+        return down // 2, across // 2, down - down // 2, across - across // 2
 
     @property
     def weights(self) -> Dim:

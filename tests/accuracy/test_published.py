@@ -80,6 +80,13 @@ def test_each_table_gives_its_own_figure(table, top1_pct):
     assert (accuracy.top1_pct, accuracy.source) == (top1_pct, table)
 
 
+def test_figures_do_not_depend_on_the_conventions_of_a_library():
+    """TF-Slim's networks are those with its padding, epsilon and ReLU6; in ids they are three fields more."""
+    conventions = {"padding": "same", "bn_epsilon": 0.001}
+    assert _one("tf-slim-2018-08-02", activation="relu6", **conventions).top1_pct == 70.9
+    assert _one("tf-slim-v2", family="mobilenet_v2", **conventions).top1_pct == 71.8
+
+
 def test_the_tables_are_those_that_can_be_named():
     """Every table is offered, and no other."""
     assert sorted(tables()) == sorted(

@@ -1,5 +1,7 @@
 """The ONNX file of a network says what the network does."""
 
+from dataclasses import replace
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -25,6 +27,7 @@ VARIANTS = [
     Variant(width=0.5, resolution=96, depth=0, num_classes=10),
     Variant(width=0.35, resolution=65, depth=1),  # odd sizes on the way down
     Variant(width=0.25, resolution=64, block="standard"),
+    Variant(width=0.25, resolution=64, depth=0, padding="same", bn_epsilon=0.5, activation="relu6"),
 ]
 NAMES = list(FAMILIES)
 
@@ -138,6 +141,7 @@ PARTS = {  # name -> layers
     "projected": projected(),
     "inception": inception(16, (8, 8, 8, 4, 8, 8), 7, 3).layers,
     "depthwise 5x5": [depthwise("dw", 8, 9, 5, 2)],
+    "padded as by TensorFlow": [replace(depthwise("dw", 8, 10, 5, 2), same=True, epsilon=0.5)],
     **{name: make((16, 16), 1, 14).layers for name, make in BLOCKS.items()},
     **{f"{name}, 5x5, stride 2": make((16, 24), 2, 14, 5).layers for name, make in BLOCKS.items()},
 }

@@ -189,7 +189,17 @@ def test_every_block_gives_logits(block):
     assert not torch.allclose(logits.sum(dim=1), torch.ones(3))
 
 
-def by_hand(net, image):
+def _edges(layer, side):
+    """Padding before and behind; as TensorFlow's documentation has that of "SAME"."""
+    kernel, half = layer.kernel[side], layer.padding[side]
+    if not layer.same:
+        return half, half
+    over = layer.in_size % layer.stride
+    whole = max(kernel - (over or layer.stride), 0)
+    return whole // 2, whole - whole // 2
+
+
+def by_hand(net, image, epsilon=1e-5):
     """A network in plain functions: each layer's children on what it reads, in eval mode."""
     tensors = [image]
     for place, layer in enumerate(net.layers):
@@ -214,12 +224,14 @@ def by_hand(net, image):
             case _:
                 kernel = child["conv"]
                 groups = layer.groups
-                how = layer.stride, layer.padding, 1, groups
+                edges = [_edges(layer, side) for side in (1, 0)]
+                x = nn.functional.pad(x, [pixels for edge in edges for pixels in edge])
+                how = layer.stride, 0, 1, groups
                 x = nn.functional.conv2d(x, kernel.weight, kernel.bias, *how)
                 if layer.norm:
                     norm = child["bn"]
                     shape = (1, -1, 1, 1)
-                    x = (x - norm.running_mean.view(shape)) / (norm.running_var.view(shape) + 1e-5).sqrt()
+                    x = (x - norm.running_mean.view(shape)) / (norm.running_var.view(shape) + epsilon).sqrt()
                     x = x * norm.weight.view(shape) + norm.bias.view(shape)
         match layer.activation:
             case "relu":
@@ -234,15 +246,27 @@ def by_hand(net, image):
     return tensors[-1]
 
 
-@pytest.mark.parametrize("name", FAMILIES)
-def test_every_layer_does_what_its_kind_says(name):
+AS_TENSORFLOW = {"padding": "same", "bn_epsilon": 0.5}  # so much that leaving it out is seen
+
+
+@pytest.mark.parametrize(
+    ("name", "fields"),
+    [
+        *((name, {}) for name in FAMILIES),
+        ("mobilenet_v1", {"activation": "relu6", "kernels": (5, 3, 7, 3, 3), **AS_TENSORFLOW}),
+        ("mobilenet_v2", {"resolution": 64, **AS_TENSORFLOW}),
+    ],
+    ids=str,
+)
+def test_every_layer_does_what_its_kind_says(name, fields):
     """The network, and the same with its batch normalisation folded, against plain functions of tensors."""
     torch.manual_seed(0)
-    variant = Variant(name, width=0.25, resolution=FAMILIES[name].least_resolution + 40, num_classes=7)
+    usual = {"width": 0.25, "resolution": FAMILIES[name].least_resolution + 40, "num_classes": 7}
+    variant = Variant(name, **{**usual, **fields})
     net = build(variant).eval()
     image = torch.randn(2, 3, *[variant.resolution] * 2)
     with torch.no_grad():
-        expected = by_hand(net, image)
+        expected = by_hand(net, image, fields.get("bn_epsilon", 1e-5))
         kept = image.clone()
         for found in (net(image), folded(net)(image)):
             assert torch.allclose(found, expected, rtol=1e-3, atol=1e-4 * expected.abs().max())

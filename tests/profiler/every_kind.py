@@ -1,5 +1,7 @@
 """A small network with every kind of layer and activation, for runtimes that prepare networks slowly."""
 
+from dataclasses import replace
+
 from mbsweep.space.blocks import Block, bottleneck, expanded, fire
 from mbsweep.space.layers import ACTIVATIONS, KINDS, Layer, avg_pool, conv, linear, max_pool
 
@@ -8,7 +10,8 @@ SIZE = 20
 
 def every_kind() -> tuple[Layer, ...]:
     """Its layers, named as in an architecture. It takes images of 3 channels, and gives 10 logits."""
-    stem = conv("conv", (3, 16), SIZE, 3, 2, activation="hard_swish")
+    # Padded by 0 and 1.
+    stem = replace(conv("conv", (3, 16), SIZE, 3, 2, activation="hard_swish"), same=True, epsilon=0.5)
     pool = max_pool("pool", 16, 10, 3, 2, ceil=True)
     head = (
         avg_pool("pool", 32, 5),

@@ -154,6 +154,9 @@ OTHERS = {
     "stem_stride": 1,
     "stage_depths": (1, 2, 2, 6, 3),
     "kernels": (3, 3, 3, 3, 5),
+    "bn_epsilon": 1.1e-5,
+    "padding": "same",
+    "activation": "relu6",
 }
 
 

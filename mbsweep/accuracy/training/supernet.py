@@ -225,8 +225,14 @@ class Supernet(nn.Module):
                 norm = self.norm(name, variant.resolution)
                 scale, shift = (part[: layer.out_channels] for part in (norm.weight, norm.bias))
                 weight = sliced(module.conv.weight, layer)
-                x = F.conv2d(read[0], weight, None, layer.stride, layer.padding, groups=layer.groups)
-                x = _ACTIVATIONS[layer.activation](F.batch_norm(x, None, None, scale, shift, training=True))
+                top, left, bottom, right = layer.pads
+                if (top, left) == (bottom, right):
+                    x = F.conv2d(read[0], weight, None, layer.stride, (top, left), groups=layer.groups)
+                else:
+                    x = F.pad(read[0], (left, right, top, bottom))
+                    x = F.conv2d(x, weight, None, layer.stride, groups=layer.groups)
+                x = F.batch_norm(x, None, None, scale, shift, training=True, eps=layer.epsilon)
+                x = _ACTIVATIONS[layer.activation](x)
             given.append(x)
         return x
 

@@ -7,6 +7,7 @@ of 0.25-64 are off by 5 % so.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ class _Exact(torch.fx.Interpreter):
     """Runs a quantised graph, whose tensors are float64 whatever it says."""
 
     on_steps: torch.Tensor | None = None  # the image, its values moved to its steps
+    padded: Sequence[int] = ()  # by how many pixels it is padded before that
 
     def call_function(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         args = tree_map_only(torch.Tensor, torch.Tensor.double, args)
@@ -27,8 +29,11 @@ class _Exact(torch.fx.Interpreter):
                 value, scale, zero, low, high, _ = args
                 rounded = torch.round(value / scale).add(zero).clamp(low, high)
                 if self.on_steps is None:
-                    self.on_steps = (rounded - zero) * scale
+                    steps = (rounded - zero) * scale
+                    self.on_steps = torch.nn.functional.pad(steps, [-pixels for pixels in self.padded])
                 return rounded
+            case "aten.pad.default" if self.on_steps is None:
+                self.padded = args[1]
             case "quantized_decomposed.dequantize_per_tensor.default":
                 rounded, scale, zero, *_ = args
                 return (rounded - zero) * scale

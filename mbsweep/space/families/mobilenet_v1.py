@@ -9,8 +9,10 @@ from mbsweep.space.architecture import IMAGE_CHANNELS, Architecture, Stage
 from mbsweep.space.block import Block
 from mbsweep.space.blocks import BLOCKS
 from mbsweep.space.channels import make_divisible
+from mbsweep.space.conventions import CONVENTIONS, as_said
 from mbsweep.space.families.family import Alias, Family
 from mbsweep.space.fields import (
+    ACTIVATION,
     DIVISOR,
     NUM_CLASSES,
     RESOLUTION,
@@ -98,8 +100,10 @@ MOBILENET_V1 = Family(
         "stem_stride": STEM_STRIDE,
         "stage_depths": stage_depths(*_BLOCKS).but(follows=("depth", REPEATED, 1), is_added=True),
         "kernels": kernels(5).but(is_added=True),
+        **CONVENTIONS,
+        "activation": ACTIVATION,
     },
-    _build,
+    as_said(_build),
     "Table 1 of arXiv:1704.04861",
     is_elastic=True,
     aliases={

@@ -11,6 +11,7 @@ from mbsweep.space.architecture import IMAGE_CHANNELS, Architecture, Stage
 from mbsweep.space.block import Block
 from mbsweep.space.blocks import expanded
 from mbsweep.space.channels import make_divisible
+from mbsweep.space.conventions import CONVENTIONS, as_said
 from mbsweep.space.families.family import Family
 from mbsweep.space.fields import DIVISOR, KERNEL, NUM_CLASSES, RESOLUTION, WIDTH, Field, stage_depths
 from mbsweep.space.layers import avg_pool, conv, linear
@@ -66,8 +67,9 @@ MOBILENET_V2 = Family(
         "kernel": KERNEL,
         "num_classes": NUM_CLASSES,
         "divisor": DIVISOR,
+        **CONVENTIONS,
     },
-    _build,
+    as_said(_build),
     "Sandler et al., MobileNetV2, arXiv:1801.04381, Table 2",
     is_elastic=True,
 )

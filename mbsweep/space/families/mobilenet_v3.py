@@ -10,6 +10,7 @@ from mbsweep.space.architecture import IMAGE_CHANNELS, Architecture, Stage
 from mbsweep.space.block import Block
 from mbsweep.space.blocks import expanded
 from mbsweep.space.channels import make_divisible
+from mbsweep.space.conventions import CONVENTIONS, as_said
 from mbsweep.space.families.family import Family
 from mbsweep.space.fields import DIVISOR, NUM_CLASSES, RESOLUTION, WIDTH, Field
 from mbsweep.space.layers import avg_pool, conv, linear
@@ -119,16 +120,17 @@ _FIELDS = {
     ),
     "num_classes": NUM_CLASSES,
     "divisor": DIVISOR,
+    **CONVENTIONS,
 }
 MOBILENET_V3_LARGE = Family(
     "mobilenet_v3_large",
     _FIELDS,
-    _of(_LARGE, 960, 1280),
+    as_said(_of(_LARGE, 960, 1280)),
     "Howard et al., Searching for MobileNetV3, arXiv:1905.02244, Table 1",
 )
 MOBILENET_V3_SMALL = Family(
     "mobilenet_v3_small",
     _FIELDS,
-    _of(_SMALL, 576, 1024),
+    as_said(_of(_SMALL, 576, 1024)),
     "Howard et al., Searching for MobileNetV3, arXiv:1905.02244, Table 2",
 )

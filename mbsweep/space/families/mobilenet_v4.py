@@ -10,6 +10,7 @@ import numpy as np
 from mbsweep.space.architecture import IMAGE_CHANNELS, Architecture, Stage
 from mbsweep.space.block import Block, residual
 from mbsweep.space.channels import make_divisible
+from mbsweep.space.conventions import CONVENTIONS, as_said
 from mbsweep.space.families.family import Family
 from mbsweep.space.fields import NUM_CLASSES, RESOLUTION, WIDTH
 from mbsweep.space.layers import Dim, Layer, Pair, conv, depthwise, linear, squeeze
@@ -129,13 +130,16 @@ def _of(rows: Sequence[_Fused | _Universal]) -> Callable[[Any], Architecture]:
     return build
 
 
-_FIELDS = {"width": WIDTH, "resolution": RESOLUTION, "num_classes": NUM_CLASSES}
+_FIELDS = {"width": WIDTH, "resolution": RESOLUTION, "num_classes": NUM_CLASSES, **CONVENTIONS}
 MOBILENET_V4_CONV_SMALL = Family(
-    "mobilenet_v4_conv_small", _FIELDS, _of(_SMALL), "Qin et al., MobileNetV4, arXiv:2404.10518, MNv4-Conv-S"
+    "mobilenet_v4_conv_small",
+    _FIELDS,
+    as_said(_of(_SMALL)),
+    "Qin et al., MobileNetV4, arXiv:2404.10518, MNv4-Conv-S",
 )
 MOBILENET_V4_CONV_MEDIUM = Family(
     "mobilenet_v4_conv_medium",
     _FIELDS,
-    _of(_MEDIUM),
+    as_said(_of(_MEDIUM)),
     "Qin et al., MobileNetV4, arXiv:2404.10518, MNv4-Conv-M",
 )
