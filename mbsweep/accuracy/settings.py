@@ -12,6 +12,7 @@ from mbsweep.accuracy.datasets import AnyDataset
 from mbsweep.accuracy.datasets.digits import Digits
 from mbsweep.base.rules import SEED, Rule, choice, flag, integer, integers, number
 from mbsweep.base.strict import Strict, fingerprint
+from mbsweep.formats.ranges import METHODS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -110,6 +111,28 @@ class Budget(Strict):
     halving: Halving | None = None
 
 
+class Quantization(Strict):
+    """How trained networks become int8."""
+
+    rules: ClassVar[dict[str, Rule]] = {
+        "calibration": choice(METHODS),
+        "images": integer(16, 1_000_000, 256),
+    }
+
+    calibration: Literal["min_max", "percentile", "entropy"] = "min_max"
+    images: int = 256  # of the train part, from whose activations ranges are taken
+
+    @property
+    def key(self) -> str:
+        """Six hexadecimal digits: two have the same if they ask for the same."""
+        return fingerprint(self, 6)
+
+    @property
+    def words(self) -> str:
+        """`min-max of 256 training images`."""
+        return f"{self.calibration.replace('_', '-')} of {self.images:,} training images"
+
+
 class TrainedAccuracy(Strict):
     """Each variant trained alone."""
 
@@ -123,6 +146,7 @@ class TrainedAccuracy(Strict):
     recipe: Recipe = Recipe()
     seeds: tuple[int, ...] = Field(default=(0, 1), max_length=100)
     budget: Budget = Budget()
+    quantization: Quantization = Quantization()
 
     def name_on(self, dataset: str) -> str:
         """What tells accuracies apart that must not be on one front: data set and recipe.
@@ -168,6 +192,7 @@ class SupernetAccuracy(Strict):
     min_tau: float = 0.7  # below this rank correlation with those, the ranking is not to be relied on
     middle: int = 2  # variants picked at random in each step, the first of the highest resolution
     calibration_images: int = 2000  # from which each variant gets its batch normalisation statistics
+    quantization: Quantization = Quantization()
 
     @property
     def alone_as_trained(self) -> TrainedAccuracy:
@@ -181,7 +206,7 @@ class SupernetAccuracy(Strict):
 
         With others it were another training.
         """
-        recipe = fingerprint(self, 6, without=("dataset", "alone", "min_tau"))
+        recipe = fingerprint(self, 6, without=("dataset", "alone", "min_tau", "quantization"))
         networks = hashlib.sha256(" ".join(sorted(variants)).encode()).hexdigest()[:6]
         return (
             f"one supernet trained on {dataset}, {self.recipe.words} (recipe {recipe}, {len(variants)} "

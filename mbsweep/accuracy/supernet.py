@@ -92,6 +92,13 @@ class _Supernet(OpenedTraining):
 
     def work(self, store: Store, jobs: int | None, progress: Progress) -> None:
         """Train it, test every variant, and say how far they can be trusted."""
-        from mbsweep.accuracy.training.supernets import run_supernet  # loads torch
+        from mbsweep.accuracy.deploying.deploying import Deployment  # loads torch
+        from mbsweep.accuracy.training.supernets import run_supernet, supernet_file
 
-        run_supernet(store, self._config, self.dataset, self.space.variants(), jobs, progress)
+        variants = self.space.variants()
+        run_supernet(store, self._config, self.dataset, variants, jobs, progress)
+        config = self._config.complete(self.dataset.sizes["train"])
+        file = supernet_file(store.folder, config, self.dataset, self.name)
+        weights = {(variant, config.seed): file for variant in variants}
+        asked = self.name, self.dataset, config.quantization, weights
+        Deployment(store, *asked, jobs, progress).run()

@@ -114,7 +114,16 @@ class _Trained(OpenedTraining):
         self._config = config
 
     def work(self, store: Store, jobs: int | None, progress: Progress) -> None:
-        """Train what is left. Raises MbsweepError where the disk is full."""
-        from mbsweep.accuracy.training.trainings import Trainings  # loads torch
+        """Train what is left, and test it in the runtimes. Raises MbsweepError where the disk is full."""
+        from mbsweep.accuracy.deploying.deploying import Deployment  # loads torch
+        from mbsweep.accuracy.training.trainings import Trainings, weights_of
 
         Trainings(store, self._config, self.dataset, self.space, jobs, progress).run()
+        recipe = self._config.complete(self.dataset.sizes["train"]).recipe
+        weights = {
+            (variant, seed): weights_of(store.folder, recipe, self.dataset, variant.id, seed)
+            for variant in self.space.variants()
+            for seed in self._config.seeds
+        }
+        asked = self.name, self.dataset, self._config.quantization, weights
+        Deployment(store, *asked, jobs, progress).run()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from operator import attrgetter
 from typing import Any
@@ -39,6 +39,15 @@ class Accuracy:
     reason: str = ""  # why it is not known
     shared_note: str = ""  # what is to be known of all that were obtained in the same way
     marks: str = ""  # what code must know, see `mbsweep.storage.marks`
+
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any]) -> Accuracy:
+        """From what a run keeps, by the names of its columns; NaN where a number is NULL there."""
+        found: dict[str, Any] = {}
+        for field in fields(cls):
+            value = row[field.name if field.name in row else field.name.removeprefix("top1_")]
+            found[field.name] = NAN if value is None else value
+        return cls(**found)
 
     @property
     def row(self) -> tuple[Any, ...]:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from mbsweep.space.variant import Variant
 from mbsweep.storage import old_words
 from mbsweep.storage.database import FORMAT, explained, names_of, now_utc
+from mbsweep.storage.deployed_tables import DeployedTables
 from mbsweep.storage.failure_tables import FAILURE_SCHEMA, FailureTables
 from mbsweep.storage.machine_tables import MACHINE_SCHEMA, MachineTables, check_whole
 from mbsweep.storage.marks import marks_of
@@ -58,7 +59,7 @@ class VisitRow(NamedTuple):
     samples: bytes
 
 
-class Store(SweepTables, VariantTables, TrainingTables, MachineTables, FailureTables):
+class Store(SweepTables, VariantTables, TrainingTables, DeployedTables, MachineTables, FailureTables):
     """An open run. Use `Store.write` or `Store.read`, as a context manager."""
 
     schema = SWEEP_SCHEMA + _SCHEMA + FAILURE_SCHEMA + VARIANT_SCHEMA + MACHINE_SCHEMA + TRAINING_SCHEMA
@@ -104,11 +105,11 @@ class Store(SweepTables, VariantTables, TrainingTables, MachineTables, FailureTa
         return int(cursor.lastrowid or 0)
 
     def sessions(self) -> list[dict[str, Any]]:
-        """Every session that measured something: id, started_utc, device, versions."""
+        """Every session that measured, trained or tested: id, started_utc, device, versions."""
+        tables = ["visits", "predictors", "trainings", *(["deployed"] if self._has("deployed") else [])]
+        used = " UNION ".join(f"SELECT session FROM {table}" for table in tables)  # noqa: S608
         rows = self._query(
-            "SELECT id, started_utc, device, versions FROM sessions "
-            "WHERE id IN (SELECT session FROM visits UNION SELECT session FROM predictors "
-            "UNION SELECT session FROM trainings) ORDER BY id"
+            f"SELECT id, started_utc, device, versions FROM sessions WHERE id IN ({used}) ORDER BY id"  # noqa: S608
         )
         names = ("id", "started_utc", "device", "versions")
         with explained(self.folder, reading=True):

@@ -88,6 +88,9 @@ COLUMNS: dict[str, Column] = {
     "top1_low_pct": Column("Top-1 accuracy, 95 % from", "%", "higher"),
     "top1_high_pct": Column("Top-1 accuracy, 95 % to", "%", "higher"),
     "top1_sd_pct": Column("Top-1 accuracy, sd over the seeds", "%", "lower"),
+    "top1_drop_pct": Column("Drop of top-1 against the network as trained", "points", "lower"),
+    "top1_drop_low_pct": Column("Drop of top-1, 95 % from", "points", "lower"),
+    "top1_drop_high_pct": Column("Drop of top-1, 95 % to", "points", "lower"),
     "top1_seeds": Column("Seeds"),
     "top1_epochs": Column("Epochs trained"),
     "top1_kind": Column("Accuracy kind"),
@@ -144,6 +147,7 @@ PANEL = COMPARABLE[: COMPARABLE.index("top1_kind")]
 INTERVALS = {
     "latency_ms": ("latency_low_ms", "latency_high_ms"),
     "top1_pct": ("top1_low_pct", "top1_high_pct"),
+    "top1_drop_pct": ("top1_drop_low_pct", "top1_drop_high_pct"),
 }
 # What the layer shapes alone decide: the same in every latency configuration.
 EXACT = (

@@ -13,7 +13,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mbsweep.accuracy.deploying.runtimes import Runtime, runtime_of
 from mbsweep.base.progress import Progress
+from mbsweep.profiler.config import LatencyConfig
 from mbsweep.statistics.drift import Drift
 from mbsweep.statistics.summary import (
     NS_PER_MS,
@@ -51,10 +53,8 @@ def tabulate(store: Store, progress: Progress) -> pd.DataFrame:
     table = table.merge(_frame(store, "files"), how="left", on=["config", "variant"])
     accuracies = _accuracies(store)
     progress.advance("accuracies")
-    words = ["top1_seeds", "top1_reason", "top1_marks"]  # empty where there is nothing to say
-    words += ["top1_note", "top1_own_note", "top1_shared_note"]
-    accuracies[words] = accuracies[words].astype(object).replace("", None)
     table = table.merge(accuracies, how="left", on=["variant", "precision"])
+    table = _as_deployed(table, _deployed(store))
     table["is_asked"] = table.filter(like="position").notna().all(axis=1)
     table["error"] = _errors(table, store.failures())
     if configs.empty:
@@ -67,10 +67,11 @@ def tabulate(store: Store, progress: Progress) -> pd.DataFrame:
     return table
 
 
+_DROPS = ("drop_pct", "drop_low_pct", "drop_high_pct")
 # columns of the accuracies' table -> those of the table
 _ACCURACY_COLUMNS = {
     name: f"top1_{name}"
-    for name in ("low_pct", "high_pct", "sd_pct", "seeds", "epochs", "kind", "source", "reason")
+    for name in ("low_pct", "high_pct", "sd_pct", "seeds", "epochs", "kind", "source", "reason", *_DROPS)
 } | {"note": "top1_own_note", "shared_note": "top1_shared_note", "marks": "top1_marks"}
 
 
@@ -82,15 +83,53 @@ def _sources(store: Store) -> list[str]:
 
 def _accuracies(store: Store) -> pd.DataFrame:
     """Of each variant and precision the accuracy of the first of the sweep's sources that knows it."""
-    order = _sources(store)
-    found = _frame(store, "accuracies").rename(columns=_ACCURACY_COLUMNS)
+    return _first_known(_frame(store, "accuracies"), ["variant", "precision"], _sources(store))
+
+
+def _first_known(found: pd.DataFrame, of: list[str], order: list[str]) -> pd.DataFrame:
+    """Accuracies as a run keeps them -> of each variant at something that of the first source to know it."""
+    found = found.rename(columns=_ACCURACY_COLUMNS)
     found = found[found["top1_source"].isin(order)]
     places = found["top1_source"].map({name: place for place, name in enumerate(order)})
     rank = found.assign(is_unknown=found["top1_pct"].isna(), place=places)
-    rank = rank.sort_values(["is_unknown", "place"], kind="stable").drop_duplicates(["variant", "precision"])
+    rank = rank.sort_values(["is_unknown", "place"], kind="stable").drop_duplicates(of)
     own, shared = rank["top1_own_note"], rank["top1_shared_note"]
     rank["top1_note"] = shared + np.where((own != "") & (shared != ""), "; ", "") + own
+    words = ["top1_seeds", "top1_reason", "top1_marks"]  # empty where there is nothing to say
+    words += ["top1_note", "top1_own_note", "top1_shared_note"]
+    rank[words] = rank[words].astype(object).replace("", None)
     return rank.drop(columns=["is_unknown", "place"])
+
+
+_RUNTIME = list(Runtime._fields)
+
+
+def _deployed(store: Store) -> pd.DataFrame | None:
+    """Of each variant in each configuration its accuracy in that runtime; None where none was tested."""
+    names, rows = store.deployed_accuracies()
+    if not rows:
+        return None
+    found = _first_known(pd.DataFrame(rows, columns=names), ["variant", *_RUNTIME], _sources(store))
+    with explained(store.folder, reading=True):
+        settings = [json.loads(text) for text in _frame(store, "configs")["settings"]]
+    configs = map(LatencyConfig.model_validate, settings)
+    runtimes = [(config.id, *runtime) for config in configs if (runtime := runtime_of(config))]
+    return (
+        pd.DataFrame(runtimes, columns=["config", *_RUNTIME]).merge(found, on=_RUNTIME).drop(columns=_RUNTIME)
+    )
+
+
+def _as_deployed(table: pd.DataFrame, deployed: pd.DataFrame | None) -> pd.DataFrame:
+    """A table whose accuracies are those of the runtimes, wherever networks were tested there."""
+    if deployed is None:
+        return table
+    found = table[["config", "variant"]].merge(deployed, how="left", on=["config", "variant"])
+    found.index = table.index
+    is_there = found["top1_kind"].notna()
+    for name in found.columns.difference(["config", "variant"]):
+        before = table[name] if name in table else pd.Series(np.nan, index=table.index)
+        table[name] = found[name].where(is_there, before)
+    return table
 
 
 def _frame(store: Store, name: str) -> pd.DataFrame:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812  (as everyone calls it)
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from mbsweep.accuracy.datasets import Part
 from mbsweep.accuracy.training.batches import Moments, normalised
@@ -42,17 +43,25 @@ def evaluate(net: nn.Module, part: Part, moments: Moments, device: str = "cpu") 
     """How a network does on a part. The network is in evaluation mode afterwards."""
     layout = layout_of(net)
     net = folded(net.eval())
+
+    def batches() -> Iterator[tuple[Tensor, Tensor]]:
+        for start in range(0, len(part.labels), TEST_BATCH):
+            stop = start + TEST_BATCH
+            levels = torch.from_numpy(np.ascontiguousarray(part.images[start:stop])).to(device)
+            x = normalised(levels, moments).contiguous(memory_format=layout)
+            yield net(x).float(), torch.from_numpy(part.labels[start:stop]).to(device)
+
+    return outcome(batches())
+
+
+def outcome(batches: Iterable[tuple[Tensor, Tensor]]) -> Outcome:
+    """How a network does that gives such logits, (images, classes), for images of such labels, (images,)."""
     loss, hits, hits5 = 0.0, [], 0
-    for start in range(0, len(part.labels), TEST_BATCH):
-        stop = start + TEST_BATCH
-        x = normalised(torch.from_numpy(np.ascontiguousarray(part.images[start:stop])).to(device), moments)
-        x = x.contiguous(memory_format=layout)
-        y = torch.from_numpy(part.labels[start:stop]).to(device)
-        logits = net(x).float()
+    for logits, y in batches:
         loss += float(F.cross_entropy(logits, y, reduction="sum"))
         best = logits.topk(min(5, logits.shape[1])).indices == y[:, None]
         hits.append(best[:, 0].cpu().numpy())
         hits5 += int(best.any(1).sum())
-    count, classes = len(part.labels), logits.shape[1]
-    top5 = 100 * hits5 / count if classes > 5 else math.nan
-    return Outcome(loss / count, np.concatenate(hits), top5)
+    correct, classes = np.concatenate(hits), logits.shape[1]
+    top5 = 100 * hits5 / len(correct) if classes > 5 else math.nan
+    return Outcome(loss / len(correct), correct, top5)

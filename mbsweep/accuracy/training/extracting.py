@@ -7,6 +7,7 @@ from torch import nn
 from mbsweep.accuracy.datasets import Dataset, Part
 from mbsweep.accuracy.training.checkpoint import WEIGHT, Checkpoint, load_weights
 from mbsweep.accuracy.training.evaluating import Outcome, evaluate
+from mbsweep.accuracy.training.loop import trained_network
 from mbsweep.accuracy.training.supernet import Supernet
 from mbsweep.base.errors import MbsweepError
 from mbsweep.nets import build
@@ -18,6 +19,13 @@ def measure(state: Checkpoint, variant: Variant, dataset: Dataset) -> Outcome:
     found = extract(state, variant, dataset.part("train", variant.resolution))
     moments = state.about["mean"], state.about["std"]
     return evaluate(found, dataset.part("test", variant.resolution), moments)
+
+
+def network_of(state: Checkpoint, variant: Variant, dataset: Dataset) -> nn.Module:
+    """A network of a file, which is its own or that of a supernet. MbsweepError where that has it not."""
+    if state.about.get("supernet"):
+        return extract(state, variant, dataset.part("train", variant.resolution))
+    return trained_network(state)
 
 
 def extract(state: Checkpoint, variant: Variant, part: Part) -> nn.Module:

@@ -93,7 +93,7 @@ def _train(
     """Train the supernet and test the variants. Raises AnswerError where that cannot be done."""
     largest, threads = largest_of(variants), usable_cores()
     session = store.begin_session(*training_device(["cpu"]))
-    checkpoint = weights_folder(store.folder, config.recipe, dataset) / _file_name(source)
+    checkpoint = supernet_file(store.folder, config, dataset, source)
     progress.begin(f"train a supernet on {dataset.id}", config.recipe.epochs)
     before = {row.epoch: row.seconds for row in store.epochs(source)}
     pace = _pace(config, dataset, variants, largest)
@@ -140,6 +140,11 @@ def _train(
             progress.advance(variant.id)
     finally:
         worker.close()
+
+
+def supernet_file(run: Path, config: SupernetAccuracy, dataset: Dataset, source: str) -> Path:
+    """Where a run keeps the supernet of a source. config: complete."""
+    return weights_folder(run, config.recipe, dataset) / _file_name(source)
 
 
 def _file_name(source: str) -> str:

@@ -165,7 +165,7 @@ class Trainings:
         return training
 
     def _weights(self, variant: str, seed: int) -> Path:
-        return self._folder / f"{variant}_seed{seed}.safetensors"
+        return self._folder / _file_name(variant, seed)
 
     def _step(self, worker: TrainingWorker, training: Training) -> bool:
         """Take a worker's answer and ask for what comes next; False where the training is over.
@@ -290,3 +290,12 @@ def reraise_if_users(error: AnswerError) -> None:
 def weights_folder(run: Path, recipe: Recipe, dataset: Dataset) -> Path:
     """Where a run keeps the networks of a recipe and a data set."""
     return run / "weights" / f"{dataset.id}_{recipe.key}"
+
+
+def weights_of(run: Path, recipe: Recipe, dataset: Dataset, variant: str, seed: int) -> Path:
+    """Where a run keeps a network that was trained alone. recipe: complete. variant: its id."""
+    return weights_folder(run, recipe, dataset) / _file_name(variant, seed)
+
+
+def _file_name(variant: str, seed: int) -> str:
+    return f"{variant}_seed{seed}.safetensors"

@@ -149,23 +149,24 @@ class _Answers:
     def finish(self) -> dict[str, Any]:
         from mbsweep.accuracy.training.loop import finish
 
-        return _as_answer(finish(self.checkpoint, self.weights, self.dataset, self.device))
+        return outcome_as_dict(finish(self.checkpoint, self.weights, self.dataset, self.device))
 
     def measure(self, fields: dict[str, Any]) -> dict[str, Any]:
         from mbsweep.accuracy.training.checkpoint import open_checkpoint
         from mbsweep.accuracy.training.extracting import measure
 
         state = open_checkpoint(self.checkpoint)
-        return _as_answer(measure(state, Variant(**fields), self.dataset))
+        return outcome_as_dict(measure(state, Variant(**fields), self.dataset))
 
 
-def _as_answer(found: Outcome) -> dict[str, Any]:
+def outcome_as_dict(found: Outcome) -> dict[str, Any]:
+    """For JSON."""
     top5_pct = None if math.isnan(found.top5_pct) else found.top5_pct
     correct = np.packbits(found.correct).tobytes().hex()
     return {"top5_pct": top5_pct, "images": len(found.correct), "correct": correct}
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Let Linux end this process when the one that started it ends, also amid an epoch.
 
     Otherwise it would go on to the epoch's end and write its checkpoint beside those of the next run.
@@ -175,5 +176,5 @@ def _end_with_parent() -> None:
 
 
 if __name__ == "__main__":
-    _end_with_parent()
+    end_with_parent()
     serve(_Answers(), is_gpu_lost)

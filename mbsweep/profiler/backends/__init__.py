@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from mbsweep.formats.quantization import Weights
+    from mbsweep.profiler.calibration import Calibration
+    from mbsweep.profiler.deployed import Classify, Deployed
     from mbsweep.profiler.prepared import Prepared
 
 
@@ -62,6 +64,27 @@ class TellsLayers(Protocol):
         self, module: nn.Module, image: NDArray[np.float32], config: LatencyConfig, calls: int
     ) -> dict[str, list[int]]:
         """Layer -> nanoseconds in each of `calls` calls, or their mean. Names: the module's, or own ones."""
+
+
+@runtime_checkable
+class Deploys(Protocol):
+    """A backend in which the accuracy of a trained network can be had."""
+
+    def deployed(
+        self, module: nn.Module, size: int, config: LatencyConfig, calibration: Calibration | None
+    ) -> Deployed:
+        """The network as it is deployed, for one image of `size` pixels at a time.
+
+        calibration: at int8, what ranges are taken from.
+        """
+
+
+@runtime_checkable
+class OpensFiles(Protocol):
+    """A backend that loads a network from a file of one ending."""
+
+    def opened(self, content: bytes, config: LatencyConfig) -> Classify:
+        """A file, to be given one image after another."""
 
 
 BACKENDS: dict[str, Backend] = {

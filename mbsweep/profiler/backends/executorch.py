@@ -9,16 +9,19 @@ import shutil
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mbsweep.base.cache import cached, content_key
+from mbsweep.profiler.deployed import Deployed
 from mbsweep.profiler.prepared import Prepared
 from mbsweep.profiler.timing import no_garbage_collection
+from mbsweep.space.architecture import IMAGE_CHANNELS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,7 +29,9 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
     from torch.export import ExportedProgram
 
+    from mbsweep.profiler.calibration import Calibration
     from mbsweep.profiler.config import LatencyConfig
+    from mbsweep.profiler.deployed import Classify
 
 # Standard-normal images that int8's activation ranges are taken from. Two or 32 of them change the error of
 # the logits by less than other random weights do.
@@ -75,6 +80,32 @@ class ExecuTorch:
         within = TOLERANCE if _is_plain(module) else LOOSE_TOLERANCE
         return Prepared(call, len(data), rounded=rounded, rounded_within=within)
 
+    def opened(self, content: bytes, config: LatencyConfig) -> Classify:
+        """One program; each image is read where it lies."""
+        import numpy as np
+        import torch
+
+        with _quiet():
+            runtime = _runtime()
+            _set_threads(runtime, config.threads)
+            program = runtime._load_for_executorch_from_buffer(content)
+
+        def classify(image: NDArray[np.float32]) -> NDArray[np.float32]:
+            found = program.forward((torch.from_numpy(np.ascontiguousarray(image)),))[0]
+            return found.numpy()  # type: ignore[no-any-return]
+
+        return classify
+
+    def deployed(
+        self, module: nn.Module, size: int, config: LatencyConfig, calibration: Calibration | None
+    ) -> Deployed:
+        """See `backends.Deploys`."""
+        import numpy as np
+
+        image = np.zeros((1, IMAGE_CHANNELS, size, size), np.float32)
+        content = pte_file(module, image, config.precision, calibration)
+        return Deployed(self.opened(content, config), content, ".pte")
+
 
 def _is_plain(module: nn.Module) -> bool:
     """Whether nothing in a network is added, multiplied or bent but by a ReLU."""
@@ -112,19 +143,32 @@ def _set_threads(runtime: Any, threads: int) -> None:
         raise RuntimeError(f"ExecuTorch runs with {got} threads; {threads} were asked for")
 
 
-def pte_file(module: nn.Module, image: NDArray[np.float32], precision: str) -> bytes:
-    """A network as the .pte file for the runtime: fp32 or int8, from the cache if it was made before."""
-    return _Network(module, image, precision).file()
+def pte_file(
+    module: nn.Module, image: NDArray[np.float32], precision: str, calibration: Calibration | None = None
+) -> bytes:
+    """A network as the .pte file for the runtime: fp32 or int8, from the cache if it was made before.
+
+    calibration: of a trained network at int8; None: noise.
+    """
+    return _Network(module, image, precision, calibration).file()
 
 
 class _Network:
     """What is made of a network, and kept: its file and, at int8, what that gives exactly."""
 
-    def __init__(self, module: nn.Module, image: NDArray[np.float32], precision: str) -> None:
+    def __init__(
+        self,
+        module: nn.Module,
+        image: NDArray[np.float32],
+        precision: str,
+        calibration: Calibration | None = None,
+    ) -> None:
         self._module, self._image, self._is_int8 = module, image, precision == "int8"
+        self._calibration = calibration
         self._settings = ["executorch", version("executorch"), precision]
         if self._is_int8:
-            self._settings += [version("torchao"), str(CALIBRATION_IMAGES)]
+            of = str(CALIBRATION_IMAGES) if calibration is None else calibration.key
+            self._settings += [version("torchao"), of]
 
     def file(self) -> bytes:
         """The .pte file."""
@@ -154,7 +198,9 @@ class _Network:
 
         image = torch.from_numpy(self._image)
         plain = _program(self._module, image)
-        return _export(_quantised(plain.module(), image), image) if self._is_int8 else plain
+        if not self._is_int8:
+            return plain
+        return _export(_quantised(plain.module(), image, self._calibration), image)
 
 
 def lower(program: ExportedProgram) -> bytes:
@@ -220,7 +266,7 @@ def _export(module: nn.Module, image: Tensor) -> ExportedProgram:
         return torch.export.export(module, (image,), strict=False)
 
 
-def _quantised(module: nn.Module, image: Tensor) -> nn.Module:
+def _quantised(module: nn.Module, image: Tensor, calibration: Calibration | None) -> nn.Module:
     import torch
     from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import (
         XNNPACKQuantizer,
@@ -228,18 +274,58 @@ def _quantised(module: nn.Module, image: Tensor) -> nn.Module:
     )
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
-    quantizer = XNNPACKQuantizer().set_global(get_symmetric_quantization_config(is_per_channel=True))
+    asked = get_symmetric_quantization_config(is_per_channel=True)
+    if calibration is not None:
+        asked = replace(asked, input_activation=_observed(asked.input_activation, calibration.method))
+        asked = replace(asked, output_activation=asked.input_activation)
+    quantizer = XNNPACKQuantizer().set_global(asked)
     # BN is folded; each pattern with it costs 0.2 s only to be looked for.
     quantizer.SUPPORTED_PATTERNS = [
         pattern for pattern in quantizer.SUPPORTED_PATTERNS if "_bn" not in pattern.name
     ]
     with torch.no_grad(), no_garbage_collection(), _shared_origins():
         observed = prepare_pt2e(module, quantizer)
-        generator = torch.Generator().manual_seed(1)  # 0 makes the image that is measured
-        for _ in range(CALIBRATION_IMAGES):
-            observed(torch.randn(image.shape, generator=generator))
+        for one in _noise(image.shape) if calibration is None else calibration.images:
+            observed(torch.as_tensor(one).reshape(image.shape))
         quantised: nn.Module = convert_pt2e(observed)
     return quantised
+
+
+def _noise(shape: Sequence[int]) -> Iterator[Tensor]:
+    import torch
+
+    generator = torch.Generator().manual_seed(1)  # 0 makes the image that is measured
+    for _ in range(CALIBRATION_IMAGES):
+        yield torch.randn(tuple(shape), generator=generator)
+
+
+def _observed(spec: Any, method: str) -> Any:
+    """How activations are to be rounded, with the ends of `formats.ranges`. None stays None."""
+    from torchao.quantization.pt2e import MinMaxObserver, UniformQuantizationObserverBase
+
+    from mbsweep.formats.ranges import METHODS, Histogram
+
+    class Ranged(UniformQuantizationObserverBase):  # type: ignore[misc]
+        """Sees values, and says at what ends they are cut off."""
+
+        def __init__(self, **settings: Any) -> None:
+            super().__init__(**settings)
+            self._seen = Histogram()
+
+        def forward(self, values: Tensor) -> Tensor:
+            self._seen.add(values.detach().float().numpy())
+            return values
+
+        def calculate_qparams(self) -> tuple[Tensor, Tensor]:
+            import torch
+
+            low, high = (torch.tensor(end) for end in METHODS[method](self._seen))
+            scale, zero = self._calculate_qparams(low, high)
+            return scale, zero
+
+    return spec and replace(
+        spec, observer_or_fake_quant_ctr=(MinMaxObserver if method == "min_max" else Ranged).with_args()
+    )
 
 
 @contextmanager

@@ -6,7 +6,9 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
 from mbsweep.profiler.config import LatencyConfig
+from mbsweep.profiler.deployed import Deployed
 from mbsweep.profiler.prepared import Prepared
+from mbsweep.space.architecture import IMAGE_CHANNELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from mbsweep.formats.quantization import Weights
+    from mbsweep.profiler.calibration import Calibration
+    from mbsweep.profiler.deployed import Classify
 
 
 class LoadsOnnx(ABC):
@@ -48,10 +52,17 @@ class LoadsOnnx(ABC):
         call = self.load(model, exact.image, config)
         return Prepared(call, len(model), rounded=exact.logits, rounded_within=exact.tolerance)
 
-    def file(self, module: nn.Module, image: NDArray[np.float32], precision: str) -> bytes:
+    def file(
+        self,
+        module: nn.Module,
+        image: NDArray[np.float32],
+        precision: str,
+        calibration: Calibration | None = None,
+    ) -> bytes:
         """A network as the ONNX file that is loaded; int8 with weights that this processor gets right.
 
-        Raises RuntimeError where it is none of ours, and cannot be exported by PyTorch or quantised.
+        calibration: of a trained network at int8; None: noise. Raises RuntimeError where it is none of ours,
+        and cannot be exported by PyTorch or quantised.
         """
         from mbsweep.formats import onnx_graph
         from mbsweep.nets import Network
@@ -61,8 +72,22 @@ class LoadsOnnx(ABC):
         if not isinstance(module, Network):
             return exported(module, image, precision)
         if precision == "int8":
-            return int8_file(module, image, self.int8_weights())
+            return int8_file(module, image, self.int8_weights(), calibration)
         return onnx_graph.write(module.layers, arrays(module), image.shape)
+
+    @abstractmethod
+    def opened(self, content: bytes, config: LatencyConfig) -> Classify:
+        """A file, to be given one image after another."""
+
+    def deployed(
+        self, module: nn.Module, size: int, config: LatencyConfig, calibration: Calibration | None
+    ) -> Deployed:
+        """See `backends.Deploys`."""
+        import numpy as np
+
+        image = np.zeros((1, IMAGE_CHANNELS, size, size), np.float32)
+        content = self.file(module, image, config.precision, calibration)
+        return Deployed(self.opened(content, config), content, ".onnx")
 
     def layer_of(self, module: nn.Module) -> Callable[[str, str], str]:
         """What tells, of the name and kind of a runtime's node, the layer of a network that it is part of."""

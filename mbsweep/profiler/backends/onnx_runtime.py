@@ -8,6 +8,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from mbsweep.formats.onnx_graph import INPUT
 from mbsweep.profiler.backends.onnx_file import LoadsOnnx
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from mbsweep.profiler.config import LatencyConfig
+    from mbsweep.profiler.deployed import Classify
 
 WARMUP_CALLS = 5  # of layer_times
 # The nodes without a name that it makes of a hard swish: they run right behind what they belong to.
@@ -36,11 +38,15 @@ class OnnxRuntime(LoadsOnnx):
         self, model: bytes, image: NDArray[np.float32], config: LatencyConfig
     ) -> Callable[[], NDArray[np.float32]]:
         """A call of one InferenceSession, with the image and the logits as NumPy arrays."""
-        import onnxruntime
-
-        session = onnxruntime.InferenceSession(model, _options(config), providers=["CPUExecutionProvider"])
-        feed = {"image": image}
+        session = _session(model, _options(config))
+        feed = {INPUT: image}
         return lambda: session.run(None, feed)[0]
+
+    def opened(self, content: bytes, config: LatencyConfig) -> Classify:
+        """One InferenceSession; whatever the file calls its input."""
+        session = _session(content, _options(config))
+        name = session.get_inputs()[0].name
+        return lambda image: session.run(None, {name: image})[0]
 
     def factor(self, scale: NDArray[np.float32], step: NDArray[np.float32]) -> NDArray[np.float32]:
         """Its order of the two operations: another gives another last bit, and other integers."""
@@ -54,16 +60,14 @@ class OnnxRuntime(LoadsOnnx):
         What it adds between the layers is called "(reorder)", for a change of the memory layout, or
         "(quantize)".
         """
-        import onnxruntime
-
         model = self.file(module, image, config.precision)
         with tempfile.TemporaryDirectory() as folder:
             options = _options(config)
             options.enable_profiling = True
             options.profile_file_prefix = str(Path(folder) / "profile")
-            session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+            session = _session(model, options)
             for _ in range(WARMUP_CALLS + calls):
-                session.run(None, {"image": image})
+                session.run(None, {INPUT: image})
             events = json.loads(Path(session.end_profiling()).read_text())
         layer_of = self.layer_of(module)
         runs: list[dict[str, int]] = [defaultdict(int)]  # of each call: layer -> nanoseconds
@@ -80,6 +84,12 @@ class OnnxRuntime(LoadsOnnx):
                     last = layer
                 runs[-1][layer] += 1000 * event["dur"]
         return {layer: [run[layer] for run in runs[WARMUP_CALLS:-1]] for layer in runs[0]}
+
+
+def _session(model: bytes, options: Any) -> Any:
+    import onnxruntime
+
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
 def _options(config: LatencyConfig) -> Any:

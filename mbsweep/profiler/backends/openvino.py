@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from mbsweep.profiler.config import LatencyConfig
+    from mbsweep.profiler.deployed import Classify
 
 WARMUP_CALLS = 5  # of layer_times
 
@@ -52,6 +53,12 @@ class OpenVino(LoadsOnnx):
             return output  # type: ignore[no-any-return]  # a view of the runtime's memory
 
         return call
+
+    def opened(self, content: bytes, config: LatencyConfig) -> Classify:
+        """One InferRequest; each image is copied into its memory."""
+        compiled = _compiled(content, config)
+        request = compiled.create_infer_request()
+        return lambda image: request.infer({0: image})[compiled.output(0)].copy()
 
     def factor(self, scale: NDArray[np.float32], step: NDArray[np.float32]) -> NDArray[np.float32]:
         """Its order of the two operations: another gives another last bit, and other integers."""
@@ -98,6 +105,15 @@ def _imported() -> Any:
 def _request(model: bytes, image: NDArray[np.float32], config: LatencyConfig, **more: object) -> Any:
     """A request with its input and output in place, of a model that is compiled as the configuration says."""
     openvino = _imported()
+    compiled = _compiled(model, config, **more)
+    request = compiled.create_infer_request()
+    request.set_input_tensor(openvino.Tensor(image))  # a copy
+    request.set_output_tensor(openvino.Tensor(openvino.Type.f32, compiled.output(0).shape))
+    return request
+
+
+def _compiled(model: bytes, config: LatencyConfig, **more: object) -> Any:
+    openvino = _imported()
     core = openvino.Core()
     wanted = {
         "NUM_STREAMS": 1,
@@ -113,10 +129,7 @@ def _request(model: bytes, image: NDArray[np.float32], config: LatencyConfig, **
     for name, value in wanted.items():
         if (given := compiled.get_property(name)) != value:
             raise RuntimeError(f"OpenVINO was told {name} = {value} and took {given}")
-    request = compiled.create_infer_request()
-    request.set_input_tensor(openvino.Tensor(image))  # a copy
-    request.set_output_tensor(openvino.Tensor(openvino.Type.f32, compiled.output(0).shape))
-    return request
+    return compiled
 
 
 def _means_us(request: Any) -> dict[tuple[str, str], float]:

@@ -14,7 +14,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from mbsweep.base.cache import cache_dir, cached, content_key
-from mbsweep.profiler.backends.torch_eager import inference, on_cuda, placed, use_threads, weights_bytes
+from mbsweep.profiler.backends.torch_eager import (
+    blank,
+    inference,
+    on_cuda,
+    one_by_one,
+    placed,
+    use_threads,
+    weights_bytes,
+)
+from mbsweep.profiler.deployed import Deployed
 from mbsweep.profiler.device import this_device
 from mbsweep.profiler.prepared import Prepared
 from mbsweep.profiler.timing import no_garbage_collection
@@ -24,6 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
+    from mbsweep.profiler.calibration import Calibration
     from mbsweep.profiler.config import LatencyConfig
 
 # Freezing makes the weights constants, and convolutions get them in the order they like best.
@@ -58,20 +68,42 @@ class TorchCompile:
         On a GPU the size is that of the weights. Raises RuntimeError where it must be compiled for the CPU
         and there is no C++ compiler.
         """
-        import torch
-
         from mbsweep.nets import folded
 
         use_threads(config.threads)
         net, tensor = placed(folded(module), image, config)
         if config.device == "cuda":
             return _just_in_time(net, tensor)
-        # The code is for one processor, and has the number of threads in its loops.
-        machine = (this_device().processor, f"{config.threads} threads")
-        settings = (config.precision, config.memory_format, repr(INDUCTOR), torch.__version__)
-        key = content_key(module, image, "inductor", *machine, *settings)
-        package = cached(key, "pt2", lambda: compiled(net, tensor))
+        package = _package(module, image, config)
         return Prepared(inference(load(package), tensor), len(package))
+
+    def deployed(
+        self, module: nn.Module, size: int, config: LatencyConfig, calibration: Calibration | None
+    ) -> Deployed:
+        """See `backends.Deploys`. On a GPU no file is loaded."""
+        import torch
+
+        from mbsweep.nets import folded
+
+        use_threads(config.threads)
+        if config.device == "cuda":
+            net, _ = placed(folded(module), blank(size), config)
+            return Deployed(one_by_one(torch.compile(net, dynamic=False), config))
+        package = _package(module, blank(size), config)
+        return Deployed(one_by_one(load(package), config), package, ".pt2")
+
+
+def _package(module: nn.Module, image: NDArray[np.float32], config: LatencyConfig) -> bytes:
+    """A module as a compiled package, from the cache if it was compiled before."""
+    import torch
+
+    from mbsweep.nets import folded
+
+    # The code is for one processor, and has the number of threads in its loops.
+    machine = (this_device().processor, f"{config.threads} threads")
+    settings = (config.precision, config.memory_format, repr(INDUCTOR), torch.__version__)
+    key = content_key(module, image, "inductor", *machine, *settings)
+    return cached(key, "pt2", lambda: compiled(*placed(folded(module), image, config)))
 
 
 def compiled(net: nn.Module, image: Tensor) -> bytes:

@@ -9,14 +9,19 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
+from mbsweep.profiler.deployed import Deployed
 from mbsweep.profiler.prepared import Prepared
+from mbsweep.space.architecture import IMAGE_CHANNELS
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
+    from mbsweep.profiler.calibration import Calibration
     from mbsweep.profiler.config import LatencyConfig
+    from mbsweep.profiler.deployed import Classify
 
 UNTIMED_CALLS = 3  # before a CUDA graph is captured, and before layers are timed
 NS_PER_MS = 1_000_000
@@ -52,6 +57,14 @@ class TorchEager:
         if config.device == "cuda":
             return on_cuda(run, weights_bytes(net))
         return Prepared(run, weights_bytes(net))
+
+    def deployed(
+        self, module: nn.Module, size: int, config: LatencyConfig, calibration: Calibration | None
+    ) -> Deployed:
+        """See `backends.Deploys`. No file is loaded."""
+        use_threads(config.threads)
+        net, _ = placed(module, blank(size), config)
+        return Deployed(one_by_one(net, config))
 
     def layer_times(
         self, module: nn.Module, image: NDArray[np.float32], config: LatencyConfig, calls: int
@@ -105,13 +118,47 @@ def placed(module: nn.Module, image: NDArray[np.float32], config: LatencyConfig)
     if config.device == "cuda":
         torch.backends.cuda.matmul.allow_tf32 = False
         torch.backends.cudnn.allow_tf32 = False
-    dtype = torch.bfloat16 if config.precision == "bf16" else torch.float32
-    is_last = config.memory_format == "channels_last"
-    memory_format = torch.channels_last if is_last else torch.contiguous_format
-    net = copy.deepcopy(module).to(device=config.device, dtype=dtype)
-    net = net.to(memory_format=memory_format)  # type: ignore[call-overload]
-    tensor = torch.from_numpy(image).to(device=config.device, dtype=dtype, memory_format=memory_format)
-    return net, tensor
+    net = copy.deepcopy(module).to(device=config.device, dtype=_dtype(config))
+    net = net.to(memory_format=_layout(config))  # type: ignore[call-overload]
+    return net, _given(image, config)
+
+
+def _given(image: NDArray[np.float32], config: LatencyConfig) -> Tensor:
+    """An image as a configuration has it."""
+    import torch
+
+    tensor = torch.from_numpy(image)
+    return tensor.to(device=config.device, dtype=_dtype(config), memory_format=_layout(config))
+
+
+def _dtype(config: LatencyConfig) -> torch.dtype:
+    import torch
+
+    return torch.bfloat16 if config.precision == "bf16" else torch.float32
+
+
+def _layout(config: LatencyConfig) -> torch.memory_format:
+    import torch
+
+    return torch.channels_last if config.memory_format == "channels_last" else torch.contiguous_format
+
+
+def blank(size: int) -> NDArray[np.float32]:
+    """An image of one colour."""
+    import numpy as np
+
+    return np.zeros((1, IMAGE_CHANNELS, size, size), np.float32)
+
+
+def one_by_one(net: Callable[[Tensor], Tensor], config: LatencyConfig) -> Classify:
+    """A network, to be given one image after another; each is placed as a configuration says."""
+    import torch
+
+    def classify(image: NDArray[np.float32]) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            return net(_given(image, config)).float().cpu().numpy()
+
+    return classify
 
 
 def inference(net: Callable[[Tensor], Tensor], image: Tensor) -> Callable[[], Tensor]:

@@ -1,0 +1,1 @@
+"""Trained networks as runtimes have them: each file that would be deployed is tested on the test part."""

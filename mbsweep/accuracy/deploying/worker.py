@@ -1,0 +1,85 @@
+"""Networks in runtimes, in a process of its own: what crashes a runtime costs one test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mbsweep.accuracy.deploying.runtimes import Runtime
+from mbsweep.accuracy.settings import Quantization
+from mbsweep.accuracy.training.worker import ENVIRONMENT, end_with_parent, outcome_as_dict
+from mbsweep.base.child import Child, command_of, serve
+from mbsweep.base.files import write_file
+from mbsweep.profiler.device import is_gpu_lost
+from mbsweep.space.families.factory import check_code, code_allowed
+from mbsweep.space.variant import Variant
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from mbsweep.accuracy.datasets import Dataset
+
+COMMAND = command_of(__name__)
+
+
+class DeployingWorker(Child):
+    """Tests one network after another. What is asked for is told; the answers are fetched."""
+
+    def __init__(self) -> None:
+        super().__init__(COMMAND, "the test", ENVIRONMENT)
+
+    def test(
+        self,
+        weights: Path,
+        variant: Variant,
+        dataset: Dataset,
+        runtime: Runtime,
+        quantization: Quantization,
+        keep: Path | None,
+    ) -> None:
+        """A trained network in a runtime. Answer: top5_pct, images, correct, file_bytes (None: no file).
+
+        weights: its file, or that of a supernet that has it. keep: where the runtime's file is to be kept.
+        """
+        if variant.is_code:
+            check_code(variant.family)
+        told = {"weights": str(weights), "variant": variant.as_dict(), "dataset": dataset.as_dict()}
+        told |= {"runtime": list(runtime), "quantization": quantization.settings}
+        self.tell("test", told | {"keep": None if keep is None else str(keep)})
+
+
+class _Answers:
+    """What the other process does."""
+
+    _key: tuple[Any, ...] = ()
+    _net: nn.Module
+
+    def __call__(self, method: str, argument: Any) -> Any:
+        with code_allowed():  # of a network that is code, or nobody would have told us of it
+            return getattr(self, method)(argument)
+
+    def test(self, told: dict[str, Any]) -> dict[str, Any]:
+        from mbsweep.accuracy.datasets import Dataset
+        from mbsweep.accuracy.deploying.testing import answers, deployed
+        from mbsweep.accuracy.training.checkpoint import open_checkpoint
+        from mbsweep.accuracy.training.extracting import network_of
+        from mbsweep.accuracy.training.loop import use_threads
+
+        use_threads(1)
+        variant, dataset = Variant(**told["variant"]), Dataset.from_dict(told["dataset"])
+        state = open_checkpoint(Path(told["weights"]))
+        if self._key != (key := (told["weights"], variant.id)):
+            self._net = network_of(state, variant, dataset)
+            self._key = key
+        moments = state.about["mean"], state.about["std"]
+        runtime, quantization = Runtime(*told["runtime"]), Quantization.model_validate(told["quantization"])
+        found = deployed(self._net, dataset, variant.resolution, moments, runtime, quantization)
+        if told["keep"] and found.content:
+            write_file(Path(told["keep"]).with_suffix(found.ending), found.content)
+        given = answers(found.classify, dataset.part("test", variant.resolution), moments)
+        return outcome_as_dict(given) | {"file_bytes": len(found.content) or None, "ending": found.ending}
+
+
+if __name__ == "__main__":
+    end_with_parent()
+    serve(_Answers(), is_gpu_lost)
