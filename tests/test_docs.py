@@ -19,6 +19,7 @@ from mbsweep.accuracy.settings import (
     Alone,
     Budget,
     Halving,
+    Quantization,
     Recipe,
 )
 from mbsweep.commands import _images, _layer_times, _steps
@@ -31,7 +32,7 @@ from mbsweep.space.families import FAMILIES
 from mbsweep.sweep.sweep import Sweep, load_sweep, parse_sweep
 from mbsweep.table.columns import COLUMNS
 
-TRAINING_MODELS = [*ACCURACY.values(), *DATASETS.values(), Recipe, Budget, Halving, Alone]
+TRAINING_MODELS = [*ACCURACY.values(), *DATASETS.values(), Recipe, Budget, Halving, Alone, Quantization]
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 SWEEP_FILES = (ROOT / "docs/sweep_files.md").read_text()

@@ -204,9 +204,9 @@ def test_a_network_is_not_calibrated_on_the_image_that_is_measured(monkeypatch):
         given.extend(image)
         return real_prepare(self, module, image, config)
 
-    def ranges(net, found, image):
+    def ranges(net, found, image, calibration):
         with net.stem.register_forward_pre_hook(lambda _, args: calibrated.extend(args[0].numpy().copy())):
-            return real_ranges(net, found, image)
+            return real_ranges(net, found, image, calibration)
 
     net = network(Variant(width=0.25, resolution=32, depth=0))
     monkeypatch.setattr(onnx_file.LoadsOnnx, "prepare", told)

@@ -109,8 +109,8 @@ def test_each_number_has_its_own_words():
 
 def test_every_unit_in_a_name_is_the_unit_of_its_column():
     """A column that ends in _ms, _pct or _bytes says so in words, too; a percentage of what, where it could
-    be of several things."""
-    units = {"_ms": ["ms"], "_pct": ["%", "% of p50"], "_bytes": ["bytes"]}
+    be of several things; the difference of two percentages is in points."""
+    units = {"_ms": ["ms"], "_pct": ["%", "% of p50", "points"], "_bytes": ["bytes"]}
     for name, column in COLUMNS.items():
         for ending, allowed in units.items():
             assert not name.endswith(ending) or column.unit in allowed

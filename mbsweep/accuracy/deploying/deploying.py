@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from mbsweep.accuracy.datasets import Dataset
 from mbsweep.accuracy.deploying.runtimes import Runtime, made_with, runtimes_of
-from mbsweep.accuracy.deploying.worker import DeployingWorker
+from mbsweep.accuracy.deploying.worker import DeployingWorker, WeightsError
 from mbsweep.accuracy.settings import Quantization
 from mbsweep.accuracy.training.devices import training_device
 from mbsweep.accuracy.training.trainings import reraise_if_users
@@ -143,7 +143,7 @@ class Deployment:
         self._store.add_deployed(self._source, row)
 
     def _fail(self, test: _Test, error: AnswerError) -> None:
-        reason = one_line(error, 500)
+        reason = error.words if error.kind == WeightsError.__name__ else one_line(error, 500)
         told = Failure.of(error.kind, f"seed {test.seed}: {reason}")
         self._store.add_failure(test.variant.id, self._failure_key(test.runtime), told)
         self._progress.say(f"{test.variant.id}, seed {test.seed}, {test.runtime.words}: failed: {reason}")

@@ -9,6 +9,7 @@ from mbsweep.accuracy.deploying.runtimes import Runtime
 from mbsweep.accuracy.settings import Quantization
 from mbsweep.accuracy.training.worker import ENVIRONMENT, end_with_parent, outcome_as_dict
 from mbsweep.base.child import Child, command_of, serve
+from mbsweep.base.errors import MbsweepError
 from mbsweep.base.files import write_file
 from mbsweep.profiler.device import is_gpu_lost
 from mbsweep.space.families.factory import check_code, code_allowed
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from mbsweep.accuracy.datasets import Dataset
 
 COMMAND = command_of(__name__)
+
+
+class WeightsError(Exception):
+    """The weights of a network cannot be read."""
 
 
 class DeployingWorker(Child):
@@ -67,10 +72,13 @@ class _Answers:
 
         use_threads(1)
         variant, dataset = Variant(**told["variant"]), Dataset.from_dict(told["dataset"])
-        state = open_checkpoint(Path(told["weights"]))
-        if self._key != (key := (told["weights"], variant.id)):
-            self._net = network_of(state, variant, dataset)
-            self._key = key
+        try:
+            state = open_checkpoint(Path(told["weights"]))
+            if self._key != (key := (told["weights"], variant.id)):
+                self._net = network_of(state, variant, dataset)
+                self._key = key
+        except MbsweepError as error:
+            raise WeightsError(error) from None
         moments = state.about["mean"], state.about["std"]
         runtime, quantization = Runtime(*told["runtime"]), Quantization.model_validate(told["quantization"])
         found = deployed(self._net, dataset, variant.resolution, moments, runtime, quantization)
