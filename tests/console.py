@@ -30,6 +30,7 @@ def with_files_up_to(size_bytes):
     """For `before`: the kernel refuses to let any file grow beyond a size, as if the disk were full."""
     script = (
         "import os, resource, sys\n"
+        "os.environ['PYTHONDONTWRITEBYTECODE'] = '1'  # Python would keep the beginning of what it compiles\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))\n"
         "os.execv(sys.argv[2], sys.argv[2:])"
     )

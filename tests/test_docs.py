@@ -89,9 +89,9 @@ def test_every_command_and_the_python_of_the_readme_run(workplace):
     }
     examples = {import_module(f"mbsweep.commands.{name}").EXAMPLE for name in COMMANDS}
     typed = {shlex.join(command) for command in commands}
-    # Those need a second run, a supernet, and somebody to ask: they are run by the tests of `compare`, of
-    # supernets and of `new`.
-    assert {example.split()[1] for example in examples - typed} == {"compare", "extract", "new"}
+    # Those need a second run, a supernet, somebody to ask, and a picture: they are run by the tests of
+    # `compare`, of supernets, of `new` and of `classify`.
+    assert {example.split()[1] for example in examples - typed} == {"compare", "extract", "new", "classify"}
     for command in commands:
         called = call(*command[1:])  # here: each as a process would load all anew
         assert called.exit_code == 0, f"{command}: {called.stderr}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -45,6 +46,21 @@ def write_file(path: Path, content: bytes) -> None:
             with suppress(OSError):
                 temporary.unlink()
             raise
+    except (OSError, ValueError) as error:
+        raise MbsweepError(
+            f"{path}: cannot be written: {getattr(error, 'strerror', None) or error}"
+        ) from None
+
+
+def check_writable(path: Path) -> None:
+    """MbsweepError, as of `write_file`, where it is clear beforehand that a file cannot be written."""
+    try:
+        folder = path.parent
+        os.stat(folder)
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not os.access(path if path.exists() and not path.is_file() else folder, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except (OSError, ValueError) as error:
         raise MbsweepError(
             f"{path}: cannot be written: {getattr(error, 'strerror', None) or error}"

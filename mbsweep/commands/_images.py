@@ -16,7 +16,7 @@ from mbsweep.accuracy.datasets.digits import Digits
 from mbsweep.accuracy.datasets.part_folders import PARTS
 from mbsweep.accuracy.datasets.source import DatasetSettings, ImageSource, Seen
 from mbsweep.accuracy.training.checkpoint import Checkpoint
-from mbsweep.base.errors import MbsweepError
+from mbsweep.base.errors import MbsweepError, one_line
 from mbsweep.base.files import expanded
 from mbsweep.base.rules import did_you_mean, shown
 from mbsweep.sweep.sweep import load_sweep
@@ -116,8 +116,17 @@ def check_classes(path: Path, state: Checkpoint, given: Sequence[str], count: in
         )
 
 
+def images_for(path: Path, state: Checkpoint, dataset: str | None, resolution: int) -> Dataset:
+    """The images to judge a network by. MbsweepError, before they are read, where it has other classes."""
+    asked = asked_images(dataset, path, state)
+    check_classes(path, state, asked.seen.classes, asked.seen.class_count, asked.config.name)
+    images = asked.open(resolution)
+    check_classes(path, state, images.classes, len(images.classes), images.id)
+    return images
+
+
 def _named(classes: Sequence[str]) -> str:
-    names = ", ".join(map(str, classes[:5]))
+    names = ", ".join(one_line(name, 60) for name in classes[:5])
     return f"{len(classes)} classes ({names}{', ...' if len(classes) > 5 else ''})"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -17,20 +18,21 @@ from mbsweep.space.variant import Variant
 from mbsweep.table import trust
 from mbsweep.table.columns import INTERVALS
 from mbsweep.table.decide import Budget, Decision
+from mbsweep.table.hand_over import export_command
 from mbsweep.table.odds import SAFE_PCT
 from mbsweep.table.panels import interval, label, plain_number, print_heading, title, with_unit
 
 Named = tuple[str, int]  # what stands before a row, and its place in the panel
 
 
-def print_picks(found: Sequence[Answer], budget: Budget, count: int) -> None:
-    """Print the best `count` variants of each panel, and what else is near."""
+def print_picks(run: Path, found: Sequence[Answer], budget: Budget, count: int) -> None:
+    """Print the best `count` variants of each panel of a run, and what else is near."""
     for number, answer in enumerate(found):
         if number:
             say()
         print_heading(answer.rows, answer.cautions)
         _print_answer(answer, budget, count)
-    _print_chosen(found)
+    _print_chosen(run, found)
 
 
 def _print_answer(answer: Answer, budget: Budget, count: int) -> None:
@@ -155,7 +157,7 @@ def _notes(answer: Answer, budget: Budget, places: Sequence[int]) -> Iterator[st
             )
 
 
-def _print_chosen(found: Sequence[Answer]) -> None:
+def _print_chosen(run: Path, found: Sequence[Answer]) -> None:
     """The full id of each network that was named first in a panel, and how a command takes it."""
     firsts = [(answer, next(iter(answer.decision.fitting), answer.decision.nearest)) for answer in found]
     chosen = {
@@ -170,6 +172,8 @@ def _print_chosen(found: Sequence[Answer]) -> None:
         if not family_of(row["family"]).is_code:  # whose arguments are not all in the table
             network = Variant.of_row({str(name): value for name, value in row.items()})
             say_command(command("show", *network.words))
+        if line := export_command(run, row):
+            say_command(line)
 
 
 def _counts(total: int, decision: Decision) -> str:

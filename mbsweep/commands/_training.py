@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterator
 from contextlib import suppress
@@ -40,15 +39,13 @@ from mbsweep.accuracy.training.supernets import report_of
 from mbsweep.base.cores import threads_each
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.rules import shown
-from mbsweep.base.suggest import command
-from mbsweep.commands._images import asked_images, check_classes, check_fresh, judged
+from mbsweep.commands._images import asked_images, check_fresh, images_for, judged
 from mbsweep.profiler.counting_code import counted
 from mbsweep.space.variant import Variant
-from mbsweep.statistics.seeds import SeedNoise, spread
+from mbsweep.statistics.seeds import NO_SEED_NOISE, spread
 from mbsweep.table import trust
 
 RESOLUTION = 64  # of a network that is trained, unless it is said
-NO_SEED_NOISE = SeedNoise(variance=0.0, freedom=math.inf, total=1)  # the interval is that of the images alone
 
 
 def train_network(
@@ -205,7 +202,7 @@ def extract_network(path: Path, fields: dict[str, Any], dataset: str | None, out
     state = open_checkpoint(path)
     variant = _asked(state, fields)
     check_has(state, variant)
-    images = _images_for(path, state, dataset, variant)
+    images = images_for(path, state, dataset, variant.resolution)
     use_threads(threads_each())
     part, test = (judged(path, state, images, name, variant.resolution) for name in ("train", "test"))
     net = extract(state, variant, part.part)
@@ -227,44 +224,6 @@ def _cautions(variant: Variant, state: Checkpoint) -> list[str]:
     networks = [Variant(**fields) for fields in state.about.get("networks", [])]  # not in files of before
     words = trust.of_extracted(variant, space["variants"], networks)
     return [f"caution: {words}"] if words else []
-
-
-def _images_for(path: Path, state: Checkpoint, dataset: str | None, variant: Variant) -> Dataset:
-    """The images to judge a network by. MbsweepError, before they are read, where it has other classes."""
-    asked = asked_images(dataset, path, state)
-    check_classes(path, state, asked.seen.classes, asked.seen.class_count, asked.config.name)
-    images = asked.open(variant.resolution)
-    check_classes(path, state, images.classes, len(images.classes), images.id)
-    return images
-
-
-def evaluate_network(path: Path, dataset: str | None, part: str) -> str:
-    """What a saved network does on a part of a data set, in a line.
-
-    Raises MbsweepError where the file is no network, or the data set has other classes than it knows.
-    """
-    check_package(FILES)
-    state = open_checkpoint(path)
-    if state.about.get("supernet"):
-        extraction = command("extract", path, "-o", "net.safetensors")
-        raise MbsweepError(
-            f"{path} is a supernet; `{extraction}` gives its largest network a file of its own"
-        )
-    variant = _variant(state)
-    if variant.is_code:
-        counted(variant)
-    images = _images_for(path, state, dataset, variant)
-    some = judged(path, state, images, part, variant.resolution)
-    use_threads(threads_each())
-    found = evaluate(trained_network(state), some.part, (state.about["mean"], state.about["std"]))
-    return f"{path}: {variant.id}, {told(found, images, part)}{some.words}{_read_otherwise(state, images)}"
-
-
-def _read_otherwise(state: Checkpoint, images: Dataset) -> str:
-    """What is said where images are not read as those that a network has learnt."""
-    own = state.origin.reading
-    differ = [f"{name} {own[name]}" for name in own if own[name] != images.reading.get(name)]
-    return f"; its images were read otherwise: {', '.join(differ)}" if differ else ""
 
 
 def told(found: Outcome, images: Dataset, part: str) -> str:

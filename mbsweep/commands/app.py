@@ -43,10 +43,11 @@ DECIDE = {
 TRAIN = {
     "train": "Train one network, and save it with all that its use needs.",
     "extract": "Write one network of a supernet to a file of its own.",
-    "evaluate": "Say how accurate a saved network is on a data set.",
+    "evaluate": "Say how accurate the network of a file is, class by class.",
 }
 SHIP = {
-    "export": "Write a network, with random weights, as a file for a device.",
+    "export": "Write a network as a file for a device: trained, or random.",
+    "classify": "Print the three likeliest classes of pictures.",
 }
 GROUPS = {"Explore": EXPLORE, "Measure": MEASURE, "Decide": DECIDE, "Train": TRAIN, "Ship": SHIP}
 COMMANDS = {name: words for group in GROUPS.values() for name, words in group.items()}

@@ -1,4 +1,4 @@
-"""`mbsweep evaluate`: a saved network, tested."""
+"""`mbsweep evaluate`: the network of a file, tested."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mbsweep.base.printing import say
-from mbsweep.commands.options import AllowCode, TrainedOn, path
+from mbsweep.commands.options import AllowCode, AsJson, TrainedOn, path
 from mbsweep.space.families.factory import code_allowed
 
 EXAMPLE = "mbsweep evaluate net.safetensors"
@@ -24,13 +23,26 @@ class PartName(StrEnum):
 
 
 def evaluate(
-    checkpoint: Annotated[Path, typer.Argument(metavar="FILE", parser=path, help="A saved network.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE", parser=path, help="A trained network: .safetensors; .onnx or .pte as exported."
+        ),
+    ],
     dataset: TrainedOn = None,
     part: Annotated[PartName, typer.Option(help="Part of the data set.")] = PartName.test,
+    as_json: AsJson = False,
     allow_code: AllowCode = False,
 ) -> None:
-    """Say how accurate a saved network is on a data set."""
-    from mbsweep.commands._training import evaluate_network  # loads torch
+    """Say how accurate the network of a file is, class by class.
+
+    An .onnx or .pte file runs in its own runtime, image by image.
+    """
+    from mbsweep.commands import _evaluating  # loads torch
 
     with code_allowed(allow_code):
-        say(evaluate_network(checkpoint, dataset, part.value))
+        done = _evaluating.evaluate_network(file, dataset, part.value)
+    if as_json:
+        print(_evaluating.as_json(done))
+    else:
+        _evaluating.print_evaluated(done)

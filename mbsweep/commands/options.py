@@ -18,6 +18,7 @@ from mbsweep.space.families import FAMILIES, family_of
 from mbsweep.space.families.factory import code_allowed
 from mbsweep.space.fields import Field
 from mbsweep.space.variant import USUAL
+from mbsweep.storage.folder import holds_run
 
 
 def path(text: str) -> Path:
@@ -68,16 +69,51 @@ NETWORK_ARGUMENT = Annotated[
     ),
 ]
 
+NETWORK_OR_RUN = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="RUN VARIANT | NETWORK",
+        help="A run and one of its networks, as trained; or a family, then FIELD=VALUE, with random weights.",
+        show_default=False,
+    ),
+]
+
+
+def is_run(words: list[str]) -> bool:
+    """Whether words mean a run, and no network: the first is a folder, or can be nothing else.
+
+    MbsweepError where it is a family and a run's folder as well.
+    """
+    if not words:
+        return False
+    first, place = words[0], path(words[0])
+    is_family = first in FAMILIES or first.startswith("python:")
+    if holds_run(place):
+        if is_family:
+            raise MbsweepError(
+                f"{shown(first)} is a family, and here a run's folder, too; say ./{first} for the run, or "
+                f"--family {first} for the family"
+            )
+        return True
+    if is_family or "=" in first:
+        return False
+    return place.exists() or "/" in first or (len(words) > 1 and "=" not in words[1])
+
 
 def takes_network(
-    otherwise: str = "", refusal: Refusal = lambda name, field: "", **defaults: object
+    otherwise: str = "",
+    refusal: Refusal = lambda name, field: "",
+    or_run: bool = False,
+    **defaults: object,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Gives a command the ways to say a network; its parameter `network` gets a dictionary of what was said.
 
     They are words (the family, and FIELD=VALUE for any field of it), and an option for each field of
     MobileNet v1.
     otherwise: what the help says of a field's default, with {} for that of the family. refusal: why a field
-    cannot be said, of whatever family; empty where it can. defaults: those that differ from the family's.
+    cannot be said, of whatever family; empty where it can. or_run: the words may be a run's folder and what
+    is meant of it; then `network` gets nothing, and the parameter `run` these words. defaults: those that
+    differ from the family's.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
@@ -92,7 +128,18 @@ def takes_network(
                 for name, value in said.items()
                 if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
             }
-            network = _said(given.pop("words") or [], by_hand)
+            words = given.pop("words") or []
+            if or_run:
+                given["run"] = words if is_run(words) else []
+                if given["run"]:
+                    if by_hand:
+                        option = f"--{next(iter(by_hand)).replace('_', '-')}"
+                        raise MbsweepError(
+                            f"{shown(words[0])} is a run, whose networks are what they are; leave {option} "
+                            "out"
+                        )
+                    words = []
+            network = _said(words, by_hand)
             fields = family_of(network.get("family", USUAL)).keys
             for name in (name for name in network if name != "family"):
                 if why := refusal(name, fields[name]):
@@ -103,7 +150,10 @@ def takes_network(
 
         own = inspect.signature(command, eval_str=True)
         words = inspect.Parameter(
-            "words", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=NETWORK_ARGUMENT
+            "words",
+            inspect.Parameter.KEYWORD_ONLY,
+            default=None,
+            annotation=NETWORK_OR_RUN if or_run else NETWORK_ARGUMENT,
         )
         allow = inspect.Parameter(
             "allow_code", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=AllowCode
@@ -121,6 +171,7 @@ def takes_network(
         parameters = [
             given.replace(kind=inspect.Parameter.KEYWORD_ONLY)
             for name, parameter in own.parameters.items()
+            if not (or_run and name == "run")
             for given in (added if name == "network" else [parameter])
         ] + [words, allow, context]
         called.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]

@@ -68,6 +68,6 @@ def pick(
         for words in _picks.ids(found):
             print(words)
     else:
-        _pick_tables.print_picks(found, budget, count)
+        _pick_tables.print_picks(run, found, budget, count)
     if not any(answer.decision.fitting for answer in found):
         raise typer.Exit(exits.NOTHING_FITS)

@@ -68,7 +68,7 @@ class Graph:
         kind = helper.np_dtype_to_tensor_dtype(values.dtype)
         about = TensorProto(name=name, data_type=kind, dims=values.shape).SerializeToString()
         numbers = np.ascontiguousarray(values).reshape(-1).view(np.uint8).data
-        self._constants += _field(5, [about, *_field(9, [numbers])])  # initializer, raw_data
+        self._constants += field(5, [about, *field(9, [numbers])])  # initializer, raw_data
         return name
 
     def clipped(self, tensor: str, name: str, clip: str) -> str:
@@ -95,13 +95,13 @@ class Graph:
         about = ModelProto(ir_version=IR_VERSION, producer_name="mbsweep")
         after = ModelProto(opset_import=[helper.make_opsetid("", opset)])
         # graph is field 7
-        return b"".join([about.SerializeToString(), *_field(7, graph), after.SerializeToString()])
+        return b"".join([about.SerializeToString(), *field(7, graph), after.SerializeToString()])
 
 
 Chunk = bytes | memoryview
 
 
-def _field(number: int, content: list[Chunk]) -> list[Chunk]:
+def field(number: int, content: list[Chunk]) -> list[Chunk]:
     """A field of a protocol buffer, its length before it: so large constants are copied once, at the end."""
     length, head = sum(map(len, content)), bytearray([number << 3 | 2])
     while length > 127:

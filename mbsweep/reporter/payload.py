@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mbsweep.base.suggest import command
+from mbsweep.base.suggest import command, path_word
 from mbsweep.profiler.config import LatencyConfig
 from mbsweep.reporter.drawing import LOG_AXIS, MINOR
 from mbsweep.reporter.parts import Part
@@ -23,6 +23,7 @@ from mbsweep.statistics.summary import RESAMPLES
 from mbsweep.table import trust
 from mbsweep.table.columns import COLUMNS, FIELDS, OF_STAGES
 from mbsweep.table.decide import ACCURACIES, COSTS
+from mbsweep.table.hand_over import ending
 from mbsweep.table.hover import ORIGIN, setting
 from mbsweep.table.odds import SAFE_PCT
 from mbsweep.table.panels import panels
@@ -151,6 +152,7 @@ def _group(parts: Sequence[Part], rows: pd.DataFrame) -> dict[str, Any]:
         "latency": _asked(part.settings[first["config"]]) if part and has_config else None,
         "accuracy": part.accuracy_settings if part else None,
         "pick": _pick(part, first["config"]) if part else None,
+        "export": {"run": path_word(part.run.path), "ending": ending(first["backend"])} if part else None,
         "cautions": {
             "latency": trust.of_latencies(rows, part.remarks.get(first["config"], ()) if part else ()),
             "accuracy": trust.of_accuracies(rows),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -21,6 +22,9 @@ class SeedNoise(NamedTuple):
     variance: float  # the usual one; NaN: no network was trained with two seeds
     freedom: float  # how alike the networks are, as so many degrees of freedom; infinite: all the same
     total: int  # degrees of freedom of all networks together
+
+
+NO_SEED_NOISE = SeedNoise(variance=0.0, freedom=math.inf, total=1)  # an interval of the images' choice alone
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ def evaluated(place, *words, net="net.safetensors"):
     result = call("evaluate", place / net, *words)
     assert (result.exit_code, result.stderr) == (0, ""), result.output
     assert "Traceback" not in result.stdout
-    return result.stdout.strip().partition(": ")[2]
+    return result.stdout.splitlines()[0].partition(": ")[2]
 
 
 def config(place, **settings):

@@ -64,7 +64,7 @@ STOPPED = {  # command -> what is interrupted, and what is not lost
     "table RUN": ("mbsweep.table.results.open_run", ""),
     "report RUN --html OUT": ("mbsweep.table.results.open_run", ""),
     "export -o OUT.onnx": ("mbsweep.commands._exporting.export_network", ""),
-    "evaluate OUT.safetensors": ("mbsweep.commands._training.evaluate_network", ""),
+    "evaluate OUT.safetensors": ("mbsweep.commands._evaluating.evaluate_network", ""),
     "show --latency": ("mbsweep.commands._layer_times.print_layer_times", ""),
 }
 

@@ -1,5 +1,7 @@
 """The page of runs whose accuracies are trained, predicted or of a supernet, in a browser."""
 
+import shlex
+
 import pytest
 from browsing import NARROW, WIDE, Pages, cells, open_axes, rest, settle
 from page_runs import written
@@ -31,8 +33,8 @@ MADE = {
 }
 PARTLY, STALLED = "mobilenet_v1_w0.5_r48_d5_n10", "mobilenet_v1_w0.5_r32_d5_n10"
 BEST = "mobilenet_v1_w1.0_r48_d5_n10"
-# Of a network that has an accuracy, and only of such a one.
-CANNOT = "The weights that were trained cannot be exported yet: the run has them in its folder weights."
+EXPORTS = "#details .snippet:has(h4:text-is('{}')) pre"  # what is suggested under a title
+AS_TRAINED, AT_RANDOM = map(EXPORTS.format, ("Export it as it was trained", "Export it with random weights"))
 
 
 @pytest.fixture(scope="module")
@@ -84,8 +86,13 @@ def test_an_accuracy_is_told_with_its_interval(view, pages):
         assert ends.format(**rows.loc[PARTLY]) in said
         assert "Seeds: 0" in said
         assert "<br>Note: seed 1 stalled at chance" in said
-        assert any(CANNOT in text for text in warnings)
+        exported = tab.locator(AS_TRAINED).inner_text()
+        run = str(pages.folder / "trained" / "trained")
+        assert shlex.split(exported) == ["mbsweep", "export", run, PARTLY, "-o", f"{PARTLY}.onnx"]
+        assert tab.locator(AT_RANDOM).count() == 0
         tab.evaluate("(variant) => change({ variant })", STALLED)
+        assert tab.locator(AS_TRAINED).count() == 0
+        assert tab.locator(AT_RANDOM).inner_text().startswith("mbsweep export --width")
         (warning,) = tab.locator("#details .warning").all_inner_texts()
         assert "No accuracy: seed 0 stalled at chance" in warning
 

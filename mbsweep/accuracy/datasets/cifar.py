@@ -9,13 +9,14 @@ import tarfile
 import zlib
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mbsweep.accuracy.datasets.contents import LEVELS, content_hashes
-from mbsweep.accuracy.datasets.picture import printable
+from mbsweep.accuracy.datasets.picture import decode, printable
 from mbsweep.accuracy.datasets.source import Batch, DatasetSettings, Seen
 from mbsweep.base.errors import MbsweepError, one_line
 from mbsweep.base.files import expanded
@@ -97,6 +98,14 @@ class Cifar(DatasetSettings):
     def source(self) -> CifarSource:
         """The archive. Raises MbsweepError where it is not there."""
         return CifarSource(self)
+
+    def picture(self, path: Path, resolution: int) -> NDArray[np.uint8] | str:
+        """See DatasetSettings.picture: as small as those of the archive, then resized as they are."""
+        found = decode(path, [SIDE])
+        if isinstance(found, str):
+            return found
+        (image,) = _resized(found.images[SIDE].transpose(2, 0, 1)[None], resolution)
+        return np.asarray(image)
 
 
 class CifarSource:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from mbsweep.accuracy.datasets.contents import LEVELS, content_hashes
 from mbsweep.accuracy.datasets.part_folders import PARTS
+from mbsweep.accuracy.datasets.picture import decode
 from mbsweep.accuracy.datasets.source import Batch, DatasetSettings, Seen
 from mbsweep.accuracy.packages import Need
 from mbsweep.base.errors import MbsweepError
@@ -59,6 +61,16 @@ class Digits(DatasetSettings):
     def source(self) -> DigitsSource:
         """The images, drawn when they are read."""
         return DigitsSource(self)
+
+    def picture(self, path: Path, resolution: int) -> NDArray[np.uint8] | str:
+        """See DatasetSettings.picture: grey, as large as a canvas, then resized as canvases are."""
+        found = decode(path, [CANVAS])
+        if isinstance(found, str):
+            return found
+        red, green, blue = np.moveaxis(found.images[CANVAS].astype(np.float32), 2, 0)
+        grey = 0.299 * red + 0.587 * green + 0.114 * blue  # ITU-R BT.601, as Pillow's; of equal ones the same
+        (image,) = _resized((grey + 0.5).astype(np.uint8)[None], resolution)
+        return np.asarray(image)
 
 
 class DigitsSource:

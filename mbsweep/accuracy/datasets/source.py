@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import ClassVar, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mbsweep.accuracy.datasets.listing import class_words
+from mbsweep.accuracy.datasets.picture import decode
 from mbsweep.accuracy.packages import Need
 from mbsweep.base.strict import Strict
 
@@ -85,3 +87,11 @@ class DatasetSettings(Strict, ABC):
     @abstractmethod
     def source(self) -> ImageSource:
         """Its images, seen from outside. Raises MbsweepError where they are not there."""
+
+    def picture(self, path: Path, resolution: int) -> NDArray[np.uint8] | str:
+        """A picture from elsewhere as a network sees the images of this data set, or what is wrong with it.
+
+        (resolution, resolution, 3). A file of the data set itself becomes the very image that is in it.
+        """
+        found = decode(path, [resolution])
+        return found if isinstance(found, str) else found.images[resolution]

@@ -98,17 +98,22 @@ def load_weights(net: nn.Module, tensors: dict[str, Tensor], prefix: str) -> Non
 
 def write_checkpoint(path: Path, state: Checkpoint) -> None:
     """Write a checkpoint, whole or not at all. MbsweepError where that is not possible."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MbsweepError(f"{path}: cannot be written: {error.strerror or error}") from None
+    write_file(path, checkpoint_bytes(state))
+
+
+def checkpoint_bytes(state: Checkpoint, more: Mapping[str, str] | None = None) -> bytes:
+    """A checkpoint's file. more: what else its metadata say, which `open_checkpoint` does not read."""
     from safetensors.torch import save
 
     images = {"settings": state.origin.settings, "reading": state.origin.reading}
     head = {"mbsweep": json.dumps({"about": state.about, "curve": state.curve, "images": images})}
     tensors = {name: tensor.contiguous() for name, tensor in state.tensors.items()}
     tensors |= {SPLIT + part: torch.from_numpy(values) for part, values in state.origin.split.items()}
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise MbsweepError(f"{path}: cannot be written: {error.strerror or error}") from None
-    write_file(path, save(tensors, head))
+    return save(tensors, {**head, **(more or {})})
 
 
 def resumed(path: Path, about: dict[str, Any], origin: Origin = Origin()) -> Checkpoint:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -26,6 +26,8 @@ class Outcome:
     loss: float
     correct: NDArray[np.bool_]  # (images,): whether the likeliest class was right
     top5_pct: float  # NaN below six classes
+    # (images,): the likeliest class; none where nobody has told
+    guessed: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64), repr=False)
 
     @property
     def top1_pct(self) -> float:
@@ -56,12 +58,14 @@ def evaluate(net: nn.Module, part: Part, moments: Moments, device: str = "cpu") 
 
 def outcome(batches: Iterable[tuple[Tensor, Tensor]]) -> Outcome:
     """How a network does that gives such logits, (images, classes), for images of such labels, (images,)."""
-    loss, hits, hits5 = 0.0, [], 0
+    loss, hits, hits5, guessed = 0.0, [], 0, []
     for logits, y in batches:
         loss += float(F.cross_entropy(logits, y, reduction="sum"))
-        best = logits.topk(min(5, logits.shape[1])).indices == y[:, None]
+        places = logits.topk(min(5, logits.shape[1])).indices
+        best = places == y[:, None]
+        guessed.append(places[:, 0].cpu().numpy())
         hits.append(best[:, 0].cpu().numpy())
         hits5 += int(best.any(1).sum())
     correct, classes = np.concatenate(hits), logits.shape[1]
     top5 = 100 * hits5 / len(correct) if classes > 5 else math.nan
-    return Outcome(loss / len(correct), correct, top5)
+    return Outcome(loss / len(correct), correct, top5, np.concatenate(guessed))

@@ -144,11 +144,11 @@ def _train(
 
 def supernet_file(run: Path, config: SupernetAccuracy, dataset: Dataset, source: str) -> Path:
     """Where a run keeps the supernet of a source. config: complete."""
-    return weights_folder(run, config.recipe, dataset) / _file_name(source)
+    return weights_folder(run, config.recipe, dataset) / file_name(source)
 
 
-def _file_name(source: str) -> str:
-    """One for each set of networks and settings: what one has learnt is not for another."""
+def file_name(source: str) -> str:
+    """Of a supernet, by the name of its accuracies: what other networks or settings learn is not for it."""
     return f"supernet_{hashlib.sha256(source.encode()).hexdigest()[:6]}.safetensors"
 
 
@@ -157,7 +157,7 @@ def report_of(path: Path) -> dict[str, Any] | None:
     for folder in path.resolve().parents[:3]:
         if (folder / FILE_NAME).is_file():
             with suppress(MbsweepError), Store.read(folder) as store:
-                reports = {_file_name(source): report for source, report in store.supernets().items()}
+                reports = {file_name(source): report for source, report in store.supernets().items()}
                 return reports.get(path.name)
     return None
 

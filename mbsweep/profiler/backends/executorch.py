@@ -89,9 +89,10 @@ class ExecuTorch:
             runtime = _runtime()
             _set_threads(runtime, config.threads)
             program = runtime._load_for_executorch_from_buffer(content)
+        owners = program, content  # the program reads the content where it lies
 
         def classify(image: NDArray[np.float32]) -> NDArray[np.float32]:
-            found = program.forward((torch.from_numpy(np.ascontiguousarray(image)),))[0]
+            found = owners[0].forward((torch.from_numpy(np.ascontiguousarray(image)),))[0]
             return found.numpy()  # type: ignore[no-any-return]
 
         return classify

@@ -150,6 +150,14 @@ function commandOf(verb, row, ...rest) {
   return ["mbsweep", verb, ...options, ...rest, ...(isCode ? ["--allow-code"] : [])].map(shellWord).join(" ");
 }
 
+// What writes the network that the run has trained: of its best seed, for the runtime of the row.
+function trainedCommand(row) {
+  const { run, ending } = groups[row.group].export;
+  const isCode = payload.families[row.family].isCode;
+  const words = ["mbsweep", "export", run, row.variant, "-o", `${row.variant}${ending}`];
+  return [...words, ...(isCode ? ["--allow-code"] : [])].map(shellWord).join(" ");
+}
+
 async function copy(button, text) {
   let words = "Copied";
   try {
@@ -209,9 +217,9 @@ function showDetails() {
   drawerBody.append(snippet("Sweep file that reproduces it", sweepOf(row)));
   const isTrained = ["trained", "supernet"].includes(row.top1_kind) && row.top1_pct !== null; // else there are none
   const exported = snippet("Export it with random weights", commandOf("export", row, "-o", `${row.variant}.onnx`));
-  const words = `The file is right for latency, not for accuracy.${isTrained ? " The weights that were trained cannot be exported yet: the run has them in its folder weights." : ""}`;
-  exported.append(make("p", { className: isTrained ? "warning" : "muted" }, words));
-  drawerBody.append(snippet(payload.families[row.family].isCode ? "Count it" : "Show its layers", commandOf("show", row)), exported);
+  exported.append(make("p", { className: "muted" }, "The file is right for latency, not for accuracy."));
+  drawerBody.append(snippet(payload.families[row.family].isCode ? "Count it" : "Show its layers", commandOf("show", row)));
+  drawerBody.append(isTrained && groups[row.group].export ? snippet("Export it as it was trained", trainedCommand(row)) : exported);
 }
 
 const MAY_BE_ON_FRONT = 5; // percent

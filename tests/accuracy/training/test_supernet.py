@@ -1,5 +1,6 @@
 """Networks that share weights: whose are whose, what is taken out, and how far a run says to trust them."""
 
+import json
 import math
 import random
 import shlex
@@ -9,6 +10,7 @@ from dataclasses import replace
 
 import brightness
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 from console import call
@@ -420,6 +422,20 @@ def check_extracted(folder, root):
     moved.rename(path)
 
 
+def check_exported(folder, root, trainings):
+    """A variant's file is its extracted network: ONNX Runtime gives the table's answers to the last image."""
+    part = open_dataset(ImageFolder(name="imagefolder", path=str(root)), [16]).part("test", 16)
+    for row in trainings:
+        result = call("export", folder / "run", row.variant, "-o", folder / "net.onnx")
+        assert f"{row.variant} at fp32, supernet, seed 0, " in result.stdout, result.output
+        session = onnxruntime.InferenceSession(folder / "net.onnx", providers=["CPUExecutionProvider"])
+        card = json.loads(session.get_modelmeta().custom_metadata_map["mbsweep"])
+        assert card["network"]["id"] == row.variant
+        images = (part.images - np.float32(card["mean"])) / np.float32(card["std"])
+        logits = [session.run(None, {"image": image.transpose(2, 0, 1)[None]})[0][0] for image in images]
+        assert (np.argmax(logits, axis=1) == part.labels).tolist() == row.hits.tolist()
+
+
 @pytest.mark.usefixtures("one_core")
 def test_a_sweep_with_a_supernet_end_to_end(tmp_path):
     """Every variant has an accuracy of its own kind, and the run says how it compares with those alone; a
@@ -441,6 +457,7 @@ def test_a_sweep_with_a_supernet_end_to_end(tmp_path):
     assert report["networks"] == 2
     assert math.isfinite(report["mean_gap_pct"])
     check_extracted(tmp_path, root)
+    check_exported(tmp_path, root, before[0])
     mbsweep.run(sweep, tmp_path / "run")
     with Store.read(tmp_path / "run") as store:
         assert (store.trainings(source), store.epochs(source)) == before

@@ -1,0 +1,168 @@
+"""The trained network that `export RUN VARIANT` means, and what its card tells of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any, cast
+
+import pandas as pd
+
+from mbsweep.accuracy.settings import Recipe
+from mbsweep.accuracy.training.checkpoint import Checkpoint
+from mbsweep.accuracy.training.kept import Kept, kept_networks
+from mbsweep.base.errors import MbsweepError
+from mbsweep.base.rules import did_you_mean, shown
+from mbsweep.base.suggest import command
+from mbsweep.formats import card
+from mbsweep.space.variant import Variant
+from mbsweep.statistics.seeds import NO_SEED_NOISE, spread
+from mbsweep.storage.store import Store
+from mbsweep.table.names import Names
+from mbsweep.table.results import Run
+
+BEST = "best"
+# Columns of the table that tell a latency and where it was found.
+_LATENCY = (
+    *("config", "latency_ms", "latency_low_ms", "latency_high_ms", "latency_p50_ms", "latency_p90_ms"),
+    *("latency_kind", "backend", "precision", "threads", "batch", "device"),
+)
+
+
+@dataclass(frozen=True)
+class RunNetworks:
+    """A run, read to hand its networks over."""
+
+    run: Run
+    table: pd.DataFrame
+
+    @classmethod
+    def of(cls, run: Run) -> RunNetworks:
+        """All that it knows."""
+        return cls(run, run.table())
+
+    def variant(self, name: str) -> str:
+        """The id of the network that is called so: by its id, or its short name. MbsweepError for another."""
+        names = Names(self.table)(self.table)
+        if name in names:
+            return name
+        found = [id_ for id_, short in names.items() if short == name]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise MbsweepError(
+                f"{shown(name)} is the short name of {' and '.join(found[:3])}; say which by its id"
+            )
+        known = [*names.values(), *names] if len(names) <= _MOST_COMPARED else []
+        raise MbsweepError(
+            f"{self.run.path} has no network {shown(name)}; `{command('table', self.run.path)}` lists those "
+            f"that it has{did_you_mean(name, known)}"
+        )
+
+    def kept(self, id_: str, seed: str) -> Kept:
+        """The training of a network that is meant: of a seed, or the best by its validation accuracy.
+
+        Raises MbsweepError where it was not trained, or not with that seed.
+        """
+        with Store.read(self.run.path) as store:
+            last = store.last_sweep()
+            found = kept_networks(store, id_, last["accuracy_sources"] if last else [])
+        if not found:
+            raise MbsweepError(f"{self.run.path}: {id_} has no trained weights: {self._why_none(id_)}")
+        if seed == BEST:
+            return max(found, key=lambda one: (one.validation_top1_pct or 0, -one.row.seed))
+        of = {str(one.row.seed): one for one in found}
+        if seed not in of:
+            raise MbsweepError(
+                f"--seed is {shown(seed)}; {id_} was trained with {', '.join(of)}; say one of them, or best"
+            )
+        return of[seed]
+
+    def _why_none(self, id_: str) -> str:
+        rows = self.table[self.table["variant"] == id_]
+        row = rows.iloc[0]
+        how = "a sweep with `accuracy: {source: trained}` trains"
+        random = "for latency alone, export it with random weights"
+        if row["top1_kind"] in ("trained", "supernet"):
+            return f"{row['top1_reason']}" if isinstance(row["top1_reason"], str) else "run the sweep again"
+        if isinstance(row["top1_kind"], str):
+            return f"its accuracy is {row['top1_kind']}; {how}; {random}"
+        return f"none of its sweep's networks is; {how}; {random}"
+
+    def fields(self, id_: str) -> Variant:
+        """The network of an id."""
+        with Store.read(self.run.path) as store:
+            row = next(row for row in store.variants() if row[0] == id_)
+        return Variant(row[2], **json.loads(row[3]))
+
+    def card(self, id_: str, kept: Kept, state: Checkpoint, variant: Variant) -> dict[str, Any]:
+        """All that a card tells but for the file itself."""
+        row = self.table[self.table["variant"] == id_].iloc[0]
+        hits = kept.row.hits
+        ends = spread([hits], NO_SEED_NOISE)
+        recipe = Recipe.model_validate(state.about["recipe"]) if "recipe" in state.about else None
+        about = state.about
+        return {
+            "mbsweep": version("mbsweep"),
+            "format": card.FORMAT,
+            "network": {
+                "id": id_,
+                **variant.as_dict(),
+                "params": int(row["params"]),
+                "macs": int(row["macs"]),
+            },
+            "classes": list(about["classes"]),
+            "mean": about["mean"],
+            "std": about["std"],
+            "reading": state.origin.reading,
+            "dataset": {"id": kept.dataset, "settings": state.origin.settings},
+            "training": {
+                "kind": kept.kind,
+                "source": kept.source,
+                "run": self.run.name,
+                "seed": kept.row.seed,
+                "epochs": kept.row.epochs,
+                "validation_top1_pct": kept.validation_top1_pct,
+                "recipe": recipe.settings if recipe else None,
+            },
+            "accuracy": {
+                "top1_pct": ends.mean_pct,
+                "top1_low_pct": ends.low_pct,
+                "top1_high_pct": ends.high_pct,
+                "top5_pct": kept.row.top5,
+                "images": kept.row.images,
+                "part": "test",
+                "of": "this network, of this seed, at fp32; the interval is that of the choice of the images",
+                "note": row["top1_note"] if isinstance(row["top1_note"], str) else None,
+            },
+            "latencies": self._latencies(id_),
+        }
+
+    def _latencies(self, id_: str) -> list[dict[str, Any]]:
+        rows = self.table[(self.table["variant"] == id_) & self.table["latency_ms"].notna()]
+        records = cast("list[dict[str, Any]]", rows[list(_LATENCY)].to_dict("records"))
+        return [{name: _known(value) for name, value in record.items()} for record in records]
+
+
+_MOST_COMPARED = 10_000  # names to which one that is unknown is compared
+
+
+def _known(value: Any) -> Any:
+    return None if pd.isna(value) else value
+
+
+def named(words: Sequence[str]) -> str:
+    """A network as the command line has it behind a run; a short name may be several words."""
+    return " ".join(words)
+
+
+def in_words(told: Mapping[str, Any]) -> str:
+    """`top-1 90.10 % (95 % interval 88.10 to 91.80) on the 1,000 images of the test part of digits-1234`."""
+    of = told["accuracy"]
+    low, high, count = of["top1_low_pct"], of["top1_high_pct"], of["images"]
+    return (
+        f"top-1 {of['top1_pct']:.2f} % (95 % interval {low:.2f} to {high:.2f}) on the {count:,} images of "
+        f"the {of['part']} part of {told['dataset']['id']}"
+    )
