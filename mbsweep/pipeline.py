@@ -101,6 +101,8 @@ def _run(
                 predict(store, config, space, progress, noisy_only)
         if opened:
             opened.work(store, jobs, progress)
+            if sweep.compress:
+                opened.compress(sweep.compress, store, jobs, progress)
     return open_run(folder)
 
 

@@ -63,6 +63,7 @@ class Plan:
     uncounted: Sequence[str]  # which networks could not be counted, or not quite, and why
     accuracy: str  # where it is from; empty: none is asked for
     images: Sequence[str]  # what is known of those that are trained on
+    compression: str  # what is to be done to trained networks; empty: nothing
     latency: Sequence[ConfigPlan]
     trains: bool
     left_s: float  # in all, at most, estimated; 0: nothing is left to do
@@ -99,6 +100,9 @@ def plan(
     if sweep.accuracy:
         precisions = list(dict.fromkeys(config.precision for config in sweep.latency)) or ["fp32"]
         accuracy = sweep.accuracy.estimate(space, precisions, folder, images)
+    compression = None
+    if sweep.accuracy and sweep.compress:
+        compression = sweep.accuracy.estimate_compression(sweep.compress, space, folder, images)
     finished, lacks = _done(sweep, folder), list(machine_lacks(sweep))
     latency = []
     for place, config in enumerate(sweep.latency):
@@ -107,6 +111,7 @@ def plan(
         notes = [*(str(lack) for at, lack in lacks if at == place), *_too_large(space, config)]
         latency.append(ConfigPlan(config, done, yardsticks, total_s * (1 - done / len(space)), notes))
     left_s = sum(of_one.left_s for of_one in latency) + (accuracy.left_s if accuracy else 0)
+    left_s += compression.left_s if compression else 0
     found = (space.found[variant] for variant in space.code())
     asked = sum(axes.size for axes in sweep.space) + len(sweep.variants)
     return Plan(
@@ -122,6 +127,7 @@ def plan(
         ],
         accuracy=accuracy.words if accuracy else "",
         images=accuracy.images if accuracy else (),
+        compression=compression.words if compression else "",
         latency=latency,
         trains=bool(accuracy and accuracy.trains),
         left_s=left_s + _START_S if left_s else 0,

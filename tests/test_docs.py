@@ -12,6 +12,7 @@ import pytest
 from console import call
 
 from mbsweep.accuracy import SOURCES as ACCURACY
+from mbsweep.accuracy.compression import Scheme, Sparsity
 from mbsweep.accuracy.datasets import DATASETS
 from mbsweep.accuracy.datasets.digits import Digits
 from mbsweep.accuracy.published import tables
@@ -33,6 +34,7 @@ from mbsweep.sweep.sweep import Sweep, load_sweep, parse_sweep
 from mbsweep.table.columns import COLUMNS
 
 TRAINING_MODELS = [*ACCURACY.values(), *DATASETS.values(), Recipe, Budget, Halving, Alone, Quantization]
+TRAINING_MODELS += [Scheme, Sparsity]
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 SWEEP_FILES = (ROOT / "docs/sweep_files.md").read_text()

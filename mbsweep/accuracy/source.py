@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from mbsweep.accuracy.compression import Scheme
 from mbsweep.accuracy.datasets.source import DatasetSettings, ImageSource
 from mbsweep.accuracy.value import Accuracies, source_words
 from mbsweep.base.errors import MbsweepError
@@ -60,6 +61,11 @@ class Opened(ABC):
     def keep(self, store: Store) -> None:  # noqa: B027  (nothing, unless a source has something)
         """Keep in a run what is to be known of what was read."""
 
+    def compress(  # noqa: B027  (nothing, unless `check_compression` lets it be asked for)
+        self, schemes: Sequence[Scheme], store: Store, jobs: int | None, progress: Progress
+    ) -> None:
+        """Do what is left of some schemes to the networks that `work` has trained; jobs, errors as there."""
+
     def work(  # noqa: B027  (nothing, unless a source trains)
         self, store: Store, jobs: int | None, progress: Progress
     ) -> None:
@@ -89,6 +95,20 @@ class Source(Strict, ABC):
 
     def check_space(self, space: Space) -> None:
         """Raises SettingError where it cannot give accuracies of such variants together."""
+
+    def check_compression(self, space: Space) -> None:
+        """Raises SettingError where it leaves no networks that could be compressed."""
+        raise SettingError(
+            "source",
+            f"is {self.source!r}; `compress` goes on from networks that were trained alone: say `source: "
+            "trained`, or leave `compress` out",
+        )
+
+    def estimate_compression(
+        self, schemes: Sequence[Scheme], space: Space, folder: Path, images: ImageSource | None
+    ) -> Estimate:
+        """What some schemes would still take for the run in a folder."""
+        raise NotImplementedError
 
     @abstractmethod
     def open(self, space: Space, say: Say, images: ImageSource | None = None) -> Opened:

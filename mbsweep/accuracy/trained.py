@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from mbsweep.accuracy.compression import Scheme, all_steps
 from mbsweep.accuracy.datasets.source import ImageSource
 from mbsweep.accuracy.packages import HALVING, missing_packages
 from mbsweep.accuracy.settings import TrainedAccuracy
-from mbsweep.accuracy.source import Account, Estimate, Opened, Say
+from mbsweep.accuracy.source import Account, Estimate, Opened, Say, SettingError
 from mbsweep.accuracy.training.cost import image_s
 from mbsweep.accuracy.training.learning import (
     Done,
@@ -21,10 +22,12 @@ from mbsweep.accuracy.training.learning import (
     plan_images,
     recipe_words,
     remark_words,
+    steps_done,
 )
 from mbsweep.base.cores import usable_cores
 from mbsweep.base.progress import Progress
 from mbsweep.space.space import Space
+from mbsweep.space.variant import Variant
 from mbsweep.storage.store import Store
 
 _RULES = (
@@ -107,6 +110,34 @@ class TrainedSource(TrainedAccuracy, TrainingSource):
         said.append(_INTERVAL if has_interval else _NO_INTERVAL)
         return Account(said, recipe_words(self.recipe, sizes))
 
+    def check_compression(self, space: Space) -> None:
+        """Raises SettingError where a network is code, whose layers nobody knows."""
+        if code := space.code():
+            raise SettingError(
+                "source",
+                f"trains {code[0].family}, which is code, whose kinds of layers mbsweep does not know: leave "
+                "`compress` out",
+            )
+
+    def estimate_compression(
+        self, schemes: Sequence[Scheme], space: Space, folder: Path, images: ImageSource | None
+    ) -> Estimate:
+        """How many steps there are, how many are done, and how long the others take."""
+        assert images is not None  # noqa: S101  (it has a data set)
+        found, steps = plan_images(images, space), all_steps(schemes)
+        config = self.complete(found.train)
+        done = steps_done(folder, config.name_on(found.dataset)) if found.dataset else frozenset()
+        macs = dict(zip(space.ids(), np.maximum(space.macs, 0).tolist(), strict=True))
+        asked = {(step.key, variant, seed): step for step in steps for variant in macs for seed in self.seeds}
+        epochs = {key: step.epochs for key, step in asked.items() if key not in done}
+        words = (
+            f"{len(schemes)} scheme{'s' if len(schemes) > 1 else ''} of {len(steps)} different steps, for "
+            f"{len(macs) * len(self.seeds):,} trained networks; {len(asked) - len(epochs):,} of "
+            f"{len(asked):,} done"
+        )
+        left_s = sum(image_s(macs[variant]) * count for (_, variant, _), count in epochs.items())
+        return Estimate(words, left_s=found.train * float(left_s) / usable_cores())
+
 
 class _Trained(OpenedTraining):
     def __init__(self, config: TrainedAccuracy, *opened: Any) -> None:
@@ -116,14 +147,26 @@ class _Trained(OpenedTraining):
     def work(self, store: Store, jobs: int | None, progress: Progress) -> None:
         """Train what is left, and test it in the runtimes. Raises MbsweepError where the disk is full."""
         from mbsweep.accuracy.deploying.deploying import Deployment  # loads torch
-        from mbsweep.accuracy.training.trainings import Trainings, weights_of
+        from mbsweep.accuracy.training.trainings import Trainings
 
         Trainings(store, self._config, self.dataset, self.space, jobs, progress).run()
+        asked = self.name, self.dataset, self._config.quantization, self._weights(store)
+        Deployment(store, *asked, jobs, progress).run()
+
+    def compress(self, schemes: Sequence[Scheme], store: Store, jobs: int | None, progress: Progress) -> None:
+        """Compress what was trained. Raises MbsweepError where the disk is full."""
+        from mbsweep.accuracy.compressing.compressing import Compression  # loads torch
+
+        asked = self.name, self.dataset, schemes, self._weights(store)
+        Compression(store, *asked, jobs, progress).run()
+
+    def _weights(self, store: Store) -> dict[tuple[Variant, int], Path]:
+        """Variant and seed -> the file that has the network, of all that may have been trained."""
+        from mbsweep.accuracy.training.trainings import weights_of
+
         recipe = self._config.complete(self.dataset.sizes["train"]).recipe
-        weights = {
+        return {
             (variant, seed): weights_of(store.folder, recipe, self.dataset, variant.id, seed)
             for variant in self.space.variants()
             for seed in self._config.seeds
         }
-        asked = self.name, self.dataset, self._config.quantization, weights
-        Deployment(store, *asked, jobs, progress).run()

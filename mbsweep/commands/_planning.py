@@ -43,6 +43,8 @@ def _facts(plan: Plan) -> Iterator[tuple[str, str]]:
     if plan.accuracy:
         yield "accuracy", plan.accuracy
     yield from (("" if place else "images", words) for place, words in enumerate(plan.images))
+    if plan.compression:
+        yield "compress", plan.compression
 
 
 def _notes(of_one: ConfigPlan) -> Iterator[str]:
@@ -60,6 +62,7 @@ def as_json(plan: Plan) -> str:
         "params": plan.params,
         "macs": plan.macs,
         "accuracy": plan.accuracy or None,
+        "compression": plan.compression or None,
         "latency": [_told(of_one) for of_one in plan.latency],
         "left_s": plan.left_s,
         "run": str(plan.folder),

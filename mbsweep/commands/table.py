@@ -53,13 +53,19 @@ def table(
     on_front: Annotated[
         bool, typer.Option("--front", help="Rows on the front of top-1 against latency alone.")
     ] = False,
+    compressed: Annotated[
+        bool, typer.Option("--compressed", help="Steps of compression, one row per variant and step.")
+    ] = False,
+    layers: Annotated[
+        bool, typer.Option("--layers", help="With --compressed: one row per layer of each network.")
+    ] = False,
 ) -> None:
     """Print runs: one row per variant and latency configuration.
 
     Several runs stand below one another. A terminal gets a table to read, a pipe CSV.
     """
     from mbsweep.base.printing import terminal_columns
-    from mbsweep.commands import _tables
+    from mbsweep.commands import _compressed, _tables
     from mbsweep.commands._reading import reading
     from mbsweep.table.results import combine, open_run
 
@@ -72,6 +78,15 @@ def table(
     opened = [open_run(run) for run in runs]
     if output and any(run.is_in(output) for run in opened):
         raise MbsweepError(f"{output} is the run that is read; name another file with -o")
+    if compressed or layers:
+        if on_front or not compressed:
+            raise MbsweepError("--layers goes with --compressed, --front does not; leave it out")
+        frame = _compressed.rows(opened, layers, columns, sort)
+        if is_read or chosen is Format.md:
+            _compressed.print_rows(frame, is_read and columns is None and not layers)
+        else:
+            write_table(frame, chosen.value, output)
+        return
     with reading(opened) as progress:
         every = combine(opened, progress)
     rows = _tables.chosen(every, sort, on_front)

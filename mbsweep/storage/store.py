@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from mbsweep.space.variant import Variant
 from mbsweep.storage import old_words
+from mbsweep.storage.compression_tables import CompressionTables
 from mbsweep.storage.database import FORMAT, explained, names_of, now_utc
 from mbsweep.storage.deployed_tables import DeployedTables
 from mbsweep.storage.failure_tables import FAILURE_SCHEMA, FailureTables
@@ -59,7 +60,15 @@ class VisitRow(NamedTuple):
     samples: bytes
 
 
-class Store(SweepTables, VariantTables, TrainingTables, DeployedTables, MachineTables, FailureTables):
+class Store(
+    SweepTables,
+    VariantTables,
+    TrainingTables,
+    DeployedTables,
+    CompressionTables,
+    MachineTables,
+    FailureTables,
+):
     """An open run. Use `Store.write` or `Store.read`, as a context manager."""
 
     schema = SWEEP_SCHEMA + _SCHEMA + FAILURE_SCHEMA + VARIANT_SCHEMA + MACHINE_SCHEMA + TRAINING_SCHEMA
@@ -106,7 +115,8 @@ class Store(SweepTables, VariantTables, TrainingTables, DeployedTables, MachineT
 
     def sessions(self) -> list[dict[str, Any]]:
         """Every session that measured, trained or tested: id, started_utc, device, versions."""
-        tables = ["visits", "predictors", "trainings", *(["deployed"] if self._has("deployed") else [])]
+        lazily = [table for table in ("deployed", "compressed") if self._has(table)]
+        tables = ["visits", "predictors", "trainings", *lazily]
         used = " UNION ".join(f"SELECT session FROM {table}" for table in tables)  # noqa: S608
         rows = self._query(
             f"SELECT id, started_utc, device, versions FROM sessions WHERE id IN ({used}) ORDER BY id"  # noqa: S608
@@ -159,12 +169,12 @@ class Store(SweepTables, VariantTables, TrainingTables, DeployedTables, MachineT
         return counts
 
     def size(self) -> tuple[int, int, int, int]:
-        """How many variants, latency configurations, visits, and trainings that ended the run has."""
+        """How many variants, latency configurations, visits, and networks trained or tested the run has."""
         variants, configs, visits, trainings = (
             self._query(f"SELECT count(*) FROM {table}")[0][0]  # noqa: S608  (not from outside)
             for table in ("variants", "configs", "visits", "trainings")
         )
-        return variants, configs, visits, trainings
+        return variants, configs, visits, trainings + self.compressed_count()
 
     def visits(self, config: str | None = None, variant: str | None = None) -> Iterator[VisitRow]:
         """Every visit (of one configuration, of one variant), by configuration, variant and round."""

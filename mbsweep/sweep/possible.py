@@ -23,6 +23,8 @@ def check_space(sweep: Sweep, space: Space) -> None:
     if sweep.accuracy:
         with sweep.blamed():
             sweep.accuracy.check_space(space)
+            if sweep.compress:
+                sweep.accuracy.check_compression(space)
     for place, config in enumerate(sweep.latency):
         if config.kind == "measured" and len(space) > MAX_MEASURED:
             raise sweep.problem(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pydantic import Field, PlainValidator, PrivateAttr, ValidationError, field_validator
 
 from mbsweep.accuracy import AnySource
+from mbsweep.accuracy.compression import Scheme
 from mbsweep.accuracy.source import SettingError
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.files import expanded
@@ -77,6 +78,7 @@ class Sweep(Strict):
     sample: Sample | None = None
     latency: tuple[LatencyConfig, ...] = Field(default=(), max_length=100)
     accuracy: AnySource | None = None
+    compress: tuple[Scheme, ...] = Field(default=(), max_length=100)
     _document: Document = PrivateAttr()
 
     @field_validator("space", mode="before")
@@ -212,3 +214,11 @@ def _check_whole(sweep: Sweep) -> None:
     for place, config_id in enumerate(ids):
         if config_id in ids[:place]:
             raise sweep.problem(("latency", place), f"repeats {config_id}; give each configuration once")
+    schemes = [scheme.words for scheme in sweep.compress]
+    for place, words in enumerate(schemes):
+        if words in schemes[:place]:
+            raise sweep.problem(("compress", place), f"repeats `{words}`; give each scheme once")
+    if sweep.compress and not sweep.accuracy:
+        raise sweep.problem(
+            ("compress",), "goes on from trained networks; add `accuracy: {source: trained}`, or leave it out"
+        )

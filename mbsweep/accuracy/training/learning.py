@@ -128,6 +128,17 @@ class Done(NamedTuple):
         return cls(frozenset(ended), {(row.variant, row.seed): row.epoch for row in epochs})
 
 
+def steps_done(folder: Path, name: str) -> frozenset[tuple[str, str, int]]:
+    """Step, variant and seed of each step of compression that a run has done to networks under a name."""
+    if not holds_run(folder):
+        return frozenset()
+    try:
+        with Store.read(folder) as store:
+            return frozenset(row.key for row in store.compressed(name))
+    except EmptyRunError:
+        return frozenset()
+
+
 def images_words(sizes: Mapping[str, int]) -> str:
     """` (8,000 images to train on, 1,000 for validation, 4,000 to test)`, as far as it is known."""
     if not sizes:

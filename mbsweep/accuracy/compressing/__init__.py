@@ -1,0 +1,1 @@
+"""Trained networks in fewer bytes: pruned, their weights shared, Huffman coded, each step tested."""

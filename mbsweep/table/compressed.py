@@ -1,0 +1,184 @@
+"""Compressed networks as tables: one row per variant and step, one per layer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mbsweep.formats.compressed.layers import LayerSize
+from mbsweep.space.counting import BYTES_PER_FP32
+from mbsweep.space.families import architecture
+from mbsweep.space.variant import Variant
+from mbsweep.statistics.drops import drop_noise, paired_drop
+from mbsweep.statistics.seeds import Hits, Spread, seed_noise, spread
+from mbsweep.storage.compression_tables import CompressedRow, StepRow
+from mbsweep.storage.store import Store
+from mbsweep.table.columns import FIELDS, OF_STAGES
+from mbsweep.table.networks import networks
+
+PENDING = "not compressed yet; run the sweep again to go on"
+FAILED_IN = "compress"  # the configuration under which a run notes what failed
+AS_TRAINED = StepRow("", -1, "trained", "", "as trained")
+# Behind those of the network.
+COLUMNS = (
+    *("step", "scheme", "bytes", "fp32_bytes", "ratio"),
+    *("top1_pct", "top1_low_pct", "top1_high_pct"),
+    *("top1_drop_pct", "top1_drop_low_pct", "top1_drop_high_pct", "top1_seeds", "file", "reason"),
+)
+LAYER_COLUMNS = (
+    *("variant", "seed", "step", "scheme", "layer", "weights", "kept_pct", "shared_values"),
+    *("value_bits", "gap_bits", "packed_pct", "coded_value_bits", "coded_gap_bits", "coded_pct"),
+)
+OTHERS = "batch normalisation and biases"
+
+_Networks = dict[str, dict[int, Any]]  # variant -> seed -> something
+
+
+def tabulate_compressed(store: Store) -> pd.DataFrame:
+    """One row per variant and step that the sweep names, the trained networks themselves first.
+
+    bytes: of the compressed file, the mean over the seeds; of the trained network its parameters, 4 bytes
+    each, to which `ratio` compares. The drop against the trained network has a paired 95 % interval. file: of
+    the first seed, in the run's folder. reason: why nothing is known.
+    """
+    source = _source(store)
+    trained: _Networks = {}
+    for row in store.trainings(source):
+        if row.state == "done":
+            trained.setdefault(row.variant, {})[row.seed] = row.hits
+    steps = [step for step in store.compression_steps() if step.position is not None]
+    done: dict[str, _Networks] = {step.step: {} for step in steps}
+    for found in store.compressed(source):
+        if found.step in done and found.seed in trained.get(found.variant, {}):
+            done[found.step].setdefault(found.variant, {})[found.seed] = found
+    variants = networks(store)
+    variants = variants[variants["position"].notna()].sort_values("position", kind="stable")
+    of_network = [name for name in ("variant", "family", *FIELDS, *OF_STAGES) if name in variants]
+    of_trained = _spreads({variant: list(hits.values()) for variant, hits in trained.items()})
+    of_steps = {step: _measured(rows, trained) for step, rows in done.items()}
+    reasons = _reasons(store, source)
+    records: list[dict[str, Any]] = []
+    for network in variants.to_dict("records") if steps else ():
+        variant, fp32_bytes = network["variant"], BYTES_PER_FP32 * network["params"]
+        about = {name: network[name] for name in of_network} | {"fp32_bytes": fp32_bytes}
+        known = of_trained.get(variant)
+        base = {"bytes": fp32_bytes, "ratio": 1.0, **_accuracy(known)} if known else {}
+        base |= {"top1_seeds": ", ".join(map(str, trained.get(variant, {})))}
+        records.append(
+            about | _said(AS_TRAINED) | base | {"reason": None if known else reasons.get(variant, PENDING)}
+        )
+        for step in steps:
+            told = of_steps[step.step].get(variant)
+            if told:
+                told = told | {"ratio": fp32_bytes / told["bytes"], "reason": None}
+            records.append(about | _said(step) | (told or {"reason": reasons.get(variant, PENDING)}))
+    table = pd.DataFrame(records, columns=[*of_network, *COLUMNS])
+    numbers = [name for name in COLUMNS if name.endswith(("_pct", "bytes")) or name == "ratio"]
+    return table.astype(dict.fromkeys(numbers, float))
+
+
+def tabulate_layers(store: Store) -> pd.DataFrame:
+    """One row per layer of each compressed network, as in Table 4 of arXiv:1510.00149, and one for the rest.
+
+    kept_pct: the share of its weights that are not zero. Bits are those of a weight that is left: which value
+    it has, and where it stands. packed_pct, coded_pct: bytes against fp32, before and after Huffman coding.
+    """
+    steps = {step.step: step for step in store.compression_steps() if step.position is not None}
+    records: list[dict[str, Any]] = []
+    done = [row for row in store.compressed(_source(store)) if row.step in steps]
+    named = _layer_names(store) if done else {}
+    for row in sorted(done, key=lambda row: (row.variant, row.seed, steps[row.step].position)):
+        about = {"variant": row.variant, "seed": row.seed} | _said(steps[row.step])
+        records += (about | layer for layer in _layers(store, row, named[row.variant]))
+    return pd.DataFrame(records, columns=list(LAYER_COLUMNS))
+
+
+def _layer_names(store: Store) -> dict[str, dict[str, str]]:
+    """Variant -> what its layers are called as parts of the module, and else."""
+    return {
+        row[0]: {
+            layer.child: layer.name for layer in architecture(Variant(row[2], **json.loads(row[3]))).layers
+        }
+        for row in store.variants()
+    }
+
+
+def _layers(store: Store, row: CompressedRow, named: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    others = []
+    for size in (LayerSize(*told) for told in store.layers_of(row)):
+        name, _, part = size.name.rpartition(".")
+        if part == "weight" and name.endswith((".conv", ".linear")):
+            yield _layer(named[name.rpartition(".")[0]], [size])
+        else:
+            others.append(size)
+    yield _layer(OTHERS, others)
+
+
+def _layer(name: str, sizes: Sequence[LayerSize]) -> dict[str, Any]:
+    weights, kept = sum(size.weights for size in sizes), sum(size.kept for size in sizes)
+    first, fp32_bytes = sizes[0], sum(size.fp32_bytes for size in sizes)
+    return {
+        "layer": name,
+        "weights": weights,
+        "kept_pct": 100 * kept / weights,
+        "shared_values": first.values,
+        "value_bits": first.value_bits,
+        "gap_bits": first.gap_bits,
+        "packed_pct": 100 * sum(size.packed_bytes for size in sizes) / fp32_bytes,
+        "coded_value_bits": first.coded_value_bits,
+        "coded_gap_bits": first.coded_gap_bits,
+        "coded_pct": 100 * sum(size.coded_bytes for size in sizes) / fp32_bytes,
+    }
+
+
+def _source(store: Store) -> str:
+    """The accuracy source whose networks are compressed; none before the first run."""
+    last = store.last_sweep()
+    return next(iter(last["accuracy_sources"]), "") if last else ""
+
+
+def _said(step: StepRow) -> dict[str, str]:
+    return {"step": step.kind, "scheme": step.words}
+
+
+def _spreads(hits: Mapping[str, Hits]) -> dict[str, Spread]:
+    noise = seed_noise(hits)
+    return {variant: spread(of_one, noise) for variant, of_one in hits.items()}
+
+
+def _accuracy(found: Spread) -> dict[str, float]:
+    return {"top1_pct": found.mean_pct, "top1_low_pct": found.low_pct, "top1_high_pct": found.high_pct}
+
+
+def _measured(rows: _Networks, trained: _Networks) -> dict[str, dict[str, Any]]:
+    """Variant -> what a step gave."""
+    spreads = _spreads({variant: [row.hits for row in of.values()] for variant, of in rows.items()})
+    pairs = {
+        variant: [(trained[variant][seed], row.hits) for seed, row in of.items()]
+        for variant, of in rows.items()
+    }
+    noise, found = drop_noise(pairs), {}
+    for variant, of in rows.items():
+        drop = paired_drop(pairs[variant], noise)
+        names = ("top1_drop_pct", "top1_drop_low_pct", "top1_drop_high_pct")
+        found[variant] = {
+            "bytes": float(np.mean([row.file_bytes for row in of.values()])),
+            **_accuracy(spreads[variant]),
+            **dict(zip(names, drop, strict=True)),
+            "top1_seeds": ", ".join(map(str, of)),
+            "file": next(iter(of.values())).file,
+        }
+    return found
+
+
+def _reasons(store: Store, source: str) -> dict[str, str]:
+    """Variant -> why it is not compressed: it failed, or has no training that came to its end."""
+    names, rows = store.rows("accuracies")
+    accuracies = (dict(zip(names, row, strict=True)) for row in rows)
+    found = {row["variant"]: row["reason"] for row in accuracies if row["source"] == source and row["reason"]}
+    failed = {variant: why.words for (variant, of), why in store.failures().items() if of == FAILED_IN}
+    return found | failed
