@@ -194,6 +194,15 @@ def _value(said: str) -> Any:
         return said
 
 
+@cache
+def compression_figures() -> tuple[dict[str, Any], ...]:
+    """Every published compressed network: words as text, figures as numbers."""
+    return tuple(
+        row | {name: _float(row[name]) for name in ("baseline_top1_pct", "top1_pct", "size_mb", "ratio")}
+        for row in _rows("published_compression.csv")
+    )
+
+
 def _float(text: str) -> float:
     return float(text) if text else NAN
 

@@ -23,6 +23,7 @@ from mbsweep.base.progress import Progress, Silent
 from mbsweep.base.suggest import command
 from mbsweep.reporter import facts, index, thinning
 from mbsweep.reporter.accuracies import OTHERS, accuracy_doubts, how_obtained
+from mbsweep.reporter.compressed import OF_COMPRESSED
 from mbsweep.reporter.curves import combined, learning_curves, thinned_words
 from mbsweep.reporter.figures import FIGURES
 from mbsweep.reporter.parts import Part, open_parts
@@ -105,7 +106,7 @@ def _check_free(folder: Path, names: Sequence[str], with_pictures: bool, with_pd
         taken = [page] if os.path.isfile(page) and not index.is_ours(page) else []
         stem = name.removesuffix(".html")
         if with_pictures and not os.path.isfile(page):
-            taken = [folder / f"{stem}.{figure}.png" for figure in (*FIGURES, "curves")]
+            taken = [folder / f"{stem}.{figure}.png" for figure in (*FIGURES, *OF_COMPRESSED, "curves")]
         if with_pdf and not os.path.isfile(page):
             taken.append(folder / f"{stem}.pdf")
         for path in taken:
@@ -163,7 +164,7 @@ def render(
     shown = with_published(table, published)
     drawn = thinning.thinned(shown)
     progress.advance("rows")
-    figures = _figures(drawn, curves_of(parts))
+    figures = _figures(drawn, curves_of(parts), compressed_of(parts))
     progress.advance("figures")
     data = _for_script(payload(parts, shown, drawn))
     progress.advance("data")
@@ -236,10 +237,11 @@ class _Drawn:
     height: int
 
 
-def _figures(table: pd.DataFrame, epochs: pd.DataFrame) -> list[_Drawn]:
+def _figures(table: pd.DataFrame, epochs: pd.DataFrame, compressed: pd.DataFrame) -> list[_Drawn]:
     drawn = []
     of_table = [(name, make, table) for name, make in FIGURES.items()]
-    for name, make, rows in (*of_table, ("curves", learning_curves, epochs)):
+    of_compressed = [(name, make, compressed) for name, make in OF_COMPRESSED.items()]
+    for name, make, rows in (*of_compressed, *of_table, ("curves", learning_curves, epochs)):
         figure = make(rows)
         if figure is not None:
             title, _, caption = cleandoc(make.__doc__ or "").partition("\n")
@@ -252,6 +254,11 @@ def _figures(table: pd.DataFrame, epochs: pd.DataFrame) -> list[_Drawn]:
 def curves_of(parts: Sequence[Part]) -> pd.DataFrame:
     """The epochs of all trainings of a page's runs."""
     return combined([part.name for part in parts], [part.run.curves() for part in parts])
+
+
+def compressed_of(parts: Sequence[Part]) -> pd.DataFrame:
+    """The compressed networks of a page's runs."""
+    return combined([part.name for part in parts], [part.run.compressed() for part in parts])
 
 
 def _for_script(data: str) -> Markup:

@@ -16,9 +16,10 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from mbsweep.base.errors import MbsweepError
+from mbsweep.reporter.compressed import OF_COMPRESSED
 from mbsweep.reporter.curves import learning_curves
 from mbsweep.reporter.figures import FIGURES
-from mbsweep.reporter.page import curves_of, with_published
+from mbsweep.reporter.page import compressed_of, curves_of, with_published
 from mbsweep.reporter.parts import Part
 from mbsweep.reporter.plotly_js import plotly_js
 from mbsweep.reporter.thinning import thinned
@@ -64,6 +65,7 @@ def draw_pictures(
     """
     rows = thinned(with_published(table, published))
     figures = {name: make(rows) for name, make in FIGURES.items()}
+    figures |= {name: make(compressed_of(parts)) for name, make in OF_COMPRESSED.items()}
     figures["curves"] = learning_curves(curves_of(parts))
     return {name: picture(tab, figure) for name, figure in figures.items() if figure is not None}
 

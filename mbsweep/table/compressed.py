@@ -25,7 +25,7 @@ FAILED_IN = "compress"  # the configuration under which a run notes what failed
 AS_TRAINED = StepRow("", -1, "trained", "", "as trained")
 # Behind those of the network.
 COLUMNS = (
-    *("step", "scheme", "bytes", "fp32_bytes", "ratio"),
+    *("step", "scheme", "goes_on_from", "bytes", "fp32_bytes", "ratio"),
     *("top1_pct", "top1_low_pct", "top1_high_pct"),
     *("top1_drop_pct", "top1_drop_low_pct", "top1_drop_high_pct", "top1_seeds", "file", "reason"),
 )
@@ -45,12 +45,15 @@ def tabulate_compressed(store: Store) -> pd.DataFrame:
     each, to which `ratio` compares. The drop against the trained network has a paired 95 % interval. file: of
     the first seed, in the run's folder. reason: why nothing is known.
     """
+    steps = [step for step in store.compression_steps() if step.position is not None]
+    if not steps:  # nor is a run of a million variants read for it
+        return pd.DataFrame(columns=["variant", *COLUMNS])
     source = _source(store)
     trained: _Networks = {}
     for row in store.trainings(source):
         if row.state == "done":
             trained.setdefault(row.variant, {})[row.seed] = row.hits
-    steps = [step for step in store.compression_steps() if step.position is not None]
+    words = {"": AS_TRAINED.words} | {step.step: step.words for step in steps}
     done: dict[str, _Networks] = {step.step: {} for step in steps}
     for found in store.compressed(source):
         if found.step in done and found.seed in trained.get(found.variant, {}):
@@ -62,7 +65,7 @@ def tabulate_compressed(store: Store) -> pd.DataFrame:
     of_steps = {step: _measured(rows, trained) for step, rows in done.items()}
     reasons = _reasons(store, source)
     records: list[dict[str, Any]] = []
-    for network in variants.to_dict("records") if steps else ():
+    for network in variants.to_dict("records"):
         variant, fp32_bytes = network["variant"], BYTES_PER_FP32 * network["params"]
         about = {name: network[name] for name in of_network} | {"fp32_bytes": fp32_bytes}
         known = of_trained.get(variant)
@@ -75,7 +78,10 @@ def tabulate_compressed(store: Store) -> pd.DataFrame:
             told = of_steps[step.step].get(variant)
             if told:
                 told = told | {"ratio": fp32_bytes / told["bytes"], "reason": None}
-            records.append(about | _said(step) | (told or {"reason": reasons.get(variant, PENDING)}))
+            told = {"goes_on_from": words.get(step.before)} | (
+                told or {"reason": reasons.get(variant, PENDING)}
+            )
+            records.append(about | _said(step) | told)
     table = pd.DataFrame(records, columns=[*of_network, *COLUMNS])
     numbers = [name for name in COLUMNS if name.endswith(("_pct", "bytes")) or name == "ratio"]
     return table.astype(dict.fromkeys(numbers, float))
@@ -143,6 +149,26 @@ def _source(store: Store) -> str:
 
 def _said(step: StepRow) -> dict[str, str]:
     return {"step": step.kind, "scheme": step.words}
+
+
+def with_int8(compressed: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    """With a row for each network and int8 file of which the run's table knows accuracy and bytes."""
+    known = table[(table["precision"] == "int8") & table["top1_pct"].notna() & table["file_bytes"].notna()]
+    if known.empty:
+        return compressed
+    known = known.drop_duplicates(["variant", "backend"])
+    rows = known.reindex(columns=list(compressed.columns)).assign(
+        step="int8",
+        scheme=known["backend"] + " int8",
+        goes_on_from=AS_TRAINED.words,
+        bytes=known["file_bytes"].astype(float),
+        fp32_bytes=known["weight_bytes"].astype(float),
+        file=None,
+        reason=None,
+    )
+    found = pd.concat([compressed, rows.assign(ratio=rows["fp32_bytes"] / rows["bytes"])], ignore_index=True)
+    place = {variant: place for place, variant in enumerate(compressed["variant"].unique())}
+    return found.sort_values("variant", key=lambda names: names.map(place), kind="stable", ignore_index=True)
 
 
 def _spreads(hits: Mapping[str, Hits]) -> dict[str, Spread]:

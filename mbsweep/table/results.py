@@ -27,7 +27,7 @@ from mbsweep.storage.marks import Failure, FailureKind
 from mbsweep.storage.store import Store
 from mbsweep.table.chances import front_chances
 from mbsweep.table.columns import COLUMNS, COMPARABLE, INNER, NUMBERS, in_order
-from mbsweep.table.compressed import tabulate_compressed, tabulate_layers
+from mbsweep.table.compressed import tabulate_compressed, tabulate_layers, with_int8
 from mbsweep.table.draws import Resample
 from mbsweep.table.tabulate import STEPS, Undrifted, tabulate, tabulate_curves
 
@@ -148,9 +148,10 @@ class Run:
             return tabulate_curves(store)
 
     def compressed(self) -> pd.DataFrame:
-        """One row per variant and step of compression; see `table.compressed`."""
+        """One row per variant and step of compression, and its int8 files; see `table.compressed`."""
         with Store.read(self.path) as store:
-            return tabulate_compressed(store).assign(run=self.name)
+            found = tabulate_compressed(store)
+        return (with_int8(found, self.table()) if len(found) else found).assign(run=self.name)
 
     def compressed_layers(self) -> pd.DataFrame:
         """One row per layer of each compressed network; see `table.compressed`."""

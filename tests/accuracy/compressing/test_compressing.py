@@ -25,6 +25,7 @@ compress:
   - {sparsity: 0.8, bits: {conv: 4, depthwise: 6, fc: 5}, prune_epochs: 1, fine_tune_epochs: 1}
   - {sparsity: 0.8, prune_epochs: 1, fine_tune_epochs: 1}
 """
+ONE_STEP = "compress: [{bits: 3, share_epochs: 0, huffman: false}]\n"
 PRUNED = "80 % pruned in 1 + 1 epochs"
 SHARED = f"{PRUNED}, conv 4, depthwise 6, fc 5 bits"
 STEPS = [PRUNED, SHARED, f"{SHARED}, Huffman", f"{PRUNED}, Huffman"]
@@ -192,14 +193,16 @@ def test_a_killed_process_costs_one_network(images, undisturbed, tmp_path, monke
         do(worker, step, before, *asked)
 
     monkeypatch.setattr(CompressingWorker, "do", killed)
-    run = go_on(images, folder)
+    run = go_on(images, folder, schemes=ONE_STEP)
     assert {key[1:] for key in rows(folder)} == {(SMALL, 0), (LARGE, 0), (LARGE, 1)}
     ((key, why),) = run.failures().items()
     assert key == (SMALL, "compress")
-    assert why.reason == f"seed 1, {PRUNED}: the compression's process ended: SIGKILL (out of memory?)"
+    assert (
+        why.reason == "seed 1, 3 bits in 0 epochs: the compression's process ended: SIGKILL (out of memory?)"
+    )
     monkeypatch.setattr(CompressingWorker, "do", do)
-    assert go_on(images, folder, retry=True).failures() == {}
-    assert len(rows(folder)) == 16
+    assert go_on(images, folder, schemes=ONE_STEP, retry=True).failures() == {}
+    assert len(rows(folder)) == 4
 
 
 def test_a_network_that_stalled_has_rows_with_its_reason(images, undisturbed, tmp_path):

@@ -27,13 +27,11 @@ def trained(variant):
     return net.eval()
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", [name for name in FAMILIES if name not in ("alexnet", "vgg16")])
 def test_the_network_of_a_file_answers_as_the_one_before(family):
-    """Of every family, within 0.01 % of the largest logit."""
+    """Of every family without matrices of millions of weights: within 0.01 % of the largest logit."""
     small = {"width": 0.25} if "width" in FAMILIES[family].fields else {}
     variant = Variant(family, resolution=64, num_classes=10, **small)
-    if family in ("alexnet", "vgg16"):
-        variant = variant.but(resolution=64)
     net = trained(variant)
     content = written({"variant": variant.as_dict()}, packed(tensors_of(net)))
     found = network_in(read(content, "net.mbz"), "net.mbz")
