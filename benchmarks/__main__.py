@@ -28,6 +28,7 @@ NAMES = (
     "supernet",
     "real_images",
     "compression",
+    "pruned_latency",
 )
 
 for name in NAMES:
