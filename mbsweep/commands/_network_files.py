@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field, ValidationError
 
+from mbsweep.accuracy.compressing.files import ENDING, open_compressed
 from mbsweep.accuracy.datasets import DATASETS
 from mbsweep.accuracy.datasets.source import DatasetSettings
 from mbsweep.accuracy.packages import FILES, check_package
@@ -134,7 +135,24 @@ def _weights(path: Path) -> NetworkFile:
     if variant.is_code:
         counted(variant)
     use_threads(threads_each())
-    net = trained_network(state)
+    return NetworkFile(path, variant.id, variant.resolution, state, _in_torch(trained_network(state), state))
+
+
+def _compressed(path: Path) -> NetworkFile:
+    use_threads(threads_each())
+    net, about = open_compressed(path)
+    try:
+        origin = Origin(about["images"]["settings"], about["images"]["reading"])
+        state, variant = Checkpoint(about, [], {}, origin), Variant(**about["variant"])
+        scores = _in_torch(net, state)
+        str(about["classes"][0])
+    except (KeyError, TypeError, IndexError) as error:
+        raise MbsweepError(f"{path}: does not say how its network is used: {one_line(error, 100)}") from None
+    return NetworkFile(path, variant.id, variant.resolution, state, scores)
+
+
+def _in_torch(net: torch.nn.Module, state: Checkpoint) -> Callable[[Images], Scores]:
+    """What a network gives for images."""
     layout, quick = layout_of(net), folded(net)
     moments = state.about["mean"], state.about["std"]
 
@@ -143,7 +161,7 @@ def _weights(path: Path) -> NetworkFile:
         x = normalised(torch.from_numpy(np.array(images)), moments).contiguous(memory_format=layout)
         return np.asarray(quick(x).float().numpy())
 
-    return NetworkFile(path, variant.id, variant.resolution, state, scores)
+    return scores
 
 
 def _onnx(path: Path) -> NetworkFile:
@@ -185,7 +203,7 @@ def _pte(path: Path) -> NetworkFile:
     return _run(path, card, forward)
 
 
-_OPENS: dict[str, Callable[[Path], NetworkFile]] = {".onnx": _onnx, ".pte": _pte}
+_OPENS: dict[str, Callable[[Path], NetworkFile]] = {".onnx": _onnx, ".pte": _pte, ENDING: _compressed}
 
 
 def _card(path: Path, text: str) -> _Card:

@@ -26,7 +26,9 @@ def evaluate(
     file: Annotated[
         Path,
         typer.Argument(
-            metavar="FILE", parser=path, help="A trained network: .safetensors; .onnx or .pte as exported."
+            metavar="FILE",
+            parser=path,
+            help="A trained network: .safetensors; .onnx or .pte as exported; .mbz.",
         ),
     ],
     dataset: TrainedOn = None,

@@ -62,7 +62,7 @@ def learn(
     else:
         held.begin(1.0)
     net = net.to("cpu", memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
-    content = _file(net, about, scheme)
+    content = _file(net, state, scheme)
     found = network_in(read(content, str(file)), str(file))
     outcome = evaluate(found.to(device), dataset.part("test", job.variant.resolution), moments, device)
     tensors = {WEIGHT + name: tensor for name, tensor in net.state_dict().items()}
@@ -81,8 +81,9 @@ def _held(net: Network, scheme: Scheme) -> tuple[Held, float]:
     return Pruned(asked, ramp, UPDATES * scheme.prune_epochs), PRUNED_RATE
 
 
-def _file(net: Network, about: dict[str, Any], scheme: Scheme) -> bytes:
-    said = {name: about[name] for name in ABOUT} | {"compressed": scheme.settings}
+def _file(net: Network, state: Checkpoint, scheme: Scheme) -> bytes:
+    said = {name: state.about[name] for name in ABOUT} | {"compressed": scheme.settings}
+    said["images"] = {"settings": state.origin.settings, "reading": state.origin.reading}
     return written(said, packed(tensors_of(net), scheme.huffman))
 
 

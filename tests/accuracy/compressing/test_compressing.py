@@ -1,5 +1,6 @@
 """Compression in a run: each step a file that is what the table says, each on the disk before the next."""
 
+import json
 import os
 import shutil
 import signal
@@ -103,6 +104,17 @@ def test_a_file_answers_as_the_table_says(compressed, images):
         assert np.packbits(outcome.correct).tobytes().hex() == correct.lower()
         assert len(outcome.correct) == count
         assert about["classes"] == ["class0", "class1", "class2"]
+
+
+def test_a_compressed_file_is_evaluated_as_any_network(compressed, tmp_path):
+    """By the command, on the images that the file names: as many right as the run has kept."""
+    folder, _ = compressed
+    file, _, correct, count = rows(folder)[f"{SHARED}, Huffman", LARGE, 0]
+    told = json.loads(call("evaluate", folder / file, "--json").stdout)
+    right = np.unpackbits(np.frombuffer(bytes.fromhex(correct), np.uint8), count=count).sum()
+    assert told["top1_pct"] == pytest.approx(100 * right / count)
+    (tmp_path / "broken.mbz").write_bytes((folder / file).read_bytes()[:-1])
+    assert "truncated or altered" in refusal(call("evaluate", tmp_path / "broken.mbz"))
 
 
 def kind_of(name):
