@@ -38,7 +38,8 @@ def print_ending(run: Run) -> None:
             say(f"no front: {what} known of no variant")
             pick = ["--minimize", LATENCY]
     say("\nnext:")
-    for line in (["open"], ["pick", *pick], ["table"]):
+    compressed = [["table", "--compressed"]] if run.is_compressed else []
+    for line in (["open"], ["pick", *pick], ["table"], *compressed):
         if line != ["pick"]:
             say_command(command(line[0], run.path, *line[1:]))
 

@@ -153,6 +153,12 @@ class Run:
             found = tabulate_compressed(store)
         return (with_int8(found, self.table()) if len(found) else found).assign(run=self.name)
 
+    @property
+    def is_compressed(self) -> bool:
+        """Whether its sweep compresses what it trains."""
+        with Store.read(self.path) as store:
+            return any(step.position is not None for step in store.compression_steps())
+
     def compressed_layers(self) -> pd.DataFrame:
         """One row per layer of each compressed network; see `table.compressed`."""
         with Store.read(self.path) as store:

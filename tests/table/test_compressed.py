@@ -13,7 +13,7 @@ from console import call, query, refusal
 from mbsweep.formats.compressed.layers import layer_sizes
 from mbsweep.storage.compression_tables import CompressedRow
 from mbsweep.storage.store import Store
-from mbsweep.table.compressed import OTHERS, PENDING
+from mbsweep.table.compressed import OTHERS, PENDING, with_int8
 from mbsweep.table.results import open_run
 
 IMAGES = 60
@@ -77,6 +77,23 @@ def test_the_accuracy_as_trained_is_that_of_the_runs_table(run):
     table = run.table().set_index("variant")
     for name in ("top1_pct", "top1_low_pct", "top1_high_pct"):
         assert ours[name].tolist() == pytest.approx(table.loc[ours.index, name].tolist())
+
+
+def test_int8_files_stand_beside_them(run):
+    """A row of the run's table that knows accuracy and bytes of an int8 file, behind the network's steps."""
+    table = run.table().assign(precision="int8", backend="onnxruntime", file_bytes=2000.0, top1_drop_pct=1.5)
+    table.loc[table["variant"] == SMALL, "top1_pct"] = np.nan
+    found = with_int8(run.compressed(), table)
+    assert found["step"].tolist() == ["trained", "pruned", "coded", "trained", "pruned", "coded", "int8"]
+    int8 = found.iloc[-1]
+    assert (int8["variant"], int8["scheme"], int8["goes_on_from"]) == (
+        LARGE,
+        "onnxruntime int8",
+        "as trained",
+    )
+    assert (int8["bytes"], int8["ratio"]) == (2000, int8["fp32_bytes"] / 2000)
+    assert int8["top1_drop_pct"] == 1.5
+    assert with_int8(run.compressed(), run.table()).equals(run.compressed())
 
 
 def test_the_layers(run):

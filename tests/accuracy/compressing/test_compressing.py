@@ -235,8 +235,8 @@ def test_the_table_of_a_run_that_compresses_nothing(undisturbed):
     assert "--layers goes with --compressed" in refusal(call("table", undisturbed, "--layers"))
 
 
-def test_plan_says_what_is_done(compressed, images, tmp_path):
-    """Before and after."""
+def test_plan_and_run_say_what_is_done(compressed, images, tmp_path):
+    """Before and after; and what to call next."""
     path = tmp_path / "trained.yaml"
     path.write_text(sweep_text(images) + SCHEMES, encoding="utf-8")
     words = "2 schemes of 4 different steps, for 4 trained networks"
@@ -245,3 +245,8 @@ def test_plan_says_what_is_done(compressed, images, tmp_path):
     told = call("plan", path, "--out", compressed[0]).stdout
     assert f"compress   {words}; 16 of 16 done" in told
     assert "nothing is left to train" in told
+    folder = shutil.copytree(compressed[0], tmp_path / "run")
+    said = call("run", path, "--out", folder, "--jobs", "2").stdout
+    assert f"{folder}: 2 variants, 0 latency configurations, 0 visits, 20 networks trained or tested" in said
+    assert "nothing was left to measure or train" in said
+    assert f"  mbsweep table {folder} --compressed\n" in said
