@@ -29,6 +29,7 @@ NAMES = (
     "real_images",
     "compression",
     "pruned_latency",
+    "int8_drop",
 )
 
 for name in NAMES:

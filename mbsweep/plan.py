@@ -98,8 +98,7 @@ def plan(
     check_free(folder)
     accuracy = None
     if sweep.accuracy:
-        precisions = list(dict.fromkeys(config.precision for config in sweep.latency)) or ["fp32"]
-        accuracy = sweep.accuracy.estimate(space, precisions, folder, images)
+        accuracy = sweep.accuracy.estimate(space, sweep.latency, folder, images)
     compression = None
     if sweep.accuracy and sweep.compress:
         compression = sweep.accuracy.estimate_compression(sweep.compress, space, folder, images)

@@ -17,6 +17,7 @@ from mbsweep.accuracy.value import Accuracies, source_words
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.progress import Progress
 from mbsweep.base.strict import Strict
+from mbsweep.profiler.config import LatencyConfig
 from mbsweep.space.space import Space
 from mbsweep.storage.store import Store
 
@@ -118,15 +119,15 @@ class Source(Strict, ABC):
         """
 
     def estimate(
-        self, space: Space, precisions: Sequence[str], folder: Path, images: ImageSource | None
+        self, space: Space, configs: Sequence[LatencyConfig], folder: Path, images: ImageSource | None
     ) -> Estimate:
-        """What it knows of a space at some precisions, or would still do for the run in a folder.
+        """What it knows of a space at the precisions of its latencies, or would still do for a run's folder.
 
         images: those of its data set, where it has one.
         """
         opened = self.open(space, lambda message: None, images)
         said = []
-        for precision in precisions:
+        for precision in dict.fromkeys(config.precision for config in configs) or ["fp32"]:
             found = opened.known(precision)
             at = "" if precision == "fp32" else f"at {precision} "
             why = "" if found.known else f"; {found.at(0).reason}"
@@ -139,11 +140,17 @@ class Source(Strict, ABC):
         return self.model_dump(mode="json", exclude_defaults=True)
 
     def account(
-        self, dataset: str, sizes: dict[str, int], remarks: Sequence[str], has_interval: bool
+        self,
+        dataset: str,
+        sizes: dict[str, int],
+        remarks: Sequence[str],
+        has_interval: bool,
+        runtimes: Sequence[str] = (),
     ) -> Account | None:
         """How a run obtained accuracies that are not from elsewhere; None where it did not obtain any.
 
         dataset: its id. sizes: images of each part, where they are known. remarks: what is to be known of the
-        images. has_interval: whether any accuracy has one.
+        images. has_interval: whether any accuracy has one. runtimes: where networks were tested besides where
+        they were trained, such as `int8 in onnxruntime`.
         """
         return None

@@ -15,13 +15,16 @@ from mbsweep.accuracy.training.learning import (
     OpenedTraining,
     TrainingSource,
     images_words,
+    left_to_test,
     plan_images,
     recipe_words,
     remark_words,
+    runtime_words,
 )
 from mbsweep.base.cores import usable_cores
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.progress import Progress
+from mbsweep.profiler.config import LatencyConfig
 from mbsweep.space.space import Space
 from mbsweep.space.variant import largest_of
 from mbsweep.storage.store import Store
@@ -44,15 +47,16 @@ class SupernetSource(SupernetAccuracy, TrainingSource):
         return _Supernet(self, name, dataset, space)
 
     def estimate(
-        self, space: Space, precisions: Sequence[str], folder: Path, images: ImageSource | None
+        self, space: Space, configs: Sequence[LatencyConfig], folder: Path, images: ImageSource | None
     ) -> Estimate:
         """How far the supernet and its comparison are, on which images, and how long the rest takes."""
         assert images is not None  # noqa: S101  (it has a data set)
         found = plan_images(images, space)
         config = self.complete(found.train)
         done = compared = Done()
-        if found.dataset:
-            done = Done.of(folder, config.name_on(found.dataset, list(space.ids())), [self.seed])
+        name = config.name_on(found.dataset, list(space.ids())) if found.dataset else None
+        if name and found.dataset:
+            done = Done.of(folder, name, [self.seed])
             alone = config.alone_as_trained
             compared = Done.of(folder, alone.name_on(found.dataset), alone.seeds)
         trainings = min(self.alone.count, len(space)) * len(self.alone.seeds)  # of no more than there are
@@ -68,10 +72,17 @@ class SupernetSource(SupernetAccuracy, TrainingSource):
         alone_s = float(per_image_s.mean()) * max(0, trainings - len(compared.ended))
         left_s = step_s * (config.recipe.epochs - trained) + alone_s * config.alone.recipe.epochs
         train_s = found.train * left_s / usable_cores()
-        return Estimate(words, (*found.lines, *self.missing()), train_s + found.reading_s, trains=True)
+        tests = left_to_test(folder, name, configs, self.quantization, len(space))
+        left_s = train_s + found.reading_s + tests.left_s
+        return Estimate(words + tests.words, (*found.lines, *self.missing()), left_s, trains=True)
 
     def account(
-        self, dataset: str, sizes: dict[str, int], remarks: Sequence[str], has_interval: bool
+        self,
+        dataset: str,
+        sizes: dict[str, int],
+        remarks: Sequence[str],
+        has_interval: bool,
+        runtimes: Sequence[str] = (),
     ) -> Account:
         """On what, how, and why there is no interval."""
         on = f"on {dataset}{images_words(sizes)}"
@@ -79,6 +90,7 @@ class SupernetSource(SupernetAccuracy, TrainingSource):
             f"One network that holds all variants was trained {on}, with seed {self.seed}.",
             "Each variant was then tested with its part of the weights and batch normalisation of its own.",
             "The weights are those of the last epoch; the table reports the test part.",
+            *runtime_words(runtimes, self.quantization),
             *remark_words(remarks),
             "No interval is given: one training says nothing of how much another would differ.",
         ]

@@ -19,13 +19,16 @@ from mbsweep.accuracy.training.learning import (
     OpenedTraining,
     TrainingSource,
     images_words,
+    left_to_test,
     plan_images,
     recipe_words,
     remark_words,
+    runtime_words,
     steps_done,
 )
 from mbsweep.base.cores import usable_cores
 from mbsweep.base.progress import Progress
+from mbsweep.profiler.config import LatencyConfig
 from mbsweep.space.space import Space
 from mbsweep.space.variant import Variant
 from mbsweep.storage.store import Store
@@ -59,7 +62,7 @@ class TrainedSource(TrainedAccuracy, TrainingSource):
         return _Trained(self, name, dataset, space)
 
     def estimate(
-        self, space: Space, precisions: Sequence[str], folder: Path, images: ImageSource | None
+        self, space: Space, configs: Sequence[LatencyConfig], folder: Path, images: ImageSource | None
     ) -> Estimate:
         """How many trainings are done, on which images, and how long the others take."""
         assert images is not None  # noqa: S101  (it has a data set)
@@ -83,7 +86,9 @@ class TrainedSource(TrainedAccuracy, TrainingSource):
                 reached = (epochs if key in done.ended else done.reached.get(key, 0) for key in trainings)
                 left[place] -= sum(reached)
         train_s = found.train * float((image_s(np.maximum(space.macs, 0)) * left).sum()) / usable_cores()
-        return Estimate(words, (*found.lines, *self.missing()), train_s + found.reading_s, trains=True)
+        tests = left_to_test(folder, name, configs, self.quantization, total)
+        left_s = train_s + found.reading_s + tests.left_s
+        return Estimate(words + tests.words, (*found.lines, *self.missing()), left_s, trains=True)
 
     def said(self) -> dict[str, Any]:
         """With the seeds; without the budget, which only says how much is done."""
@@ -92,7 +97,12 @@ class TrainedSource(TrainedAccuracy, TrainingSource):
         return said | {"seeds": list(self.seeds)}
 
     def account(
-        self, dataset: str, sizes: dict[str, int], remarks: Sequence[str], has_interval: bool
+        self,
+        dataset: str,
+        sizes: dict[str, int],
+        remarks: Sequence[str],
+        has_interval: bool,
+        runtimes: Sequence[str] = (),
     ) -> Account:
         """On what, how, and what the intervals cover."""
         said, seeds = [], ", ".join(map(str, self.seeds))
@@ -106,7 +116,7 @@ class TrainedSource(TrainedAccuracy, TrainingSource):
             )
         if self.budget.minutes is not None:
             said.append(f"Training was given {self.budget.minutes:g} minutes.")
-        said += [_RULES, *remark_words(remarks)]
+        said += [_RULES, *runtime_words(runtimes, self.quantization), *remark_words(remarks)]
         said.append(_INTERVAL if has_interval else _NO_INTERVAL)
         return Account(said, recipe_words(self.recipe, sizes))
 

@@ -139,6 +139,8 @@ def how_obtained(parts: Sequence[Part], table: pd.DataFrame) -> list[dict[str, A
         # Of a run whose sweep has changed, what the sweep says now is what the table shows.
         sizes, remarks = part.about["datasets"].get(dataset := str(datasets[0]), ({}, []))
         has_interval = bool(rows["top1_low_pct"].notna().any())
-        if account := part.accuracy.account(dataset, sizes, remarks, has_interval):
+        tested = rows[rows["top1_drop_pct"].notna()]
+        runtimes = list(dict.fromkeys(tested["precision"] + " in " + tested["backend"]))
+        if account := part.accuracy.account(dataset, sizes, remarks, has_interval, runtimes):
             found.append({"run": part.name, "sentences": account.sentences, "recipe": account.recipe})
     return found

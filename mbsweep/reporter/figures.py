@@ -42,13 +42,25 @@ def _configurations(rows: pd.DataFrame) -> list[pd.DataFrame]:
 
 
 def _precisions(rows: pd.DataFrame, accuracies: list[str]) -> list[tuple[str, pd.DataFrame]]:
-    """One row per variant, whatever its latencies; a panel for each precision that has accuracies."""
+    """One row per variant, whatever its latencies; a panel for each precision that has accuracies.
+
+    Below fp32 trained networks have one for each runtime, and so a panel; at fp32 runtimes agree but for an
+    image here and there, and the first is drawn.
+    """
     if not accuracies:
         return [("", _without_latency(rows.drop_duplicates("variant").assign(precision=None)))]
     rows = rows.fillna({"precision": "fp32"})  # of what is only counted
-    rows = _without_latency(rows.drop_duplicates(["variant", "precision", *SOURCE, *accuracies]))
-    groups = list(rows.groupby("precision", sort=False))
-    return [(f"accuracy at {precision}" if len(groups) > 1 else "", group) for precision, group in groups]
+    is_of_runtime = rows["top1_drop_pct"].notna() & (rows["precision"] != "fp32")
+    rows = rows.assign(
+        at=rows["precision"].where(~is_of_runtime, rows["precision"] + " in " + rows["backend"])
+    )
+    of = accuracies if rows["top1_drop_pct"].isna().all() else []
+    rows = rows.drop_duplicates(["variant", "at", *SOURCE, *of])
+    groups = list(rows.groupby("at", sort=False))
+    return [
+        (f"accuracy at {at}" if len(groups) > 1 else "", _without_latency(group.drop(columns="at")))
+        for at, group in groups
+    ]
 
 
 def _without_latency(rows: pd.DataFrame) -> pd.DataFrame:

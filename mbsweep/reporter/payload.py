@@ -35,7 +35,7 @@ MAX_CHANCES = 500  # rows whose resampled latencies are; of others a page takes 
 # What the table on the page leaves out; the details of a variant have it.
 _NOT_SHOWN = {"stage_channels", "num_classes", "divisor", "stem_stride", "top1_reason", "device_id"}
 _NOT_SHOWN |= {"weight_bytes_int8", "peak_activation_bytes_int8", *OF_STAGES}
-_NOT_SHOWN |= {"top1_low_pct", "top1_high_pct"}
+_NOT_SHOWN |= {"top1_low_pct", "top1_high_pct", "top1_drop_low_pct", "top1_drop_high_pct"}
 _NOT_SHOWN |= {f"latency_{part}_{end}_ms" for part in ("p50", "p90") for end in ("low", "high")}
 _OF_NETWORKS = {**FIELDS, **OF_STAGES}  # empty where a network's family lacks it
 _COMPARED = {*COSTS, *ACCURACIES}  # with budgets, and with each other

@@ -34,7 +34,7 @@ def test_every_family_has_a_sweep_with_published_accuracies(family, tmp_path):
     assert told["space"]["family"] == family
     assert told["accuracy"]["source"] == "published"
     sweep = load_sweep(tmp_path / "s.yaml")
-    known = sweep.accuracy.estimate(count_space(sweep), ["fp32"], tmp_path, None).words
+    known = sweep.accuracy.estimate(count_space(sweep), [], tmp_path, None).words
     assert "known for 0 of" not in known
     others = [name for name in FAMILIES[family].keys if name not in ("width", "resolution", "num_classes")]
     assert all(name in text for name in others)

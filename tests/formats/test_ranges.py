@@ -69,6 +69,12 @@ def test_entropy_leaves_rare_values_out_and_keeps_frequent_ones():
     assert whole > 0.9
 
 
+def test_zeros_do_not_narrow_a_range():
+    """ReLU makes every other value 0, which any range has exactly."""
+    values = np.random.default_rng(0).standard_normal(100_000).astype(np.float32)
+    assert entropy(seen(values.clip(0))) == entropy(seen(values[values > 0]))
+
+
 def test_values_that_are_not_finite_are_refused():
     """They have no range."""
     for value in (np.nan, np.inf):

@@ -205,7 +205,7 @@ BAD = [
     (
         ("top1_pct", "backend"),
         "cost is 'backend'; expected one of width, ",
-        ", top1_sd_pct, top1_epochs, front_pct",
+        ", top1_drop_high_pct, top1_epochs, front_pct",
     ),
     (
         ("top1_pct", "macs", "torch-fp32"),

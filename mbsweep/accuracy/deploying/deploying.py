@@ -173,7 +173,6 @@ class Deployment:
                 for variant, some in of.items()
             }
             noise_of_drops = drop_noise(pairs)
-            shared = self._shared_note(runtime)
             for variant, base in as_trained.items():
                 failure = failures.get((variant, self._failure_key(runtime)))
                 drop = UNKNOWN_DROP
@@ -191,7 +190,6 @@ class Deployment:
                         top1_high_pct=over_seeds.high_pct if has_interval else NAN,
                         top1_sd_pct=over_seeds.sd_pct,
                         seeds=", ".join(str(row.seed) for row in some),
-                        shared_note="; ".join(filter(None, (base.shared_note, shared))),
                         note="; ".join(filter(None, (base.note, failure.words if failure else ""))),
                     )
                 else:
@@ -210,11 +208,6 @@ class Deployment:
             for row in found
             if row["source"] == self._source and row["precision"] == "fp32" and row["variant"] in of
         }
-
-    def _shared_note(self, runtime: Runtime) -> str:
-        if runtime.precision != "int8":
-            return ""
-        return f"int8 calibrated by {self._quantization.words}"
 
 
 def asked_configs(store: Store) -> list[LatencyConfig]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,12 +13,15 @@ from mbsweep.accuracy.datasets import AnyDataset, Dataset, open_dataset
 from mbsweep.accuracy.datasets.opening import in_bytes, lacking, room
 from mbsweep.accuracy.datasets.part_folders import PARTS
 from mbsweep.accuracy.datasets.source import ImageSource
+from mbsweep.accuracy.deploying.runtimes import Runtime, made_with, runtimes_of
 from mbsweep.accuracy.packages import FILES, missing_packages
-from mbsweep.accuracy.settings import Recipe
+from mbsweep.accuracy.settings import Quantization, Recipe
 from mbsweep.accuracy.source import Opened, Say, Source
 from mbsweep.accuracy.training.outcomes import PENDING
 from mbsweep.accuracy.value import NAN, Accuracies, Accuracy
 from mbsweep.base.cache import cache_dir
+from mbsweep.base.cores import usable_cores
+from mbsweep.profiler.config import LatencyConfig
 from mbsweep.space.space import Space
 from mbsweep.storage.database import EmptyRunError
 from mbsweep.storage.folder import holds_run
@@ -139,6 +143,39 @@ def steps_done(folder: Path, name: str) -> frozenset[tuple[str, str, int]]:
         return frozenset()
 
 
+class Tests(NamedTuple):
+    """Tests of trained networks in the runtimes of the latencies, for a plan."""
+
+    words: str = ""
+    left_s: float = 0.0
+
+
+_TEST_S = 5  # of a network in a runtime, rough: its file and some thousand images
+
+
+def left_to_test(
+    folder: Path,
+    name: str | None,
+    configs: Sequence[LatencyConfig],
+    quantization: Quantization,
+    networks: int,
+) -> Tests:
+    """Those that the run in a folder lacks. name: of the source, where it is known. networks: with seeds."""
+    runtimes = runtimes_of(configs)
+    if not runtimes:
+        return Tests()
+    done = 0
+    if name and holds_run(folder):
+        asked = {(runtime, made_with(runtime, quantization)) for runtime in runtimes}
+        with suppress(EmptyRunError), Store.read(folder) as store:
+            rows = store.deployed(name)
+            done = sum((Runtime(*row.runtime), row.made) in asked for row in rows)
+    total = networks * len(runtimes)
+    where = ", ".join(runtime.words for runtime in runtimes)
+    left_s = max(0, total - done) * _TEST_S / usable_cores()
+    return Tests(f"; each tested as {where}: {done:,} of {total:,} done", left_s)
+
+
 def images_words(sizes: Mapping[str, int]) -> str:
     """` (8,000 images to train on, 1,000 for validation, 4,000 to test)`, as far as it is known."""
     if not sizes:
@@ -150,6 +187,17 @@ def images_words(sizes: Mapping[str, int]) -> str:
 def remark_words(remarks: Sequence[str]) -> list[str]:
     """What is to be known of the images, such as files that were left out, in a sentence."""
     return [f"Of the images: {'; '.join(remarks)}."] if remarks else []
+
+
+def runtime_words(runtimes: Sequence[str], quantization: Quantization) -> list[str]:
+    """Where else networks were tested, in a sentence. runtimes: `int8 in onnxruntime`, ..."""
+    if not runtimes:
+        return []
+    calibrated = f"; int8 was calibrated by {quantization.words}" if "int8" in " ".join(runtimes) else ""
+    return [
+        f"Accuracies at {', '.join(runtimes)} are those of the files: each was run there on the test part, "
+        f"and its drop is against the same network as it was trained{calibrated}."
+    ]
 
 
 def recipe_words(recipe: Recipe, sizes: Mapping[str, int]) -> str:

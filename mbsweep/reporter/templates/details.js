@@ -11,6 +11,7 @@ function kindOf(row, name) {
   if (EXACT.has(name)) return payload.families[row.family].isCode ? "of the built network; mult-adds by fvcore" : "exact, from the layer shapes";
   if (name.startsWith("latency_") && name !== "latency_kind") return `${row.latency_kind}, ${row.backend}`;
   if (name === "top1_pct" || name === "top5_pct") return accuracySource(row);
+  if (name === "top1_drop_pct") return `in ${row.backend}, paired: on the same images`;
   if (name === "top1_sd_pct") return `over the seeds ${row.top1_seeds}`;
   if (name === "top1_epochs") return row.top1_kind;
   if (name === "file_bytes") return "measured on disk";
