@@ -1,5 +1,7 @@
 """`compress` of a sweep: what it may say, what its steps are, and what is refused with line and key."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from mbsweep.accuracy.compression import Scheme, all_steps
@@ -131,3 +133,15 @@ def test_only_networks_that_were_trained_are_compressed():
             f"c.yaml:2: accuracy.source is {source!r}; `compress` goes on from networks that were trained "
             "alone: say `source: trained`, or leave `compress` out"
         )
+
+
+def test_networks_that_are_code_are_not_compressed():
+    """Nobody knows which of their layers are of which kind."""
+    space = SimpleNamespace(code=lambda: [SimpleNamespace(family="python:my.networks:small")])
+    sweep = parse_sweep(SWEEP.format(source="trained", scheme="{bits: 5}"), "c.yaml")
+    with pytest.raises(MbsweepError) as told, sweep.blamed():
+        sweep.accuracy.check_compression(space)
+    assert str(told.value) == (
+        "c.yaml:2: accuracy.source trains python:my.networks:small, which is code, whose kinds of layers "
+        "mbsweep does not know: leave `compress` out"
+    )
