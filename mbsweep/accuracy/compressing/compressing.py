@@ -133,7 +133,8 @@ class Compression:
             (row.variant, row.seed) for row in self._store.trainings(self._source) if row.state == "done"
         }
         failed = {variant for variant, config in self._store.failures() if config == FAILED_IN}
-        for (variant, seed), weights in self._weights.items():
+        small_first = sorted(self._weights.items(), key=lambda item: count(item[0][0]).macs)
+        for (variant, seed), weights in small_first:
             steps = [step for step in self._steps if (step.key, variant.id, seed) not in done]
             if steps and (variant.id, seed) in trained and variant.id not in failed:
                 yield _Network(variant, seed, weights, steps)
