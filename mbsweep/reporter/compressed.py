@@ -64,7 +64,8 @@ def bytes_accuracy(rows: pd.DataFrame) -> go.Figure | None:
     Each network as it was trained, 4 bytes for each parameter, and after each step of compression, with the
     bytes of the file that was tested; lines join a step to those that go on from it. int8 is the file of its
     runtime. Bars are 95 % intervals of the accuracy. Where a wide network that was compressed lies above a
-    narrow one that was not, it is better to compress than to shrink.
+    narrow one that was not, it is better to compress than to shrink. What was pruned has learnt on for some
+    epochs: a network that had too few gains by that alone.
     """
     rows = rows[rows["top1_pct"].notna()]
     if rows.empty:
