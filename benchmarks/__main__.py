@@ -27,6 +27,7 @@ NAMES = (
     "beginnings",
     "supernet",
     "real_images",
+    "foreign_weights",
     "compression",
     "pruned_latency",
     "int8_drop",

@@ -115,7 +115,7 @@ def test_a_stored_network_is_read(kept):
 class _Later(Recipe):
     """A recipe with one more field."""
 
-    added: ClassVar[frozenset[str]] = frozenset({"weight_averaging"})
+    added: ClassVar[frozenset[str]] = Recipe.added | {"weight_averaging"}
 
     weight_averaging: float = 0
 
@@ -123,7 +123,7 @@ class _Later(Recipe):
 class _LaterByNone(Recipe):
     """A recipe with one more field, whose default is no None."""
 
-    added: ClassVar[frozenset[str]] = frozenset({"warm_restarts"})
+    added: ClassVar[frozenset[str]] = Recipe.added | {"warm_restarts"}
 
     warm_restarts: int | None = 5
 

@@ -6,10 +6,11 @@ import hashlib
 from collections.abc import Collection
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from mbsweep.accuracy.datasets import AnyDataset
 from mbsweep.accuracy.datasets.digits import Digits
+from mbsweep.accuracy.weights.start import START, Start
 from mbsweep.base.rules import SEED, Rule, choice, flag, integer, integers, number
 from mbsweep.base.strict import Strict, fingerprint
 from mbsweep.formats.ranges import METHODS
@@ -27,6 +28,7 @@ SGD_RATE, ADAMW_RATE = 0.8, 0.01
 class Recipe(Strict):
     """How a network is trained."""
 
+    added: ClassVar[frozenset[str]] = frozenset({"start", "freeze_epochs", "body_rate"})
     rules: ClassVar[dict[str, Rule]] = {
         "epochs": integer(1, 10_000, 12),
         "batch": integer(2, 4096, 64),
@@ -46,6 +48,9 @@ class Recipe(Strict):
         "bn_shift": number(-10, 10, 0.5, with_low=True),
         "clip_pct": number(0, 1e6, 2, with_low=True),
         "patience": integer(1, 10_000, 5),
+        "start": START,
+        "freeze_epochs": integer(0, 10_000, 2),
+        "body_rate": number(0, 1, 0.1),
     }
 
     epochs: int = 12
@@ -66,6 +71,21 @@ class Recipe(Strict):
     bn_shift: float = 0.5  # at which the shifts of batch normalisation begin
     clip_pct: float = 2  # of the norm of a layer's weights, that their gradient has at most; 0: any
     patience: int | None = None  # stop after so many epochs without a better validation accuracy
+    start: Start | None = None  # weights to begin with, in place of random ones
+    freeze_epochs: int = 0  # in which all but the classifier stays as it is
+    body_rate: float = 1.0  # the learning rate of all but the classifier, as a share of its own
+
+    @model_validator(mode="after")
+    def _has_weights(self) -> Recipe:
+        for name in ("freeze_epochs", "body_rate"):
+            if self.start is None and getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(f"{name} is of networks that begin from weights: say `start`, too")
+        return self
+
+    @property
+    def has_body(self) -> bool:
+        """Whether the classifier is trained otherwise than all before it."""
+        return bool(self.freeze_epochs) or self.body_rate != 1
 
     @property
     def words(self) -> str:
@@ -75,6 +95,8 @@ class Recipe(Strict):
         said += [f"{name} {value:g}" for name, value in steps.items() if value]
         if left := " and ".join(name for name, value in steps.items() if not value):
             said.append(f"{left} by the number of images")
+        if self.start:
+            said.append(f"from weights {self.start.sha256[:6]}".rstrip())
         return ", ".join(said)
 
     @property
@@ -160,6 +182,12 @@ class TrainedAccuracy(Strict):
         return self.model_copy(update={"recipe": self.recipe.complete(images)})
 
 
+def _from_nothing(recipe: Recipe) -> Recipe:
+    if recipe.start is not None:
+        raise ValueError("a supernet, and what it is compared with, begins from nothing: leave `start` out")
+    return recipe
+
+
 class Alone(Strict):
     """Variants that are also trained alone, to tell how far a supernet can be trusted."""
 
@@ -171,6 +199,11 @@ class Alone(Strict):
     count: int = 6  # spread evenly over the variants by their mult-adds
     recipe: Recipe = Recipe()
     seeds: tuple[int, ...] = (0,)
+
+    @field_validator("recipe")
+    @classmethod
+    def _begins_from_nothing(cls, recipe: Recipe) -> Recipe:
+        return _from_nothing(recipe)
 
 
 class SupernetAccuracy(Strict):
@@ -235,4 +268,4 @@ class SupernetAccuracy(Strict):
     def _no_patience(cls, recipe: Recipe) -> Recipe:
         if recipe.patience is not None:
             raise ValueError("a supernet has all of its epochs: leave `patience` out")
-        return recipe
+        return _from_nothing(recipe)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from mbsweep.accuracy.compression import Scheme
 from mbsweep.accuracy.datasets.source import DatasetSettings, ImageSource
@@ -25,7 +25,10 @@ Say = Callable[[str], None]  # is told what takes time
 
 
 class SettingError(MbsweepError):
-    """A setting of a source that cannot be had. The message completes `accuracy.KEY ...`."""
+    """A setting of a source that cannot be had. The message completes `accuracy.KEY ...`.
+
+    key: where settings are mappings, `recipe.start`.
+    """
 
     def __init__(self, key: str, message: str) -> None:
         super().__init__(message)
@@ -86,6 +89,10 @@ class Source(Strict, ABC):
     def images(self) -> DatasetSettings | None:
         """The data set that the networks learn; None where none is trained."""
         return None
+
+    def beside(self, folder: Path) -> Self:
+        """The same with those paths absolute that are relative to the folder of the sweep file."""
+        return self
 
     def missing(self) -> Iterator[str]:
         """For each package that it needs and that is not installed, what to do about it."""

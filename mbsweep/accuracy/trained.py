@@ -26,7 +26,10 @@ from mbsweep.accuracy.training.learning import (
     runtime_words,
     steps_done,
 )
+from mbsweep.accuracy.weights.files import look_at
+from mbsweep.accuracy.weights.start import check_fresh
 from mbsweep.base.cores import usable_cores
+from mbsweep.base.errors import MbsweepError
 from mbsweep.base.progress import Progress
 from mbsweep.profiler.config import LatencyConfig
 from mbsweep.space.space import Space
@@ -49,17 +52,48 @@ _NO_INTERVAL = "With one seed of each network, the noise of the seeds is unknown
 class TrainedSource(TrainedAccuracy, TrainingSource):
     """Each variant trained alone."""
 
+    def beside(self, folder: Path) -> TrainedSource:
+        """With the weights to begin with where they are."""
+        if self.recipe.start is None:
+            return self
+        start = self.recipe.start.beside(folder.absolute())
+        return self.model_copy(update={"recipe": self.recipe.model_copy(update={"start": start})})
+
     def missing(self) -> Iterator[str]:
         """For each package that it needs and that is not installed, what to do about it."""
         yield from super().missing()
         if self.budget.halving:
             yield from missing_packages(HALVING)
 
+    def check_space(self, space: Space) -> None:
+        """Raises SettingError where weights to begin with are missing, or do not fit a variant."""
+        start = self.recipe.start
+        if start is None:
+            return
+        try:
+            start.looked_at(space.variants())
+        except MbsweepError as error:
+            raise SettingError("recipe.start", f"cannot be had: {error}") from None
+
     def open(self, space: Space, say: Say, images: ImageSource | None = None) -> Opened:
         """The images. MbsweepError where they cannot be read."""
         dataset = self.open_images(space, say, images)
-        name = self.complete(dataset.sizes["train"]).name_on(dataset.id)
-        return _Trained(self, name, dataset, space)
+        config, notes = self._with_weights(space)
+        for note in notes:
+            say(note)
+        if start := config.recipe.start:
+            test = dataset.contents("test")
+            for file in {start.path_of(variant) for variant in space.variants()}:
+                check_fresh(look_at(file), dataset.id, test)
+        name = config.complete(dataset.sizes["train"]).name_on(dataset.id)
+        return _Trained(config, name, dataset, space)
+
+    def _with_weights(self, space: Space) -> tuple[TrainedSource, list[str]]:
+        """With the hash of the weights that its networks begin with; and what is to be known of these."""
+        if self.recipe.start is None:
+            return self, []
+        start, notes = self.recipe.start.looked_at(space.variants())
+        return self.model_copy(update={"recipe": self.recipe.model_copy(update={"start": start})}), notes
 
     def estimate(
         self, space: Space, configs: Sequence[LatencyConfig], folder: Path, images: ImageSource | None
@@ -67,7 +101,8 @@ class TrainedSource(TrainedAccuracy, TrainingSource):
         """How many trainings are done, on which images, and how long the others take."""
         assert images is not None  # noqa: S101  (it has a data set)
         found = plan_images(images, space)
-        config = self.complete(found.train)
+        source, notes = self._with_weights(space)
+        config = source.complete(found.train)
         name = config.name_on(found.dataset) if found.dataset else None
         done = Done.of(folder, name, self.seeds) if name else Done()
         ids, seeds, epochs = list(space.ids()), self.seeds, config.recipe.epochs
@@ -88,7 +123,8 @@ class TrainedSource(TrainedAccuracy, TrainingSource):
         train_s = found.train * float((image_s(np.maximum(space.macs, 0)) * left).sum()) / usable_cores()
         tests = left_to_test(folder, name, configs, self.quantization, total)
         left_s = train_s + found.reading_s + tests.left_s
-        return Estimate(words + tests.words, (*found.lines, *self.missing()), left_s, trains=True)
+        lines = (*found.lines, *notes, *self.missing())
+        return Estimate(words + tests.words, lines, left_s, trains=True)
 
     def said(self) -> dict[str, Any]:
         """With the seeds; without the budget, which only says how much is done."""
@@ -135,7 +171,7 @@ class TrainedSource(TrainedAccuracy, TrainingSource):
         """How many steps there are, how many are done, and how long the others take."""
         assert images is not None  # noqa: S101  (it has a data set)
         found, steps = plan_images(images, space), all_steps(schemes)
-        config = self.complete(found.train)
+        config = self._with_weights(space)[0].complete(found.train)
         done = steps_done(folder, config.name_on(found.dataset)) if found.dataset else frozenset()
         macs = dict(zip(space.ids(), np.maximum(space.macs, 0).tolist(), strict=True))
         asked = {(step.key, variant, seed): step for step in steps for variant in macs for seed in self.seeds}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,10 @@ from mbsweep.accuracy.training.loop import (
 )
 from mbsweep.accuracy.training.outcomes import what_helps
 from mbsweep.accuracy.training.supernets import report_of
+from mbsweep.accuracy.weights.files import look_at
+from mbsweep.accuracy.weights.mapping import mapped
+from mbsweep.accuracy.weights.names import library_of
+from mbsweep.accuracy.weights.said import ANY, network_of
 from mbsweep.base.cores import threads_each
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.rules import shown
@@ -59,39 +63,50 @@ def train_network(
     """Train one network on all cores and save it; lines that say how it goes.
 
     fields: those of Variant that were given; others are as `start` has them. settings: those of a recipe.
-    start: a network's file to begin with, or a supernet's that has the network. An interrupted training goes
-    on from `output` with the ending .checkpoint. Raises MbsweepError for what the user can put right.
+    start: weights to begin with, or a supernet's file that has the network. An interrupted training goes on
+    from `output` with the ending .checkpoint. Raises MbsweepError for what the user can put right.
     """
-    try:
-        recipe = Recipe.model_validate(settings)
-    except ValidationError as error:
-        fault = error.errors()[0]
-        words = str(fault["msg"]).removeprefix("Value error, ")
-        raise MbsweepError(
-            f"--{str(fault['loc'][0]).replace('_', '-')} is {shown(fault['input'])}; {words}"
-        ) from None
+    recipe = _recipe(settings | ({"start": str(start)} if start else {}))
     checkpoint = output.with_suffix(".checkpoint")
     _check_output(output, start)
     check_package(FILES)
     found_before = _checkpoint_of(checkpoint)
-    state = None if start is None else open_checkpoint(start)
+    weights = None if start is None else look_at(start)
+    state = open_checkpoint(weights.file) if weights and weights.about else None
     asked = asked_images(dataset, start, state)
-    variant = _asked(state, fields).but(num_classes=asked.seen.class_count)
+    said = network_of(weights, library_of(weights)) if weights and not state else {}
+    variant = _asked(state, _over(said, fields)).but(num_classes=asked.seen.class_count)
     if start and state:
         _check_begin(start, state, variant)
+    # A supernet's has no other classes, and of code the layers are not known.
+    as_it_is = state is not None and (bool(state.about.get("supernet")) or variant.is_code)
+    if variant.is_code and recipe.has_body:
+        raise MbsweepError(
+            f"the layers of {variant.family} are not known; leave --freeze-epochs and --body-rate out"
+        )
+    if weights and not as_it_is:
+        mapped(weights, variant).values()  # which finds out whether they fit, before images are read
     if variant.is_code:
         counted(variant)  # which finds out what is wrong with it, before images are read
     images = asked.open(variant.resolution)
     recipe = recipe.complete(images.sizes["train"])
     use_threads(threads_each())
     begin = before = None
+    notes: Sequence[str] = ()
     if start and state:
         check_fresh(start, state, images)
+    if weights and recipe.start:
+        told_start = recipe.start.model_copy(update={"sha256": weights.sha256()})
+        recipe = recipe.model_copy(update={"start": told_start})
+    if state and as_it_is:
         begin, before = _begin(state, variant, images), state.origin
+    elif weights:
+        notes = mapped(weights, variant, images.classes).notes
     job = Job(variant, recipe, seed)
     _check_same(checkpoint, found_before, job, images)
     yield f"{variant.id} on {images.id}, {recipe.words}, seed {seed}"
     yield from (f"{images.id}: {note}" for note in images.remarks)
+    yield from (f"{start}: {note}" for note in notes)
     if state:
         yield from _cautions(variant, state)
     curve = []
@@ -112,6 +127,25 @@ def train_network(
         helps = what_helps(variant, None if start else "--stem-stride 1")
         yield f"{variant.id} stalled: no better than guessing; {helps}"
     yield f"{output}: {told(found, images, 'test')}"
+
+
+def _recipe(settings: dict[str, Any]) -> Recipe:
+    """MbsweepError, with the option, where a setting is not allowed."""
+    try:
+        return Recipe.model_validate(settings)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        words = str(fault["msg"]).removeprefix("Value error, ")
+        if not fault["loc"]:
+            raise MbsweepError(words) from None
+        raise MbsweepError(
+            f"--{str(fault['loc'][0]).replace('_', '-')} is {shown(fault['input'])}; {words}"
+        ) from None
+
+
+def _over(said: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
+    """What weights say of their network, and fields that were given; of another family, those alone."""
+    return fields if fields.get("family", said.get("family")) != said.get("family") else {**said, **fields}
 
 
 def _check_output(output: Path, read: Path | None) -> None:
@@ -158,16 +192,22 @@ def _check_begin(path: Path, state: Checkpoint, variant: Variant) -> None:
     if state.about.get("supernet"):
         check_has(state, variant)
     elif (other := _variant(state)) != variant:
-        named = [name for name, value in other.values.items() if value != variant.values.get(name)]
+        free = () if variant.is_code else ANY
+        named = [
+            name
+            for name, value in other.values.items()
+            if value != variant.values.get(name) and name not in free
+        ]
         options = [f"--{name.replace('_', '-')}" for name in named if name != "num_classes"]
         advice = (
             f"leave {', '.join(options)} out"
             if options
-            else f"name images of {other.num_classes} classes with --dataset"
+            else f"name images of {other.values.get('num_classes')} classes with --dataset"
         )
-        raise MbsweepError(
-            f"{path} holds {other.id}, which cannot begin a training of {variant.id}; {advice}"
-        )
+        if named or other.family != variant.family:
+            raise MbsweepError(
+                f"{path} holds {other.id}, which cannot begin a training of {variant.id}; {advice}"
+            )
 
 
 def _begin(state: Checkpoint, variant: Variant, images: Dataset) -> nn.Module:

@@ -36,13 +36,24 @@ def train(
     seed: Annotated[int, typer.Option(min=0, help="Of all that is random.")] = 0,
     start: Annotated[
         Path | None,
-        typer.Option(parser=path, help="Fine-tune: the file of this network, or of a supernet that has it."),
+        typer.Option(
+            parser=path,
+            help="Fine-tune: weights to begin with (.safetensors, or a folder with them, of mbsweep, Hugging "
+            "Face or timm), or a supernet that has the network.",
+        ),
     ] = None,
+    freeze_epochs: Annotated[
+        int, typer.Option(help="With --start: epochs in which the classifier alone learns.")
+    ] = 0,
+    body_rate: Annotated[
+        float, typer.Option(help="With --start: learning rate of the rest, as a share of the classifier's.")
+    ] = 1.0,
 ) -> None:
     """Train one network, and save it with all that its use needs."""
     from mbsweep.commands._training import train_network  # loads torch
 
     settings: dict[str, Any] = {"epochs": epochs, "optimizer": optimizer, "flip": flip}
+    settings |= {"freeze_epochs": freeze_epochs, "body_rate": body_rate}
     open_ = {"batch": batch, "learning_rate": learning_rate}
     settings |= {name: value for name, value in open_.items() if value is not None}
     for line in train_network(network, dataset, settings, seed, start, output):

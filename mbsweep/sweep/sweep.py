@@ -159,7 +159,7 @@ class Sweep(Strict):
         try:
             yield
         except SettingError as error:
-            raise self.problem(("accuracy", error.key), str(error)) from None
+            raise self.problem(("accuracy", *error.key.split(".")), str(error)) from None
 
     def problem(self, keys: Keys, message: str) -> MbsweepError:
         """An error about a value of this sweep, with file, line and key."""
@@ -186,12 +186,20 @@ def _validated(doc: Document) -> Sweep:
         raise explain(error.errors(include_url=False)[0], doc, Sweep) from None
     except RecursionError:
         raise MbsweepError(f"{doc.name}: is nested too deeply for a sweep file") from None
+    sweep = _beside(sweep, doc)
     sweep._document = doc
     _check_whole(sweep)
     images = sweep.accuracy.images if sweep.accuracy else None
     if images is not None and (count := images.class_count):
         return sweep.with_classes(count, f"{images.name} has {count} classes")
     return sweep
+
+
+def _beside(sweep: Sweep, doc: Document) -> Sweep:
+    """With weights to begin from where the sweep file says they are: beside it."""
+    if sweep.accuracy is None or doc.path is None:
+        return sweep
+    return sweep.model_copy(update={"accuracy": sweep.accuracy.beside(doc.path.parent)})
 
 
 def _check_whole(sweep: Sweep) -> None:

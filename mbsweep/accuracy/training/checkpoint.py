@@ -140,7 +140,11 @@ def differing(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 def _completed(name: str, value: Any) -> Any:
     """What a file says, with what it does not: as that is by default."""
     if name == "recipe":
-        return Recipe().settings | value
+        whole = Recipe().settings | value
+        start = whole.get("start")  # where its weights lie does not matter
+        return whole | ({"start": start.get("sha256")} if isinstance(start, dict) else {})
+    if name == "begun_from" and isinstance(value, dict):
+        return value.get("sha256")
     if name == "variant":
         with suppress(MbsweepError, TypeError):
             return Variant(**value).as_dict()

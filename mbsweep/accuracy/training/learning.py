@@ -204,6 +204,10 @@ def recipe_words(recipe: Recipe, sizes: Mapping[str, int]) -> str:
     """`9 epochs, batch 64, optimizer sgd, ...`: every setting, as far as the number of images is known."""
     whole = recipe.complete(sizes["train"]) if sizes else recipe
     settings = {name: value for name, value in whole.settings.items() if value or name not in _OPEN}
+    if whole.start:
+        settings["start"] = whole.start.words
+    else:
+        settings = {name: value for name, value in settings.items() if name not in Recipe.added}
     epochs = settings.pop("epochs")
     words = []
     for name, value in settings.items():

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from mbsweep.accuracy.datasets import Dataset
 from mbsweep.accuracy.settings import Recipe
 from mbsweep.accuracy.training.batches import Moments, augmented, channel_moments, normalised
+from mbsweep.accuracy.training.beginning import beginning
 from mbsweep.accuracy.training.checkpoint import (
     BEST,
     WEIGHT,
@@ -35,7 +36,9 @@ from mbsweep.accuracy.training.optimizer import (
     make_optimizer,
     schedule,
     set_rate,
+    train_mode,
 )
+from mbsweep.accuracy.weights.mapping import classifier_of
 from mbsweep.nets import build, for_training
 from mbsweep.space.variant import Variant
 
@@ -106,7 +109,8 @@ def train(
 ) -> Iterator[Epoch]:
     """Train a network, or go on from its checkpoint; yield each epoch, also those of before.
 
-    start: the network to begin with, for fine-tuning; default a new one, whose weights follow the seed.
+    start: the network to begin with, for fine-tuning; default that of the recipe's weights, or a new one,
+        whose weights follow the seed.
     before: what that one has learnt.
 
     checkpoint: written after every epoch, before it is yielded. In the end it has the weights of the epoch
@@ -120,16 +124,21 @@ def train(
     recipe, resolution = job.recipe, job.variant.resolution
     train_part, validation = (dataset.part(name, resolution) for name in ("train", "validation"))
     moments = channel_moments(train_part)
+    classifier, begun_from = "", dict[str, Any]()
+    if recipe.start and start is None:
+        start, begun_from, before = beginning(job.variant, recipe, job.random_state(), dataset.classes)
+    if recipe.has_body:
+        classifier = classifier_of(job.variant)
     net = start or initialised(job)
     layout = layout_of(net)
     net.to(device, memory_format=layout)  # type: ignore[call-overload]
     learner = for_training(net) if device == "cpu" else net
-    optimizer = make_optimizer(net, recipe)
+    optimizer = make_optimizer(net, recipe, classifier)
     images, labels = torch.from_numpy(train_part.images), torch.from_numpy(train_part.labels)
     steps = max(1, len(labels) // recipe.batch)  # an epoch leaves out what does not fill a batch
 
     origin = Origin.of(dataset).and_before(before) if before else Origin.of(dataset)
-    this = about(job, dataset, moments) | {"start": start and weights_hash(start)}
+    this = about(job, dataset, moments) | {"start": start and weights_hash(start)} | begun_from
     state = resumed(checkpoint, this, origin)
     state.restore(net, optimizer)
     yield from (Epoch(**row) for row in state.curve)
@@ -141,7 +150,7 @@ def train(
         torch.manual_seed(job.random_state(epoch, 1))  # of the dropout
         order = torch.randperm(len(labels), generator=chance)
         losses, hits = torch.zeros(steps), 0
-        learner.train()
+        train_mode(learner, classifier, epoch < recipe.freeze_epochs)
         for step in range(steps):
             places = order[step * recipe.batch : (step + 1) * recipe.batch]
             x = normalised(augmented(images, places, recipe, chance).to(device), moments)
@@ -181,7 +190,7 @@ def weights_hash(net: nn.Module) -> str:
     """Short hash of a network's weights."""
     digest = hashlib.sha256()
     for name, tensor in net.state_dict().items():
-        digest.update(name.encode() + tensor.contiguous().numpy().tobytes())
+        digest.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()[:16]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -29,22 +30,50 @@ def schedule(progress: float, recipe: Recipe) -> float:
     return FINAL_SHARE + (1 - FINAL_SHARE) * (1 + math.cos(math.pi * fallen)) / 2
 
 
-def make_optimizer(net: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+def make_optimizer(net: nn.Module, recipe: Recipe, classifier: str = "") -> torch.optim.Optimizer:
     """SGD or AdamW; weight decay on dense weights only.
 
     MobileNet's paper (section 3.4) advises very little or none on depthwise kernels, of which there are few.
+    classifier: the child that is not of the body, where that is trained otherwise. It has groups of its own
+    then: a fused SGD takes no group of which some weights have moved before and others have not.
     """
-    dense: list[Tensor] = []
-    others: list[Tensor] = []
-    for weight in net.parameters():
-        (others if weight.ndim == 1 or is_depthwise(weight) else dense).append(weight)
-    groups = [{"params": dense, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    groups = _groups(net, recipe)
+    if recipe.has_body:
+        head = set(net.get_submodule(classifier).parameters())
+        groups = [
+            {**group, "params": some, "share": share}
+            for group in groups
+            for is_head, share in ((True, 1.0), (False, recipe.body_rate))
+            if (some := [weight for weight in group["params"] if (weight in head) == is_head])
+        ]
     if recipe.optimizer == "adamw":
         return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(recipe.momentum, 0.999), fused=True)
     nesterov = recipe.momentum > 0
     return torch.optim.SGD(
         groups, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=nesterov, fused=True
     )
+
+
+def _groups(net: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
+    dense: list[Tensor] = []
+    others: list[Tensor] = []
+    for weight in net.parameters():
+        (others if weight.ndim == 1 or is_depthwise(weight) else dense).append(weight)
+    return [{"params": dense, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
+
+
+def train_mode(learner: nn.Module, classifier: str, is_frozen: bool) -> None:
+    """Bring a network into training mode; where it is frozen, its classifier alone.
+
+    What is frozen learns nothing, nor do the statistics of its batch normalisation.
+    """
+    learner.train()
+    if not classifier:
+        return
+    for name, child in learner.named_children():
+        is_held = is_frozen and name != classifier
+        child.train(not is_held)
+        child.requires_grad_(not is_held)
 
 
 @torch.no_grad()
@@ -65,7 +94,7 @@ def clip_gradients(net: nn.Module, recipe: Recipe) -> None:
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     """The learning rate of the next step."""
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group.get("share", 1.0)
 
 
 def is_depthwise(weight: Tensor) -> bool:
