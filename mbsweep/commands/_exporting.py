@@ -11,7 +11,6 @@ import numpy as np
 from mbsweep.base.errors import MbsweepError, one_line
 from mbsweep.base.files import check_writable, write_file
 from mbsweep.base.rules import did_you_mean
-from mbsweep.formats.quantization import INT8
 from mbsweep.nets.factories import FactoryError
 from mbsweep.profiler.backends import asked
 from mbsweep.profiler.backends.executorch import pte_file
@@ -54,7 +53,7 @@ def export_network(variant: Variant, precision: str, output: Path) -> str:
     macs = "an unknown number of" if counts.macs == UNKNOWN else f"{counts.macs:,}"
     return (
         f"{output}: {variant.id} at {precision}, {len(content):,} bytes, {counts.params:,} parameters, "
-        f"{macs} mult-adds; {where_right(backend, precision)}"
+        f"{macs} mult-adds; {_where_right(backend, precision)}"
         "its weights are random: right for latency, not for accuracy"
     )
 
@@ -80,10 +79,8 @@ def made(net: nn.Module, variant: Variant, precision: str, output: Path) -> byte
         raise MbsweepError(f"{variant.id}: {one_line(error, 500)}") from error
 
 
-def where_right(backend: str, precision: str) -> str:
+def _where_right(backend: str, precision: str) -> str:
     """Of an int8 ONNX file: where it is calculated right. It is the one that this processor gets right."""
     if (backend, precision) != ("onnxruntime", "int8"):
         return ""
-    if (weights := OnnxRuntime().int8_weights()) != INT8:
-        return f"with {weights.name}, which every processor calculates right; "
-    return f"with {weights.name}, which x86 without VNNI calculates wrong: for such, export it there; "
+    return f"with {OnnxRuntime().int8_weights().where_right}; "

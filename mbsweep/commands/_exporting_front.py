@@ -16,8 +16,9 @@ from mbsweep.base.files import write_file
 from mbsweep.base.rules import did_you_mean, shown
 from mbsweep.commands import _fronts
 from mbsweep.commands._exporting import FORMATS, WEIGHTS
-from mbsweep.commands._exporting_trained import Exported, Wanted, export_trained
+from mbsweep.commands._exporting_trained import Exported, export_trained
 from mbsweep.commands._run_networks import RunNetworks
+from mbsweep.commands._wanted import Wanted
 from mbsweep.formats import card as cards
 from mbsweep.table.asked import of_config
 from mbsweep.table.columns import INTERVALS
@@ -49,12 +50,12 @@ def export_front(
         raise MbsweepError(
             f"--format is {shown(form)}; expected one of {', '.join(endings)}{did_you_mean(form, endings)}"
         )
-    found = _on_front(networks, config, wanted.precision)
+    found = _on_front(networks, config, wanted, form)
     ids = list(dict.fromkeys(str(one.row["variant"]) for one in found))
     files = {id_: folder / f"{id_}.{form}" for id_ in ids}
     _check_new(folder, [*files.values(), *map(cards.beside, files.values()), folder / INDEX])
     for id_, file in files.items():
-        wanted.check_format(file)
+        wanted.backend_for(file)
         networks.kept(id_, wanted.seed).check_there()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -68,8 +69,9 @@ def export_front(
     yield f"{folder / INDEX}: {len(files)} networks, {len(found)} places on fronts"
 
 
-def _on_front(networks: RunNetworks, config: str | None, precision: str) -> list[OnFront]:
-    """As `mbsweep front` says; against mult-adds where no latency is known."""
+def _on_front(networks: RunNetworks, config: str | None, wanted: Wanted, form: str) -> list[OnFront]:
+    """As `mbsweep front` says; against mult-adds where no latency is known. At int8 in the files' runtime."""
+    precision, backend = wanted.precision, wanted.backend_for(Path(f"x.{form}"))
     run = networks.run
     table = of_config(run, config)
     cost = LATENCY if table[LATENCY].notna().any() else "macs"
@@ -79,13 +81,13 @@ def _on_front(networks: RunNetworks, config: str | None, precision: str) -> list
         for panel in panels
         for front in panel.fronts
         for _, row in front.best.iterrows()
-        if row["precision"] == precision or pd.isna(row["precision"])
+        if pd.isna(row["precision"])
+        or (row["precision"] == precision and (precision == "fp32" or row["backend"] == backend))
     ]
     if not found:
-        has = ", ".join(sorted(set(table["precision"].dropna())))
-        raise MbsweepError(
-            f"{run.path}: no front is at {precision}; say --precision {has}, or another --config"
-        )
+        where = "" if precision == "fp32" else f" in {backend}"
+        has = ", ".join(dict.fromkeys(table["backend"].fillna("") + " " + table["precision"].fillna("")))
+        raise MbsweepError(f"{run.path}: no front is at {precision}{where}; the run has {has}")
     return found
 
 

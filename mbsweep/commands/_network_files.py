@@ -26,9 +26,7 @@ from mbsweep.base.errors import MbsweepError, one_line
 from mbsweep.base.suggest import command
 from mbsweep.formats import card as cards
 from mbsweep.nets import folded
-from mbsweep.profiler.backends import asked
-from mbsweep.profiler.backends.executorch import ExecuTorch
-from mbsweep.profiler.backends.onnx_runtime import open_session
+from mbsweep.profiler.backends import BACKENDS, OpensFiles, asked, check_installed
 from mbsweep.profiler.counting_code import counted
 from mbsweep.space.variant import Variant
 
@@ -42,6 +40,11 @@ class _Input(BaseModel):
     layout: Literal["NCHW", "NHWC"]
     type: Literal["float32", "uint8"]
     is_normalised: bool
+
+
+class _Runtime(BaseModel):
+    backend: str
+    precision: str
 
 
 class _Output(BaseModel):
@@ -65,6 +68,7 @@ class _Card(BaseModel):
     dataset: _Dataset
     input: _Input
     output: _Output
+    runtime: _Runtime
 
 
 @dataclass(frozen=True)
@@ -165,42 +169,55 @@ def _in_torch(net: torch.nn.Module, state: Checkpoint) -> Callable[[Images], Sco
 
 
 def _onnx(path: Path) -> NetworkFile:
-    config = asked(backend="onnxruntime")
+    check_installed("onnxruntime")  # and onnx, which reads the card
+    from onnx import ModelProto
+
     content = path.read_bytes()
     try:
-        session = open_session(content, config)
-        about = session.get_modelmeta()
-        (image,) = session.get_inputs()
-    except Exception as error:  # whatever it makes of a file that is none
-        reason = one_line(error, 200)
-        raise MbsweepError(f"{path}: is damaged, or no ONNX file of one image: {reason}") from None
-    text = about.custom_metadata_map.get(cards.KEY)
-    if text is None:
+        model = ModelProto.FromString(content)
+        (image,) = model.graph.input
+        shape = [size.dim_value for size in image.type.tensor_type.shape.dim]
+    except Exception as error:  # whatever protobuf makes of a file that is none
+        raise _damaged(path, error) from None
+    texts = [one.value for one in model.metadata_props if one.key == cards.KEY]
+    if not texts:
         random = (
-            "its weights are random" if about.producer_name == "mbsweep" else "it was not written by mbsweep"
+            "its weights are random" if model.producer_name == "mbsweep" else "it was not written by mbsweep"
         )
         raise MbsweepError(
             f"{path}: {random}: it does not say what its classes are and how images are read; export a "
             "trained network with `mbsweep export RUN VARIANT -o net.onnx`"
         )
-    card = _card(path, text)
-    if (image.name, tuple(image.shape)) != (card.input.name, card.input.shape):
+    card = _card(path, texts[0])
+    if (image.name, tuple(shape)) != (card.input.name, card.input.shape):
         raise MbsweepError(
-            f"{path}: takes {image.name!r} of {image.shape}, and its card says {card.input.name!r} of "
+            f"{path}: takes {image.name!r} of {shape}, and its card says {card.input.name!r} of "
             f"{list(card.input.shape)}; it was changed since: export it again"
         )
-    return _run(path, card, lambda array: session.run(None, {image.name: array})[0])
+    return _opened(path, card, content)
 
 
 def _pte(path: Path) -> NetworkFile:
-    config = asked(backend="executorch")
     content = path.read_bytes()
-    card = _card(path, json.dumps(cards.read_beside(path, content)))
+    return _opened(path, _card(path, json.dumps(cards.read_beside(path, content))), content)
+
+
+def _opened(path: Path, card: _Card, content: bytes) -> NetworkFile:
+    """In the runtime that the file is for."""
+    config = asked(backend=card.runtime.backend, precision=card.runtime.precision)
+    backend = BACKENDS[config.backend]
+    if not isinstance(backend, OpensFiles):
+        raise MbsweepError(f"{path}: its card says that it is for {config.backend}, which loads no files")
     try:
-        forward = ExecuTorch().opened(content, config)
-    except Exception as error:
-        raise MbsweepError(f"{path}: ExecuTorch cannot load it: {one_line(error, 200)}") from None
-    return _run(path, card, forward)
+        classify = backend.opened(content, config)
+    except Exception as error:  # a runtime's own
+        raise _damaged(path, error) from None
+    return _run(path, card, classify)
+
+
+def _damaged(path: Path, error: Exception) -> MbsweepError:
+    reason = one_line(error, 200)
+    return MbsweepError(f"{path}: is damaged, or no file of a network of one image: {reason}")
 
 
 _OPENS: dict[str, Callable[[Path], NetworkFile]] = {".onnx": _onnx, ".pte": _pte, ENDING: _compressed}

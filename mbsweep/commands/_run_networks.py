@@ -10,7 +10,8 @@ from typing import Any, cast
 
 import pandas as pd
 
-from mbsweep.accuracy.settings import Recipe
+from mbsweep.accuracy.deploying.runtimes import Runtime
+from mbsweep.accuracy.settings import Quantization, Recipe
 from mbsweep.accuracy.training.checkpoint import Checkpoint
 from mbsweep.accuracy.training.kept import Kept, kept_networks
 from mbsweep.base.errors import MbsweepError
@@ -18,8 +19,9 @@ from mbsweep.base.rules import did_you_mean, shown
 from mbsweep.base.suggest import command
 from mbsweep.formats import card
 from mbsweep.space.variant import Variant
-from mbsweep.statistics.seeds import NO_SEED_NOISE, spread
+from mbsweep.storage.deployed_tables import DeployedRow
 from mbsweep.storage.store import Store
+from mbsweep.sweep.sweep import parse_sweep
 from mbsweep.table.names import Names
 from mbsweep.table.results import Run
 
@@ -98,10 +100,8 @@ class RunNetworks:
         return Variant(row[2], **json.loads(row[3]))
 
     def card(self, id_: str, kept: Kept, state: Checkpoint, variant: Variant) -> dict[str, Any]:
-        """All that a card tells but for the file itself."""
+        """What a card tells of the network, whatever its file."""
         row = self.table[self.table["variant"] == id_].iloc[0]
-        hits = kept.row.hits
-        ends = spread([hits], NO_SEED_NOISE)
         recipe = Recipe.model_validate(state.about["recipe"]) if "recipe" in state.about else None
         about = state.about
         return {
@@ -126,19 +126,38 @@ class RunNetworks:
                 "epochs": kept.row.epochs,
                 "validation_top1_pct": kept.validation_top1_pct,
                 "recipe": recipe.settings if recipe else None,
-            },
-            "accuracy": {
-                "top1_pct": ends.mean_pct,
-                "top1_low_pct": ends.low_pct,
-                "top1_high_pct": ends.high_pct,
-                "top5_pct": kept.row.top5,
-                "images": kept.row.images,
-                "part": "test",
-                "of": "this network, of this seed, at fp32; the interval is that of the choice of the images",
                 "note": row["top1_note"] if isinstance(row["top1_note"], str) else None,
             },
             "latencies": self._latencies(id_),
         }
+
+    def tested(self, kept: Kept, runtime: Runtime) -> DeployedRow | None:
+        """What the run knows of a network in a runtime; None where it was not tested there."""
+        with Store.read(self.run.path) as store:
+            rows = store.deployed(kept.source)
+        key = (kept.row.variant, kept.row.seed)
+        return next((row for row in rows if (row.variant, row.seed) == key and row.runtime == runtime), None)
+
+    def kept_file(self, row: DeployedRow) -> bytes:
+        """The very file that was tested; empty where the run does not keep it, or it is not whole."""
+        path = self.run.path / row.file
+        if not row.file or not path.resolve().is_relative_to(self.run.path.resolve()):
+            return b""
+        try:
+            content = path.read_bytes()
+        except OSError:
+            return b""
+        return content if len(content) == row.file_bytes else b""
+
+    @property
+    def quantization(self) -> Quantization:
+        """How the run's sweep has int8 files calibrated; as usual where it does not say."""
+        try:
+            accuracy = parse_sweep(self.run.about()["text"], self.run.name).accuracy
+        except MbsweepError:  # of another mbsweep
+            accuracy = None
+        found = getattr(accuracy, "quantization", None)
+        return found if isinstance(found, Quantization) else Quantization()
 
     def _latencies(self, id_: str) -> list[dict[str, Any]]:
         rows = self.table[(self.table["variant"] == id_) & self.table["latency_ms"].notna()]
@@ -164,5 +183,15 @@ def in_words(told: Mapping[str, Any]) -> str:
     low, high, count = of["top1_low_pct"], of["top1_high_pct"], of["images"]
     return (
         f"top-1 {of['top1_pct']:.2f} % (95 % interval {low:.2f} to {high:.2f}) on the {count:,} images of "
-        f"the {of['part']} part of {told['dataset']['id']}"
+        f"the {of['part']} part of {told['dataset']['id']}{_drop_words(of)}"
+    )
+
+
+def _drop_words(accuracy: Mapping[str, Any]) -> str:
+    """`, 0.40 points less than as trained (-0.20 to 1.00)`; nothing of a file that gives the same."""
+    if not accuracy["drop_pct"]:
+        return ""
+    drop, low, high = (accuracy[name] for name in ("drop_pct", "drop_low_pct", "drop_high_pct"))
+    return (
+        f", {abs(drop):.2f} points {'less' if drop > 0 else 'more'} than as trained ({low:.2f} to {high:.2f})"
     )

@@ -19,7 +19,7 @@ from mbsweep.space.families.factory import without_layers
 from mbsweep.space.variant import Variant
 
 if TYPE_CHECKING:
-    from mbsweep.commands._exporting_trained import Wanted
+    from mbsweep.commands._wanted import Wanted
 
 EXAMPLE = "mbsweep export --width 0.5 --resolution 160 -o net.onnx"
 
@@ -41,6 +41,10 @@ def export(
             "safetensors.",
             show_default="by the file's ending; logs/ is tensorboard, a front onnx",
         ),
+    ] = None,
+    backend: Annotated[
+        str | None,
+        typer.Option(help="Of a run: onnxruntime or openvino.", show_default="onnxruntime, of .onnx"),
     ] = None,
     seed: Annotated[
         str | None,
@@ -65,11 +69,11 @@ def export(
     """
     output = path(file)
     of_run = {"--seed": seed, "--self-contained": self_contained, "--front": front, "--config": config}
-    of_run["--dataset"] = dataset
+    of_run |= {"--dataset": dataset, "--backend": backend}
     if run:
-        from mbsweep.commands._exporting_trained import Wanted  # loads torch
+        from mbsweep.commands._wanted import Wanted  # loads torch
 
-        wanted = Wanted(seed or "best", precision, self_contained, dataset)
+        wanted = Wanted(seed or "best", precision, backend, self_contained, dataset)
         if front:
             _export_front(run, output, form or "onnx", config, wanted)
         elif config is not None:

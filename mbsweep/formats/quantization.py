@@ -51,11 +51,29 @@ class Weights(NamedTuple):
         """`-127 to 127`."""
         return f"{self.zero_point - self.top} to {self.zero_point + self.top}"
 
+    @property
+    def where_right(self) -> str:
+        """On which processors a file of them is calculated right."""
+        if self.zero_point or 2 * 255 * self.top < 2**15:
+            return f"{self.name}, which every processor calculates right"
+        return f"{self.name}, which x86 without VNNI calculates wrong: for such, export it there"
+
 
 INT8 = Weights("8-bit weights", 127, 0, np.int8)
 UINT8 = Weights("unsigned 8-bit weights", 127, 128, np.uint8)
 INT7 = Weights("7-bit weights", 63, 0, np.int8)  # 2 x 255 x 63 fits into 16 bits
 WEIGHTS = {weights.name: weights for weights in (INT8, UINT8, INT7)}  # the best first
+
+
+def held(content: bytes) -> Weights:
+    """How the weights of an int8 ONNX file of ours are held."""
+    from onnx import ModelProto, numpy_helper
+
+    graph = ModelProto.FromString(content).graph
+    kept = [numpy_helper.to_array(one) for one in graph.initializer if one.name.endswith(".weight.quantized")]
+    if any(array.dtype == np.uint8 for array in kept):
+        return UINT8
+    return INT7 if all(np.abs(array.astype(int)).max() <= INT7.top for array in kept) else INT8
 
 
 def written(

@@ -23,7 +23,7 @@ from mbsweep.statistics.summary import RESAMPLES
 from mbsweep.table import trust
 from mbsweep.table.columns import COLUMNS, FIELDS, OF_STAGES
 from mbsweep.table.decide import ACCURACIES, COSTS
-from mbsweep.table.hand_over import ending
+from mbsweep.table.hand_over import export_options
 from mbsweep.table.hover import ORIGIN, setting
 from mbsweep.table.odds import SAFE_PCT
 from mbsweep.table.panels import panels
@@ -152,7 +152,7 @@ def _group(parts: Sequence[Part], rows: pd.DataFrame) -> dict[str, Any]:
         "latency": _asked(part.settings[first["config"]]) if part and has_config else None,
         "accuracy": part.accuracy_settings if part else None,
         "pick": _pick(part, first["config"]) if part else None,
-        "export": {"run": path_word(part.run.path), "ending": ending(first["backend"])} if part else None,
+        "export": _export(part, first) if part else None,
         "cautions": {
             "latency": trust.of_latencies(rows, part.remarks.get(first["config"], ()) if part else ()),
             "accuracy": trust.of_accuracies(rows),
@@ -163,6 +163,12 @@ def _group(parts: Sequence[Part], rows: pd.DataFrame) -> dict[str, Any]:
 def _pick(part: Part, config: Any) -> str:
     """The command that answers from all of its rows, before any budget."""
     return command("pick", part.run.path, *(["--config", config] if isinstance(config, str) else []))
+
+
+def _export(part: Part, first: pd.Series[Any]) -> dict[str, Any]:
+    """What the command says that writes a trained network for the runtime of its rows."""
+    options, ending = export_options(first["backend"], first["precision"])
+    return {"run": path_word(part.run.path), "options": options, "ending": ending}
 
 
 def _asked(settings: Mapping[str, Any]) -> dict[str, Any]:

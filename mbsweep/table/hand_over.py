@@ -11,18 +11,22 @@ import pandas as pd
 from mbsweep.base.suggest import command
 
 TRAINED = ("trained", "supernet")  # kinds of accuracies whose networks a run keeps
-# backend -> ending of the file that it loads
+# backend -> ending of the file that it loads; PyTorch has the weights
 _ENDINGS = {"onnxruntime": ".onnx", "openvino": ".onnx", "executorch": ".pte"}
 
 
-def ending(backend: object) -> str:
-    """Of the file for a backend; of none, and of PyTorch, that of weights."""
-    return _ENDINGS.get(backend, ".safetensors") if isinstance(backend, str) else ".onnx"
+def export_options(backend: object, precision: object) -> tuple[list[str], str]:
+    """What `mbsweep export` must be told of a backend and a precision, and the ending of the file."""
+    ending = ".onnx" if not isinstance(backend, str) else _ENDINGS.get(backend, ".safetensors")
+    options = ["--backend", "openvino"] if backend == "openvino" else []
+    if precision == "int8" and ending != ".safetensors":
+        options += ["--precision", "int8"]
+    return options, ending
 
 
 def export_command(run: Path, row: Mapping[str, Any] | pd.Series[Any]) -> str:
     """The command that writes the network of a row; empty where the run has no weights of it."""
     if row["top1_kind"] not in TRAINED or pd.isna(row["top1_pct"]):
         return ""
-    variant = str(row["variant"])
-    return command("export", run, variant, "-o", f"{variant}{ending(row['backend'])}")
+    variant, (options, ending) = str(row["variant"]), export_options(row["backend"], row["precision"])
+    return command("export", run, variant, *options, "-o", f"{variant}{ending}")

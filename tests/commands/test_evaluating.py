@@ -228,7 +228,7 @@ def test_what_is_no_trained_network_is_refused(command):
         assert refusal(call(command, name, *tail)) == message
     for name in ("cut.onnx", "empty.onnx"):
         message = refusal(call(command, name, *tail))
-        assert message.startswith(f"{name}: is damaged, or no ONNX file of one image: ")
+        assert message.startswith(f"{name}: is damaged, or no file of a network of one image: ")
 
 
 NAMES = ["a\nb", "\x1b[31mred", "\u732b" * 30, "x" * 300, "[bold]", ""]

@@ -15,7 +15,7 @@ from safetensors import safe_open
 from mbsweep import open_run
 from mbsweep.accuracy.datasets import open_dataset
 from mbsweep.accuracy.datasets.imagefolder import ImageFolder
-from mbsweep.commands import _exporting_trained
+from mbsweep.commands import _deployed_files
 
 
 @pytest.fixture(autouse=True)
@@ -134,7 +134,9 @@ def test_the_card_says_what_one_needs_to_use_the_file(undisturbed, images):
     assert card["training"]["recipe"]["epochs"] == 3
     assert card["accuracy"]["images"] == 60
     assert card["accuracy"]["part"] == "test"
-    assert card["runtime"] == {"backend": "onnxruntime", "precision": "fp32"}
+    assert card["runtime"] == {"backend": "onnxruntime", "precision": "fp32", "quantization": None}
+    assert card["accuracy"]["tested_in"] == "as trained, in PyTorch"
+    assert card["accuracy"]["drop_pct"] == 0
     assert card["latencies"] == []
     assert card["output"] == {"name": "logits", "shape": [1, 3], "are_probabilities": False}
     text = (Path(__file__).parents[2] / "docs" / "export.md").read_text(encoding="utf-8")
@@ -316,7 +318,7 @@ def test_a_self_contained_pte_that_does_not_lower_is_refused_in_a_line(undisturb
     def fails(*given):
         raise RuntimeError("not all of the network runs in XNNPACK, but these: sub")
 
-    monkeypatch.setattr(_exporting_trained, "made", fails)
+    monkeypatch.setattr(_deployed_files, "made", fails)
     assert refusal(call("export", undisturbed, SMALL, "--self-contained", "-o", "net.pte")) == (
         "--self-contained: this ExecuTorch cannot have it in a .pte file: not all of the network runs in "
         "XNNPACK, but these: sub; leave it out, or export .onnx"

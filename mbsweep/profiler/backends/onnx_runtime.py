@@ -44,7 +44,7 @@ class OnnxRuntime(LoadsOnnx):
 
     def opened(self, content: bytes, config: LatencyConfig) -> Classify:
         """One InferenceSession; whatever the file calls its input."""
-        session = open_session(content, config)
+        session = _session(content, _options(config))
         name = session.get_inputs()[0].name
         return lambda image: session.run(None, {name: image})[0]
 
@@ -84,11 +84,6 @@ class OnnxRuntime(LoadsOnnx):
                     last = layer
                 runs[-1][layer] += 1000 * event["dur"]
         return {layer: [run[layer] for run in runs[WARMUP_CALLS:-1]] for layer in runs[0]}
-
-
-def open_session(content: bytes, config: LatencyConfig) -> Any:
-    """A file's InferenceSession, which also tells what the file says of itself."""
-    return _session(content, _options(config))
 
 
 def _session(model: bytes, options: Any) -> Any:

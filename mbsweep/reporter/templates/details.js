@@ -153,9 +153,9 @@ function commandOf(verb, row, ...rest) {
 
 // What writes the network that the run has trained: of its best seed, for the runtime of the row.
 function trainedCommand(row) {
-  const { run, ending } = groups[row.group].export;
+  const { run, options, ending } = groups[row.group].export;
   const isCode = payload.families[row.family].isCode;
-  const words = ["mbsweep", "export", run, row.variant, "-o", `${row.variant}${ending}`];
+  const words = ["mbsweep", "export", run, row.variant, ...options, "-o", `${row.variant}${ending}`];
   return [...words, ...(isCode ? ["--allow-code"] : [])].map(shellWord).join(" ");
 }
 

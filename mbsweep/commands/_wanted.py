@@ -1,0 +1,62 @@
+"""How `mbsweep export RUN ...` is asked to hand a network over, and whether that can be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mbsweep.accuracy.packages import FILES, check_package
+from mbsweep.base.errors import MbsweepError
+from mbsweep.base.files import check_writable
+from mbsweep.base.rules import did_you_mean, shown
+from mbsweep.commands._exporting import FORMATS, WEIGHTS, backend_of
+from mbsweep.formats import card as cards
+from mbsweep.profiler.backends import asked
+
+# ending of a file -> the backends that it may be for, the usual one first; PyTorch loads weights
+BACKENDS_OF = {".onnx": ("onnxruntime", "openvino"), ".pte": ("executorch",), WEIGHTS: ("torch",)}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How a network is to be handed over."""
+
+    seed: str = "best"  # or a number
+    precision: str = "fp32"
+    backend: str | None = None  # default: the usual one of the file's ending
+    is_self_contained: bool = False  # takes levels as they are, gives probabilities
+    dataset: str | None = None  # where the images are, if some are needed
+
+    def backend_for(self, output: Path) -> str:
+        """The backend that a file of such a name is for. MbsweepError where it cannot have what is wanted."""
+        check_package(FILES)
+        backend_of(output, (*FORMATS, WEIGHTS))
+        may_be = BACKENDS_OF[output.suffix]
+        backend = self.backend or may_be[0]
+        if backend not in may_be:
+            raise MbsweepError(
+                f"--backend is {shown(backend)}; {output.suffix} files are for {' and '.join(may_be)}"
+                f"{did_you_mean(backend, may_be)}"
+            )
+        if output.suffix != WEIGHTS:
+            asked(backend=backend, precision=self.precision)
+        elif self.precision != "fp32":
+            raise MbsweepError(f"precision is {shown(self.precision)}; {WEIGHTS} files have fp32")
+        if self.is_self_contained and output.suffix == WEIGHTS:
+            raise MbsweepError(
+                f"--self-contained: {output.name} holds weights and no graph; name a .onnx or .pte file"
+            )
+        if self.is_self_contained and (output.suffix, self.precision) == (".pte", "int8"):
+            raise MbsweepError(
+                "--self-contained: an int8 .pte file is what was calibrated; leave it out, or export .onnx"
+            )
+        return backend
+
+    def check(self, output: Path, run: Path) -> None:
+        """MbsweepError for what can be known to be wrong before a network is read."""
+        self.backend_for(output)
+        if output.resolve().is_relative_to(run.resolve()):
+            raise MbsweepError(f"{output} lies in the run's own folder; name a file elsewhere")
+        check_writable(output)
+        cards.check_beside(output)
+        check_writable(cards.beside(output))

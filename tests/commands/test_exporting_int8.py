@@ -1,0 +1,145 @@
+"""`mbsweep export RUN VARIANT --precision int8`: the file that the run has tested, or one that is tested now."""
+
+import json
+import shutil
+
+import numpy as np
+import onnxruntime
+import pytest
+from brightness import LARGE, SMALL
+from console import call, copied, execute, query, refusal
+
+from mbsweep.accuracy.datasets import open_dataset
+from mbsweep.accuracy.datasets.imagefolder import ImageFolder
+from mbsweep.profiler.backends.onnx_runtime import OnnxRuntime
+from mbsweep.storage.deployed_tables import DeployedRow
+from mbsweep.storage.store import Store
+
+INT8 = ("--seed", 1, "--precision", "int8", "-o", "net.onnx")
+
+
+@pytest.fixture
+def run(undisturbed, tmp_path, monkeypatch):
+    """A copy of the run, in the folder in which commands are typed."""
+    monkeypatch.chdir(tmp_path)
+    return copied(undisturbed, tmp_path).relative_to(tmp_path)
+
+
+def card_and_hits(images):
+    """What the file says of itself, and which test images it gets right, in ONNX Runtime alone."""
+    session = onnxruntime.InferenceSession("net.onnx", providers=["CPUExecutionProvider"])
+    card = json.loads(session.get_modelmeta().custom_metadata_map["mbsweep"])
+    part = open_dataset(ImageFolder(name="imagefolder", path=str(images)), [16]).part("test", 16)
+    levels = (part.images - np.float32(card["mean"])) / np.float32(card["std"])
+    logits = [session.run(None, {"image": image.transpose(2, 0, 1)[None]})[0][0] for image in levels]
+    return card, np.argmax(logits, axis=1) == part.labels
+
+
+def as_trained(run):
+    """Which test images the network of seed 1 got right when it was trained."""
+    ((correct,),) = query(run, f"SELECT correct FROM trainings WHERE variant = '{LARGE}' AND seed = 1")  # noqa: S608
+    return np.unpackbits(np.frombuffer(correct, np.uint8), count=60).astype(bool)
+
+
+def test_a_file_that_the_run_has_not_tested_is_calibrated_and_tested(run, images):
+    """Its accuracy and its drop are those of the very file; weights as this processor gets them right."""
+    result = call("export", run, LARGE, *INT8)
+    assert result.exit_code == 0, result.output
+    card, hits = card_and_hits(images)
+    told = card["accuracy"]
+    assert told["top1_pct"] == pytest.approx(100 * hits.mean())
+    assert told["drop_pct"] == pytest.approx(100 * (as_trained(run).mean() - hits.mean()))
+    assert told["drop_low_pct"] < told["drop_pct"] < told["drop_high_pct"]
+    assert told["tested_in"] == "onnxruntime int8, when it was exported"
+    assert card["runtime"] == {
+        "backend": "onnxruntime",
+        "precision": "int8",
+        "quantization": {"calibration": "min_max", "images": 256},
+    }
+    assert f"with {OnnxRuntime().int8_weights().where_right}; all about it: net.onnx.json" in result.stdout
+    evaluated = json.loads(call("evaluate", "net.onnx", "--json").stdout)
+    assert evaluated["top1_pct"] == told["top1_pct"]
+
+
+def with_kept_file(run, content, hits, kept=None):
+    """The run, as if it had tested this file with this outcome. kept: what lies there in its place."""
+    name = f"weights/{LARGE}_seed1_onnxruntime-int8.onnx"
+    (run / name).write_bytes(content if kept is None else kept)
+    (source,) = {row[0] for row in query(run, "SELECT source FROM accuracies")}
+    correct = np.packbits(hits).tobytes()
+    row = DeployedRow(
+        LARGE, 1, "onnxruntime", "int8", "cpu", "", 1, name, len(content), None, len(hits), correct
+    )
+    with Store.write(run) as store:
+        store.add_deployed(source, row)
+
+
+def test_the_file_that_the_run_has_tested_is_taken(run, images):
+    """Byte for byte, but for the card behind it; with the accuracy that the run has of it."""
+    assert call("export", run, LARGE, *INT8).exit_code == 0
+    model = open("net.onnx", "rb").read()  # noqa: SIM115
+    hits = as_trained(run)
+    hits[:6] = False
+    with_kept_file(run, model[:-1] + model[-1:], hits)
+    assert call("export", run, LARGE, *INT8).exit_code == 0
+    assert open("net.onnx", "rb").read().startswith(model)  # noqa: SIM115
+    with open("net.onnx.json", encoding="utf-8") as file:
+        told = json.load(file)["accuracy"]
+    assert told["tested_in"] == "onnxruntime int8"
+    assert told["top1_pct"] == pytest.approx(100 * hits.mean())
+    assert told["drop_pct"] == pytest.approx(100 * (as_trained(run).mean() - hits.mean()))
+
+
+def test_a_tested_file_that_is_not_whole_is_made_anew(run):
+    """Half of it is there: calibrated and tested again, and it is said so."""
+    assert call("export", run, LARGE, *INT8).exit_code == 0
+    model = open("net.onnx", "rb").read()  # noqa: SIM115
+    with_kept_file(run, model, as_trained(run), kept=model[:1000])
+    result = call("export", run, LARGE, *INT8)
+    assert result.exit_code == 0, result.output
+    with open("net.onnx.json", encoding="utf-8") as file:
+        assert json.load(file)["accuracy"]["tested_in"] == "onnxruntime int8, when it was exported"
+
+
+def test_images_that_are_gone_are_asked_for(run, images, tmp_path):
+    """They are needed to calibrate; where they are now can be said."""
+    shutil.copytree(images, "moved")
+    for file in run.rglob(f"{LARGE}_seed1.safetensors"):
+        content = file.read_bytes()
+        assert content.count(str(images).encode()) == 1
+        file.write_bytes(content.replace(str(images).encode(), b"/" + b"x" * (len(str(images)) - 1)))
+    message = refusal(call("export", run, LARGE, *INT8))
+    assert message.endswith("if they lie elsewhere now, name them with --dataset")
+    result = call("export", run, LARGE, *INT8, "--dataset", "moved")
+    assert result.exit_code == 0, result.output
+
+
+REFUSED = [
+    (
+        ["--backend", "openvin", "-o", "x.onnx"],
+        "--backend is 'openvin'; .onnx files are for onnxruntime and openvino; did you mean 'openvino'?",
+    ),
+    (["--backend", "openvino", "-o", "x.pte"], "--backend is 'openvino'; .pte files are for executorch"),
+    (
+        ["--precision", "int8", "--self-contained", "-o", "x.pte"],
+        "--self-contained: an int8 .pte file is what was calibrated; leave it out, or export .onnx",
+    ),
+    (["--precision", "int4", "-o", "x.onnx"], "precision is 'int4'; onnxruntime has fp32 and int8"),
+    (["--precision", "int8", "-o", "x.safetensors"], "precision is 'int8'; .safetensors files have fp32"),
+]
+
+
+@pytest.mark.parametrize(("words", "message"), REFUSED)
+def test_what_a_file_cannot_have_is_refused(words, message, run):
+    """One line: what it may have."""
+    assert refusal(call("export", run, SMALL, *words)) == message
+
+
+def test_pick_prints_how_the_file_of_a_row_is_exported(run):
+    """Of an int8 row, and of ExecuTorch's."""
+    settings = {"backend": "onnxruntime", "precision": "int8", "kind": "measured"}
+    execute(run, "INSERT INTO configs VALUES (?, 0, ?)", ("ort-int8", json.dumps(settings)))
+    execute(run, "UPDATE accuracies SET precision = 'int8'")
+    said = call("pick", run, "--max-macs", "1e9").stdout
+    line = f"  mbsweep export {run} {LARGE} --precision int8 -o {LARGE}.onnx"
+    assert line in said.splitlines()
