@@ -95,7 +95,13 @@ def _int8(
         assert isinstance(backend, Deploys)  # noqa: S101  (those that have files do)
         train, test = (_part(kept, state, variant, wanted, name) for name in ("train", "test"))
         given = testing.calibration(train, moments, quantization)
-        found = backend.deployed(net.eval(), variant.resolution, runtime.config, given)
+        try:
+            found = backend.deployed(net.eval(), variant.resolution, runtime.config, given)
+        except Exception as error:
+            if not variant.is_code:
+                raise
+            # What a runtime cannot take of a stranger's network is no fault of ours.
+            raise MbsweepError(f"{variant.id}: {one_line(error, 500)}") from error
         content = found.content
         outcome = testing.answers(found.classify, test, moments)
         accuracy = _accuracy(

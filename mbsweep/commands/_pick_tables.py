@@ -167,12 +167,16 @@ def _print_chosen(run: Path, found: Sequence[Answer]) -> None:
     }
     if chosen:
         say()
+    exports: dict[str, dict[str, None]] = {}  # variant -> the commands that write its files, each once
+    for answer, place in firsts:
+        if place is not None and (line := export_command(run, answer.rows.iloc[place])):
+            exports.setdefault(answer.rows["variant"].iloc[place], {})[line] = None
     for variant, (answer, row) in chosen.items():
         say(f"{answer.names.of(row)} is {variant}")
         if not family_of(row["family"]).is_code:  # whose arguments are not all in the table
             network = Variant.of_row({str(name): value for name, value in row.items()})
             say_command(command("show", *network.words))
-        if line := export_command(run, row):
+        for line in exports.get(variant, ()):
             say_command(line)
 
 

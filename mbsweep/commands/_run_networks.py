@@ -107,12 +107,7 @@ class RunNetworks:
         return {
             "mbsweep": version("mbsweep"),
             "format": card.FORMAT,
-            "network": {
-                "id": id_,
-                **variant.as_dict(),
-                "params": int(row["params"]),
-                "macs": int(row["macs"]),
-            },
+            "network": {**variant.as_dict(), "id": id_, **{size: _whole(row[size]) for size in _SIZES}},
             "classes": list(about["classes"]),
             "mean": about["mean"],
             "std": about["std"],
@@ -165,7 +160,12 @@ class RunNetworks:
         return [{name: _known(value) for name, value in record.items()} for record in records]
 
 
+_SIZES = ("params", "macs")
 _MOST_COMPARED = 10_000  # names to which one that is unknown is compared
+
+
+def _whole(number: Any) -> int | None:
+    return None if pd.isna(number) else int(number)
 
 
 def _known(value: Any) -> Any:

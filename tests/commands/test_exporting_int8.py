@@ -1,7 +1,8 @@
-"""`mbsweep export RUN VARIANT --precision int8`: the file that the run has tested, or one that is tested now."""
+"""`mbsweep export RUN VARIANT --precision int8`: the file that the run has tested, or one tested now."""
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
@@ -12,6 +13,7 @@ from console import call, copied, execute, query, refusal
 from mbsweep.accuracy.datasets import open_dataset
 from mbsweep.accuracy.datasets.imagefolder import ImageFolder
 from mbsweep.profiler.backends.onnx_runtime import OnnxRuntime
+from mbsweep.profiler.config import LatencyConfig
 from mbsweep.storage.deployed_tables import DeployedRow
 from mbsweep.storage.store import Store
 
@@ -77,12 +79,12 @@ def with_kept_file(run, content, hits, kept=None):
 def test_the_file_that_the_run_has_tested_is_taken(run, images):
     """Byte for byte, but for the card behind it; with the accuracy that the run has of it."""
     assert call("export", run, LARGE, *INT8).exit_code == 0
-    model = open("net.onnx", "rb").read()  # noqa: SIM115
+    model = Path("net.onnx").read_bytes()
     hits = as_trained(run)
     hits[:6] = False
-    with_kept_file(run, model[:-1] + model[-1:], hits)
+    with_kept_file(run, model, hits)
     assert call("export", run, LARGE, *INT8).exit_code == 0
-    assert open("net.onnx", "rb").read().startswith(model)  # noqa: SIM115
+    assert Path("net.onnx").read_bytes().startswith(model)
     with open("net.onnx.json", encoding="utf-8") as file:
         told = json.load(file)["accuracy"]
     assert told["tested_in"] == "onnxruntime int8"
@@ -93,7 +95,7 @@ def test_the_file_that_the_run_has_tested_is_taken(run, images):
 def test_a_tested_file_that_is_not_whole_is_made_anew(run):
     """Half of it is there: calibrated and tested again, and it is said so."""
     assert call("export", run, LARGE, *INT8).exit_code == 0
-    model = open("net.onnx", "rb").read()  # noqa: SIM115
+    model = Path("net.onnx").read_bytes()
     with_kept_file(run, model, as_trained(run), kept=model[:1000])
     result = call("export", run, LARGE, *INT8)
     assert result.exit_code == 0, result.output
@@ -137,9 +139,9 @@ def test_what_a_file_cannot_have_is_refused(words, message, run):
 
 def test_pick_prints_how_the_file_of_a_row_is_exported(run):
     """Of an int8 row, and of ExecuTorch's."""
-    settings = {"backend": "onnxruntime", "precision": "int8", "kind": "measured"}
+    settings = LatencyConfig(backend="onnxruntime", precision="int8").settings
     execute(run, "INSERT INTO configs VALUES (?, 0, ?)", ("ort-int8", json.dumps(settings)))
     execute(run, "UPDATE accuracies SET precision = 'int8'")
     said = call("pick", run, "--max-macs", "1e9").stdout
-    line = f"  mbsweep export {run} {LARGE} --precision int8 -o {LARGE}.onnx"
+    line = f"  mbsweep export {run} {LARGE} --precision int8 -o {LARGE}_int8.onnx"
     assert line in said.splitlines()

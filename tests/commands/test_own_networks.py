@@ -235,6 +235,23 @@ def test_a_saved_network_needs_leave_too(done, here):
     assert f"top-1 {top1_pct:.2f} %" in result.stdout
 
 
+def test_a_trained_network_of_code_is_exported(done, here, tmp_path):
+    """With leave; the file needs none, and is as good as the table says. At int8 it cannot be written."""
+    rows = query(done[0], "SELECT variant, top1_pct FROM accuracies WHERE top1_pct IS NOT NULL")
+    variant, top1_pct = next(row for row in rows if row[0].startswith("own.networks.small_"))
+    words = ("export", done[0], variant, "-o", tmp_path / "net.onnx")
+    assert IMPORT in refusal(call(*words))
+    assert not (here / "imported").exists()
+    result = call(*words, "--allow-code")
+    assert result.exit_code == 0, result.stderr
+    evaluated = call("evaluate", tmp_path / "net.onnx")
+    assert f"top-1 {top1_pct:.2f} %" in evaluated.stdout, evaluated.output
+    message = refusal(call(*words, "--allow-code", "--precision", "int8"))
+    assert message.endswith(
+        "int8 ONNX files are made of networks that mbsweep describes; this module is none"
+    )
+
+
 def test_plan_counts_and_says_what_cannot_be_built(done, here):
     """Before anything is measured."""
     result = call("plan", "own.yaml", "--allow-code")
