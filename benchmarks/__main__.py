@@ -31,6 +31,7 @@ NAMES = (
     "compression",
     "pruned_latency",
     "int8_drop",
+    "handing_over",
 )
 
 for name in NAMES:
