@@ -2,7 +2,9 @@
 
 import csv
 import json
+import re
 import shlex
+from pathlib import Path
 
 import onnxruntime
 import pytest
@@ -122,3 +124,17 @@ def test_pick_prints_the_command_that_exports_what_it_names(run):
     assert f"{LARGE}.onnx: {LARGE} at fp32, trained, seed " in call(*shlex.split(line)[1:]).stdout
     execute(run.with_name("my run"), "UPDATE accuracies SET kind = 'published'")
     assert "mbsweep export" not in call("pick", "my run", "--max-macs", "1e9").stdout
+
+
+def test_the_readmes_way_from_a_run_to_a_file_is_as_it_says(run, images):
+    """Its commands but the first, typed on this run: they end well, and say what the README shows first."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    (block,) = [part for part in readme.split("```") if part.startswith("text\n$ mbsweep run")]
+    typed = re.findall(r"^\$ mbsweep (.+)\n(\S+)", block, flags=re.MULTILINE)
+    assert [line.split()[0] for line, _ in typed] == ["run", "export", "evaluate", "classify"]
+    here = {"runs/small_digits": run, "0.5-32": "0.25-16"}
+    here["digit.png"] = images / "test" / "class1" / "000.png"
+    for line, first in typed[1:]:
+        result = call(*(here.get(word, word) for word in line.split()))
+        assert result.exit_code == 0, result.output
+        assert result.stdout.split()[0] == str(here.get(first, first))
