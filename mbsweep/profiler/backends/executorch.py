@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 # Standard-normal images that int8's activation ranges are taken from. Two or 32 of them change the error of
 # the logits by less than other random weights do.
 CALIBRATION_IMAGES = 8
+# Not the histograms of XNNPACK's quantizer, which cut off what is rare: of noise through 0.25-32 the logits
+# were off by 54 % of the largest, and are by 3 %.
+METHOD = "min_max"
 
 
 class ExecuTorch:
@@ -168,7 +171,7 @@ class _Network:
         self._calibration = calibration
         self._settings = ["executorch", version("executorch"), precision]
         if self._is_int8:
-            of = str(CALIBRATION_IMAGES) if calibration is None else calibration.key
+            of = f"{CALIBRATION_IMAGES} {METHOD}" if calibration is None else calibration.key
             self._settings += [version("torchao"), of]
 
     def file(self) -> bytes:
@@ -276,19 +279,18 @@ def _quantised(module: nn.Module, image: Tensor, calibration: Calibration | None
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
     asked = get_symmetric_quantization_config(is_per_channel=True)
-    if calibration is not None:
-        asked = replace(asked, input_activation=_observed(asked.input_activation, calibration.method))
-        asked = replace(asked, output_activation=asked.input_activation)
+    observed = _observed(asked.input_activation, METHOD if calibration is None else calibration.method)
+    asked = replace(asked, input_activation=observed, output_activation=observed)
     quantizer = XNNPACKQuantizer().set_global(asked)
     # BN is folded; each pattern with it costs 0.2 s only to be looked for.
     quantizer.SUPPORTED_PATTERNS = [
         pattern for pattern in quantizer.SUPPORTED_PATTERNS if "_bn" not in pattern.name
     ]
     with torch.no_grad(), no_garbage_collection(), _shared_origins():
-        observed = prepare_pt2e(module, quantizer)
+        watched = prepare_pt2e(module, quantizer)
         for one in _noise(image.shape) if calibration is None else calibration.images:
-            observed(torch.as_tensor(one).reshape(image.shape))
-        quantised: nn.Module = convert_pt2e(observed)
+            watched(torch.as_tensor(one).reshape(image.shape))
+        quantised: nn.Module = convert_pt2e(watched)
     return quantised
 
 
@@ -301,7 +303,7 @@ def _noise(shape: Sequence[int]) -> Iterator[Tensor]:
 
 
 def _observed(spec: Any, method: str) -> Any:
-    """How activations are to be rounded, with the ends of `formats.ranges`. None stays None."""
+    """How activations are to be rounded, with the ends of `formats.ranges`."""
     from torchao.quantization.pt2e import MinMaxObserver, UniformQuantizationObserverBase
 
     from mbsweep.formats.ranges import METHODS, Histogram
@@ -324,7 +326,7 @@ def _observed(spec: Any, method: str) -> Any:
             scale, zero = self._calculate_qparams(low, high)
             return scale, zero
 
-    return spec and replace(
+    return replace(
         spec, observer_or_fake_quant_ctr=(MinMaxObserver if method == "min_max" else Ranged).with_args()
     )
 
