@@ -16,7 +16,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from mbsweep.base.cores import forget_settings
-from mbsweep.base.errors import MbsweepError
+from mbsweep.base.errors import MbsweepError, printable
 from mbsweep.base.rules import number_of
 from mbsweep.commands import exits
 
@@ -111,7 +111,7 @@ class _Commands(TyperGroup):
             result = super().invoke(ctx)
             sys.stdout.flush()
         except MbsweepError as error:
-            print(f"error: {error}", file=sys.stderr)
+            print(f"error: {printable(error)}", file=sys.stderr)
             raise typer.Exit(exits.BAD_INPUT) from None
         except KeyboardInterrupt:
             print(f"\nstopped{KEPT.get(self._called, '')}", file=sys.stderr)

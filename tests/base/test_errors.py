@@ -1,6 +1,7 @@
 """What others say, in messages of ours."""
 
 import pytest
+from console import call, refusal
 
 from mbsweep.base.child import AnswerError
 from mbsweep.base.errors import one_line
@@ -26,3 +27,12 @@ def test_a_process_cannot_speak_to_the_terminal():
     """What a process that runs others' code says when it fails is quoted so, too."""
     error = AnswerError("ValueError", "\x1b[2Jgone\nnext")
     assert (error.words, str(error)) == ("[2Jgone next", "ValueError: [2Jgone next")
+
+
+@pytest.mark.parametrize("words", [("plan",), ("report",), ("train", "-o", "x.safetensors", "--start")])
+def test_a_path_cannot_speak_to_the_terminal(words, tmp_path, monkeypatch):
+    """Control characters of a name stand in the one line of an error as Python writes them."""
+    monkeypatch.chdir(tmp_path)
+    told = refusal(call(*words, "no\x1b[31m\nfile"))
+    assert "no\\x1b[31m\\nfile" in told
+    assert told.isprintable()
