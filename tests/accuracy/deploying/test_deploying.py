@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from brightness import LARGE, SMALL, sweep_text, write_images
+from brightness import LARGE, RECIPE, SMALL, SPACE, sweep_text, write_images
 from console import call, execute, query
 from onnx import numpy_helper
 from PIL import Image
@@ -180,3 +180,30 @@ def test_weights_that_are_gone_are_told(run):
     assert row.top1_reason.startswith("seed 1: ")
     assert row.top1_reason.endswith(f"{LARGE}_seed1.safetensors: there is no such file")
     assert rows[LARGE, "onnxruntime-fp32-b1-t1"].top1_pct > 90
+
+
+def test_networks_of_a_supernet_are_tested_as_they_are_extracted(trained, tmp_path):
+    """The int8 file of each, run here, is right as often as its row says; of one training no interval but
+    that of the drop is known.
+    """
+    text = f"""\
+space: {{{SPACE}}}
+accuracy:
+  source: supernet
+  dataset: {{name: imagefolder, path: "{trained[3]}"}}
+  recipe: {{{RECIPE}}}
+  alone: {{count: 0}}
+latency: [{{backend: onnxruntime, precision: int8, rounds: 1}}]
+"""
+    rows, _ = go_on(text, tmp_path / "super", jobs=1)
+    about = open_checkpoint(next((tmp_path / "super").glob("weights/*/supernet_*.safetensors"))).about
+    given, labels = pixels(trained[3], "test", (about["mean"], about["std"]))
+    for variant in (SMALL, LARGE):
+        (path,) = (tmp_path / "super").glob(f"weights/*/{variant}_seed0_onnxruntime-int8.onnx")
+        session = onnxruntime.InferenceSession(path)
+        logits = np.concatenate([session.run(None, {"image": one[None]})[0] for one in given])
+        row = rows[variant, INT8]
+        assert row.top1_pct == pytest.approx(100 * (logits.argmax(1) == labels).mean())
+        assert row.top1_kind == "supernet"
+        assert np.isnan(row.top1_low_pct)
+        assert row.top1_drop_low_pct < row.top1_drop_pct < row.top1_drop_high_pct
