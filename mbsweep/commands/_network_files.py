@@ -263,6 +263,6 @@ def _run(path: Path, card: _Card, run: Callable[[NDArray[Any]], NDArray[np.float
     about = {"dataset": card.dataset.id, "classes": card.classes, "mean": card.mean, "std": card.std}
     origin = Origin(card.dataset.settings, card.reading)
     resolution = told.shape[2]
-    name = f"{card.network.get('id', 'a network')}"
+    name = one_line(card.network.get("id", "a network"), 200)
     state = Checkpoint(about, [], {}, origin)
     return NetworkFile(path, name, resolution, state, scores, card.output.are_probabilities)

@@ -187,6 +187,16 @@ def test_a_card_of_other_classes_is_found_out_when_the_file_is_asked(images):
     assert message == "x.onnx: gives (1, 3), and its card says 2 classes"
 
 
+def strange_name(card):
+    card["network"]["id"] = "\x1b[31mred\nand more"
+
+
+def test_a_card_cannot_write_to_the_terminal_what_it_likes():
+    """The name of a network is printed on one line."""
+    changed_card("x.onnx", strange_name)
+    assert call("evaluate", "x.onnx").stdout.startswith("x.onnx: [31mred and more, top-1 ")
+
+
 def foreign(name):
     """An ONNX file of somebody else."""
     ends = [helper.make_tensor_value_info(end, 1, [1, 3, 16, 16]) for end in ("x", "y")]
