@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-ALLOWED_S = 20
+ALLOWED_S = 20  # of CPU time: other work on the machine makes both last longer
 SWEEP = """\
 space: {width: 0.5, resolution: 32, stem_stride: 1}
 accuracy:
@@ -63,9 +63,9 @@ def main() -> None:
                 f"{'the same' if is_same else 'ANOTHER'} accuracy, {told} %",
                 flush=True,
             )
-            if exported_s + evaluated_s > ALLOWED_S or not is_same:
+            if export_cpu_s + evaluate_cpu_s > ALLOWED_S or not is_same:
                 failed.append(name)
-    print(f"each within {ALLOWED_S} s, and as good as it says: {not failed}")
+    print(f"each within {ALLOWED_S} s of CPU time, and as good as it says: {not failed}")
     sys.exit(bool(failed))
 
 
