@@ -55,6 +55,8 @@ def made_file(
     Raises MbsweepError where images that are needed are not there, FactoryError as the network.
     """
     runtime = Runtime(wanted.backend_for(output), wanted.precision, "cpu")
+    if wanted.scheme is not None:
+        return _compressed(networks, kept, wanted.scheme)
     if wanted.precision == "int8":
         return _int8(networks, kept, state, variant, wanted, runtime)
     net = _network(kept, state, variant, wanted)
@@ -76,6 +78,17 @@ def made_file(
     return Made(_with_card(made(net, variant, "fp32", output), moments, wanted), accuracy)
 
 
+def _compressed(networks: RunNetworks, kept: Kept, scheme: str) -> Made:
+    """The very file that the run has tested."""
+    row = networks.compressed(kept, scheme)
+    content = networks.content(row.file, row.file_bytes)
+    if not content:
+        path = networks.run.path / row.file
+        raise MbsweepError(f"{path} is not there, or not whole: run the sweep again into another --out")
+    top5 = float("nan") if row.top5_pct is None else row.top5_pct
+    return Made(lambda card: content, _accuracy(kept, row.hits, top5, "compressed, in PyTorch"))
+
+
 def _int8(
     networks: RunNetworks,
     kept: Kept,
@@ -87,7 +100,7 @@ def _int8(
     moments = state.about["mean"], state.about["std"]
     quantization = networks.quantization
     tested = networks.tested(kept, runtime)
-    if tested is not None and (content := networks.kept_file(tested)):
+    if tested is not None and (content := networks.content(tested.file, tested.file_bytes)):
         accuracy = _accuracy(kept, tested.hits, tested.top5, runtime.words)
     else:
         net = _network(kept, state, variant, wanted)

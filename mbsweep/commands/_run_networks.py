@@ -19,6 +19,7 @@ from mbsweep.base.rules import did_you_mean, shown
 from mbsweep.base.suggest import command
 from mbsweep.formats import card
 from mbsweep.space.variant import Variant
+from mbsweep.storage.compression_tables import CompressedRow
 from mbsweep.storage.deployed_tables import DeployedRow
 from mbsweep.storage.store import Store
 from mbsweep.sweep.sweep import parse_sweep
@@ -133,16 +134,29 @@ class RunNetworks:
         key = (kept.row.variant, kept.row.seed)
         return next((row for row in rows if (row.variant, row.seed) == key and row.runtime == runtime), None)
 
-    def kept_file(self, row: DeployedRow) -> bytes:
-        """The very file that was tested; empty where the run does not keep it, or it is not whole."""
-        path = self.run.path / row.file
-        if not row.file or not path.resolve().is_relative_to(self.run.path.resolve()):
+    def compressed(self, kept: Kept, scheme: str) -> CompressedRow:
+        """A network after a step of compression, as tables call that. MbsweepError where there is none."""
+        with Store.read(self.run.path) as store:
+            words = {step.step: step.words for step in store.compression_steps()}
+            rows = store.compressed(kept.source)
+        key = (kept.row.variant, kept.row.seed)
+        found = {words.get(row.step, row.step): row for row in rows if (row.variant, row.seed) == key}
+        if scheme in found:
+            return found[scheme]
+        has = " or ".join(map(shown, found)) or "nothing: its sweep needs a `compress`"
+        whose = f"{self.run.path}: seed {kept.row.seed} of {kept.row.variant}"
+        raise MbsweepError(f"--scheme is {shown(scheme)}; {whose} has {has}{did_you_mean(scheme, found)}")
+
+    def content(self, file: str, file_bytes: int | None) -> bytes:
+        """A file that the run has tested; empty where it does not keep it, or it is not whole."""
+        path = self.run.path / file
+        if not file or not path.resolve().is_relative_to(self.run.path.resolve()):
             return b""
         try:
             content = path.read_bytes()
         except OSError:
             return b""
-        return content if len(content) == row.file_bytes else b""
+        return content if len(content) == file_bytes else b""
 
     @property
     def quantization(self) -> Quantization:

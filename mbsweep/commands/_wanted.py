@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from mbsweep.accuracy.compressing.files import ENDING
 from mbsweep.accuracy.packages import FILES, check_package
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.files import check_writable
@@ -14,7 +15,12 @@ from mbsweep.formats import card as cards
 from mbsweep.profiler.backends import asked
 
 # ending of a file -> the backends that it may be for, the usual one first; PyTorch loads weights
-BACKENDS_OF = {".onnx": ("onnxruntime", "openvino"), ".pte": ("executorch",), WEIGHTS: ("torch",)}
+BACKENDS_OF = {
+    ".onnx": ("onnxruntime", "openvino"),
+    ".pte": ("executorch",),
+    WEIGHTS: ("torch",),
+    ENDING: ("torch",),
+}
 
 
 @dataclass(frozen=True)
@@ -26,11 +32,13 @@ class Wanted:
     backend: str | None = None  # default: the usual one of the file's ending
     is_self_contained: bool = False  # takes levels as they are, gives probabilities
     dataset: str | None = None  # where the images are, if some are needed
+    scheme: str | None = None  # a step of compression, as tables call it
 
     def backend_for(self, output: Path) -> str:
         """The backend that a file of such a name is for. MbsweepError where it cannot have what is wanted."""
         check_package(FILES)
-        backend_of(output, (*FORMATS, WEIGHTS))
+        backend_of(output, (*FORMATS, WEIGHTS, ENDING))
+        self._check_scheme(output)
         may_be = BACKENDS_OF[output.suffix]
         backend = self.backend or may_be[0]
         if backend not in may_be:
@@ -38,11 +46,11 @@ class Wanted:
                 f"--backend is {shown(backend)}; {output.suffix} files are for {' and '.join(may_be)}"
                 f"{did_you_mean(backend, may_be)}"
             )
-        if output.suffix != WEIGHTS:
+        if output.suffix in FORMATS:
             asked(backend=backend, precision=self.precision)
         elif self.precision != "fp32":
-            raise MbsweepError(f"precision is {shown(self.precision)}; {WEIGHTS} files have fp32")
-        if self.is_self_contained and output.suffix == WEIGHTS:
+            raise MbsweepError(f"precision is {shown(self.precision)}; {output.suffix} files have fp32")
+        if self.is_self_contained and output.suffix not in FORMATS:
             raise MbsweepError(
                 f"--self-contained: {output.name} holds weights and no graph; name a .onnx or .pte file"
             )
@@ -51,6 +59,13 @@ class Wanted:
                 "--self-contained: an int8 .pte file is what was calibrated; leave it out, or export .onnx"
             )
         return backend
+
+    def _check_scheme(self, output: Path) -> None:
+        if (self.scheme is None) == (output.suffix == ENDING):
+            raise MbsweepError(
+                f"{ENDING} files are compressed networks, and only they: say both `--scheme WORDS`, as "
+                f"`mbsweep table RUN --compressed` calls it, and -o net{ENDING}"
+            )
 
     def check(self, output: Path, run: Path) -> None:
         """MbsweepError for what can be known to be wrong before a network is read."""

@@ -57,6 +57,10 @@ def export(
             help="Of a run: normalisation and softmax in the file; it takes levels 0 to 255.",
         ),
     ] = False,
+    scheme: Annotated[
+        str | None,
+        typer.Option(help="Of a run that compresses: a scheme in its words; -o is a .mbz file."),
+    ] = None,
     front: Annotated[
         bool, typer.Option("--front", help="Of a run: every network on its front; -o is a folder.")
     ] = False,
@@ -69,11 +73,11 @@ def export(
     """
     output = path(file)
     of_run = {"--seed": seed, "--self-contained": self_contained, "--front": front, "--config": config}
-    of_run |= {"--dataset": dataset, "--backend": backend}
+    of_run |= {"--dataset": dataset, "--backend": backend, "--scheme": scheme}
     if run:
         from mbsweep.commands._wanted import Wanted  # loads torch
 
-        wanted = Wanted(seed or "best", precision, backend, self_contained, dataset)
+        wanted = Wanted(seed or "best", precision, backend, self_contained, dataset, scheme)
         if front:
             _export_front(run, output, form or "onnx", config, wanted)
         elif config is not None:

@@ -1,4 +1,4 @@
-"""`mbsweep export RUN VARIANT --precision int8`: the file that the run has tested, or one tested now."""
+"""`mbsweep export RUN VARIANT` at int8, or compressed: the file that the run has tested, or one made now."""
 
 import json
 import shutil
@@ -14,6 +14,7 @@ from mbsweep.accuracy.datasets import open_dataset
 from mbsweep.accuracy.datasets.imagefolder import ImageFolder
 from mbsweep.profiler.backends.onnx_runtime import OnnxRuntime
 from mbsweep.profiler.config import LatencyConfig
+from mbsweep.storage.compression_tables import CompressedRow
 from mbsweep.storage.deployed_tables import DeployedRow
 from mbsweep.storage.store import Store
 
@@ -146,3 +147,36 @@ def test_pick_prints_how_the_file_of_a_row_is_exported(run):
     said = call("pick", run, "--max-macs", "1e9").stdout
     line = f"  mbsweep export {run} {LARGE} --precision int8 -o {LARGE}_int8.onnx"
     assert line in said.splitlines()
+
+
+def test_a_compressed_file_is_the_very_one_that_was_tested(run):
+    """With its own accuracy and drop; a scheme that was not asked for is refused with those that were, and so
+    is a file of another kind.
+    """
+    words, content = "80 % pruned, 5 bits, Huffman", b"as it was tested"
+    (run / "weights/small.mbz").write_bytes(content)
+    hits = as_trained(run)
+    worse = hits.copy()
+    worse[np.flatnonzero(worse)[:6]] = False
+    with Store.write(run) as store:
+        source = store.last_sweep()["accuracy_sources"][0]
+        store.set_compression_steps([("aa", "coded", "", words)])
+        told = (1, "weights/small.mbz", len(content), 1.0, None, 60, np.packbits(worse).tobytes(), "[]")
+        store.add_compressed(source, CompressedRow("aa", LARGE, 1, *told))
+    result = call("export", run, LARGE, "--seed", 1, "--scheme", words, "-o", "net.mbz")
+    assert result.exit_code == 0, result.output
+    assert Path("net.mbz").read_bytes() == content
+    accuracy = json.loads(Path("net.mbz.json").read_text())["accuracy"]
+    assert accuracy["top1_pct"] == pytest.approx(100 * worse.mean())
+    assert accuracy["drop_pct"] == pytest.approx(10)  # 6 of 60 images
+    assert accuracy["tested_in"] == "compressed, in PyTorch"
+
+    def refused(*words):
+        return refusal(call("export", run, LARGE, "--seed", 1, *words))
+
+    assert f"seed 1 of {LARGE} has {words!r}" in refused("--scheme", "half", "-o", "net.mbz")
+    both = "say both `--scheme WORDS`, as `mbsweep table RUN --compressed` calls it, and -o net.mbz"
+    assert both in refused("--scheme", words, "-o", "net.onnx")
+    assert both in refused("-o", "net.mbz")
+    (run / "weights/small.mbz").write_bytes(content[:-1])
+    assert "is not there, or not whole" in refused("--scheme", words, "-o", "net.mbz")
