@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import select
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -79,18 +79,24 @@ class Deployment:
             (row.variant, row.seed, Runtime(*row.runtime)): row.made
             for row in self._store.deployed(self._source)
         }
-        ended = {(row.variant, row.seed) for row in self._trained()}
+        trained = self._trained()
         failures = self._store.failures()
         for (variant, seed), weights in self._weights.items():
             for runtime in self._runtimes:
                 made = made_with(runtime, self._quantization)
                 failed = (variant.id, self._failure_key(runtime)) in failures
                 is_known = known.get((variant.id, seed, runtime)) == made
-                if (variant.id, seed) in ended and not is_known and not failed and not lacks(runtime):
+                if (variant.id, seed) in trained and not is_known and not failed and not lacks(runtime):
                     yield _Test(variant, seed, weights, runtime)
 
-    def _trained(self) -> list[TrainingRow]:
-        return [row for row in self._store.trainings(self._source) if row.state == "done"]
+    def _trained(self) -> dict[tuple[str, int], TrainingRow]:
+        """Variant and seed -> its training, of those that the sweep asks for and that came to their end."""
+        asked = {(variant.id, seed) for variant, seed in self._weights}
+        return {
+            (row.variant, row.seed): row
+            for row in self._store.trainings(self._source)
+            if row.state == "done" and (row.variant, row.seed) in asked
+        }
 
     def _work(self, waiting: Sequence[_Test]) -> None:
         left = iter(waiting)
@@ -154,7 +160,10 @@ class Deployment:
     def enter(self) -> None:
         """Enter what is known of the accuracies in the runtimes."""
         as_trained = self._as_trained()
-        trained = {(row.variant, row.seed): row for row in self._trained()}
+        trained = self._trained()
+        seeds_of: dict[str, set[int]] = {}
+        for variant, seed in trained:
+            seeds_of.setdefault(variant, set()).add(seed)
         failures = self._store.failures()
         rows: list[tuple[Any, ...]] = []
         for runtime in self._runtimes:
@@ -179,6 +188,7 @@ class Deployment:
                 if some := of.get(variant):
                     drop = paired_drop(pairs[variant], noise_of_drops)
                     over_seeds = spread([row.hits for row in some], noise)
+                    untested = seeds_of[variant] - {row.seed for row in some}
                     has_interval = (
                         base.kind == "trained"
                     )  # one supernet does not tell what another would give
@@ -190,7 +200,7 @@ class Deployment:
                         top1_high_pct=over_seeds.high_pct if has_interval else NAN,
                         top1_sd_pct=over_seeds.sd_pct,
                         seeds=", ".join(str(row.seed) for row in some),
-                        note="; ".join(filter(None, (base.note, failure.words if failure else ""))),
+                        note="; ".join(filter(None, (base.note, _missing(runtime, failure, untested)))),
                     )
                 else:
                     reason = base.reason or _why(runtime, failure)
@@ -243,6 +253,13 @@ def _why(runtime: Runtime, failure: Failure | None) -> str:
     if reason := lacks(runtime):
         return f"not tested in {runtime.words}: {reason}"
     return f"not tested in {runtime.words} yet; run the sweep again to go on"
+
+
+def _missing(runtime: Runtime, failure: Failure | None, untested: Collection[int]) -> str:
+    """Why an accuracy is not one of all seeds; empty where it is."""
+    if failure or not untested:
+        return failure.words if failure else ""
+    return f"{_why(runtime, None)}: seed {', '.join(map(str, sorted(untested)))}"
 
 
 def _unknown(base: Accuracy) -> Accuracy:

@@ -169,6 +169,38 @@ def test_a_test_that_crashes_costs_no_other(run, monkeypatch):
     assert rows[SMALL, INT8].top1_seeds == "0, 1"
 
 
+def test_a_row_is_of_the_seeds_that_the_sweep_asks_for(trained, run):
+    """As its fp32 row: a seed that the sweep has no longer is in neither, nor in the drop."""
+    text, folder = run
+    rows, _ = go_on(text.replace("seeds: [0, 1]", "seeds: [1]"), folder)
+    for variant in (SMALL, LARGE):
+        fp32, int8 = rows[variant, "torch-fp32-b1-t1"], rows[variant, INT8]
+        assert (fp32.top1_seeds, int8.top1_seeds) == ("1", "1")
+        assert int8.top1_drop_pct == pytest.approx(fp32.top1_pct - int8.top1_pct)
+
+
+def test_a_seed_that_is_not_tested_yet_is_told(run):
+    """A run that is interrupted between two tests has the mean of one seed, and says so."""
+    text, folder = run
+    execute(folder, "DELETE FROM deployed WHERE precision = 'int8'")
+
+    class Stops(Silent):
+        def advance(self, done, steps=1):
+            if "onnxruntime int8" in done:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        mbsweep.run(parse_sweep(text, "deployed"), folder, progress=Stops(), jobs=1)
+    ((variant, seed),) = query(folder, "SELECT variant, seed FROM deployed WHERE precision = 'int8'")
+    table = mbsweep.open_run(folder).table().set_index(["variant", "config"])
+    row = table.loc[(variant, INT8)]
+    assert row["top1_seeds"] == str(seed)
+    words = "not tested in onnxruntime int8 yet; run the sweep again to go on"
+    assert row["top1_note"].endswith(f"{words}: seed {1 - seed}")
+    (other,) = {SMALL, LARGE} - {variant}
+    assert table.loc[(other, INT8)]["top1_reason"] == words
+
+
 def test_weights_that_are_gone_are_told(run):
     """A run whose weights were deleted keeps what it knows, and says what it cannot test."""
     text, folder = run
