@@ -56,6 +56,7 @@ def learn(
     net, moments = build(job.variant, job.recipe.dropout), (about["mean"], about["std"])
     assert isinstance(net, Network)  # noqa: S101  (one that is code is refused before)
     load_weights(net, state.tensors, WEIGHT)
+    net.to(device)  # before it is held: masks and clusters lie where the weights do
     held, rate = _held(net, scheme)
     if scheme.epochs:
         learn_on(net, held, job, dataset, moments, scheme.epochs, rate, device, on_step)

@@ -167,7 +167,7 @@ def test_what_is_done_is_not_done_again(compressed, images, tmp_path):
     folder = Path(shutil.copytree(compressed[0], tmp_path / "run"))
     before, told = rows(folder), Told()
     go_on(images, folder, told)
-    assert (rows(folder), told.messages[-1:]) == (before, told.messages[-1:])
+    assert rows(folder) == before
     assert not any("bytes, " in message for message in told.messages)
     more = SCHEMES + "  - {sparsity: 0.8, bits: 3, prune_epochs: 1, fine_tune_epochs: 1, huffman: false}\n"
     go_on(images, folder, told, more)
