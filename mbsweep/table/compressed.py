@@ -49,21 +49,23 @@ def tabulate_compressed(store: Store) -> pd.DataFrame:
     if not steps:  # nor is a run of a million variants read for it
         return pd.DataFrame(columns=["variant", *COLUMNS])
     source = _source(store)
+    variants = networks(store)
+    variants = variants[variants["position"].notna()].sort_values("position", kind="stable")
+    asked, accuracies = set(variants["variant"]), _accuracies(store, source)
+    seeds_of = {variant: row["seeds"].split(", ") for variant, row in accuracies.items() if variant in asked}
     trained: _Networks = {}
-    for row in store.trainings(source):
-        if row.state == "done":
+    for row in store.trainings(source):  # also of seeds and variants that the sweep no longer has
+        if row.state == "done" and str(row.seed) in seeds_of.get(row.variant, ()):
             trained.setdefault(row.variant, {})[row.seed] = row.hits
     words = {"": AS_TRAINED.words} | {step.step: step.words for step in steps}
     done: dict[str, _Networks] = {step.step: {} for step in steps}
     for found in store.compressed(source):
         if found.step in done and found.seed in trained.get(found.variant, {}):
             done[found.step].setdefault(found.variant, {})[found.seed] = found
-    variants = networks(store)
-    variants = variants[variants["position"].notna()].sort_values("position", kind="stable")
     of_network = [name for name in ("variant", "family", *FIELDS, *OF_STAGES) if name in variants]
     of_trained = _spreads({variant: list(hits.values()) for variant, hits in trained.items()})
     of_steps = {step: _measured(rows, trained) for step, rows in done.items()}
-    reasons = _reasons(store, source)
+    reasons = _reasons(store, accuracies)
     records: list[dict[str, Any]] = []
     for network in variants.to_dict("records"):
         variant, fp32_bytes = network["variant"], BYTES_PER_FP32 * network["params"]
@@ -151,17 +153,34 @@ def _said(step: StepRow) -> dict[str, str]:
     return {"step": step.kind, "scheme": step.words}
 
 
-def with_int8(compressed: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
-    """With a row for each network and int8 file of which the run's table knows accuracy and bytes."""
-    known = table[(table["precision"] == "int8") & table["top1_pct"].notna() & table["file_bytes"].notna()]
+def int8_bytes(store: Store) -> dict[tuple[str, str], float]:
+    """Variant and backend -> bytes of the int8 file that was tested, the mean over the seeds."""
+    found: dict[tuple[str, str], list[int]] = {}
+    for row in store.deployed(_source(store)):
+        if row.precision == "int8" and row.file_bytes:
+            found.setdefault((row.variant, row.backend), []).append(row.file_bytes)
+    return {key: float(np.mean(sizes)) for key, sizes in found.items()}
+
+
+def with_int8(
+    compressed: pd.DataFrame, table: pd.DataFrame, file_bytes: Mapping[tuple[str, str], float]
+) -> pd.DataFrame:
+    """With a row for each network and int8 file of which the run's table knows the accuracy.
+
+    file_bytes: as of `int8_bytes`. That of the table is of the file with random weights that was timed.
+    """
+    known = table[(table["precision"] == "int8") & table["top1_pct"].notna()]
+    known = known.drop_duplicates(["variant", "backend"])
+    sizes = [file_bytes.get(key) for key in zip(known["variant"], known["backend"], strict=True)]
+    known = known.assign(file_bytes=np.array(sizes, float))
+    known = known[known["file_bytes"].notna()]
     if known.empty:
         return compressed
-    known = known.drop_duplicates(["variant", "backend"])
     rows = known.reindex(columns=list(compressed.columns)).assign(
         step="int8",
         scheme=known["backend"] + " int8",
         goes_on_from=AS_TRAINED.words,
-        bytes=known["file_bytes"].astype(float),
+        bytes=known["file_bytes"],
         fp32_bytes=known["weight_bytes"].astype(float),
         file=None,
         reason=None,
@@ -201,10 +220,17 @@ def _measured(rows: _Networks, trained: _Networks) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _reasons(store: Store, source: str) -> dict[str, str]:
-    """Variant -> why it is not compressed: it failed, or has no training that came to its end."""
+def _accuracies(store: Store, source: str) -> dict[str, dict[str, Any]]:
+    """Variant -> what the run knows of its accuracy as it was trained."""
     names, rows = store.rows("accuracies")
     accuracies = (dict(zip(names, row, strict=True)) for row in rows)
-    found = {row["variant"]: row["reason"] for row in accuracies if row["source"] == source and row["reason"]}
+    return {
+        row["variant"]: row for row in accuracies if (row["source"], row["precision"]) == (source, "fp32")
+    }
+
+
+def _reasons(store: Store, accuracies: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Variant -> why it is not compressed: it failed, or has no training that came to its end."""
+    found = {variant: row["reason"] for variant, row in accuracies.items() if row["reason"]}
     failed = {variant: why.words for (variant, of), why in store.failures().items() if of == FAILED_IN}
     return found | failed

@@ -27,7 +27,7 @@ from mbsweep.storage.marks import Failure, FailureKind
 from mbsweep.storage.store import Store
 from mbsweep.table.chances import front_chances
 from mbsweep.table.columns import COLUMNS, COMPARABLE, INNER, NUMBERS, in_order
-from mbsweep.table.compressed import tabulate_compressed, tabulate_layers, with_int8
+from mbsweep.table.compressed import int8_bytes, tabulate_compressed, tabulate_layers, with_int8
 from mbsweep.table.draws import Resample
 from mbsweep.table.tabulate import STEPS, Undrifted, tabulate, tabulate_curves
 
@@ -150,8 +150,10 @@ class Run:
     def compressed(self) -> pd.DataFrame:
         """One row per variant and step of compression, and its int8 files; see `table.compressed`."""
         with Store.read(self.path) as store:
-            found = tabulate_compressed(store)
-        return (with_int8(found, self.table()) if len(found) else found).assign(run=self.name)
+            found, file_bytes = tabulate_compressed(store), int8_bytes(store)
+        if file_bytes and len(found):
+            found = with_int8(found, self.table(), file_bytes)
+        return found.assign(run=self.name)
 
     @property
     def is_compressed(self) -> bool:

@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from brightness import LARGE, SMALL
-from console import call, query, refusal
+from console import call, execute, query, refusal
 
 from mbsweep.formats.compressed.layers import layer_sizes
 from mbsweep.storage.compression_tables import CompressedRow
+from mbsweep.storage.deployed_tables import DeployedRow
 from mbsweep.storage.store import Store
-from mbsweep.table.compressed import OTHERS, PENDING, with_int8
+from mbsweep.table.compressed import OTHERS, PENDING, int8_bytes, with_int8
 from mbsweep.table.results import open_run
 
 IMAGES = 60
@@ -80,10 +81,11 @@ def test_the_accuracy_as_trained_is_that_of_the_runs_table(run):
 
 
 def test_int8_files_stand_beside_them(run):
-    """A row of the run's table that knows accuracy and bytes of an int8 file, behind the network's steps."""
-    table = run.table().assign(precision="int8", backend="onnxruntime", file_bytes=2000.0, top1_drop_pct=1.5)
+    """A row of the run's table that knows the accuracy of an int8 file, behind the network's steps; its
+    bytes are those of the file that was tested, not of the one that was timed."""
+    table = run.table().assign(precision="int8", backend="onnxruntime", file_bytes=9000.0, top1_drop_pct=1.5)
     table.loc[table["variant"] == SMALL, "top1_pct"] = np.nan
-    found = with_int8(run.compressed(), table)
+    found = with_int8(run.compressed(), table, {(LARGE, "onnxruntime"): 2000, (SMALL, "onnxruntime"): 1000})
     assert found["step"].tolist() == ["trained", "pruned", "coded", "trained", "pruned", "coded", "int8"]
     int8 = found.iloc[-1]
     assert (int8["variant"], int8["scheme"], int8["goes_on_from"]) == (
@@ -93,7 +95,34 @@ def test_int8_files_stand_beside_them(run):
     )
     assert (int8["bytes"], int8["ratio"]) == (2000, int8["fp32_bytes"] / 2000)
     assert int8["top1_drop_pct"] == 1.5
-    assert with_int8(run.compressed(), run.table()).equals(run.compressed())
+    assert with_int8(run.compressed(), table, {}).equals(run.compressed())
+
+
+def test_bytes_of_int8_are_the_mean_of_the_tested_files(run, tmp_path):
+    """Of the seeds; runtimes that load no file, and other precisions, have none."""
+    folder = shutil.copytree(run.path, tmp_path / "run")
+    with Store.write(folder) as store:
+        source = store.last_sweep()["accuracy_sources"][0]
+        for seed, runtime, file_bytes in (
+            (0, ("onnxruntime", "int8", "cpu"), 2000),
+            (1, ("onnxruntime", "int8", "cpu"), 2002),
+            (0, ("onnxruntime", "fp32", "cpu"), 8000),
+            (0, ("torch", "bf16", "cpu"), None),
+        ):
+            told = ("", 1, "", file_bytes, None, IMAGES, bytes(8))
+            store.add_deployed(source, DeployedRow(LARGE, seed, *runtime, *told))
+    with Store.read(folder) as store:
+        assert int8_bytes(store) == {(LARGE, "onnxruntime"): 2001}
+
+
+def test_a_seed_that_the_sweep_no_longer_has_counts_no_more(run, tmp_path):
+    """In neither the accuracy nor the drop: 3 of 60 images of seed 0 are 5 points."""
+    folder = shutil.copytree(run.path, tmp_path / "run")
+    execute(folder, "UPDATE accuracies SET seeds = '0'")
+    table = open_run(folder).compressed().set_index(["variant", "scheme"]).loc[LARGE]
+    assert table["top1_seeds"].tolist() == ["0"] * 3
+    assert table["top1_drop_pct"].iloc[1:].tolist() == pytest.approx([5, 5])
+    assert table["bytes"].iloc[1] == 4000
 
 
 def test_the_layers(run):
