@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from mbsweep.accuracy.datasets import Part
 from mbsweep.accuracy.deploying import testing
-from mbsweep.accuracy.deploying.runtimes import Runtime
+from mbsweep.accuracy.deploying.runtimes import Runtime, is_kept
 from mbsweep.accuracy.training.checkpoint import WEIGHT, Checkpoint, checkpoint_bytes
 from mbsweep.accuracy.training.kept import Kept
 from mbsweep.accuracy.training.loop import use_threads
@@ -26,6 +26,7 @@ from mbsweep.commands._images import asked_images, judged
 from mbsweep.commands._run_networks import RunNetworks
 from mbsweep.commands._wanted import Wanted
 from mbsweep.formats import card as cards
+from mbsweep.formats.compressed.file import read
 from mbsweep.formats.onnx_ends import with_ends
 from mbsweep.nets import folded
 from mbsweep.profiler.backends import BACKENDS, Deploys
@@ -81,10 +82,10 @@ def made_file(
 def _compressed(networks: RunNetworks, kept: Kept, scheme: str) -> Made:
     """The very file that the run has tested."""
     row = networks.compressed(kept, scheme)
-    content = networks.content(row.file, row.file_bytes)
+    path, content = networks.run.path / row.file, networks.content(row.file, row.file_bytes)
     if not content:
-        path = networks.run.path / row.file
         raise MbsweepError(f"{path} is not there, or not whole: run the sweep again into another --out")
+    read(content, str(path))  # which finds out whether it was altered
     top5 = float("nan") if row.top5_pct is None else row.top5_pct
     return Made(lambda card: content, _accuracy(kept, row.hits, top5, "compressed, in PyTorch"))
 
@@ -100,7 +101,8 @@ def _int8(
     moments = state.about["mean"], state.about["std"]
     quantization = networks.quantization
     tested = networks.tested(kept, runtime)
-    if tested is not None and (content := networks.content(tested.file, tested.file_bytes)):
+    content = networks.content(tested.file, tested.file_bytes) if tested else b""
+    if tested and is_kept(tested.file, content):
         accuracy = _accuracy(kept, tested.hits, tested.top5, runtime.words)
     else:
         net = _network(kept, state, variant, wanted)

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pandas as pd
 
-from mbsweep.accuracy.deploying.runtimes import Runtime
+from mbsweep.accuracy.deploying.runtimes import Runtime, made_with
 from mbsweep.accuracy.settings import Quantization, Recipe
 from mbsweep.accuracy.training.checkpoint import Checkpoint
 from mbsweep.accuracy.training.kept import Kept, kept_networks
@@ -128,11 +128,11 @@ class RunNetworks:
         }
 
     def tested(self, kept: Kept, runtime: Runtime) -> DeployedRow | None:
-        """What the run knows of a network in a runtime; None where it was not tested there."""
+        """What is known of a network in a runtime; None where it was not tested there as its sweep says."""
         with Store.read(self.run.path) as store:
             rows = store.deployed(kept.source)
-        key = (kept.row.variant, kept.row.seed)
-        return next((row for row in rows if (row.variant, row.seed) == key and row.runtime == runtime), None)
+        asked = (kept.row.variant, kept.row.seed, runtime, made_with(runtime, self.quantization))
+        return next((row for row in rows if (row.variant, row.seed, row.runtime, row.made) == asked), None)
 
     def compressed(self, kept: Kept, scheme: str) -> CompressedRow:
         """A network after a step of compression, as tables call that. MbsweepError where there is none."""

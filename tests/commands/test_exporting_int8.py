@@ -1,5 +1,6 @@
 """`mbsweep export RUN VARIANT` at int8, or compressed: the file that the run has tested, or one made now."""
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -12,12 +13,15 @@ from console import call, copied, execute, query, refusal
 
 from mbsweep.accuracy.datasets import open_dataset
 from mbsweep.accuracy.datasets.imagefolder import ImageFolder
+from mbsweep.accuracy.settings import Quantization
+from mbsweep.formats.compressed.file import written
 from mbsweep.profiler.backends.onnx_runtime import OnnxRuntime
 from mbsweep.profiler.config import LatencyConfig
 from mbsweep.storage.compression_tables import CompressedRow
 from mbsweep.storage.deployed_tables import DeployedRow
 from mbsweep.storage.store import Store
 
+USUAL = Quantization().key
 INT8 = ("--seed", 1, "--precision", "int8", "-o", "net.onnx")
 
 
@@ -64,14 +68,16 @@ def test_a_file_that_the_run_has_not_tested_is_calibrated_and_tested(run, images
     assert evaluated["top1_pct"] == told["top1_pct"]
 
 
-def with_kept_file(run, content, hits, kept=None):
-    """The run, as if it had tested this file with this outcome. kept: what lies there in its place."""
-    name = f"weights/{LARGE}_seed1_onnxruntime-int8.onnx"
+def with_kept_file(run, content, hits, kept=None, made=USUAL):
+    """The run, as if it had tested this file with this outcome. kept: what lies there in its place. made: how
+    it was calibrated."""
+    digest = hashlib.sha256(content).hexdigest()[:12]
+    name = f"weights/{LARGE}_seed1_onnxruntime-int8_{digest}.onnx"
     (run / name).write_bytes(content if kept is None else kept)
     (source,) = {row[0] for row in query(run, "SELECT source FROM accuracies")}
     correct = np.packbits(hits).tobytes()
     row = DeployedRow(
-        LARGE, 1, "onnxruntime", "int8", "cpu", "", 1, name, len(content), None, len(hits), correct
+        LARGE, 1, "onnxruntime", "int8", "cpu", made, 1, name, len(content), None, len(hits), correct
     )
     with Store.write(run) as store:
         store.add_deployed(source, row)
@@ -93,11 +99,21 @@ def test_the_file_that_the_run_has_tested_is_taken(run, images):
     assert told["drop_pct"] == pytest.approx(100 * (as_trained(run).mean() - hits.mean()))
 
 
-def test_a_tested_file_that_is_not_whole_is_made_anew(run):
-    """Half of it is there: calibrated and tested again, and it is said so."""
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"kept": lambda model: model[:1000]},
+        {"kept": lambda model: bytes([model[0] ^ 1]) + model[1:]},
+        {"made": lambda model: Quantization(calibration="entropy").key},
+    ],
+    ids=["half", "a bit", "calibration"],
+)
+def test_another_file_than_the_tested_one_is_made_anew(changed, run):
+    """Half of it is there, a bit of it is another, or the sweep asks for another calibration since: it is
+    calibrated and tested again, and it is said so."""
     assert call("export", run, LARGE, *INT8).exit_code == 0
     model = Path("net.onnx").read_bytes()
-    with_kept_file(run, model, as_trained(run), kept=model[:1000])
+    with_kept_file(run, model, as_trained(run), **{name: make(model) for name, make in changed.items()})
     result = call("export", run, LARGE, *INT8)
     assert result.exit_code == 0, result.output
     with open("net.onnx.json", encoding="utf-8") as file:
@@ -153,7 +169,7 @@ def test_a_compressed_file_is_the_very_one_that_was_tested(run):
     """With its own accuracy and drop; a scheme that was not asked for is refused with those that were, and so
     is a file of another kind.
     """
-    words, content = "80 % pruned, 5 bits, Huffman", b"as it was tested"
+    words, content = "80 % pruned, 5 bits, Huffman", written({}, {})
     (run / "weights/small.mbz").write_bytes(content)
     hits = as_trained(run)
     worse = hits.copy()
@@ -178,5 +194,7 @@ def test_a_compressed_file_is_the_very_one_that_was_tested(run):
     both = "say both `--scheme WORDS`, as `mbsweep table RUN --compressed` calls it, and -o net.mbz"
     assert both in refused("--scheme", words, "-o", "net.onnx")
     assert both in refused("-o", "net.mbz")
+    (run / "weights/small.mbz").write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert "small.mbz: is altered: its checksum differs" in refused("--scheme", words, "-o", "net.mbz")
     (run / "weights/small.mbz").write_bytes(content[:-1])
     assert "is not there, or not whole" in refused("--scheme", words, "-o", "net.mbz")

@@ -130,10 +130,9 @@ class Deployment:
         return test
 
     def _keep(self, test: _Test, answer: Mapping[str, Any]) -> None:
-        keep = kept_file(test.weights, test.variant, test.seed, test.runtime)
-        name = ""
-        if keep and answer["ending"]:
-            name = str(keep.with_suffix(answer["ending"]).relative_to(self._store.folder))
+        name = answer["file"]
+        if name:
+            name = str(test.weights.with_name(name).relative_to(self._store.folder))
         row = DeployedRow(
             test.variant.id,
             test.seed,
@@ -232,14 +231,13 @@ def asked_configs(store: Store) -> list[LatencyConfig]:
 
 
 def kept_file(weights: Path, variant: Variant, seed: int, runtime: Runtime) -> Path | None:
-    """Where the file of a network in a runtime is kept, without its ending; None where it is not.
+    """How the name begins under which the file of a network in a runtime is kept; None where it is not.
 
     Kept is what was calibrated: another file the weights give again.
     """
     if runtime.precision != "int8":
         return None
-    # Not `with_suffix` of the variant's id, which has dots.
-    return weights.with_name(f"{variant.id}_seed{seed}_{runtime.backend}-{runtime.precision}.file")
+    return weights.with_name(f"{variant.id}_seed{seed}_{runtime.backend}-{runtime.precision}")
 
 
 def lacks(runtime: Runtime) -> str:

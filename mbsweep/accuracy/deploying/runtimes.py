@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
+from pathlib import PurePath
 from typing import NamedTuple
 
 from mbsweep.accuracy.settings import Quantization
@@ -49,3 +51,20 @@ def runtimes_of(configs: Iterable[LatencyConfig]) -> list[Runtime]:
 def made_with(runtime: Runtime, quantization: Quantization) -> str:
     """What a network's file is made with besides its weights, as a run keeps it; empty where nothing is."""
     return quantization.key if runtime.precision == "int8" else ""
+
+
+def kept_name(stem: str, content: bytes, ending: str) -> str:
+    """The name under which a run keeps a file that it has tested.
+
+    It tells the content: no other file, of another calibration or altered, has its place.
+    """
+    return f"{stem}_{_digest(content)}{ending}"
+
+
+def is_kept(name: str, content: bytes) -> bool:
+    """Whether that is what was kept under a name."""
+    return PurePath(name).stem.endswith(f"_{_digest(content)}")
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:12]

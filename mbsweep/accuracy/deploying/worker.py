@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mbsweep.accuracy.deploying.runtimes import Runtime
+from mbsweep.accuracy.deploying.runtimes import Runtime, kept_name
 from mbsweep.accuracy.settings import Quantization
 from mbsweep.accuracy.training.worker import ENVIRONMENT, end_with_parent, outcome_as_dict
 from mbsweep.base.child import Child, command_of, serve
@@ -42,9 +42,11 @@ class DeployingWorker(Child):
         quantization: Quantization,
         keep: Path | None,
     ) -> None:
-        """A trained network in a runtime. Answer: top5_pct, images, correct, file_bytes (None: no file).
+        """A trained network in a runtime. Answer: top5_pct, images, correct, file_bytes, file.
 
         weights: its file, or that of a supernet that has it. keep: where the runtime's file is to be kept.
+        The answer's `file` is its name there, as of `kept_name`; empty where none is. file_bytes: None
+        where the runtime loads none.
         """
         if variant.is_code:
             check_code(variant.family)
@@ -82,10 +84,13 @@ class _Answers:
         moments = state.about["mean"], state.about["std"]
         runtime, quantization = Runtime(*told["runtime"]), Quantization.model_validate(told["quantization"])
         found = deployed(self._net, dataset, variant.resolution, moments, runtime, quantization)
+        file = ""
         if told["keep"] and found.content:
-            write_file(Path(told["keep"]).with_suffix(found.ending), found.content)
+            keep = Path(told["keep"])
+            file = kept_name(keep.name, found.content, found.ending)
+            write_file(keep.with_name(file), found.content)
         given = answers(found.classify, dataset.part("test", variant.resolution), moments)
-        return outcome_as_dict(given) | {"file_bytes": len(found.content) or None, "ending": found.ending}
+        return outcome_as_dict(given) | {"file_bytes": len(found.content) or None, "file": file}
 
 
 if __name__ == "__main__":

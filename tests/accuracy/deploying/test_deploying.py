@@ -86,7 +86,7 @@ def test_the_accuracy_of_a_row_is_that_of_its_file_in_its_runtime(trained):
     for variant in (SMALL, LARGE):
         shares = []
         for seed in (0, 1):
-            (path,) = folder.glob(f"weights/*/{variant}_seed{seed}_onnxruntime-int8.onnx")
+            (path,) = folder.glob(f"weights/*/{variant}_seed{seed}_onnxruntime-int8_*.onnx")
             about = open_checkpoint(path.with_name(f"{variant}_seed{seed}.safetensors")).about
             given, labels = pixels(images, "test", (about["mean"], about["std"]))
             session = onnxruntime.InferenceSession(path)
@@ -101,9 +101,9 @@ def test_the_accuracy_of_a_row_is_that_of_its_file_in_its_runtime(trained):
 def test_int8_is_calibrated_on_images_of_the_train_part(trained):
     """The image's own range in the file is from the darkest to the lightest level that is trained on."""
     _, folder, _, images = trained
-    path = next(iter(sorted(folder.glob("weights/*/*_onnxruntime-int8.onnx"))))
+    path = next(iter(sorted(folder.glob("weights/*/*_onnxruntime-int8_*.onnx"))))
     constants = {one.name: numpy_helper.to_array(one) for one in onnx.load(path).graph.initializer}
-    network = path.with_name(path.name.replace("_onnxruntime-int8.onnx", ".safetensors"))
+    network = path.with_name(f"{path.name.partition('_onnxruntime-int8')[0]}.safetensors")
     about = open_checkpoint(network).about
     scales = {}
     for part in ("train", "test"):
@@ -231,7 +231,7 @@ latency: [{{backend: onnxruntime, precision: int8, rounds: 1}}]
     about = open_checkpoint(next((tmp_path / "super").glob("weights/*/supernet_*.safetensors"))).about
     given, labels = pixels(trained[3], "test", (about["mean"], about["std"]))
     for variant in (SMALL, LARGE):
-        (path,) = (tmp_path / "super").glob(f"weights/*/{variant}_seed0_onnxruntime-int8.onnx")
+        (path,) = (tmp_path / "super").glob(f"weights/*/{variant}_seed0_onnxruntime-int8_*.onnx")
         session = onnxruntime.InferenceSession(path)
         logits = np.concatenate([session.run(None, {"image": one[None]})[0] for one in given])
         row = rows[variant, INT8]
