@@ -187,7 +187,10 @@ REFUSED = [
         ["RUN", SMALL, "--seed", 7, "-o", "x.onnx"],
         f"--seed is '7'; {SMALL} was trained with 0, 1; say one of them, or best",
     ),
-    (["RUN", SMALL, "-o", "x.tflite"], "x.tflite: the ending '.tflite' is none of .onnx, .pte, .safetensors"),
+    (
+        ["RUN", SMALL, "-o", "x.tflite"],
+        "x.tflite: the ending '.tflite' is none of .onnx, .pte, .safetensors, .mbz",
+    ),
     (
         ["RUN", SMALL, "--precision", "bf16", "-o", "x.onnx"],
         "precision is 'bf16'; onnxruntime has fp32 and int8",
