@@ -17,10 +17,11 @@ from mbsweep.base.errors import MbsweepError
 from mbsweep.base.files import expanded
 from mbsweep.base.progress import Progress, Silent
 from mbsweep.base.rules import did_you_mean, shown
-from mbsweep.latency.measuring import Measurement, begin, kept_weights, set_aside
+from mbsweep.latency.measuring import Measurement, begin, set_aside
 from mbsweep.latency.predicting import predict
 from mbsweep.profiler.bench import Bench
 from mbsweep.profiler.config import LatencyConfig
+from mbsweep.profiler.device import kept_weights
 from mbsweep.profiler.subject import Subject
 from mbsweep.space.counting import UNKNOWN, Found
 from mbsweep.space.families.factory import code_allowed
@@ -244,7 +245,7 @@ def _measure(
     measurement = Measurement(store, config, subjects, progress)
     if not measurement.pending():
         return
-    with closing(Bench(config, measurement.failed, kept_weights(store, config))) as bench:
+    with closing(Bench(config, measurement.failed, kept_weights(store.sessions(), config.backend))) as bench:
         begun = begin(store, config, bench, progress)
         if begun is not None:
             measurement.run(bench, *begun)

@@ -900,7 +900,7 @@ def test_how_int8_weights_were_held_is_told_and_the_run_keeps_to_it(tmp_path, wi
     assert table["device_id"].str.endswith("_7-bit-weights").tolist() == [True, True]
 
     monkeypatch.setattr(
-        pipeline, "kept_weights", lambda store, config: ""
+        pipeline, "kept_weights", lambda sessions, backend: ""
     )  # as if it were not right any more
     with pytest.raises(
         MbsweepError, match=r"with onnxruntime int8 '7-bit .*, and here it is '8-bit weights'"

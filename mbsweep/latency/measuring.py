@@ -21,7 +21,7 @@ from mbsweep.profiler.ahead import Ahead
 from mbsweep.profiler.backends import BACKENDS, keeps_files
 from mbsweep.profiler.bench import Bench
 from mbsweep.profiler.config import LatencyConfig
-from mbsweep.profiler.device import device_id, this_device, versions, weights_of
+from mbsweep.profiler.device import device_id, this_device, versions
 from mbsweep.profiler.int8_probe import remark
 from mbsweep.profiler.subject import Subject
 from mbsweep.statistics.drift import Drift, Key, calibrate, calibrated
@@ -62,13 +62,6 @@ def begin(store: Store, config: LatencyConfig, bench: Bench, progress: Progress)
                 )
     store.set_remark(config.id, "weights", remark(config.backend, bench.weights) if bench.weights else "")
     return store.begin_session(device, found), device["id"]
-
-
-def kept_weights(store: Store, config: LatencyConfig) -> str:
-    """How the int8 weights of a configuration's runtime were held in a run; empty where nothing says so."""
-    name = weights_of(config.backend)
-    held = [session["device"][name] for session in store.sessions() if name in session["device"]]
-    return held[-1] if held else ""
 
 
 def device_of(config: LatencyConfig, bench: Bench) -> tuple[dict[str, Any], dict[str, str]]:

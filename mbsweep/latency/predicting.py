@@ -18,7 +18,7 @@ from mbsweep.base.child import AnswerError
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.files import temporary_folder
 from mbsweep.base.progress import Progress
-from mbsweep.latency.measuring import Measurement, begin, device_of, kept_weights, set_aside
+from mbsweep.latency.measuring import Measurement, begin, device_of, set_aside
 from mbsweep.latency.predictor import (
     BlockModel,
     Prediction,
@@ -28,6 +28,7 @@ from mbsweep.latency.predictor import (
 )
 from mbsweep.profiler.bench import Bench
 from mbsweep.profiler.config import LatencyConfig
+from mbsweep.profiler.device import kept_weights
 from mbsweep.profiler.subject import Subject
 from mbsweep.space.fused import SpaceBlocks, space_blocks
 from mbsweep.space.space import Space
@@ -56,7 +57,7 @@ def predict(
         return
     blocks = space_blocks(space)
     failed: dict[str, AnswerError] = {}
-    with closing(Bench(config, failed.__setitem__, kept_weights(store, config))) as bench:
+    with closing(Bench(config, failed.__setitem__, kept_weights(store.sessions(), config.backend))) as bench:
         begun = begin(store, config, bench, progress)
         if begun is None:
             return

@@ -5,7 +5,7 @@ import os
 import platform
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -53,6 +53,13 @@ def this_device() -> Device:
 def weights_of(backend: str) -> str:
     """What a device calls the way in which a runtime's int8 weights are held on it."""
     return f"{backend} int8"
+
+
+def kept_weights(sessions: Iterable[Mapping[str, Any]], backend: str) -> str:
+    """How the int8 weights of a runtime were held in a run's sessions; empty where none says so."""
+    name = weights_of(backend)
+    held = [session["device"][name] for session in sessions if name in session["device"]]
+    return held[-1] if held else ""
 
 
 def device_id(device: Mapping[str, Any], runtime: str, version: str) -> str:

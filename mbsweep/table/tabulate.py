@@ -13,9 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mbsweep.accuracy.deploying.runtimes import Runtime, runtime_of
 from mbsweep.base.progress import Progress
-from mbsweep.profiler.config import LatencyConfig
 from mbsweep.statistics.drift import Drift
 from mbsweep.statistics.summary import (
     NS_PER_MS,
@@ -30,6 +28,7 @@ from mbsweep.storage.marks import Failure
 from mbsweep.storage.store import Store, VisitRow
 from mbsweep.storage.training_tables import EpochRow, TrainingRow
 from mbsweep.storage.variant_tables import NAMES
+from mbsweep.table.accuracies import ACCURACY_COLUMNS, accuracies, as_deployed, deployed, frame, sources
 from mbsweep.table.columns import COLUMNS, in_order
 from mbsweep.table.networks import networks
 
@@ -50,91 +49,21 @@ def tabulate(store: Store, progress: Progress) -> pd.DataFrame:
     else:
         table = configs.merge(variants, how="cross", suffixes=("", "_of_variant"))
     table = table.merge(latencies, how="left", on=["config", "variant"])
-    table = table.merge(_frame(store, "files"), how="left", on=["config", "variant"])
-    accuracies = _accuracies(store)
+    table = table.merge(frame(store, "files"), how="left", on=["config", "variant"])
+    known = accuracies(store)
     progress.advance("accuracies")
-    table = table.merge(accuracies, how="left", on=["variant", "precision"])
-    table = _as_deployed(table, _deployed(store))
+    table = table.merge(known, how="left", on=["variant", "precision"])
+    table = as_deployed(table, deployed(store))
     table["is_asked"] = table.filter(like="position").notna().all(axis=1)
     table["error"] = _errors(table, store.failures())
     if configs.empty:
         table["precision"] = None
     table = table.reindex(columns=in_order(table.columns))
-    accuracies_pct = [name for name in _ACCURACY_COLUMNS.values() if name.endswith("_pct")]
+    accuracies_pct = [name for name in ACCURACY_COLUMNS.values() if name.endswith("_pct")]
     numbers = ["top1_pct", "top5_pct", *accuracies_pct, "top1_epochs"]
     table = table.astype(dict.fromkeys(numbers, float))  # also where none is known
     progress.advance("rows")
     return table
-
-
-_DROPS = ("drop_pct", "drop_low_pct", "drop_high_pct")
-# columns of the accuracies' table -> those of the table
-_ACCURACY_COLUMNS = {
-    name: f"top1_{name}"
-    for name in ("low_pct", "high_pct", "sd_pct", "seeds", "epochs", "kind", "source", "reason", *_DROPS)
-} | {"note": "top1_own_note", "shared_note": "top1_shared_note", "marks": "top1_marks"}
-
-
-def _sources(store: Store) -> list[str]:
-    """The sweep's accuracy sources; none before the first run."""
-    last = store.last_sweep()
-    return last["accuracy_sources"] if last else []
-
-
-def _accuracies(store: Store) -> pd.DataFrame:
-    """Of each variant and precision the accuracy of the first of the sweep's sources that knows it."""
-    return _first_known(_frame(store, "accuracies"), ["variant", "precision"], _sources(store))
-
-
-def _first_known(found: pd.DataFrame, of: list[str], order: list[str]) -> pd.DataFrame:
-    """Accuracies as a run keeps them -> of each variant at something that of the first source to know it."""
-    found = found.rename(columns=_ACCURACY_COLUMNS)
-    found = found[found["top1_source"].isin(order)]
-    places = found["top1_source"].map({name: place for place, name in enumerate(order)})
-    rank = found.assign(is_unknown=found["top1_pct"].isna(), place=places)
-    rank = rank.sort_values(["is_unknown", "place"], kind="stable").drop_duplicates(of)
-    own, shared = rank["top1_own_note"], rank["top1_shared_note"]
-    rank["top1_note"] = shared + np.where((own != "") & (shared != ""), "; ", "") + own
-    words = ["top1_seeds", "top1_reason", "top1_marks"]  # empty where there is nothing to say
-    words += ["top1_note", "top1_own_note", "top1_shared_note"]
-    rank[words] = rank[words].astype(object).replace("", None)
-    return rank.drop(columns=["is_unknown", "place"])
-
-
-_RUNTIME = list(Runtime._fields)
-
-
-def _deployed(store: Store) -> pd.DataFrame | None:
-    """Of each variant in each configuration its accuracy in that runtime; None where none was tested."""
-    names, rows = store.deployed_accuracies()
-    if not rows:
-        return None
-    found = _first_known(pd.DataFrame(rows, columns=names), ["variant", *_RUNTIME], _sources(store))
-    with explained(store.folder, reading=True):
-        settings = [json.loads(text) for text in _frame(store, "configs")["settings"]]
-    configs = map(LatencyConfig.model_validate, settings)
-    runtimes = [(config.id, *runtime) for config in configs if (runtime := runtime_of(config))]
-    return (
-        pd.DataFrame(runtimes, columns=["config", *_RUNTIME]).merge(found, on=_RUNTIME).drop(columns=_RUNTIME)
-    )
-
-
-def _as_deployed(table: pd.DataFrame, deployed: pd.DataFrame | None) -> pd.DataFrame:
-    """A table whose accuracies are those of the runtimes, wherever networks were tested there."""
-    if deployed is None:
-        return table
-    found = table[["config", "variant"]].merge(deployed, how="left", on=["config", "variant"])
-    found.index = table.index
-    is_there = found["top1_kind"].notna()
-    for name in found.columns.difference(["config", "variant"]):
-        before = table[name] if name in table else pd.Series(np.nan, index=table.index)
-        table[name] = found[name].where(is_there, before)
-    return table
-
-
-def _frame(store: Store, name: str) -> pd.DataFrame:
-    columns, rows = store.rows(name)
-    return pd.DataFrame(rows, columns=columns)
 
 
 # Fields of a latency configuration that the table needs.
@@ -154,13 +83,13 @@ _SETTINGS = [
 
 
 def _configs(store: Store) -> pd.DataFrame:
-    frame = _frame(store, "configs").rename(columns={"id": "config"})
+    configs = frame(store, "configs").rename(columns={"id": "config"})
     with explained(store.folder, reading=True):
-        settings = pd.DataFrame([json.loads(text) for text in frame["settings"]], columns=_SETTINGS)
+        settings = pd.DataFrame([json.loads(text) for text in configs["settings"]], columns=_SETTINGS)
     settings["runs_on"] = [
         _runs_on(*of_one) for of_one in zip(settings.pop("device"), settings.pop("cpus"), strict=True)
     ]
-    return pd.concat([frame.drop(columns="settings"), settings], axis=1)
+    return pd.concat([configs.drop(columns="settings"), settings], axis=1)
 
 
 def _runs_on(device: str, cpus: Sequence[int]) -> str | None:
@@ -188,7 +117,7 @@ CURVE = (
 
 def tabulate_curves(store: Store) -> pd.DataFrame:
     """One row per epoch of the trainings of the sweep's accuracy source, columns as in CURVE."""
-    source = next(iter(_sources(store)), "")
+    source = next(iter(sources(store)), "")
     rows = pd.DataFrame(store.epochs(source), columns=EpochRow._fields)
     variants = networks(store).reindex(columns=["variant", "family", "width", "resolution"])
     ended = pd.DataFrame(store.trainings(source), columns=TrainingRow._fields)[["variant", "seed", "state"]]

@@ -22,6 +22,7 @@ from mbsweep.base.errors import one_line
 from mbsweep.base.progress import Progress
 from mbsweep.profiler.backends import unavailable
 from mbsweep.profiler.config import LatencyConfig
+from mbsweep.profiler.device import kept_weights
 from mbsweep.space.variant import Variant
 from mbsweep.statistics.drops import Drop, drop_noise, paired_drop
 from mbsweep.statistics.seeds import seed_noise, spread
@@ -126,7 +127,8 @@ class Deployment:
 
     def _begin(self, worker: DeployingWorker, test: _Test) -> _Test:
         keep = kept_file(test.weights, test.variant, test.seed, test.runtime)
-        worker.test(test.weights, test.variant, self._dataset, test.runtime, self._quantization, keep)
+        held = kept_weights(self._store.sessions(), test.runtime.backend)
+        worker.test(test.weights, test.variant, self._dataset, test.runtime, self._quantization, keep, held)
         return test
 
     def _keep(self, test: _Test, answer: Mapping[str, Any]) -> None:

@@ -11,6 +11,7 @@ from mbsweep.accuracy.training.worker import ENVIRONMENT, end_with_parent, outco
 from mbsweep.base.child import Child, command_of, serve
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.files import write_file
+from mbsweep.profiler.backends import BACKENDS, ChoosesWeights
 from mbsweep.profiler.device import is_gpu_lost
 from mbsweep.space.families.factory import check_code, code_allowed
 from mbsweep.space.variant import Variant
@@ -41,18 +42,20 @@ class DeployingWorker(Child):
         runtime: Runtime,
         quantization: Quantization,
         keep: Path | None,
+        held: str,
     ) -> None:
         """A trained network in a runtime. Answer: top5_pct, images, correct, file_bytes, file.
 
         weights: its file, or that of a supernet that has it. keep: where the runtime's file is to be kept.
         The answer's `file` is its name there, as of `kept_name`; empty where none is. file_bytes: None
         where the runtime loads none.
+        held: how the run's latencies had int8 weights, see `ChoosesWeights`.
         """
         if variant.is_code:
             check_code(variant.family)
         told = {"weights": str(weights), "variant": variant.as_dict(), "dataset": dataset.as_dict()}
         told |= {"runtime": list(runtime), "quantization": quantization.settings}
-        self.tell("test", told | {"keep": None if keep is None else str(keep)})
+        self.tell("test", told | {"keep": None if keep is None else str(keep), "held": held})
 
 
 class _Answers:
@@ -83,6 +86,9 @@ class _Answers:
             raise WeightsError(error) from None
         moments = state.about["mean"], state.about["std"]
         runtime, quantization = Runtime(*told["runtime"]), Quantization.model_validate(told["quantization"])
+        backend = BACKENDS[runtime.backend]
+        if runtime.precision == "int8" and isinstance(backend, ChoosesWeights):
+            backend.int8_weights(told["held"])
         found = deployed(self._net, dataset, variant.resolution, moments, runtime, quantization)
         file = ""
         if told["keep"] and found.content:
