@@ -54,7 +54,8 @@ class SupernetSource(SupernetAccuracy, TrainingSource):
         found = plan_images(images, space)
         config = self.complete(found.train)
         done = compared = Done()
-        name = config.name_on(found.dataset, list(space.ids())) if found.dataset else None
+        ids = list(space.ids())
+        name = config.name_on(found.dataset, ids) if found.dataset else None
         if name and found.dataset:
             done = Done.of(folder, name, [self.seed])
             alone = config.alone_as_trained
@@ -72,7 +73,7 @@ class SupernetSource(SupernetAccuracy, TrainingSource):
         alone_s = float(per_image_s.mean()) * max(0, trainings - len(compared.ended))
         left_s = step_s * (config.recipe.epochs - trained) + alone_s * config.alone.recipe.epochs
         train_s = found.train * left_s / usable_cores()
-        tests = left_to_test(folder, name, configs, self.quantization, len(space))
+        tests = left_to_test(folder, name, configs, self.quantization, ids, [self.seed])
         left_s = train_s + found.reading_s + tests.left_s
         return Estimate(words + tests.words, (*found.lines, *self.missing()), left_s, trains=True)
 

@@ -121,7 +121,7 @@ class TrainedSource(TrainedAccuracy, TrainingSource):
                 reached = (epochs if key in done.ended else done.reached.get(key, 0) for key in trainings)
                 left[place] -= sum(reached)
         train_s = found.train * float((image_s(np.maximum(space.macs, 0)) * left).sum()) / usable_cores()
-        tests = left_to_test(folder, name, configs, self.quantization, total)
+        tests = left_to_test(folder, name, configs, self.quantization, ids, seeds)
         left_s = train_s + found.reading_s + tests.left_s
         lines = (*found.lines, *notes, *self.missing())
         return Estimate(words + tests.words, lines, left_s, trains=True)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mbsweep.storage.database import Database, explained, now_utc
+from mbsweep.storage.database import Database, explained, make, now_utc
+from mbsweep.storage.training_tables import hits_of
 
 # Not in the schema of new files: runs of before, and runs that compress nothing, go on without them.
 # file: its name in the run's folder. correct: as in `trainings`. layers: rows of a table, JSON.
@@ -50,7 +50,7 @@ class CompressedRow(NamedTuple):
     @property
     def hits(self) -> NDArray[np.bool_]:
         """(images,): which images of the test part it got right."""
-        return np.unpackbits(np.frombuffer(self.correct, np.uint8), count=self.images).astype(bool)
+        return hits_of(self.correct, self.images)
 
 
 class StepRow(NamedTuple):
@@ -69,7 +69,7 @@ class CompressionTables(Database):
     def set_compression_steps(self, rows: Iterable[tuple[str, str, str, str]]) -> None:
         """Make these the steps of the run's sweep: (step, kind, before, words), in order."""
         with self._transaction() as sql:
-            _make(sql)
+            make(sql, _SCHEMA)
             sql.execute("UPDATE compression_steps SET position = NULL")
             sql.executemany(
                 "INSERT OR REPLACE INTO compression_steps VALUES (?, ?, ?, ?, ?)",
@@ -78,7 +78,7 @@ class CompressionTables(Database):
 
     def compression_steps(self) -> list[StepRow]:
         """Those of the run's sweep in its order, then what earlier ones have named."""
-        if not self._compresses():
+        if not self._has("compressed"):
             return []
         rows = self._query("SELECT * FROM compression_steps ORDER BY position IS NULL, position, step")
         return [StepRow(*row) for row in rows]
@@ -86,14 +86,14 @@ class CompressionTables(Database):
     def add_compressed(self, source: str, row: CompressedRow) -> None:
         """Keep a step that was done."""
         with self._transaction() as sql:
-            _make(sql)
+            make(sql, _SCHEMA)
             marks = ", ".join("?" * (len(row) + 2))
             values = (source, *row, now_utc())
             sql.execute(f"INSERT OR REPLACE INTO compressed VALUES ({marks})", values)  # noqa: S608
 
     def compressed(self, source: str) -> list[CompressedRow]:
         """Every step that was done to networks of a source."""
-        if not self._compresses():
+        if not self._has("compressed"):
             return []
         names = ", ".join(CompressedRow._fields)
         rows = self._query(
@@ -104,19 +104,10 @@ class CompressionTables(Database):
 
     def compressed_count(self) -> int:
         """How many steps were done, to networks of any source."""
-        return int(self._query("SELECT count(*) FROM compressed")[0][0]) if self._compresses() else 0
+        return int(self._query("SELECT count(*) FROM compressed")[0][0]) if self._has("compressed") else 0
 
     def layers_of(self, row: CompressedRow) -> list[list[Any]]:
         """The table of layers of a step."""
         with explained(self.folder, reading=True):
             found: list[list[Any]] = json.loads(row.layers)
             return found
-
-    def _compresses(self) -> bool:
-        found = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'compressed'"
-        return bool(self._query(found))
-
-
-def _make(sql: sqlite3.Connection) -> None:
-    for statement in _SCHEMA.split(";"):  # not executescript, which would end the transaction
-        sql.execute(statement)

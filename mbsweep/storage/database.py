@@ -120,6 +120,10 @@ class Database:
             )
         return version
 
+    def _has(self, table: str) -> bool:
+        """Whether there is such a table: some are made when they are first written to."""
+        return bool(self._query("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", [table]))
+
     def _query(self, sql: str, values: Iterable[Any] = ()) -> list[tuple[Any, ...]]:
         with explained(self.folder, reading=True):
             return self._connection.execute(sql, tuple(values)).fetchall()
@@ -167,6 +171,12 @@ def explained(folder: Path, reading: bool = False) -> Iterator[None]:
 def names_of(found: sqlite3.Cursor) -> list[str]:
     """The columns that rows have."""
     return [column[0] for column in found.description]
+
+
+def make(sql: sqlite3.Connection, tables: str) -> None:
+    """Make tables within a transaction, which `executescript` would end. tables: as in a schema."""
+    for statement in tables.split(";"):
+        sql.execute(statement)
 
 
 def now_utc() -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mbsweep.storage.database import Database, explained, names_of, now_utc
+from mbsweep.storage.database import Database, explained, make, names_of, now_utc
+from mbsweep.storage.training_tables import hits_of
 
 # Not in the schema of new files: runs of before, and runs that test none, go on without them.
 # made: what the file was made with besides its weights, such as the calibration; another asks for another
@@ -60,7 +60,7 @@ class DeployedRow(NamedTuple):
     @property
     def hits(self) -> NDArray[np.bool_]:
         """(images,): which images of the test part it got right."""
-        return np.unpackbits(np.frombuffer(self.correct, np.uint8), count=self.images).astype(bool)
+        return hits_of(self.correct, self.images)
 
 
 class DeployedTables(Database):
@@ -69,7 +69,7 @@ class DeployedTables(Database):
     def add_deployed(self, source: str, row: DeployedRow) -> None:
         """Keep how a network does in a runtime, in place of what was known of it there."""
         with self._transaction() as sql:
-            _make(sql)
+            make(sql, _SCHEMA)
             marks = ", ".join("?" * (len(row) + 2))
             sql.execute(
                 f"INSERT OR REPLACE INTO deployed VALUES ({marks})",  # noqa: S608
@@ -85,10 +85,14 @@ class DeployedTables(Database):
         rows = self._query(f"SELECT {names} FROM deployed WHERE source = ? {order}", [source])  # noqa: S608
         return [DeployedRow(*row) for row in rows]
 
+    def deployed_count(self) -> int:
+        """How many tests there are, of networks of any source."""
+        return int(self._query("SELECT count(*) FROM deployed")[0][0]) if self._has("deployed") else 0
+
     def set_deployed_accuracies(self, rows: Iterable[tuple[Any, ...]]) -> None:
         """Keep (variant, backend, precision, device, the fields of Accuracy, drop and its interval)."""
         with self._transaction() as sql:
-            _make(sql)
+            make(sql, _SCHEMA)
             marks = ", ".join("?" * 21)
             sql.executemany(f"INSERT OR REPLACE INTO deployed_accuracies VALUES ({marks})", rows)  # noqa: S608
 
@@ -99,11 +103,3 @@ class DeployedTables(Database):
         with explained(self.folder, reading=True):
             cursor = self._connection.execute("SELECT * FROM deployed_accuracies ORDER BY variant")
             return names_of(cursor), cursor.fetchall()
-
-    def _has(self, table: str) -> bool:
-        return bool(self._query("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", [table]))
-
-
-def _make(sql: sqlite3.Connection) -> None:
-    for statement in _SCHEMA.split(";"):  # not executescript, which would end the transaction
-        sql.execute(statement)

@@ -174,7 +174,7 @@ class Store(
             self._query(f"SELECT count(*) FROM {table}")[0][0]  # noqa: S608  (not from outside)
             for table in ("variants", "configs", "visits", "trainings")
         )
-        return variants, configs, visits, trainings + self.compressed_count()
+        return variants, configs, visits, trainings + self.deployed_count() + self.compressed_count()
 
     def visits(self, config: str | None = None, variant: str | None = None) -> Iterator[VisitRow]:
         """Every visit (of one configuration, of one variant), by configuration, variant and round."""

@@ -39,6 +39,11 @@ CREATE TABLE datasets (id TEXT PRIMARY KEY, sizes TEXT NOT NULL, notes TEXT NOT 
 """
 
 
+def hits_of(correct: bytes, images: int) -> NDArray[np.bool_]:
+    """(images,): which are right, from the bits that are kept of that."""
+    return np.unpackbits(np.frombuffer(correct, np.uint8), count=images).astype(bool)
+
+
 class TrainingRow(NamedTuple):
     """One training that came to its end."""
 
@@ -66,7 +71,7 @@ class TrainingRow(NamedTuple):
     @property
     def hits(self) -> NDArray[np.bool_]:
         """(images,): which images of the test part it got right; none where it was not tested."""
-        return np.unpackbits(np.frombuffer(self.correct, np.uint8), count=self.images).astype(bool)
+        return hits_of(self.correct, self.images)
 
 
 class EpochRow(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -158,9 +158,10 @@ def left_to_test(
     name: str | None,
     configs: Sequence[LatencyConfig],
     quantization: Quantization,
-    networks: int,
+    variants: Collection[str],
+    seeds: Sequence[int],
 ) -> Tests:
-    """Those that the run in a folder lacks. name: of the source, where it is known. networks: with seeds."""
+    """Those that the run in a folder lacks. name: of the source, where it is known. variants: their ids."""
     runtimes = runtimes_of(configs)
     if not runtimes:
         return Tests()
@@ -168,11 +169,14 @@ def left_to_test(
     if name and holds_run(folder):
         asked = {(runtime, made_with(runtime, quantization)) for runtime in runtimes}
         with suppress(EmptyRunError), Store.read(folder) as store:
-            rows = store.deployed(name)
-            done = sum((Runtime(*row.runtime), row.made) in asked for row in rows)
-    total = networks * len(runtimes)
+            known = set(variants)
+            done = sum(
+                (Runtime(*row.runtime), row.made) in asked and row.variant in known and row.seed in seeds
+                for row in store.deployed(name)
+            )
+    total = len(variants) * len(seeds) * len(runtimes)
     where = ", ".join(runtime.words for runtime in runtimes)
-    left_s = max(0, total - done) * _TEST_S / usable_cores()
+    left_s = (total - done) * _TEST_S / usable_cores()
     return Tests(f"; each tested as {where}: {done:,} of {total:,} done", left_s)
 
 

@@ -28,7 +28,7 @@ from mbsweep.base.progress import Progress
 from mbsweep.space.space import Space
 from mbsweep.storage.marks import Failure, FailureKind
 from mbsweep.storage.store import Store
-from mbsweep.storage.training_tables import EpochRow, TrainingRow
+from mbsweep.storage.training_tables import EpochRow, TrainingRow, hits_of
 
 # Beginnings of a training, by what went wrong with it. A stall is known only when all epochs are over.
 ATTEMPTS = {"stalled": 2, "diverged": 3}
@@ -263,7 +263,7 @@ class Trainings:
     def _finished(self, training: Training, answer: dict[str, Any]) -> None:
         correct = bytes.fromhex(answer["correct"])
         self._add(training, "done", answer["top5_pct"], answer["images"], correct)
-        hits = np.unpackbits(np.frombuffer(correct, np.uint8), count=answer["images"])
+        hits = hits_of(correct, answer["images"])
         variant, seed = training.key
         seconds = sum(row.seconds for row in training.curve)
         self._progress.say(

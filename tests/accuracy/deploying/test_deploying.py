@@ -16,6 +16,7 @@ import mbsweep
 from mbsweep.accuracy.deploying import worker
 from mbsweep.accuracy.training.checkpoint import open_checkpoint
 from mbsweep.base.progress import Silent
+from mbsweep.plan import plan
 from mbsweep.sweep.sweep import parse_sweep
 
 LATENCY = """\
@@ -135,6 +136,7 @@ def test_each_network_is_tested_once_in_each_runtime(trained, run):
     assert when_tested(folder) == before
     assert all(line.startswith("imagefolder") for line in said)  # what is known of the images
     assert rows[SMALL, INT8].top1_pct == trained[2][SMALL, INT8].top1_pct
+    assert mbsweep.open_run(folder).amounts()[-1] == 4 + 12  # trainings, and tests in runtimes
 
 
 def test_another_calibration_asks_for_other_files(run):
@@ -170,9 +172,13 @@ def test_a_test_that_crashes_costs_no_other(run, monkeypatch):
 
 
 def test_a_row_is_of_the_seeds_that_the_sweep_asks_for(trained, run):
-    """As its fp32 row: a seed that the sweep has no longer is in neither, nor in the drop."""
+    """As its fp32 row: a seed that the sweep no longer has is in neither, nor in drop or plan."""
     text, folder = run
-    rows, _ = go_on(text.replace("seeds: [0, 1]", "seeds: [1]"), folder)
+    changed = text.replace("seeds: [0, 1]", "seeds: [1]")
+    rows, _ = go_on(changed, folder)
+    assert plan(parse_sweep(changed, "deployed"), folder).accuracy.endswith(
+        "; each tested as onnxruntime int8, onnxruntime fp32, torch bf16: 6 of 6 done"
+    )
     for variant in (SMALL, LARGE):
         fp32, int8 = rows[variant, "torch-fp32-b1-t1"], rows[variant, INT8]
         assert (fp32.top1_seeds, int8.top1_seeds) == ("1", "1")
