@@ -13,6 +13,7 @@ from mbsweep.formats.compressed.streams import MOST_BITS
 
 KINDS = ("conv", "pointwise", "depthwise", "fc")  # of layers, as a scheme calls them
 _ALL = ("conv", "fc")  # what one number is for
+FAILED_IN = "compress"  # the configuration under which a run notes what failed
 
 Number = TypeVar("Number", int, float)
 

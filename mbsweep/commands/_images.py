@@ -179,16 +179,3 @@ def _some(images: Dataset, resolution: int, chosen: NDArray[np.bool_]) -> Part:
         np.concatenate([part.images[some] for part, some in each]),
         np.concatenate([part.labels[some] for part, some in each]),
     )
-
-
-def check_fresh(path: Path, state: Checkpoint, images: Dataset) -> None:
-    """MbsweepError where a network that is trained further would be tested on what it has learnt before."""
-    if images.id == state.about["dataset"]:
-        return
-    learnt = [state.origin.split[part] for part in ("train", "validation") if part in state.origin.split]
-    test = images.contents("test")
-    if learnt and (seen := int(np.isin(test, np.concatenate(learnt)).sum())):
-        raise MbsweepError(
-            f"{path} was trained on, or chosen by, {seen:,} of the {len(test):,} images of the test part of "
-            f"{images.id}; leave --dataset out to train on what it was trained on, or name other images"
-        )

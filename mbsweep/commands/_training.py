@@ -40,10 +40,11 @@ from mbsweep.accuracy.weights.files import look_at
 from mbsweep.accuracy.weights.mapping import mapped
 from mbsweep.accuracy.weights.names import library_of
 from mbsweep.accuracy.weights.said import ANY, network_of
+from mbsweep.accuracy.weights.start import check_fresh
 from mbsweep.base.cores import threads_each
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.rules import shown
-from mbsweep.commands._images import asked_images, check_fresh, images_for, judged
+from mbsweep.commands._images import asked_images, images_for, judged
 from mbsweep.profiler.counting_code import counted
 from mbsweep.space.variant import Variant
 from mbsweep.statistics.seeds import NO_SEED_NOISE, spread
@@ -93,8 +94,9 @@ def train_network(
     use_threads(threads_each())
     begin = before = None
     notes: Sequence[str] = ()
-    if start and state:
-        check_fresh(start, state, images)
+    if weights:
+        advice = "leave --dataset out to train on what it was trained on"
+        check_fresh(weights, images.id, images.contents("test"), advice)
     if weights and recipe.start:
         told_start = recipe.start.model_copy(update={"sha256": weights.sha256()})
         recipe = recipe.model_copy(update={"start": told_start})

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mbsweep.accuracy.compression import FAILED_IN
 from mbsweep.formats.compressed.layers import LayerSize
 from mbsweep.space.counting import BYTES_PER_FP32
 from mbsweep.space.families import architecture
@@ -21,7 +22,6 @@ from mbsweep.table.columns import FIELDS, OF_STAGES
 from mbsweep.table.networks import networks
 
 PENDING = "not compressed yet; run the sweep again to go on"
-FAILED_IN = "compress"  # the configuration under which a run notes what failed
 AS_TRAINED = StepRow("", -1, "trained", "", "as trained")
 # Behind those of the network.
 COLUMNS = (

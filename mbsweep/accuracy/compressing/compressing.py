@@ -13,7 +13,7 @@ from typing import Any
 
 from mbsweep.accuracy.compressing.files import ENDING
 from mbsweep.accuracy.compressing.worker import CompressingWorker
-from mbsweep.accuracy.compression import Scheme, Step, all_steps
+from mbsweep.accuracy.compression import FAILED_IN, Scheme, Step, all_steps
 from mbsweep.accuracy.datasets import Dataset
 from mbsweep.accuracy.training.devices import share_out, training_device
 from mbsweep.accuracy.training.trainings import reraise_if_users
@@ -29,8 +29,6 @@ from mbsweep.space.variant import Variant
 from mbsweep.storage.compression_tables import CompressedRow
 from mbsweep.storage.marks import Failure
 from mbsweep.storage.store import Store
-
-FAILED_IN = "compress"  # the configuration under which a run notes what failed here
 
 
 @dataclass

@@ -108,17 +108,19 @@ class Start(Strict):
         return self.model_copy(update={"sha256": whole}), list(notes)
 
 
-def check_fresh(file: WeightsFile, dataset: str, test: NDArray[np.int64]) -> None:
+def check_fresh(
+    file: WeightsFile, dataset: str, test: NDArray[np.int64], advice: str = "begin from other weights"
+) -> None:
     """MbsweepError where a network that is trained further would be tested on what it has learnt before.
 
-    dataset: the id of the images. test: what the images of its test part are.
+    dataset: the id of the images. test: what the images of its test part are. advice: what else to do.
     """
     if not file.about or file.about.get("dataset") == dataset:
         return
     if seen := int(np.isin(test, learnt(file)).sum()):
         raise MbsweepError(
             f"{file.path} was trained on, or chosen by, {seen:,} of the {len(test):,} images of the test "
-            f"part of {dataset}; begin from other weights, or name other images"
+            f"part of {dataset}; {advice}, or name other images"
         )
 
 
