@@ -16,7 +16,7 @@ from mbsweep.accuracy.compressing.worker import CompressingWorker
 from mbsweep.accuracy.compression import FAILED_IN, Scheme, Step, all_steps
 from mbsweep.accuracy.datasets import Dataset
 from mbsweep.accuracy.training.devices import share_out, training_device
-from mbsweep.accuracy.training.trainings import reraise_if_users
+from mbsweep.accuracy.training.trainings import network_name, reraise_if_users
 from mbsweep.accuracy.training.worker import TOLD_EVERY_S
 from mbsweep.base.child import AnswerError, CrashError
 from mbsweep.base.cores import threads_each
@@ -51,7 +51,7 @@ class _Network:
 
     def file(self, key: str, ending: str) -> Path:
         """What is kept of it behind a step."""
-        return self.weights.with_name(f"{self.variant.id}_seed{self.seed}_{key}{ending}")
+        return self.weights.with_name(f"{network_name(self.variant.id, self.seed)}_{key}{ending}")
 
 
 class Compression:

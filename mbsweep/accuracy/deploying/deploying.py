@@ -14,7 +14,7 @@ from mbsweep.accuracy.deploying.runtimes import Runtime, made_with, runtimes_of
 from mbsweep.accuracy.deploying.worker import DeployingWorker, WeightsError
 from mbsweep.accuracy.settings import Quantization
 from mbsweep.accuracy.training.devices import training_device
-from mbsweep.accuracy.training.trainings import reraise_if_users
+from mbsweep.accuracy.training.trainings import network_name, reraise_if_users
 from mbsweep.accuracy.value import NAN, Accuracy
 from mbsweep.base.child import AnswerError, CrashError
 from mbsweep.base.cores import usable_cores
@@ -239,7 +239,7 @@ def kept_file(weights: Path, variant: Variant, seed: int, runtime: Runtime) -> P
     """
     if runtime.precision != "int8":
         return None
-    return weights.with_name(f"{variant.id}_seed{seed}_{runtime.backend}-{runtime.precision}")
+    return weights.with_name(f"{network_name(variant.id, seed)}_{runtime.backend}-{runtime.precision}")
 
 
 def lacks(runtime: Runtime) -> str:

@@ -13,6 +13,7 @@ from mbsweep.accuracy.training.checkpoint import Checkpoint, open_checkpoint
 from mbsweep.accuracy.training.extracting import extract
 from mbsweep.accuracy.training.loop import trained_network
 from mbsweep.accuracy.training.supernets import file_name
+from mbsweep.accuracy.training.trainings import weights_name
 from mbsweep.base.errors import MbsweepError
 from mbsweep.space.variant import Variant
 from mbsweep.storage.store import Store
@@ -58,15 +59,16 @@ def kept_networks(store: Store, variant: str, sources: Sequence[str]) -> list[Ke
     """Those of a variant in the first of some sources that has any, by seed."""
     for source in sources:
         rows = [row for row in store.trainings(source) if row.variant == variant and row.state == "done"]
-        if not rows:
-            continue
         names, accuracies = store.rows("accuracies")
         told = [dict(zip(names, one, strict=True)) for one in accuracies]
-        kind, dataset = next(
+        about = [
             (one["kind"], one["dataset"])
             for one in told
             if (one["variant"], one["source"], one["precision"]) == (variant, source, "fp32")
-        )
+        ]
+        if not rows or not about:  # a run that was killed may have entered the one without the other
+            continue
+        ((kind, dataset),) = about
         best: dict[tuple[str, int, int], float] = {}
         for epoch in store.epochs(source) if kind == "trained" else ():
             best[epoch.key[:3]] = max(best.get(epoch.key[:3], 0), epoch.validation_top1_pct)
@@ -87,6 +89,6 @@ def _file(run: Path, kind: str, source: str, dataset: str, row: TrainingRow) -> 
         name = file_name(source)
         found = [folder for folder in folders if (folder / name).exists()]
     else:
-        name = f"{row.variant}_seed{row.seed}.safetensors"
+        name = weights_name(row.variant, row.seed)
         found = [folder for folder in folders if f"(recipe {folder.name.rpartition('_')[2]})" in source]
     return (found[0] if found else weights / dataset) / name

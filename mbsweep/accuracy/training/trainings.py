@@ -165,7 +165,7 @@ class Trainings:
         return training
 
     def _weights(self, variant: str, seed: int) -> Path:
-        return self._folder / _file_name(variant, seed)
+        return self._folder / weights_name(variant, seed)
 
     def _step(self, worker: TrainingWorker, training: Training) -> bool:
         """Take a worker's answer and ask for what comes next; False where the training is over.
@@ -294,8 +294,14 @@ def weights_folder(run: Path, recipe: Recipe, dataset: Dataset) -> Path:
 
 def weights_of(run: Path, recipe: Recipe, dataset: Dataset, variant: str, seed: int) -> Path:
     """Where a run keeps a network that was trained alone. recipe: complete. variant: its id."""
-    return weights_folder(run, recipe, dataset) / _file_name(variant, seed)
+    return weights_folder(run, recipe, dataset) / weights_name(variant, seed)
 
 
-def _file_name(variant: str, seed: int) -> str:
-    return f"{variant}_seed{seed}.safetensors"
+def weights_name(variant: str, seed: int) -> str:
+    """What the file of a network that was trained alone is called."""
+    return f"{network_name(variant, seed)}.safetensors"
+
+
+def network_name(variant: str, seed: int) -> str:
+    """How the names of all files of a trained network begin."""
+    return f"{variant}_seed{seed}"
