@@ -83,4 +83,4 @@ def _where_right(backend: str, precision: str) -> str:
     """Of an int8 ONNX file: where it is calculated right. It is the one that this processor gets right."""
     if (backend, precision) != ("onnxruntime", "int8"):
         return ""
-    return f"with {OnnxRuntime().int8_weights().where_right}; "
+    return f"with {OnnxRuntime().int8_weights().where_right('export it there')}; "

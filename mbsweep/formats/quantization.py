@@ -51,12 +51,11 @@ class Weights(NamedTuple):
         """`-127 to 127`."""
         return f"{self.zero_point - self.top} to {self.zero_point + self.top}"
 
-    @property
-    def where_right(self) -> str:
-        """On which processors a file of them is calculated right."""
+    def where_right(self, for_others: str) -> str:
+        """On which processors a file of them is calculated right; for_others: what to do for the others."""
         if self.zero_point or 2 * 255 * self.top < 2**15:
             return f"{self.name}, which every processor calculates right"
-        return f"{self.name}, which x86 without VNNI calculates wrong: for such, export it there"
+        return f"{self.name}, which x86 without VNNI calculates wrong: for such, {for_others}"
 
 
 INT8 = Weights("8-bit weights", 127, 0, np.int8)

@@ -63,7 +63,8 @@ def test_a_file_that_the_run_has_not_tested_is_calibrated_and_tested(run, images
         "precision": "int8",
         "quantization": {"calibration": "min_max", "images": 256},
     }
-    assert f"with {OnnxRuntime().int8_weights().where_right}; all about it: net.onnx.json" in result.stdout
+    words = OnnxRuntime().int8_weights().where_right("run the sweep there")
+    assert f"; with {words}; all about it: net.onnx.json" in result.stdout
     evaluated = json.loads(call("evaluate", "net.onnx", "--json").stdout)
     assert evaluated["top1_pct"] == told["top1_pct"]
 
