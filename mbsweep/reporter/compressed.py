@@ -11,9 +11,8 @@ from plotly.subplots import make_subplots
 
 from mbsweep.accuracy.published import compression_figures
 from mbsweep.reporter.bump import colour_of
-from mbsweep.reporter.drawing import AXIS_HEIGHT, LOG_AXIS, LONE_HEIGHT, TITLE_LINE, finish
+from mbsweep.reporter.drawing import LOG_AXIS, LONE_HEIGHT, below_one_another, finish
 from mbsweep.reporter.style import SYMBOLS, Style, Trace, apart
-from mbsweep.table.hover import BOLD_LINE, wrapped
 
 # step -> its marker
 STEPS = {
@@ -71,15 +70,7 @@ def bytes_accuracy(rows: pd.DataFrame) -> go.Figure | None:
     if rows.empty:
         return None
     panels = [(str(run), of_run) for run, of_run in rows.groupby("run", sort=False)]
-    lines = len(panels)
-    top = 20 + (TITLE_LINE if lines > 1 else 0)
-    gap = AXIS_HEIGHT + top
-    inner = lines * LONE_HEIGHT + (lines - 1) * gap
-    figure = make_subplots(
-        rows=lines,
-        subplot_titles=[f"<b>{wrapped(run, 1, BOLD_LINE)}</b>" for run, _ in panels] if lines > 1 else None,
-        vertical_spacing=gap / inner if lines > 1 else 0,
-    )
+    figure, top, inner = below_one_another([run for run, _ in panels])
     style = _ByStep(rows)
     style.steps = set(rows["step"])
     traces: list[Trace] = []

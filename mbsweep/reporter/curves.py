@@ -7,12 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from mbsweep.reporter.bump import colour_of
-from mbsweep.reporter.drawing import AXIS_HEIGHT, LONE_HEIGHT, TITLE_LINE, finish
+from mbsweep.reporter.drawing import below_one_another, finish
 from mbsweep.reporter.style import Style, Trace
-from mbsweep.table.hover import BOLD_LINE, wrapped
 
 MAX_LINES = 100  # more cannot be told apart, and make the page heavy
 CURVE = ["run", "variant", "seed", "attempt"]  # what makes a line
@@ -36,15 +34,7 @@ def learning_curves(epochs: pd.DataFrame) -> go.Figure | None:
         return None
     epochs = _thinned(epochs)
     panels = [(str(run), rows) for run, rows in epochs.groupby("run", sort=False)]
-    lines = len(panels)
-    top = 20 + (TITLE_LINE if lines > 1 else 0)
-    gap = AXIS_HEIGHT + top
-    inner = lines * LONE_HEIGHT + (lines - 1) * gap
-    figure = make_subplots(
-        rows=lines,
-        subplot_titles=[f"<b>{wrapped(run, 1, BOLD_LINE)}</b>" for run, _ in panels] if lines > 1 else None,
-        vertical_spacing=gap / inner if lines > 1 else 0,
-    )
+    figure, top, inner = below_one_another([run for run, _ in panels])
     style = Style(epochs)
     traces: list[Trace] = []
     axes: dict[str, dict[str, object]] = {}

@@ -13,7 +13,7 @@ from plotly.subplots import make_subplots
 from mbsweep.reporter.style import COLOURS, Style, Trace
 from mbsweep.statistics.pareto import front
 from mbsweep.table.columns import COLUMNS, INTERVALS, SOURCE
-from mbsweep.table.hover import has_interval, hover
+from mbsweep.table.hover import BOLD_LINE, has_interval, hover, wrapped
 
 MANY_PANELS = 6  # more stand three in a row, else two
 LOG_ABOVE = 3  # a cost whose largest value is more than so many times its smallest has a log axis
@@ -111,6 +111,23 @@ def grid(
     lines_drawn = {"Pareto front": FRONT} if front_line else {}
     lines_drawn |= {"proportional": PROPORTIONAL} if proportional else {}
     return finish(figure, traces, axes, style, top, inner, lines=lines_drawn)
+
+
+def below_one_another(runs: Sequence[str]) -> tuple[go.Figure, int, int]:
+    """A figure with a panel for each run, named where there are several.
+
+    Also the pixels above the first panel, and those of all of them with what is between.
+    """
+    lines = len(runs)
+    top = 20 + (TITLE_LINE if lines > 1 else 0)
+    gap = AXIS_HEIGHT + top
+    inner = lines * LONE_HEIGHT + (lines - 1) * gap
+    figure = make_subplots(
+        rows=lines,
+        subplot_titles=[f"<b>{wrapped(run, 1, BOLD_LINE)}</b>" for run in runs] if lines > 1 else None,
+        vertical_spacing=gap / inner if lines > 1 else 0,
+    )
+    return figure, top, inner
 
 
 def finish(
