@@ -60,7 +60,8 @@ def made_file(
         return _compressed(networks, kept, wanted.scheme)
     if wanted.precision == "int8":
         return _int8(networks, kept, state, variant, wanted, runtime)
-    net = _network(kept, state, variant, wanted)
+    tested = networks.tested(kept, runtime)
+    net = _network(kept, state, variant, wanted, 1 if tested else threads_each())
     moments = state.about["mean"], state.about["std"]
     if output.suffix == WEIGHTS:
         weights = {WEIGHT + name: tensor for name, tensor in net.state_dict().items()}
@@ -68,7 +69,6 @@ def made_file(
         whole = Checkpoint(about | {"variant": variant.as_dict()}, state.curve, weights, state.origin)
         accuracy = _accuracy(kept, kept.row.hits, kept.row.top5, "as trained, in PyTorch")
         return Made(lambda card: checkpoint_bytes(whole, {cards.CARD_KEY: cards.as_json(card)}), accuracy)
-    tested = networks.tested(kept, runtime)
     if tested is None:
         accuracy = _accuracy(kept, kept.row.hits, kept.row.top5, "as trained, in PyTorch")
     else:
@@ -105,7 +105,7 @@ def _int8(
     if tested and is_kept(tested.file, content):
         accuracy = _accuracy(kept, tested.hits, tested.top5, runtime.words)
     else:
-        net = _network(kept, state, variant, wanted)
+        net = _network(kept, state, variant, wanted, 1)
         backend = BACKENDS[runtime.backend]
         assert isinstance(backend, Deploys)  # noqa: S101  (those that have files do)
         train, test = (_part(kept, state, variant, wanted, name) for name in ("train", "test"))
@@ -193,12 +193,15 @@ class WithEnds(nn.Module):
         return torch.softmax(self.net((pixels - self.mean) / self.std), dim=1)
 
 
-def _network(kept: Kept, state: Checkpoint, variant: Variant, wanted: Wanted) -> nn.Module:
-    """The network with its weights; a supernet's needs images of the train part."""
+def _network(kept: Kept, state: Checkpoint, variant: Variant, wanted: Wanted, threads: int) -> nn.Module:
+    """The network with its weights; a supernet's needs images of the train part.
+
+    threads: as where it was tested, of which others give other last digits: one for runtimes, else all.
+    """
     if kept.kind != "supernet":
         return kept.network(state, variant, None)
     train = _part(kept, state, variant, wanted, "train")
-    use_threads(threads_each())  # as where it was tested: others give other last digits
+    use_threads(threads)
     return kept.network(state, variant, train)
 
 
