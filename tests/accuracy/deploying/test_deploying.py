@@ -1,5 +1,6 @@
 """Trained networks in the runtimes of a sweep: each file is tested, and its accuracy is the row's."""
 
+import json
 import shutil
 import sys
 
@@ -222,7 +223,7 @@ def test_weights_that_are_gone_are_told(run):
 
 def test_networks_of_a_supernet_are_tested_as_they_are_extracted(trained, tmp_path):
     """The int8 file of each, run here, is right as often as its row says; of one training no interval but
-    that of the drop is known.
+    that of the drop is known. What is exported is that file, and at fp32 as good as the supernet's part.
     """
     text = f"""\
 space: {{{SPACE}}}
@@ -234,6 +235,14 @@ accuracy:
 latency: [{{backend: onnxruntime, precision: int8, rounds: 1}}]
 """
     rows, _ = go_on(text, tmp_path / "super", jobs=1)
+    for name, *words in (("int8.onnx", "--precision", "int8"), ("net.onnx",)):
+        exported = call("export", tmp_path / "super", LARGE, *words, "-o", tmp_path / name)
+        assert exported.exit_code == 0, exported.output
+    told, as_trained = (json.loads((tmp_path / f"{name}.onnx.json").read_text()) for name in ("int8", "net"))
+    assert told["accuracy"]["top1_pct"] == pytest.approx(rows[LARGE, INT8].top1_pct)
+    evaluated = json.loads(call("evaluate", tmp_path / "net.onnx", "--json").stdout)
+    assert evaluated["top1_pct"] == as_trained["accuracy"]["top1_pct"]
+    assert as_trained["training"]["validation_top1_pct"] is None
     about = open_checkpoint(next((tmp_path / "super").glob("weights/*/supernet_*.safetensors"))).about
     given, labels = pixels(trained[3], "test", (about["mean"], about["std"]))
     for variant in (SMALL, LARGE):
@@ -243,5 +252,6 @@ latency: [{{backend: onnxruntime, precision: int8, rounds: 1}}]
         row = rows[variant, INT8]
         assert row.top1_pct == pytest.approx(100 * (logits.argmax(1) == labels).mean())
         assert row.top1_kind == "supernet"
+        assert variant == SMALL or (tmp_path / "int8.onnx").read_bytes().startswith(path.read_bytes())
         assert np.isnan(row.top1_low_pct)
         assert row.top1_drop_low_pct < row.top1_drop_pct < row.top1_drop_high_pct
