@@ -62,13 +62,15 @@ def kept_networks(store: Store, variant: str, sources: Sequence[str]) -> list[Ke
         names, accuracies = store.rows("accuracies")
         told = [dict(zip(names, one, strict=True)) for one in accuracies]
         about = [
-            (one["kind"], one["dataset"])
+            (one["kind"], one["dataset"], one["seeds"].split(", "))
             for one in told
             if (one["variant"], one["source"], one["precision"]) == (variant, source, "fp32")
         ]
         if not rows or not about:  # a run that was killed may have entered the one without the other
             continue
-        ((kind, dataset),) = about
+        ((kind, dataset, seeds),) = about
+        if kind == "trained":  # not of seeds that the sweep no longer has
+            rows = [row for row in rows if str(row.seed) in seeds]
         best: dict[tuple[str, int, int], float] = {}
         for epoch in store.epochs(source) if kind == "trained" else ():
             best[epoch.key[:3]] = max(best.get(epoch.key[:3], 0), epoch.validation_top1_pct)
