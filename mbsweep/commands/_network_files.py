@@ -120,7 +120,7 @@ def open_network(path: Path) -> NetworkFile:
     if path.exists() and not path.is_file():  # a pipe would have us wait
         raise MbsweepError(f"{path}: is no file of a network")
     try:
-        return _OPENS.get(path.suffix, _weights)(path)
+        return _OPENS.get(path.suffix.lower(), _weights)(path)
     except FileNotFoundError:
         raise MbsweepError(f"{path}: there is no such file") from None
     except OSError as error:
@@ -175,7 +175,9 @@ def _onnx(path: Path) -> NetworkFile:
     content = path.read_bytes()
     try:
         model = ModelProto.FromString(content)
-        (image,) = model.graph.input
+        if len(model.graph.input) != 1:
+            raise ValueError(f"it has {len(model.graph.input)} inputs")
+        image = model.graph.input[0]
         shape = [size.dim_value for size in image.type.tensor_type.shape.dim]
     except Exception as error:  # whatever protobuf makes of a file that is none
         raise _damaged(path, error) from None

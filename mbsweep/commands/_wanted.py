@@ -70,8 +70,20 @@ class Wanted:
     def check(self, output: Path, run: Path) -> None:
         """MbsweepError for what can be known to be wrong before a network is read."""
         self.backend_for(output)
-        if output.resolve().is_relative_to(run.resolve()):
-            raise MbsweepError(f"{output} lies in the run's own folder; name a file elsewhere")
+        _check_outside(output, run)
         check_writable(output)
         cards.check_beside(output)
         check_writable(cards.beside(output))
+
+    def check_no_weights(self, output: Path, run: Path) -> None:
+        """Of a graph. MbsweepError for what weights alone have, and in the run's own folder."""
+        said = {"--seed": self.seed != Wanted.seed, "--backend": self.backend, "--dataset": self.dataset}
+        said |= {"--scheme": self.scheme, "--self-contained": self.is_self_contained}
+        if given := [option for option, value in said.items() if value not in (None, False)]:
+            raise MbsweepError(f"a graph for TensorBoard has no weights, and so no {given[0]}; leave it out")
+        _check_outside(output, run)
+
+
+def _check_outside(output: Path, run: Path) -> None:
+    if output.resolve().is_relative_to(run.resolve()):
+        raise MbsweepError(f"{output} lies in the run's own folder; name a file elsewhere")

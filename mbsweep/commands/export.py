@@ -77,7 +77,7 @@ def export(
     if run:
         from mbsweep.commands._wanted import Wanted  # loads torch
 
-        wanted = Wanted(seed or "best", precision, backend, self_contained, dataset, scheme)
+        wanted = Wanted("best" if seed is None else seed, precision, backend, self_contained, dataset, scheme)
         if front:
             _export_front(run, output, form or "onnx", config, wanted)
         elif config is not None:
@@ -86,7 +86,7 @@ def export(
             _export_of_run(run, output, form or _by_ending(file), wanted)
         return
     form = form or _by_ending(file)
-    if said := [option for option, value in of_run.items() if value]:
+    if said := [option for option, value in of_run.items() if value not in (None, False)]:
         raise MbsweepError(
             f"{said[0]} is for trained networks: name the run first, `mbsweep export RUN VARIANT ...`, or "
             "leave it out"
@@ -132,6 +132,7 @@ def _export_of_run(words: list[str], output: Path, form: str | None, wanted: Wan
     networks = RunNetworks.of(run)
     id_ = networks.variant(" ".join(words[1:]))
     if form is not None:
+        wanted.check_no_weights(output, run.path)
         say(export_graph(networks.fields(id_), form, wanted.precision, output))
         return
     say(export_trained(networks, id_, wanted, output).words)

@@ -18,8 +18,11 @@ _ENDINGS = {"onnxruntime": ".onnx", "openvino": ".onnx", "executorch": ".pte"}
 def export_options(backend: object, precision: object) -> tuple[list[str], str]:
     """What `mbsweep export` must be told of a backend and a precision, and how the file's name ends."""
     ending = ".onnx" if not isinstance(backend, str) else _ENDINGS.get(backend, ".safetensors")
-    options = ["--backend", "openvino"] if backend == "openvino" else []
-    if precision == "int8" and ending != ".safetensors":
+    if backend == "openvino":  # both runtimes load .onnx: their files are called apart
+        options, ending = ["--backend", "openvino"], f"_openvino{ending}"
+    else:
+        options = []
+    if precision == "int8" and not ending.endswith(".safetensors"):
         return [*options, "--precision", "int8"], f"_int8{ending}"
     return options, ending
 

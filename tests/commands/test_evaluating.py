@@ -236,9 +236,18 @@ def test_what_is_no_trained_network_is_refused(command):
         ("pipe.onnx", "pipe.onnx: is no file of a network"),
     ):
         assert refusal(call(command, name, *tail)) == message
-    for name in ("cut.onnx", "empty.onnx"):
-        message = refusal(call(command, name, *tail))
-        assert message.startswith(f"{name}: is damaged, or no file of a network of one image: ")
+    damaged = "is damaged, or no file of a network of one image: "
+    assert refusal(call(command, "cut.onnx", *tail)).startswith(f"cut.onnx: {damaged}")
+    assert refusal(call(command, "empty.onnx", *tail)) == f"empty.onnx: {damaged}it has 0 inputs"
+
+
+def test_a_files_ending_may_be_in_capitals():
+    """As another file system has it: the file is refused as what it is, not as weights."""
+    with open("NET.ONNX", "wb"):
+        pass
+    assert refusal(call("evaluate", "NET.ONNX")).endswith(
+        "no file of a network of one image: it has 0 inputs"
+    )
 
 
 NAMES = ["a\nb", "\x1b[31mred", "\u732b" * 30, "x" * 300, "[bold]", ""]

@@ -208,6 +208,19 @@ REFUSED = [
     (["RUN", SMALL, "-o", "missing/x.onnx"], "missing/x.onnx: cannot be written: No such file or directory"),
     (["RUN", SMALL, "-o", "folder.onnx"], "folder.onnx: cannot be written: Is a directory"),
     (["RUN", SMALL, "-o", "RUN/x.onnx"], "RUN/x.onnx lies in the run's own folder; name a file elsewhere"),
+    (["RUN", SMALL, "-o", "RUN/logs/"], "RUN/logs lies in the run's own folder; name a file elsewhere"),
+    (
+        ["RUN", SMALL, "--seed", 0, "-o", "logs/"],
+        "a graph for TensorBoard has no weights, and so no --seed; leave it out",
+    ),
+    (
+        ["RUN", SMALL, "--self-contained", "-o", "logs/"],
+        "a graph for TensorBoard has no weights, and so no --self-contained; leave it out",
+    ),
+    (
+        ["RUN", SMALL, "--seed", "", "-o", "x.onnx"],
+        f"--seed is ''; {SMALL} was trained with 0, 1; say one of them, or best",
+    ),
     (
         ["RUN", SMALL, "-o", "mine.onnx"],
         "mine.onnx.json is there and is no card of a network; its place is needed: move it, or choose "
