@@ -66,7 +66,8 @@ def export_front(
         written[id_] = export_trained(networks, id_, wanted, file)
         yield written[id_].words
     write_file(folder / INDEX, _index(found, files, written, Names(networks.table)).encode())
-    yield f"{folder / INDEX}: {len(files)} networks, {len(found)} places on fronts"
+    networks_words = f"{len(files)} network{'s' if len(files) > 1 else ''}"
+    yield f"{folder / INDEX}: {networks_words}, {len(found)} place{'s' if len(found) > 1 else ''} on fronts"
 
 
 def _on_front(networks: RunNetworks, config: str | None, wanted: Wanted, form: str) -> list[OnFront]:
@@ -87,7 +88,10 @@ def _on_front(networks: RunNetworks, config: str | None, wanted: Wanted, form: s
     if not found:
         where = "" if precision == "fp32" else f" in {backend}"
         has = ", ".join(dict.fromkeys(table["backend"].fillna("") + " " + table["precision"].fillna("")))
-        raise MbsweepError(f"{run.path}: no front is at {precision}{where}; the run has {has}")
+        raise MbsweepError(
+            f"{run.path}: no front is at {precision}{where}; the run has {has}: say which with --precision "
+            "and --backend; ExecuTorch's files are of --format pte"
+        )
     return found
 
 
