@@ -166,16 +166,13 @@ class Deployment:
         for variant, seed in trained:
             seeds_of.setdefault(variant, set()).add(seed)
         failures = self._store.failures()
+        tested = [row for row in self._store.deployed(self._source) if (row.variant, row.seed) in trained]
         rows: list[tuple[Any, ...]] = []
         for runtime in self._runtimes:
             made = made_with(runtime, self._quantization)
             of: dict[str, list[DeployedRow]] = {}
-            for row in self._store.deployed(self._source):
-                if (
-                    Runtime(*row.runtime) == runtime
-                    and row.made == made
-                    and (row.variant, row.seed) in trained
-                ):
+            for row in tested:
+                if (row.runtime, row.made) == (runtime, made):
                     of.setdefault(row.variant, []).append(row)
             noise = seed_noise({variant: [row.hits for row in some] for variant, some in of.items()})
             pairs = {
@@ -190,9 +187,7 @@ class Deployment:
                     drop = paired_drop(pairs[variant], noise_of_drops)
                     over_seeds = spread([row.hits for row in some], noise)
                     untested = seeds_of[variant] - {row.seed for row in some}
-                    has_interval = (
-                        base.kind == "trained"
-                    )  # one supernet does not tell what another would give
+                    has_interval = base.kind == "trained"  # one supernet does not tell of another
                     found = replace(
                         base,
                         top1_pct=over_seeds.mean_pct,
