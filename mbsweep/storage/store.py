@@ -14,6 +14,7 @@ from mbsweep.storage.deployed_tables import DeployedTables
 from mbsweep.storage.failure_tables import FAILURE_SCHEMA, FailureTables
 from mbsweep.storage.machine_tables import MACHINE_SCHEMA, MachineTables, check_whole
 from mbsweep.storage.marks import marks_of
+from mbsweep.storage.search_tables import SearchTables
 from mbsweep.storage.sweep_tables import SWEEP_SCHEMA, SweepTables, insert_sweep
 from mbsweep.storage.training_tables import TRAINING_SCHEMA, TrainingTables, insert_accuracies
 from mbsweep.storage.variant_tables import (
@@ -66,6 +67,7 @@ class Store(
     TrainingTables,
     DeployedTables,
     CompressionTables,
+    SearchTables,
     MachineTables,
     FailureTables,
 ):
