@@ -23,6 +23,7 @@ CREATE TABLE IF NOT EXISTS evaluations (number INTEGER PRIMARY KEY, batch INTEGE
                                         variant TEXT NOT NULL UNIQUE, why TEXT NOT NULL, predicted_pct REAL,
                                         low_pct REAL, high_pct REAL, gain REAL, value_pct REAL,
                                         state TEXT NOT NULL, reason TEXT NOT NULL, hypervolume REAL,
+                                        place INTEGER NOT NULL,
                                         chosen_utc TEXT NOT NULL, ended_utc TEXT)
 """
 CHOSEN, DONE, FAILED = "chosen", "done", "failed"
@@ -35,7 +36,7 @@ class EvaluationRow(NamedTuple):
     of them was evaluated. why: in words. predicted_pct, low_pct, high_pct: the top-1 that was expected of it.
     gain: hypervolume that was expected of it, as a share of the reference box. value_pct: the top-1 that the
     search saw, on the validation part where there is one. state: CHOSEN, DONE or FAILED.
-    reason: of a failure. hypervolume: after it, as a share of the reference box.
+    reason: of a failure. hypervolume: after it, as a share of the reference box. place: in the space.
     """
 
     number: int
@@ -50,6 +51,7 @@ class EvaluationRow(NamedTuple):
     state: str = CHOSEN
     reason: str = ""
     hypervolume: float | None = None
+    place: int = -1
 
 
 class SearchTables(Database):

@@ -14,7 +14,7 @@ from mbsweep.storage.search_tables import CHOSEN, DONE, FAILED, EvaluationRow
 from mbsweep.storage.store import Store
 
 ROWS = [
-    EvaluationRow(0, 0, "a", "the smallest"),
+    EvaluationRow(0, 0, "a", "the smallest", place=17),
     EvaluationRow(1, 0, "b", "the largest", 91.5, 88.0, 94.0, 0.03),
 ]
 
