@@ -16,10 +16,10 @@ import numpy as np
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from mbsweep.base.progress import Silent
-from mbsweep.pipeline import enter_sweep
 from mbsweep.reporter.pictures import BROWSERS
 from mbsweep.storage.store import Store
 from mbsweep.sweep.counted import count_space
+from mbsweep.sweep.entering import enter_sweep
 from mbsweep.sweep.sweep import parse_sweep
 
 LIMITS = {  # variants -> most MB, s until it is drawn, ms for a slider at the median, and at worst

@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
-from collections.abc import Iterable, Iterator
-from contextlib import closing
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from mbsweep.accuracy.source import Opened
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.files import expanded
 from mbsweep.base.progress import Progress, Silent
 from mbsweep.base.rules import did_you_mean, shown
-from mbsweep.latency.measuring import Measurement, begin, set_aside
+from mbsweep.latency.measured import measure
 from mbsweep.latency.predicting import predict
-from mbsweep.profiler.bench import Bench
-from mbsweep.profiler.config import LatencyConfig
-from mbsweep.profiler.device import kept_weights
-from mbsweep.profiler.subject import Subject
-from mbsweep.space.counting import UNKNOWN, Found
 from mbsweep.space.families.factory import code_allowed
-from mbsweep.space.grid import Places
-from mbsweep.space.space import Space
 from mbsweep.storage.database import EmptyRunError
 from mbsweep.storage.folder import holds_run
 from mbsweep.storage.store import Store
-from mbsweep.storage.variant_tables import COUNTS
 from mbsweep.sweep.counted import count_space
+from mbsweep.sweep.entering import enter_found, enter_sweep
 from mbsweep.sweep.here import check, check_machine, check_same_device
 from mbsweep.sweep.possible import check_space
 from mbsweep.sweep.sweep import Sweep
@@ -92,12 +78,12 @@ def _run(
         enter_sweep(store, sweep, space, opened, progress)
         if retry:
             store.forget_failures()
-        _enter_found(store, space, progress)
+        enter_found(store, space, progress)
         for config in sweep.latency:
             is_again = again in (config.id, AGAIN_NOISY)
             noisy_only = again == AGAIN_NOISY if is_again else None
             if config.kind == "measured":
-                _measure(store, config, space, progress, noisy_only)
+                measure(store, config, space, progress, noisy_only)
             else:
                 predict(store, config, space, progress, noisy_only)
         if opened:
@@ -159,93 +145,3 @@ def _note_origin(store: Store, sweep: Sweep, is_chosen: bool) -> None:
     path = os.path.relpath(sweep.path.resolve(), store.folder.resolve())
     if known is None or str(known) != path:
         store.set_origin(path)
-
-
-def enter_sweep(store: Store, sweep: Sweep, space: Space, opened: Opened | None, progress: Progress) -> None:
-    """Make a sweep that of a run, with its variants, accuracies and configurations, and say what is new.
-
-    opened: its accuracy source.
-    """
-    if opened:
-        opened.keep(store)
-    last = store.last_sweep()
-    is_same = last is not None and last["text"] == sweep.text
-    sources = [opened.name, *opened.others] if opened else []
-    if is_same and last and last["accuracy_sources"] == sources and (opened is None or opened.is_lasting):
-        return  # what is known is entered already
-    precisions = dict.fromkeys(["fp32", *(config.precision for config in sweep.latency)])
-    accuracies = _accuracy_rows(space, opened, precisions) if opened else ()
-    configs = ((config.id, place, json.dumps(config.settings)) for place, config in enumerate(sweep.latency))
-    about: dict[str, Any] = {"accuracy_sources": sources}
-    about |= {"name": sweep.name, "title": sweep.title, "description": sweep.description, "text": sweep.text}
-    added, left = store.set_sweep(about, _variant_rows(space), accuracies, configs)
-    if last is not None and not is_same:
-        kept = f"; {left} that it no longer names stay in the run" if left else ""
-        now = (
-            f"{sweep.name} has changed since the last run"
-            if last["name"] == sweep.name
-            else f"this run was of the sweep {last['name']} and is of {sweep.name} from now on"
-        )
-        progress.say(f"{now}: {added} variants are new{kept}")
-
-
-def _accuracy_rows(space: Space, opened: Opened, precisions: Iterable[str]) -> Iterator[tuple[Any, ...]]:
-    for precision in precisions:
-        for id_, accuracy in zip(space.ids(), opened.known(precision), strict=True):
-            yield (id_, precision, *accuracy.row)
-
-
-def _variant_rows(space: Space) -> Iterator[tuple[Any, ...]]:
-    families = space.spread(lambda grid: np.array(grid.family.name, dtype=object)).tolist()
-    counts = (_all_known(getattr(space, name)) for name in COUNTS)
-    yield from zip(range(len(space)), space.ids(), families, space.fields(), *counts, strict=True)
-
-
-def _enter_found(store: Store, space: Space, progress: Progress) -> None:
-    """Enter what has been found out of networks that are code, and say which of them cannot be built."""
-    rows = []
-    for variant in space.code():
-        found = space.found[variant]
-        counts = [_known(getattr(found.counts, name)) for name in COUNTS]
-        rows.append((variant.id, counts, found))
-        if found.failure:
-            progress.say(f"{variant.id}: {found.failure}")
-    changed = set(store.set_found(rows)) if rows else set()
-    if families := dict.fromkeys(variant.family for variant in space.code() if variant.id in changed):
-        progress.say(
-            f"{', '.join(families)}: the Python file has changed since networks were measured or trained; "
-            "their figures stay as they are: choose another --out to begin anew"
-        )
-
-
-def _known(count: int) -> int | None:
-    return None if count == UNKNOWN else count
-
-
-def _all_known(counts: Places) -> list[int | None]:
-    found: list[int] = counts.tolist()
-    return [*found] if (counts != UNKNOWN).all() else list(map(_known, found))
-
-
-def _measure(
-    store: Store, config: LatencyConfig, space: Space, progress: Progress, noisy_only: bool | None
-) -> None:
-    """Measure what one configuration still lacks.
-
-    noisy_only: and measure again what is noisy, or all of it; None: nothing.
-    """
-    checked = store.checked()
-    subjects = []
-    for variant in space.variants():
-        found = space.found.get(variant, Found())
-        if not found.failure:
-            subjects.append(Subject.of(variant, variant.id in checked, found.counts))
-    if noisy_only is not None:
-        set_aside(store, config, subjects, noisy_only, progress)
-    measurement = Measurement(store, config, subjects, progress)
-    if not measurement.pending():
-        return
-    with closing(Bench(config, measurement.failed, kept_weights(store.sessions(), config.backend))) as bench:
-        begun = begin(store, config, bench, progress)
-        if begun is not None:
-            measurement.run(bench, *begun)

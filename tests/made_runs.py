@@ -5,8 +5,8 @@ import numpy as np
 from mbsweep import count_space
 from mbsweep.base.progress import Silent
 from mbsweep.latency.yardsticks import choose, yardstick
-from mbsweep.pipeline import enter_sweep
 from mbsweep.storage.store import Store
+from mbsweep.sweep.entering import enter_sweep
 from mbsweep.sweep.sweep import parse_sweep
 from mbsweep.table.columns import COLUMNS, FIELDS, INNER, OF_CODE, OF_STAGES
 

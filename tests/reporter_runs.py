@@ -12,7 +12,6 @@ from mbsweep.accuracy.settings import TrainedAccuracy
 from mbsweep.accuracy.training.outcomes import trained_accuracies
 from mbsweep.base.progress import Silent
 from mbsweep.commands._published import printed_sizes
-from mbsweep.pipeline import enter_sweep
 from mbsweep.profiler.config import LatencyConfig
 from mbsweep.reporter.page import write_report
 from mbsweep.space.counting import count
@@ -21,6 +20,7 @@ from mbsweep.storage.marks import Failure, FailureKind
 from mbsweep.storage.store import Store
 from mbsweep.storage.training_tables import EpochRow, TrainingRow
 from mbsweep.sweep.counted import count_space
+from mbsweep.sweep.entering import enter_sweep
 from mbsweep.sweep.sweep import parse_sweep
 from mbsweep.table.results import open_run
 

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,16 +51,39 @@ def predict(
     noisy_only: measure again what of its parts is noisy, or all of them; None: nothing.
     What is measured for it is kept in a cache of this device: another sweep measures only what is new to it.
     """
-    fingerprint = _fingerprint(config, space)
     _, before = store.predictors().get(config.id, (0, {}))
-    if before.get("fingerprint") == fingerprint and noisy_only is None:
+    if before.get("fingerprint") == fingerprint(config, space) and noisy_only is None:
         return
+    told = foretell(store, config, space, progress, noisy_only)
+    if told is None:
+        return
+    found = told.found
+    rows = zip(space.ids(), found.ns.tolist(), found.low_ns.tolist(), found.high_ns.tolist(), strict=True)
+    store.set_predictions(config.id, told.session, told.report, rows)
+
+
+class Foretold(NamedTuple):
+    """A prediction of a space, in which session its parts were measured, and how good it is."""
+
+    found: Prediction
+    session: int
+    report: dict[str, Any]
+
+
+def foretell(
+    store: Store,
+    config: LatencyConfig,
+    space: Space,
+    progress: Progress,
+    noisy_only: bool | None = None,
+) -> Foretold | None:
+    """What `predict` finds, not kept yet; None, with a failure in the run, where it cannot be had."""
     blocks = space_blocks(space)
     failed: dict[str, AnswerError] = {}
     with closing(Bench(config, failed.__setitem__, kept_weights(store.sessions(), config.backend))) as bench:
         begun = begin(store, config, bench, progress)
         if begun is None:
-            return
+            return None
         session, _ = begun
         known_ns, remarks = measure_parts(config, bench, blocks, [], progress, noisy_only)
     for name, reason in failed.items():
@@ -76,16 +99,18 @@ def predict(
         failure = Failure(f"cannot be predicted: {error}")
         store.add_failure("", config.id, failure)
         progress.say(f"{config.id}: {failure.words}")
-        return
+        return None
     networks = len(fitted[0]) + len(held_out[0])
-    report = _report(found, blocks, int(np.isfinite(block_ns).sum()), networks) | {"fingerprint": fingerprint}
+    report = _report(found, blocks, int(np.isfinite(block_ns).sum()), networks) | {
+        "fingerprint": fingerprint(config, space)
+    }
     store.set_remark(config.id, "parts", "; ".join(remarks))
     progress.say(f"{config.id}: {report['summary']}")
-    rows = zip(space.ids(), found.ns.tolist(), found.low_ns.tolist(), found.high_ns.tolist(), strict=True)
-    store.set_predictions(config.id, session, report, rows)
+    return Foretold(found, session, report)
 
 
-def _fingerprint(config: LatencyConfig, space: Space) -> str:
+def fingerprint(config: LatencyConfig, space: Space) -> str:
+    """Of what a prediction is: how its parts are measured, and the variants."""
     digest = hashlib.sha256(json.dumps(config.identity, sort_keys=True).encode())
     for id_ in space.ids():
         digest.update(id_.encode())

@@ -7,9 +7,9 @@ from made_runs import OF_FAMILIES, made_run
 
 from mbsweep import count_space, open_run
 from mbsweep.base.progress import Silent
-from mbsweep.pipeline import enter_sweep
 from mbsweep.storage import variant_columns
 from mbsweep.storage.store import Store
+from mbsweep.sweep.entering import enter_sweep
 from mbsweep.sweep.sweep import parse_sweep
 
 SWEEP = "space: {width: [0.25, 1], resolution: [32, 224], depth: [0, 5]}\n" + OF_FAMILIES
