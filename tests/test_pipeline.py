@@ -29,6 +29,7 @@ from console import (
 import mbsweep
 from mbsweep import MbsweepError, load_sweep, open_run, pipeline
 from mbsweep.base.files import read_kept
+from mbsweep.latency import measured
 from mbsweep.profiler import worker
 from mbsweep.storage.marks import Failure, FailureKind
 
@@ -900,7 +901,7 @@ def test_how_int8_weights_were_held_is_told_and_the_run_keeps_to_it(tmp_path, wi
     assert table["device_id"].str.endswith("_7-bit-weights").tolist() == [True, True]
 
     monkeypatch.setattr(
-        pipeline, "kept_weights", lambda sessions, backend: ""
+        measured, "kept_weights", lambda sessions, backend: ""
     )  # as if it were not right any more
     with pytest.raises(
         MbsweepError, match=r"with onnxruntime int8 '7-bit .*, and here it is '8-bit weights'"

@@ -133,7 +133,7 @@ def kind(bench, monkeypatch, folder):
     """Measured or predicted."""
     asked = []
     monkeypatch.setattr(
-        pipeline, "_measure", lambda store, config, *_: asked.append(("measured", config.kind))
+        pipeline, "measure", lambda store, config, *_: asked.append(("measured", config.kind))
     )
     monkeypatch.setattr(
         pipeline, "predict", lambda store, config, *_: asked.append(("predicted", config.kind))
