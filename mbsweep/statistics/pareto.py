@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -55,6 +56,43 @@ def hypervolume(cost: ArrayLike, value: ArrayLike, reference: tuple[float, float
     costs, values = np.unique(points[front(*points.T)], axis=0).T  # a staircase, by cost
     heights = np.diff(values, prepend=smallest)  # what each step adds
     return float(((largest - costs) * heights).sum())
+
+
+def front_of_rows(costs: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Mask of the points that no other beats, where each has one cost or two. costs: (points, 1 or 2).
+
+    Ties and NaN as in `front`. O(n log n).
+    """
+    if costs.shape[1] == 1:
+        return front(costs[:, 0], values)
+    mask = np.zeros(len(costs), dtype=bool)
+    known = np.flatnonzero(~(np.isnan(costs).any(axis=1) | np.isnan(values)))
+    points, which = np.unique(np.column_stack([costs[known], -values[known]]), axis=0, return_inverse=True)
+    # In this order what beats a point stands before it; all that is left to compare are two of the three.
+    stairs = _Stairs()
+    is_best = [stairs.add(cost, loss) for _, cost, loss in points.tolist()]
+    mask[known] = np.array(is_best, dtype=bool)[which.reshape(-1)]
+    return mask
+
+
+class _Stairs:
+    """Points of a plane, none of which beats another: lower is better on both axes."""
+
+    def __init__(self) -> None:
+        self.across: list[float] = []  # rising
+        self.down: list[float] = []  # falling
+
+    def add(self, across: float, down: float) -> bool:
+        """Whether no point so far is as good on both axes; then it stands among them."""
+        at = bisect_right(self.across, across)
+        if at and self.down[at - 1] <= down:
+            return False
+        first = bisect_left(self.across, across)
+        last = first
+        while last < len(self.down) and self.down[last] >= down:
+            last += 1
+        self.across[first:last], self.down[first:last] = [across], [down]
+        return True
 
 
 def pareto_front(frame: pd.DataFrame, *, cost: str, value: str) -> pd.Series[bool]:
