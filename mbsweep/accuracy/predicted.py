@@ -10,7 +10,7 @@ from pydantic import model_validator
 from mbsweep.accuracy.datasets.source import ImageSource
 from mbsweep.accuracy.model import VARIED, Model, Points, body_names, body_of, falls
 from mbsweep.accuracy.published import check_table
-from mbsweep.accuracy.source import Opened, Say, SettingError, Source
+from mbsweep.accuracy.source import LookedUp, Opened, Say, SettingError, Source
 from mbsweep.accuracy.value import NAN, Accuracies, Accuracy
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.rules import Rule, choice, flag, text
@@ -68,7 +68,7 @@ class _Fit(NamedTuple):
     words: str  # how good it is, or the reason
 
 
-class _Predictions(Opened):
+class _Predictions(LookedUp):
     """Of the networks of a space."""
 
     is_lasting = False  # a run may have more points tomorrow
@@ -81,6 +81,10 @@ class _Predictions(Opened):
     def _accuracy(self, **known: Any) -> Accuracy:
         values = {"top1_pct": NAN, "top5_pct": NAN, "kind": "predicted", "source": self.name}
         return Accuracy(**{**values, "dataset": self._points.dataset, **known})
+
+    def of(self, space: Space) -> _Predictions:
+        """The same for another space."""
+        return _Predictions(self._points, self._extrapolate, space)
 
     def known(self, precision: str) -> Accuracies:
         """What the model gives each network; NaN with a reason where it is not one of the points' kind.

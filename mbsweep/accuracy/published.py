@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mbsweep.accuracy.datasets.source import ImageSource
-from mbsweep.accuracy.source import Opened, Say, SettingError, Source
+from mbsweep.accuracy.source import LookedUp, Opened, Say, SettingError, Source
 from mbsweep.accuracy.value import IMAGENET, NAN, Accuracies, Accuracy
 from mbsweep.base.rules import Rule, choice, did_you_mean, one_or_several, text
 from mbsweep.space.counting import Counts
@@ -135,12 +135,16 @@ class PublishedAccuracy(Source):
         return _Tables(self.tables, space)
 
 
-class _Tables(Opened):
+class _Tables(LookedUp):
     """Tables, to be looked up in."""
 
     def __init__(self, names: tuple[str, ...], space: Space) -> None:
         self.name, *others = names
         self.others, self._space = tuple(others), space
+
+    def of(self, space: Space) -> _Tables:
+        """The same for another space."""
+        return _Tables((self.name, *self.others), space)
 
     def known(self, precision: str) -> Accuracies:
         """What the first table that has it gives for exactly each network at a precision."""

@@ -11,14 +11,18 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mbsweep.accuracy.compression import Scheme
 from mbsweep.accuracy.datasets.source import DatasetSettings, ImageSource
-from mbsweep.accuracy.value import Accuracies, source_words
+from mbsweep.accuracy.value import NAN, Accuracies, source_words
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.progress import Progress
 from mbsweep.base.strict import Strict
 from mbsweep.profiler.config import LatencyConfig
 from mbsweep.space.space import Space
+from mbsweep.space.variant import Variant
 from mbsweep.storage.store import Store
 
 Say = Callable[[str], None]  # is told what takes time
@@ -73,11 +77,56 @@ class Opened(ABC):
     def work(  # noqa: B027  (nothing, unless a source trains)
         self, store: Store, jobs: int | None, progress: Progress
     ) -> None:
-        """Find out what is not known yet, and enter it; what was done is on the disk before the next begins.
+        """Find out what is not known yet of the whole space: `prepare`, `evaluate`, `finish`, for all of it.
 
+        What was done is on the disk before the next begins.
         jobs: networks that are trained at the same time; None: as many as there are GPUs, else cores.
         Raises MbsweepError for what the user can put right.
         """
+
+    def prepare(  # noqa: B027  (nothing, unless variants share something)
+        self, store: Store, jobs: int | None, progress: Progress
+    ) -> None:
+        """Do what has to be done before any variant can be evaluated; jobs, errors as of `work`."""
+
+    def evaluate(  # noqa: B027  (nothing, unless a source trains)
+        self, variants: Sequence[Variant], store: Store, jobs: int | None, progress: Progress
+    ) -> None:
+        """Find out what is not known yet of some variants, and enter it; jobs, errors as of `work`.
+
+        The figures are those of this batch of variants, to the last digit, whatever was evaluated before, and
+        wherever it was interrupted. What fails is entered with its reason.
+        """
+
+    def seen_pct(self, variants: Sequence[Variant], store: Store) -> NDArray[np.float64]:
+        """(variants,): top-1 by which a search chooses, NaN where it is not known.
+
+        Of networks that were trained, that on the validation part: the test part, which the table reports,
+        chooses nothing.
+        """
+        return np.full(len(variants), NAN)
+
+    def finish(  # noqa: B027  (nothing, unless a source trains)
+        self, store: Store, variants: Sequence[Variant], jobs: int | None, progress: Progress
+    ) -> None:
+        """Do what is left when some variants were evaluated, all that are meant; jobs, errors: see `work`."""
+
+    def close(self) -> None:  # noqa: B027  (nothing, unless a source holds something)
+        """Give back what is held from one `evaluate` to the next, such as a process."""
+
+
+class LookedUp(Opened):
+    """One that knows all before any work."""
+
+    @abstractmethod
+    def of(self, space: Space) -> Opened:
+        """The same for another space."""
+
+    def seen_pct(self, variants: Sequence[Variant], store: Store) -> NDArray[np.float64]:
+        """What is known of each at fp32."""
+        space = Space.of(variants)
+        known = dict(zip(space.variants(), self.of(space).known("fp32").top1_pct, strict=True))
+        return np.array([known[variant] for variant in variants])
 
 
 class Source(Strict, ABC):

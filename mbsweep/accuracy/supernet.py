@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from mbsweep.accuracy.datasets.source import ImageSource
 from mbsweep.accuracy.settings import SupernetAccuracy
@@ -21,13 +24,18 @@ from mbsweep.accuracy.training.learning import (
     remark_words,
     runtime_words,
 )
+from mbsweep.accuracy.value import NAN
 from mbsweep.base.cores import usable_cores
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.progress import Progress
 from mbsweep.profiler.config import LatencyConfig
 from mbsweep.space.space import Space
-from mbsweep.space.variant import largest_of
+from mbsweep.space.variant import Variant, largest_of
 from mbsweep.storage.store import Store
+
+if TYPE_CHECKING:
+    from mbsweep.accuracy.training.supernets import SupernetRun
+    from mbsweep.accuracy.training.tester import Tester
 
 
 class SupernetSource(SupernetAccuracy, TrainingSource):
@@ -101,17 +109,62 @@ class SupernetSource(SupernetAccuracy, TrainingSource):
 class _Supernet(OpenedTraining):
     def __init__(self, config: SupernetAccuracy, *opened: Any) -> None:
         super().__init__(config.source, *opened)
-        self._config = config
+        self._config = config.complete(self.dataset.sizes["train"])
+        self._tester: Tester | None = None
 
     def work(self, store: Store, jobs: int | None, progress: Progress) -> None:
         """Train it, test every variant, and say how far they can be trusted."""
-        from mbsweep.accuracy.deploying.deploying import Deployment  # loads torch
-        from mbsweep.accuracy.training.supernets import run_supernet, supernet_file
-
         variants = self.space.variants()
-        run_supernet(store, self._config, self.dataset, variants, jobs, progress)
-        config = self._config.complete(self.dataset.sizes["train"])
-        file = supernet_file(store.folder, config, self.dataset, self.name)
-        weights = {(variant, config.seed): file for variant in variants}
-        asked = self.name, self.dataset, config.quantization, weights
+        run = self._run(store, progress)
+        try:
+            if missing := run.untested(variants, validation=False):
+                run.train()
+                self._test(run, missing)
+                run.enter(variants)
+            self.finish(store, variants, jobs, progress)
+        finally:
+            self.close()
+
+    def prepare(self, store: Store, jobs: int | None, progress: Progress) -> None:
+        """Train it; where that fails, each variant that is evaluated says so."""
+        self._run(store, progress).train()
+
+    def evaluate(
+        self, variants: Sequence[Variant], store: Store, jobs: int | None, progress: Progress
+    ) -> None:
+        """Test them, one after another."""
+        run = self._run(store, progress)
+        self._test(run, run.untested(variants, validation=True))
+        run.enter(variants)
+
+    def seen_pct(self, variants: Sequence[Variant], store: Store) -> NDArray[np.float64]:
+        """Of each the validation part, from the shared weights."""
+        known = store.validations(self.name)
+        return np.array([known.get((variant.id, self._config.seed), NAN) for variant in variants])
+
+    def finish(self, store: Store, variants: Sequence[Variant], jobs: int | None, progress: Progress) -> None:
+        """Train some alone, say how far the supernet can be trusted, and test it in the runtimes."""
+        from mbsweep.accuracy.deploying.deploying import Deployment  # loads torch
+        from mbsweep.accuracy.training.supernets import supernet_file
+
+        self._run(store, progress).compare(variants, jobs)
+        file = supernet_file(store.folder, self._config, self.dataset, self.name)
+        weights = {(variant, self._config.seed): file for variant in variants}
+        asked = self.name, self.dataset, self._config.quantization, weights
         Deployment(store, *asked, jobs, progress).run()
+
+    def close(self) -> None:
+        """End the process that tests."""
+        if self._tester is not None:
+            self._tester.close()
+
+    def _test(self, run: SupernetRun, variants: Sequence[Variant]) -> None:
+        from mbsweep.accuracy.training.tester import Tester  # loads torch in its process
+
+        self._tester = self._tester or Tester()
+        run.test(variants, self._tester)
+
+    def _run(self, store: Store, progress: Progress) -> SupernetRun:
+        from mbsweep.accuracy.training.supernets import SupernetRun  # loads torch
+
+        return SupernetRun(store, self._config, self.name, self.dataset, self.space, progress)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mbsweep.accuracy.compression import Scheme, all_steps
 from mbsweep.accuracy.datasets.source import ImageSource
@@ -18,6 +19,7 @@ from mbsweep.accuracy.training.learning import (
     Done,
     OpenedTraining,
     TrainingSource,
+    best_validation,
     images_words,
     left_to_test,
     plan_images,
@@ -26,6 +28,7 @@ from mbsweep.accuracy.training.learning import (
     runtime_words,
     steps_done,
 )
+from mbsweep.accuracy.value import NAN
 from mbsweep.accuracy.weights.files import look_at
 from mbsweep.accuracy.weights.start import check_fresh
 from mbsweep.base.cores import usable_cores
@@ -192,27 +195,60 @@ class _Trained(OpenedTraining):
 
     def work(self, store: Store, jobs: int | None, progress: Progress) -> None:
         """Train what is left, and test it in the runtimes. Raises MbsweepError where the disk is full."""
-        from mbsweep.accuracy.deploying.deploying import Deployment  # loads torch
-        from mbsweep.accuracy.training.trainings import Trainings
+        self._train(self.space, store, jobs, progress)
+        self._deploy(self.space.variants(), store, jobs, progress)
 
-        Trainings(store, self._config, self.dataset, self.space, jobs, progress).run()
-        asked = self.name, self.dataset, self._config.quantization, self._weights(store)
+    def evaluate(
+        self, variants: Sequence[Variant], store: Store, jobs: int | None, progress: Progress
+    ) -> None:
+        """Train what is left of a batch: how many there are in it decides the threads of each."""
+        self._train(Space.of(variants).with_found(self.space.found), store, jobs, progress)
+
+    def seen_pct(self, variants: Sequence[Variant], store: Store) -> NDArray[np.float64]:
+        """The best validation epoch, mean over those seeds that came to their end."""
+        known: dict[str, list[float]] = {}
+        for (variant, seed), best_pct in best_validation(store, self.name).items():
+            if seed in self._config.seeds:
+                known.setdefault(variant, []).append(best_pct)
+        return np.array([np.mean(known.get(variant.id, [NAN])) for variant in variants])
+
+    def finish(self, store: Store, variants: Sequence[Variant], jobs: int | None, progress: Progress) -> None:
+        """Enter the accuracies of all once more, since each tells something of the others' noise; test them
+        in the runtimes.
+        """
+        from mbsweep.accuracy.training.trainings import Trainings  # loads torch
+
+        space = Space.of(variants).with_found(self.space.found)
+        Trainings(store, self._config, self.dataset, space, jobs, progress).enter()
+        self._deploy(variants, store, jobs, progress)
+
+    def _train(self, space: Space, store: Store, jobs: int | None, progress: Progress) -> None:
+        from mbsweep.accuracy.training.trainings import Trainings  # loads torch
+
+        Trainings(store, self._config, self.dataset, space, jobs, progress).run()
+
+    def _deploy(
+        self, variants: Sequence[Variant], store: Store, jobs: int | None, progress: Progress
+    ) -> None:
+        from mbsweep.accuracy.deploying.deploying import Deployment  # loads torch
+
+        asked = self.name, self.dataset, self._config.quantization, self._weights(store, variants)
         Deployment(store, *asked, jobs, progress).run()
 
     def compress(self, schemes: Sequence[Scheme], store: Store, jobs: int | None, progress: Progress) -> None:
         """Compress what was trained. Raises MbsweepError where the disk is full."""
         from mbsweep.accuracy.compressing.compressing import Compression  # loads torch
 
-        asked = self.name, self.dataset, schemes, self._weights(store)
+        asked = self.name, self.dataset, schemes, self._weights(store, self.space.variants())
         Compression(store, *asked, jobs, progress).run()
 
-    def _weights(self, store: Store) -> dict[tuple[Variant, int], Path]:
+    def _weights(self, store: Store, variants: Sequence[Variant]) -> dict[tuple[Variant, int], Path]:
         """Variant and seed -> the file that has the network, of all that may have been trained."""
         from mbsweep.accuracy.training.trainings import weights_of
 
         recipe = self._config.complete(self.dataset.sizes["train"]).recipe
         return {
             (variant, seed): weights_of(store.folder, recipe, self.dataset, variant.id, seed)
-            for variant in self.space.variants()
+            for variant in variants
             for seed in self._config.seeds
         }

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mbsweep.storage import old_words
-from mbsweep.storage.database import Database, explained, now_utc
+from mbsweep.storage.database import Database, explained, make, now_utc
 
 TRAINING_SCHEMA = """
 -- the fields of Accuracy, in their order
@@ -36,6 +36,14 @@ CREATE TABLE trainings (source TEXT NOT NULL, variant TEXT NOT NULL, seed INTEGE
 CREATE TABLE supernets (source TEXT PRIMARY KEY, report TEXT NOT NULL) WITHOUT ROWID;
 -- sizes: images of each part, JSON; notes: what is to be known of them, such as files left out, JSON
 CREATE TABLE datasets (id TEXT PRIMARY KEY, sizes TEXT NOT NULL, notes TEXT NOT NULL) WITHOUT ROWID;
+"""
+
+# Not in the schema of new files: runs of before, and those that search nothing, go on without it.
+# top1_pct: of a network that has no epochs of its own, such as a supernet's
+_VALIDATION_SCHEMA = """
+CREATE TABLE IF NOT EXISTS validations (source TEXT NOT NULL, variant TEXT NOT NULL, seed INTEGER NOT NULL,
+                                        top1_pct REAL NOT NULL,
+                                        PRIMARY KEY (source, variant, seed)) WITHOUT ROWID
 """
 
 
@@ -146,6 +154,21 @@ class TrainingTables(Database):
             [source],
         )
         return [TrainingRow(*row) for row in rows]
+
+    def add_validation(self, source: str, variant: str, seed: int, top1_pct: float) -> None:
+        """Keep what a network that has no epochs of its own does on the validation part."""
+        with self._transaction() as sql:
+            make(sql, _VALIDATION_SCHEMA)
+            sql.execute(
+                "INSERT OR REPLACE INTO validations VALUES (?, ?, ?, ?)", (source, variant, seed, top1_pct)
+            )
+
+    def validations(self, source: str) -> dict[tuple[str, int], float]:
+        """Variant and seed -> top-1 accuracy on the validation part in percent, of such networks."""
+        if not self._has("validations"):
+            return {}
+        rows = self._query("SELECT variant, seed, top1_pct FROM validations WHERE source = ?", [source])
+        return {(variant, seed): top1_pct for variant, seed, top1_pct in rows}
 
     def set_supernet(self, source: str, report: Mapping[str, Any]) -> None:
         """Keep how far a supernet can be trusted."""

@@ -14,11 +14,12 @@ from mbsweep.nets import build
 from mbsweep.space.variant import Variant, largest_of
 
 
-def measure(state: Checkpoint, variant: Variant, dataset: Dataset) -> Outcome:
-    """How a network of a supernet does on the test part."""
+def measure(state: Checkpoint, variant: Variant, dataset: Dataset) -> tuple[Outcome, Outcome]:
+    """How a network of a supernet does on the validation part, and on the test part."""
     found = extract(state, variant, dataset.part("train", variant.resolution))
     moments = state.about["mean"], state.about["std"]
-    return evaluate(found, dataset.part("test", variant.resolution), moments)
+    validation, test = (dataset.part(part, variant.resolution) for part in ("validation", "test"))
+    return evaluate(found, validation, moments), evaluate(found, test, moments)
 
 
 def network_of(state: Checkpoint, variant: Variant, dataset: Dataset) -> nn.Module:

@@ -11,6 +11,7 @@ from torch import nn
 from mbsweep.accuracy.datasets import Part
 from mbsweep.accuracy.training.checkpoint import Checkpoint, open_checkpoint
 from mbsweep.accuracy.training.extracting import extract
+from mbsweep.accuracy.training.learning import best_validation
 from mbsweep.accuracy.training.loop import trained_network
 from mbsweep.accuracy.training.supernets import file_name
 from mbsweep.accuracy.training.trainings import weights_name
@@ -71,12 +72,15 @@ def kept_networks(store: Store, variant: str, sources: Sequence[str]) -> list[Ke
         ((kind, dataset, seeds),) = about
         if kind == "trained":  # not of seeds that the sweep no longer has
             rows = [row for row in rows if str(row.seed) in seeds]
-        best: dict[tuple[str, int, int], float] = {}
-        for epoch in store.epochs(source) if kind == "trained" else ():
-            best[epoch.key[:3]] = max(best.get(epoch.key[:3], 0), epoch.validation_top1_pct)
+        best = best_validation(store, source) if kind == "trained" else {}
         return [
             Kept(
-                kind, source, dataset, row, best.get(row.key), _file(store.folder, kind, source, dataset, row)
+                kind,
+                source,
+                dataset,
+                row,
+                best.get(row.key[:2]),
+                _file(store.folder, kind, source, dataset, row),
             )
             for row in rows
         ]

@@ -132,6 +132,17 @@ class Done(NamedTuple):
         return cls(frozenset(ended), {(row.variant, row.seed): row.epoch for row in epochs})
 
 
+def best_validation(store: Store, name: str) -> dict[tuple[str, int], float]:
+    """Variant and seed of each training under a name that came to its end -> its best epoch's top-1 in
+    percent on the validation part.
+    """
+    best: dict[tuple[str, int, int], float] = {}
+    for epoch in store.epochs(name):
+        best[epoch.key[:3]] = max(best.get(epoch.key[:3], 0), epoch.validation_top1_pct)
+    ended = (row.key for row in store.trainings(name) if row.state == "done")
+    return {key[:2]: best[key] for key in ended if key in best}
+
+
 def steps_done(folder: Path, name: str) -> frozenset[tuple[str, str, int]]:
     """Step, variant and seed of each step of compression that a run has done to networks under a name."""
     if not holds_run(folder):

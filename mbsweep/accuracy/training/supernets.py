@@ -17,6 +17,7 @@ from mbsweep.accuracy.datasets import Dataset
 from mbsweep.accuracy.settings import SupernetAccuracy
 from mbsweep.accuracy.training.cost import image_s
 from mbsweep.accuracy.training.devices import training_device
+from mbsweep.accuracy.training.tester import Tester
 from mbsweep.accuracy.training.trainings import Trainings, reraise_if_users, weights_folder
 from mbsweep.accuracy.training.worker import TrainingWorker
 from mbsweep.accuracy.value import NAN, UNRELIABLE, Accuracy
@@ -34,44 +35,155 @@ from mbsweep.storage.store import Store
 from mbsweep.storage.training_tables import EpochRow, TrainingRow
 
 
-def run_supernet(
-    store: Store,
-    config: SupernetAccuracy,
-    dataset: Dataset,
-    variants: Sequence[Variant],
-    jobs: int | None,
-    progress: Progress,
-) -> None:
-    """Do what is left of it. Each epoch, and each variant's test, is on the disk before the next begins.
+class SupernetRun:
+    """The supernet of a source in a run. config: complete. source: the name of its accuracies."""
 
-    Raises MbsweepError for what the user can put right.
-    """
-    config = config.complete(dataset.sizes["train"])
-    source = config.name_on(dataset.id, [variant.id for variant in variants])
-    if failure := store.failures().get(("", source)):
-        _enter(store, config, source, dataset, variants, {}, failure.words)
-        return
-    tested = {row.variant for row in store.trainings(source)}
-    missing = [variant for variant in variants if variant.id not in tested]
-    if missing:
+    def __init__(
+        self,
+        store: Store,
+        config: SupernetAccuracy,
+        source: str,
+        dataset: Dataset,
+        space: Space,
+        progress: Progress,
+    ) -> None:
+        self._store, self._config, self._source = store, config, source
+        self._dataset, self._space, self._progress = dataset, space, progress
+        self._file = supernet_file(store.folder, config, dataset, source)
+
+    def train(self) -> None:
+        """Train what is left of it, or record why that cannot be done. Each epoch is on the disk before the
+        next begins. Raises MbsweepError for what the user can put right.
+        """
+        if self._failure():
+            return
+        store, source, epochs = self._store, self._source, self._config.recipe.epochs
+        before = {row.epoch: row.seconds for row in store.epochs(source)}
+        if len(before) == epochs and self._file.is_file():
+            return
+        largest = largest_of(self._space.variants())
+        self._progress.begin(f"train a supernet on {self._dataset.id}", epochs)
+        pace = self._pace(largest)
+        for seconds in before.values():
+            pace.note(largest.id, seconds)
+
+        def tell(share: float) -> None:
+            self._progress.reach(pace.standing([(largest.id, epochs - len(before) - share)]))
+
+        worker = TrainingWorker(usable_cores(), "cpu")
         try:
-            _train(store, config, source, dataset, variants, missing, progress)
+            worker.begin_supernet(self._config, self._space.variants(), self._dataset, self._file)
+            worker.answer()
+            while True:
+                worker.epoch()
+                if (row := worker.answer_meanwhile(tell)) is None:
+                    break
+                if row["epoch"] not in before:
+                    store.add_epoch(source, EpochRow(largest.id, self._config.seed, 0, **row))
+                    pace.note(largest.id, row["seconds"])
+                    before[row["epoch"]] = row["seconds"]
+                tell(0)
         except AnswerError as error:
             reraise_if_users(error)
             reason = one_line(error, 500)
             store.add_failure("", source, Failure.of(error.kind, reason))
-            progress.say(f"the supernet failed: {reason}")
-            _enter(store, config, source, dataset, variants, {}, reason)
+            self._progress.say(f"the supernet failed: {reason}")
+        finally:
+            worker.close()
+
+    def _pace(self, largest: Variant) -> Pace:
+        """What an epoch of it takes, until one is known."""
+        image = image_s(self._space.macs)
+        step_s = self._config.step_cost(image, self._space.column("resolution"))
+        step_s = max(step_s / usable_cores(), float(image.max()))  # networks side by side, each on one core
+        return Pace({largest.id: self._dataset.sizes["train"] * step_s}, 1)
+
+    def untested(self, variants: Sequence[Variant], validation: bool) -> list[Variant]:
+        """Those that were not tested on the test part, or not on the validation part, where that is asked."""
+        known = {row.variant for row in self._store.trainings(self._source)}
+        if validation:
+            known &= {variant for variant, _ in self._store.validations(self._source)}
+        return [variant for variant in variants if variant.id not in known]
+
+    def test(self, variants: Sequence[Variant], tester: Tester) -> None:
+        """Test variants on the validation and the test part; each is on the disk before the next begins.
+
+        What cannot be tested is recorded, and the others go on. Raises MbsweepError for what the user can
+        put right.
+        """
+        failed = {variant for variant, source in self._store.failures() if source == self._source}
+        missing = [variant for variant in variants if variant.id not in failed]
+        if not missing or self._failure():
             return
-        _enter(store, config, source, dataset, variants, {})
-    chosen = spread_evenly(variants, config.alone.count)
-    alone: dict[str, float] = {}
-    if chosen:
-        trainings = Trainings(store, config.alone_as_trained, dataset, Space.of(chosen), jobs, progress)
-        trainings.run()
-        alone = trainings.known()
-    summary = _enter(store, config, source, dataset, variants, alone)
-    progress.say(f"supernet: {summary}")
+        store, source, seed = self._store, self._source, self._config.seed
+        session, epochs = store.begin_session(*training_device(["cpu"])), len(store.epochs(source))
+        self._progress.begin("test variants of the supernet", len(missing))
+        for variant in missing:
+            try:
+                found = tester.measure(variant, self._dataset, self._file)
+            except AnswerError as error:
+                reraise_if_users(error)
+                reason = one_line(error, 500)
+                store.add_failure(variant.id, source, Failure.of(error.kind, reason))
+                self._progress.say(f"{variant.id}: failed: {reason}")
+                continue
+            store.add_validation(source, variant.id, seed, found["validation_top1_pct"])
+            test = found["top5_pct"], found["images"], bytes.fromhex(found["correct"])
+            threads = usable_cores()
+            row = TrainingRow(variant.id, seed, 0, session, threads, "done", epochs, *test)
+            store.add_training(source, row)
+            self._progress.advance(variant.id)
+
+    def compare(self, variants: Sequence[Variant], jobs: int | None) -> None:
+        """Train some of the variants alone, and enter how the supernet compares with them. Raises
+        MbsweepError for what the user can put right.
+        """
+        chosen = spread_evenly(variants, self._config.alone.count)
+        if self._failure() or not chosen:
+            self.enter(variants)
+            return
+        asked = self._config.alone_as_trained, self._dataset, Space.of(chosen)
+        Trainings(self._store, *asked, jobs, self._progress).run()
+        self._progress.say(f"supernet: {self.enter(variants)}")
+
+    def _alone(self) -> dict[str, float]:
+        """Variant -> top-1 in percent, mean over the seeds, of each that was trained alone."""
+        config = self._config.alone_as_trained
+        hits: dict[str, list[float]] = {}
+        for row in self._store.trainings(config.name_on(self._dataset.id)):
+            if row.state == "done" and row.seed in config.seeds:
+                hits.setdefault(row.variant, []).append(100 * float(row.hits.mean()))
+        return {variant: sum(found) / len(found) for variant, found in hits.items()}
+
+    def _failure(self) -> str:
+        """Why it could not be trained; empty where it could."""
+        failure = self._store.failures().get(("", self._source))
+        return failure.words if failure else ""
+
+    def enter(self, variants: Sequence[Variant]) -> str:
+        """Enter the accuracies, each with how far it can be trusted; return that in words."""
+        store, source, config = self._store, self._source, self._config
+        rows = {row.variant: row for row in store.trainings(source)}
+        values = {variant: 100 * float(row.hits.mean()) for variant, row in rows.items()}
+        report = trust(values, self._alone() if config.alone.count else {}, config.min_tau)
+        store.set_supernet(source, report)
+        known = Accuracy(NAN, NAN, "supernet", source, self._dataset.id, seeds=str(config.seed))
+        known = replace(known, shared_note=report["summary"])
+        if not report["is_reliable"]:
+            known = replace(known, marks=marked([Mark.UNRELIABLE]))
+        missing = Accuracy(NAN, NAN, "supernet", source, self._dataset.id)
+        why = {variant: told.words for (variant, of), told in store.failures().items() if of == source}
+        found = []
+        for variant in variants:
+            if row := rows.get(variant.id):
+                own = replace(known, top1_pct=values[variant.id], top5_pct=row.top5, epochs=row.epochs)
+            elif reason := why.get(variant.id) or (why.get("") and f"the supernet failed: {why['']}"):
+                own = replace(missing, reason=reason)
+            else:
+                continue
+            found.append((variant.id, "fp32", *own.row))
+        store.set_accuracies(found)
+        return str(report["summary"])
 
 
 def spread_evenly(variants: Sequence[Variant], number: int) -> list[Variant]:
@@ -79,67 +191,6 @@ def spread_evenly(variants: Sequence[Variant], number: int) -> list[Variant]:
     ordered = sorted(variants, key=lambda variant: count(variant).macs)
     places = np.linspace(0, len(ordered) - 1, min(number, len(ordered))).round().astype(int)
     return [ordered[place] for place in dict.fromkeys(places.tolist())]
-
-
-def _train(
-    store: Store,
-    config: SupernetAccuracy,
-    source: str,
-    dataset: Dataset,
-    variants: Sequence[Variant],
-    missing: Sequence[Variant],
-    progress: Progress,
-) -> None:
-    """Train the supernet and test the variants. Raises AnswerError where that cannot be done."""
-    largest, threads = largest_of(variants), usable_cores()
-    session = store.begin_session(*training_device(["cpu"]))
-    checkpoint = supernet_file(store.folder, config, dataset, source)
-    progress.begin(f"train a supernet on {dataset.id}", config.recipe.epochs)
-    before = {row.epoch: row.seconds for row in store.epochs(source)}
-    pace = _pace(config, dataset, variants, largest)
-    for seconds in before.values():
-        pace.note(largest.id, seconds)
-
-    def tell(share: float) -> None:
-        progress.reach(pace.standing([(largest.id, config.recipe.epochs - len(before) - share)]))
-
-    worker = TrainingWorker(threads, "cpu")
-    try:
-        worker.begin_supernet(config, variants, dataset, checkpoint)
-        worker.answer()
-        epochs = 0
-        while True:
-            worker.epoch()
-            if (row := worker.answer_meanwhile(tell)) is None:
-                break
-            epochs = row["epoch"]
-            if epochs not in before:
-                store.add_epoch(source, EpochRow(largest.id, config.seed, 0, **row))
-                pace.note(largest.id, row["seconds"])
-                before[epochs] = row["seconds"]
-            tell(0)
-        progress.begin("test variants of the supernet", len(missing))
-        for variant in missing:
-            worker.measure(variant)
-            found = worker.answer()
-            store.add_training(
-                source,
-                TrainingRow(
-                    variant.id,
-                    config.seed,
-                    0,
-                    session,
-                    threads,
-                    "done",
-                    epochs,
-                    found["top5_pct"],
-                    found["images"],
-                    bytes.fromhex(found["correct"]),
-                ),
-            )
-            progress.advance(variant.id)
-    finally:
-        worker.close()
 
 
 def supernet_file(run: Path, config: SupernetAccuracy, dataset: Dataset, source: str) -> Path:
@@ -160,14 +211,6 @@ def report_of(path: Path) -> dict[str, Any] | None:
                 reports = {file_name(source): report for source, report in store.supernets().items()}
                 return reports.get(path.name)
     return None
-
-
-def _pace(config: SupernetAccuracy, dataset: Dataset, variants: Sequence[Variant], largest: Variant) -> Pace:
-    """What an epoch of it takes, until one is known."""
-    image = np.array([image_s(count(variant).macs) for variant in variants])
-    step_s = config.step_cost(image, np.array([variant.resolution for variant in variants]))
-    step_s = max(step_s / usable_cores(), float(image.max()))  # networks side by side, each on one core
-    return Pace({largest.id: dataset.sizes["train"] * step_s}, 1)
 
 
 def trust(supernet: dict[str, float], alone: dict[str, float], min_tau: float) -> dict[str, Any]:
@@ -204,39 +247,3 @@ def trust(supernet: dict[str, float], alone: dict[str, float], min_tau: float) -
         "is_reliable": bool(tau >= min_tau),
         "summary": words,
     }
-
-
-def _enter(
-    store: Store,
-    config: SupernetAccuracy,
-    source: str,
-    dataset: Dataset,
-    variants: Sequence[Variant],
-    alone: dict[str, float],
-    failure: str = "",
-) -> str:
-    """Enter the accuracies, each with how far it can be trusted; return that in words.
-
-    failure: why some are missing.
-    """
-    rows = {row.variant: row for row in store.trainings(source)}
-    values = {variant: 100 * float(row.hits.mean()) for variant, row in rows.items()}
-    report = trust(values, alone, config.min_tau)
-    store.set_supernet(source, report)
-    if failure:
-        missing = Accuracy(NAN, NAN, "supernet", source, dataset.id, reason=f"the supernet failed: {failure}")
-        store.set_accuracies(
-            (variant.id, "fp32", *missing.row) for variant in variants if variant.id not in rows
-        )
-    known = Accuracy(NAN, NAN, "supernet", source, dataset.id, seeds=str(config.seed))
-    known = replace(known, shared_note=report["summary"])
-    if not report["is_reliable"]:
-        known = replace(known, marks=marked([Mark.UNRELIABLE]))
-    found = {
-        row.variant: replace(known, top1_pct=values[row.variant], top5_pct=row.top5, epochs=row.epochs)
-        for row in rows.values()
-    }
-    store.set_accuracies(
-        (variant.id, "fp32", *found[variant.id].row) for variant in variants if variant.id in found
-    )
-    return str(report["summary"])

@@ -24,6 +24,7 @@ from mbsweep.space.variant import Variant
 
 if TYPE_CHECKING:
     from mbsweep.accuracy.datasets import Dataset
+    from mbsweep.accuracy.training.checkpoint import Checkpoint
     from mbsweep.accuracy.training.evaluating import Outcome
     from mbsweep.accuracy.training.loop import Epoch, Job
 
@@ -62,9 +63,13 @@ class TrainingWorker(Child):
     def begin_supernet(
         self, config: SupernetAccuracy, variants: Sequence[Variant], dataset: Dataset, checkpoint: Path
     ) -> None:
-        """Networks that share their weights. Answer: None. Then `epoch`, then `measure`."""
+        """Networks that share their weights. Answer: None. Then `epoch`."""
         told = {"config": config.settings, "variants": [variant.as_dict() for variant in variants]}
         self.tell("begin_supernet", self._told(dataset, checkpoint) | told)
+
+    def open_supernet(self, dataset: Dataset, checkpoint: Path) -> None:
+        """A supernet whose training has ended. Answer: None. Then `measure`."""
+        self.tell("open_supernet", self._told(dataset, checkpoint))
 
     def _told(self, dataset: Dataset, checkpoint: Path) -> dict[str, Any]:
         told: dict[str, Any] = {"threads": self._threads, "device": self._device}
@@ -96,7 +101,7 @@ class TrainingWorker(Child):
         self.tell("finish")
 
     def measure(self, variant: Variant) -> None:
-        """Test a network of a supernet. Answer: as of `finish`."""
+        """Test a network of a supernet. Answer: as of `finish`, and validation_top1_pct."""
         self.tell("measure", variant.as_dict())
 
     def close(self) -> None:
@@ -110,6 +115,7 @@ class _Answers:
 
     dataset: Dataset
     epochs: Iterator[Epoch]
+    state: Checkpoint
 
     def __call__(self, method: str, argument: Any) -> Any:
         with code_allowed():  # of a network that is code, or nobody would have told us of it
@@ -129,10 +135,16 @@ class _Answers:
 
         config = SupernetAccuracy.model_validate(told["config"])
         variants = [Variant(**fields) for fields in told["variants"]]
-        self._set_up(told | {"threads": threads_each()})  # of the networks that are tested, one by one
+        self._set_up(told | {"threads": threads_each()})  # of the networks that are validated, one by one
         self.epochs = train_supernet(
             config, variants, self.dataset, self.checkpoint, self.on_step, told["threads"]
         )
+
+    def open_supernet(self, told: dict[str, Any]) -> None:
+        from mbsweep.accuracy.training.checkpoint import open_checkpoint
+
+        self._set_up(told)
+        self.state = open_checkpoint(self.checkpoint)
 
     def _set_up(self, told: dict[str, Any]) -> None:
         from mbsweep.accuracy.datasets import Dataset
@@ -152,11 +164,10 @@ class _Answers:
         return outcome_as_dict(finish(self.checkpoint, self.weights, self.dataset, self.device))
 
     def measure(self, fields: dict[str, Any]) -> dict[str, Any]:
-        from mbsweep.accuracy.training.checkpoint import open_checkpoint
         from mbsweep.accuracy.training.extracting import measure
 
-        state = open_checkpoint(self.checkpoint)
-        return outcome_as_dict(measure(state, Variant(**fields), self.dataset))
+        validation, test = measure(self.state, Variant(**fields), self.dataset)
+        return outcome_as_dict(test) | {"validation_top1_pct": validation.top1_pct}
 
 
 def outcome_as_dict(found: Outcome) -> dict[str, Any]:
