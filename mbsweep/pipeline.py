@@ -12,6 +12,7 @@ from mbsweep.base.progress import Progress, Silent
 from mbsweep.base.rules import did_you_mean, shown
 from mbsweep.latency.measured import measure
 from mbsweep.latency.predicting import predict
+from mbsweep.searching import search
 from mbsweep.space.families.factory import code_allowed
 from mbsweep.storage.database import EmptyRunError
 from mbsweep.storage.folder import holds_run
@@ -35,6 +36,7 @@ def run(
     jobs: int | None = None,
     again: str | None = None,
     allow_code: bool = False,
+    more: int = 0,
 ) -> Run:
     """Measure and train what the sweep asks for and the run at `out` does not have yet; return the run.
 
@@ -46,13 +48,14 @@ def run(
     again: a latency configuration that is measured again, or AGAIN_NOISY: whatever latency is noisy, or less
         sure than asked. What was measured before is kept, and does not count any more.
     allow_code: whether networks of the user's own may be built, which runs the code of their factories.
+    more: evaluations of a search beyond those that were asked for before.
 
     Latencies come first: nothing is timed while a network is trained. Every visit to a network, and every
     epoch of a training, is on the disk before the next begins. A variant that fails is recorded with its
     reason and the others go on. Raises MbsweepError for what the user can put right.
     """
     with code_allowed(allow_code):
-        return _run(sweep, out, retry, progress or Silent(), jobs, again)
+        return _run(sweep, out, retry, progress or Silent(), jobs, again, more)
 
 
 def _run(
@@ -62,6 +65,7 @@ def _run(
     progress: Progress,
     jobs: int | None,
     again: str | None,
+    more: int,
 ) -> Run:
     check(sweep)
     sweep, images = look_at(sweep)
@@ -75,6 +79,11 @@ def _run(
     with Store.write(folder) as store:
         check_same_device(store, sweep, folder)
         _note_origin(store, sweep, out is not None)
+        if sweep.search and opened:
+            if retry:
+                store.forget_failures()
+            search(store, sweep, sweep.search, space, opened, jobs, progress, more)
+            return open_run(folder)
         enter_sweep(store, sweep, space, opened, progress)
         if retry:
             store.forget_failures()
@@ -95,6 +104,8 @@ def _run(
 
 def _check_again(sweep: Sweep, again: str) -> None:
     """MbsweepError where there is no such latency configuration to measure again."""
+    if sweep.search:
+        raise MbsweepError("--again: a search goes on with the latencies it began with; choose another --out")
     names = [AGAIN_NOISY, *(config.id for config in sweep.latency)]
     if again not in names:
         raise MbsweepError(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mbsweep.accuracy.compression import Scheme
 from mbsweep.accuracy.datasets.source import DatasetSettings, ImageSource
-from mbsweep.accuracy.value import NAN, Accuracies, source_words
+from mbsweep.accuracy.value import NAN, Accuracies, Accuracy, source_words
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.progress import Progress
 from mbsweep.base.strict import Strict
@@ -111,6 +111,20 @@ class Opened(ABC):
     ) -> None:
         """Do what is left when some variants were evaluated, all that are meant; jobs, errors: see `work`."""
 
+    def at_once(self, jobs: int | None) -> int:
+        """How many variants are best evaluated together; jobs as of `work`."""
+        return 1
+
+    def alone(
+        self, variants: Sequence[Variant], store: Store, jobs: int | None, progress: Progress
+    ) -> list[Accuracy]:
+        """What each of some variants is worth where it is trained alone; jobs, errors: see `work`.
+
+        It is unknown where nothing is trained.
+        """
+        unknown = Accuracy(NAN, NAN, "trained", self.name, "", reason="nothing is trained")
+        return [unknown for _ in variants]
+
     def close(self) -> None:  # noqa: B027  (nothing, unless a source holds something)
         """Give back what is held from one `evaluate` to the next, such as a process."""
 
@@ -152,6 +166,9 @@ class Source(Strict, ABC):
 
     def check_space(self, space: Space) -> None:
         """Raises SettingError where it cannot give accuracies of such variants together."""
+
+    def check_search(self, space: Space) -> None:
+        """Raises SettingError where a search cannot ask it for one variant after another."""
 
     def check_compression(self, space: Space) -> None:
         """Raises SettingError where it leaves no networks that could be compressed."""

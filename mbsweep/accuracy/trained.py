@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -159,6 +160,11 @@ class TrainedSource(TrainedAccuracy, TrainingSource):
         said.append(_INTERVAL if has_interval else _NO_INTERVAL)
         return Account(said, recipe_words(self.recipe, sizes))
 
+    def check_search(self, space: Space) -> None:
+        """Raises SettingError where something else than the search decides how much is trained."""
+        if self.budget.model_fields_set:
+            raise SettingError("budget", "ends trainings; a search says how many there are by `evaluations`")
+
     def check_compression(self, space: Space) -> None:
         """Raises SettingError where a network is code, whose layers nobody knows."""
         if code := space.code():
@@ -203,6 +209,13 @@ class _Trained(OpenedTraining):
     ) -> None:
         """Train what is left of a batch: how many there are in it decides the threads of each."""
         self._train(Space.of(variants).with_found(self.space.found), store, jobs, progress)
+
+    def at_once(self, jobs: int | None) -> int:
+        """As many as keep all processes busy with the seeds of each."""
+        from mbsweep.accuracy.training.devices import share_out  # loads torch
+
+        at_once, _ = share_out(jobs, sys.maxsize)
+        return max(1, at_once // len(self._config.seeds))
 
     def seen_pct(self, variants: Sequence[Variant], store: Store) -> NDArray[np.float64]:
         """The best validation epoch, mean over those seeds that came to their end."""

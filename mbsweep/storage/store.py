@@ -21,6 +21,7 @@ from mbsweep.storage.variant_tables import (
     FIELDS_SINCE,
     VARIANT_SCHEMA,
     VariantTables,
+    append_variants,
     insert_variants,
     update_variants,
 )
@@ -103,6 +104,14 @@ class Store(
             sql.executemany("INSERT OR REPLACE INTO configs VALUES (?, ?, ?)", configs)
             insert_sweep(sql, sweep)
         return found
+
+    def add_variants(
+        self, variants: Iterable[tuple[Any, ...]], accuracies: Iterable[tuple[Any, ...]]
+    ) -> None:
+        """Let some variants be of the run's sweep, too, behind the others; rows as those of `set_sweep`."""
+        with self._transaction() as sql:
+            append_variants(sql, variants)
+            insert_accuracies(sql, accuracies)
 
     # What was measured
 
@@ -242,6 +251,13 @@ class Store(
             )
             sql.executemany(
                 "INSERT INTO predictions VALUES (?, ?, ?, ?, ?)", ((config, *row) for row in rows)
+            )
+
+    def add_predictions(self, config: str, rows: Iterable[tuple[str, float, float, float]]) -> None:
+        """Keep predictions beside those that there are."""
+        with self._transaction() as sql:
+            sql.executemany(
+                "INSERT OR REPLACE INTO predictions VALUES (?, ?, ?, ?, ?)", ((config, *row) for row in rows)
             )
 
     def predicted(self) -> list[tuple[str, str]]:

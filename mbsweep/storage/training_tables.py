@@ -110,6 +110,12 @@ class TrainingTables(Database):
         with self._transaction() as sql:
             insert_accuracies(sql, rows)
 
+    def figures(self, source: str) -> dict[str, tuple[float, str]]:
+        """Variant -> top-1 in percent at fp32, NaN where it is unknown, and why it is."""
+        asked = "SELECT variant, top1_pct, reason FROM accuracies WHERE source = ? AND precision = 'fp32'"
+        rows = self._query(asked, [source])
+        return {variant: (float("nan") if top1 is None else top1, reason) for variant, top1, reason in rows}
+
     def set_dataset(self, id_: str, sizes: Mapping[str, int], notes: Sequence[str]) -> None:
         """Keep how many images each part of a data set has, and what is to be known of them."""
         with self._transaction() as sql:

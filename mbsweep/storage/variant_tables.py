@@ -156,6 +156,21 @@ def insert_variants(sql: sqlite3.Connection, rows: Iterable[Sequence[Any]]) -> t
     return after - before, left
 
 
+def append_variants(sql: sqlite3.Connection, rows: Iterable[Sequence[Any]]) -> None:
+    """Within a transaction: let variants, (anything, id, family, fields, *COUNTS), follow those of the sweep.
+
+    One that is the sweep's already stays where it is.
+    """
+    variant_columns.forget(sql)
+    following = sql.execute("SELECT coalesce(max(position), -1) + 1 FROM variants").fetchone()[0]
+    names = ("position", "id", "family", "fields", *COUNTS)
+    sql.executemany(
+        f"INSERT INTO variants ({', '.join(names)}) VALUES ({', '.join('?' for _ in names)}) "  # noqa: S608
+        "ON CONFLICT (id) DO UPDATE SET position = coalesce(position, excluded.position)",
+        [(following + place, *row[1:]) for place, row in enumerate(rows)],
+    )
+
+
 def _entered(sql: sqlite3.Connection) -> Iterator[list[tuple[Any, ...]]]:
     """Rows of NAMES, some at a time, in the order in which they were entered."""
     cursor = sql.execute(f"SELECT {', '.join(NAMES)} FROM variants ORDER BY rowid")  # noqa: S608

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from mbsweep.accuracy.source import Opened
 from mbsweep.base.progress import Progress
+from mbsweep.profiler.config import LatencyConfig
 from mbsweep.space.counting import UNKNOWN
 from mbsweep.space.grid import Places
 from mbsweep.space.space import Space
@@ -17,11 +18,22 @@ from mbsweep.storage.store import Store
 from mbsweep.storage.variant_tables import COUNTS
 from mbsweep.sweep.sweep import Sweep
 
+AccuracyRow = tuple[Any, ...]  # variant, precision, and the fields of Accuracy
 
-def enter_sweep(store: Store, sweep: Sweep, space: Space, opened: Opened | None, progress: Progress) -> None:
+
+def enter_sweep(
+    store: Store,
+    sweep: Sweep,
+    space: Space,
+    opened: Opened | None,
+    progress: Progress,
+    also: Sequence[LatencyConfig] = (),
+    accuracies: Iterable[AccuracyRow] | None = None,
+) -> None:
     """Make a sweep that of a run, with its variants, accuracies and configurations, and say what is new.
 
-    opened: its accuracy source.
+    opened: its accuracy source. also: latency configurations that the run has beside those of the file.
+    accuracies: what is entered of them, in place of all that the source knows.
     """
     if opened:
         opened.keep(store)
@@ -30,12 +42,13 @@ def enter_sweep(store: Store, sweep: Sweep, space: Space, opened: Opened | None,
     sources = [opened.name, *opened.others] if opened else []
     if is_same and last and last["accuracy_sources"] == sources and (opened is None or opened.is_lasting):
         return  # what is known is entered already
-    precisions = dict.fromkeys(["fp32", *(config.precision for config in sweep.latency)])
-    accuracies = _accuracy_rows(space, opened, precisions) if opened else ()
-    configs = ((config.id, place, json.dumps(config.settings)) for place, config in enumerate(sweep.latency))
+    if accuracies is None:
+        accuracies = _accuracy_rows(space, opened, precisions(sweep)) if opened else ()
+    several = [*sweep.latency, *also]
+    configs = ((config.id, place, json.dumps(config.settings)) for place, config in enumerate(several))
     about: dict[str, Any] = {"accuracy_sources": sources}
     about |= {"name": sweep.name, "title": sweep.title, "description": sweep.description, "text": sweep.text}
-    added, left = store.set_sweep(about, _variant_rows(space), accuracies, configs)
+    added, left = store.set_sweep(about, variant_rows(space), accuracies, configs)
     if last is not None and not is_same:
         kept = f"; {left} that it no longer names stay in the run" if left else ""
         now = (
@@ -46,13 +59,19 @@ def enter_sweep(store: Store, sweep: Sweep, space: Space, opened: Opened | None,
         progress.say(f"{now}: {added} variants are new{kept}")
 
 
-def _accuracy_rows(space: Space, opened: Opened, precisions: Iterable[str]) -> Iterator[tuple[Any, ...]]:
+def precisions(sweep: Sweep) -> list[str]:
+    """Those at which a sweep asks for accuracies."""
+    return list(dict.fromkeys(["fp32", *(config.precision for config in sweep.latency)]))
+
+
+def _accuracy_rows(space: Space, opened: Opened, precisions: Iterable[str]) -> Iterator[AccuracyRow]:
     for precision in precisions:
         for id_, accuracy in zip(space.ids(), opened.known(precision), strict=True):
             yield (id_, precision, *accuracy.row)
 
 
-def _variant_rows(space: Space) -> Iterator[tuple[Any, ...]]:
+def variant_rows(space: Space) -> Iterator[tuple[Any, ...]]:
+    """The variants of a space, as a run keeps them."""
     families = space.spread(lambda grid: np.array(grid.family.name, dtype=object)).tolist()
     counts = (_all_known(getattr(space, name)) for name in COUNTS)
     yield from zip(range(len(space)), space.ids(), families, space.fields(), *counts, strict=True)

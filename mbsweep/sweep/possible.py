@@ -13,6 +13,7 @@ from mbsweep.space.families import architecture
 from mbsweep.space.layers import Layer
 from mbsweep.space.space import Space
 from mbsweep.space.variant import Variant
+from mbsweep.sweep.searched import check_search
 from mbsweep.sweep.sweep import Sweep
 
 MAX_MEASURED = 10_000  # networks of one configuration are held in memory together
@@ -25,6 +26,8 @@ def check_space(sweep: Sweep, space: Space) -> None:
             sweep.accuracy.check_space(space)
             if sweep.compress:
                 sweep.accuracy.check_compression(space)
+    if sweep.search:
+        check_search(sweep, sweep.search, space)
     for place, config in enumerate(sweep.latency):
         if config.kind == "measured" and len(space) > MAX_MEASURED:
             raise sweep.problem(

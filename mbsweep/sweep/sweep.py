@@ -18,9 +18,10 @@ from mbsweep.accuracy.compression import Scheme
 from mbsweep.accuracy.source import SettingError
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.files import expanded
-from mbsweep.base.rules import Rule, integer, number, text
+from mbsweep.base.rules import Rule, did_you_mean, integer, number, shown, text
 from mbsweep.base.strict import Strict
 from mbsweep.profiler.config import LatencyConfig
+from mbsweep.search.settings import LATENCY, TOP1, Amount, SearchSettings
 from mbsweep.space.families import family_of
 from mbsweep.space.variant import Variant
 from mbsweep.sweep import document
@@ -79,6 +80,7 @@ class Sweep(Strict):
     latency: tuple[LatencyConfig, ...] = Field(default=(), max_length=100)
     accuracy: AnySource | None = None
     compress: tuple[Scheme, ...] = Field(default=(), max_length=100)
+    search: SearchSettings | None = None
     _document: Document = PrivateAttr()
 
     @field_validator("space", mode="before")
@@ -145,6 +147,19 @@ class Sweep(Strict):
                 for family in one.families:
                     if family_of(family).is_code:
                         yield (key, place, "family") if is_list else (key, "family"), family
+
+    def latency_of(self, amount: Amount) -> LatencyConfig:
+        """The configuration that an objective or a budget is about. ValueError where that is not plain."""
+        ids = [config.id for config in self.latency]
+        if amount.config:
+            if amount.config not in ids:
+                hint = did_you_mean(amount.config, ids)
+                raise ValueError(f"there is no configuration {shown(amount.config)} in `latency`{hint}")
+            return self.latency[ids.index(amount.config)]
+        if len(ids) != 1:
+            several = f"say which: {', '.join(f'{LATENCY}@{id_}' for id_ in ids)}"
+            raise ValueError(several if ids else "add `latency:`, measured or predicted, to the sweep")
+        return self.latency[0]
 
     def draw(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
         """Those of some places in the space that `sample` picks, in order; without `sample` all of them."""
@@ -230,3 +245,26 @@ def _check_whole(sweep: Sweep) -> None:
         raise sweep.problem(
             ("compress",), "goes on from trained networks; add `accuracy: {source: trained}`, or leave it out"
         )
+    if sweep.search:
+        _check_search(sweep, sweep.search)
+
+
+def _check_search(sweep: Sweep, search: SearchSettings) -> None:
+    """What of a search the rest of the file tells."""
+    if not sweep.accuracy:
+        raise sweep.problem(("search",), f"evaluates {TOP1}; add `accuracy:`, or leave `search` out")
+    if sweep.compress:
+        raise sweep.problem(
+            ("compress",),
+            "does not go together with `search`: compress the network that was found in a sweep of its own",
+        )
+    said = (("objectives", search.amounts), ("budgets", search.bounds))
+    for key, amounts in said:
+        for place, amount in enumerate(amounts):
+            if amount.name != LATENCY:
+                continue
+            try:
+                sweep.latency_of(amount)
+            except ValueError as error:
+                where = place if key == "objectives" else amount.words
+                raise sweep.problem(("search", key, where), f"asks for {amount.words}: {error}") from None

@@ -1,0 +1,313 @@
+"""A search in a run: every cost first, then evaluations, batch after batch, at the end a few networks whole.
+
+What is chosen is in the run before it is evaluated, and what came of it before the next is chosen. A method
+chooses by the problem, the seed and what came of its earlier choices alone: a search that was killed goes on
+as it would have without.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mbsweep.accuracy.source import Opened
+from mbsweep.accuracy.value import NAN, Accuracy
+from mbsweep.base.progress import Progress
+from mbsweep.latency.measured import measure
+from mbsweep.latency.predicting import fingerprint
+from mbsweep.latency.whole_space import latencies_ns
+from mbsweep.profiler.config import LatencyConfig
+from mbsweep.search.budgets import within
+from mbsweep.search.methods import METHODS
+from mbsweep.search.problem import Evaluation, Problem, front_of, hypervolumes
+from mbsweep.search.settings import Amount, SearchSettings
+from mbsweep.space.space import Space
+from mbsweep.statistics.summary import NS_PER_MS
+from mbsweep.storage.search_tables import CHOSEN, DONE, FAILED, EvaluationRow
+from mbsweep.storage.store import Store
+from mbsweep.sweep.entering import AccuracyRow, enter_sweep, precisions, variant_rows
+from mbsweep.sweep.searched import check_budgets, counted, is_counted, start_places
+from mbsweep.sweep.sweep import Sweep
+
+Floats = NDArray[np.float64]
+NOT_EVALUATED = "not evaluated by the search"
+
+
+def search(
+    store: Store,
+    sweep: Sweep,
+    settings: SearchSettings,
+    space: Space,
+    opened: Opened,
+    jobs: int | None,
+    progress: Progress,
+    more: int = 0,
+) -> None:
+    """Do what is left of the search of a sweep, in its run.
+
+    settings: its `search`. opened: its accuracy source. jobs: as of `Opened.work`. more: evaluations beyond
+    those that were asked for before.
+
+    Raises MbsweepError where the run's search is another one, and where nothing keeps the budgets.
+    """
+    running = _Search(store, sweep, settings, space, opened, jobs, progress)
+    try:
+        running.begin(more)
+        running.evaluate()
+        running.end()
+    finally:
+        opened.close()
+
+
+class _Search:
+    def __init__(
+        self,
+        store: Store,
+        sweep: Sweep,
+        settings: SearchSettings,
+        space: Space,
+        opened: Opened,
+        jobs: int | None,
+        progress: Progress,
+    ) -> None:
+        self._store, self._sweep, self._settings, self._space = store, sweep, settings, space
+        self._opened, self._jobs, self._progress = opened, jobs, progress
+        self._about: dict[str, Any] = store.search() or {}
+        self._latency_ns = dict[str, Floats]()  # configuration -> (3, variants): latency and its interval
+
+    def begin(self, more: int) -> None:
+        """Find out all costs, which variants keep the budgets, and what was asked for."""
+        began = self._began()
+        self._check_same(began)
+        self._enter_sweep()
+        for config in self._sweep.latency:
+            found = latencies_ns(self._store, config, self._space, self._progress)
+            self._latency_ns[config.id] = found
+        settings = self._settings
+        columns = {
+            amount: self._column(amount) for amount in (*settings.costs, *settings.bounds) if amount.is_cost
+        }
+        bounds = {amount: bound for amount, bound in settings.bounds.items() if amount.is_cost}
+        kept = within(bounds, columns)
+        if bounds:
+            check_budgets(self._sweep, settings, self._space, columns)
+        feasible = np.logical_and.reduce([np.ones(len(self._space), dtype=bool), *kept.values()])
+        costs = np.stack([columns[amount] for amount in settings.costs], axis=1)
+        names = tuple(amount.words for amount in settings.costs)
+        self._problem = Problem(self._space, costs, names, feasible, settings.least_pct)
+        self._method = METHODS[settings.method](
+            self._problem, settings.seed, start_places(self._sweep, settings, self._space)
+        )
+        asked = max(settings.evaluations, self._about.get("asked", 0)) + more
+        fits = {f"{amount.words} {bounds[amount].words}": int(mask.sum()) for amount, mask in kept.items()}
+        self._about |= {
+            "settings": settings.settings,
+            "began": began,
+            "space": {
+                "variants": len(self._space),
+                "feasible": len(self._problem.open),
+                "budgets": fits,
+            },
+            "reference": _reference(self._problem),
+            "asked": asked,
+            "batch": self._about.get("batch") or self._opened.at_once(self._jobs),
+        }
+        self._store.set_search(self._about)
+
+    def evaluate(self) -> None:
+        """Choose and evaluate until as many are evaluated as were asked for, or nothing is left."""
+        rows = self._store.evaluations()
+        if len(rows) < self._about["asked"] or any(row.state == CHOSEN for row in rows):
+            self._opened.prepare(self._store, self._jobs, self._progress)
+        while True:
+            rows = self._store.evaluations()
+            pending = [row for row in rows if row.state == CHOSEN] or self._chosen(rows)
+            if not pending:
+                return
+            # The whole batch, also where a part of it is done: how large it is decides the threads.
+            self._evaluate([row for row in rows if row.state != CHOSEN], pending)
+
+    def _chosen(self, rows: Sequence[EvaluationRow]) -> list[EvaluationRow]:
+        """The choices of the next batch, kept in the run with all that is known of them beforehand."""
+        count = min(self._about["batch"], self._about["asked"] - len(rows))
+        choices = self._method.next(history_of(rows), count) if count > 0 else []
+        batch = rows[-1].batch + 1 if rows else 0
+        chosen = [
+            EvaluationRow(
+                len(rows) + number,
+                batch,
+                self._space.variant(choice.place).id,
+                choice.why,
+                _known(choice.predicted_pct),
+                _known(choice.low_pct),
+                _known(choice.high_pct),
+                _known(choice.gain),
+                place=choice.place,
+            )
+            for number, choice in enumerate(choices)
+        ]
+        self._enter([row.place for row in chosen])
+        if chosen:
+            self._store.add_evaluations(chosen)
+        return chosen
+
+    def _evaluate(self, before: Sequence[EvaluationRow], batch: Sequence[EvaluationRow]) -> None:
+        variants = [self._space.variant(row.place) for row in batch]
+        self._opened.evaluate(variants, self._store, self._jobs, self._progress)
+        seen = self._opened.seen_pct(variants, self._store).tolist()
+        reasons = self._store.figures(self._opened.name)
+        ended = []
+        for row, value in zip(batch, seen, strict=True):
+            if np.isnan(value):
+                reason = reasons.get(row.variant, (NAN, ""))[1] or "no accuracy came of it"
+                ended.append(row._replace(state=FAILED, reason=reason))
+            else:
+                ended.append(row._replace(state=DONE, value_pct=value))
+        found = hypervolumes(self._problem, history_of([*before, *ended]))[len(before) :].tolist()
+        ended = [row._replace(hypervolume=share) for row, share in zip(ended, found, strict=True)]
+        self._store.end_evaluations(ended)
+        for row in ended:
+            self._tell(row)
+
+    def _tell(self, row: EvaluationRow) -> None:
+        came = f"failed: {row.reason}" if row.value_pct is None else f"{row.value_pct:.2f} %"
+        self._progress.say(
+            f"{row.number + 1} of {self._about['asked']}: {row.variant}: {came}; {row.why}; "
+            f"hypervolume {100 * (row.hypervolume or 0):.2f} %"
+        )
+
+    def end(self) -> None:
+        """Finish what the accuracy source has to; measure some of the front whole, and train them alone."""
+        rows = self._store.evaluations()
+        done = [row for row in rows if row.state == DONE]
+        variants = [self._space.variant(row.place) for row in done]
+        if variants:
+            self._opened.finish(self._store, variants, self._jobs, self._progress)
+        self._about["confirm"] = self._confirmed(rows)
+        self._store.set_search(self._about)
+
+    def _confirmed(self, rows: Sequence[EvaluationRow]) -> list[dict[str, Any]]:
+        """What measuring whole, and training alone, say of some networks, evenly along the front."""
+        best = front_of(self._problem, history_of(rows))
+        count = min(self._settings.confirm, len(best))
+        places = (
+            best[np.unique(np.linspace(0, len(best) - 1, count).round().astype(int))] if count else best[:0]
+        )
+        if not len(places):
+            return []
+        chosen = self._space.select(places)
+        for config in self._whole:
+            measure(self._store, config, chosen, self._progress, None)
+        variants = chosen.variants()
+        alone = self._opened.alone(variants, self._store, self._jobs, self._progress)
+        summaries, tested = self._store.summaries(), self._store.figures(self._opened.name)
+        seen = {row.variant: row.value_pct for row in rows}
+        found = []
+        for place, variant, accuracy in zip(places.tolist(), variants, alone, strict=True):
+            latency = {}
+            for config, whole in zip(self._predicted, self._whole, strict=True):
+                _, summary = summaries.get((whole.id, variant.id), (0, {}))
+                measured = [summary.get(name) for name in ("latency_ms", "latency_low_ms", "latency_high_ms")]
+                said = (self._latency_ns[config.id][:, place] / NS_PER_MS).tolist()
+                latency[config.id] = [*said, *measured]
+            ends = accuracy.top1_pct, accuracy.top1_low_pct, accuracy.top1_high_pct
+            top1 = [seen[variant.id], _known(tested.get(variant.id, (NAN, ""))[0]), *map(_known, ends)]
+            found.append({"variant": variant.id, "latency": latency, "top1": top1})
+        return found
+
+    @property
+    def _predicted(self) -> list[LatencyConfig]:
+        return [config for config in self._sweep.latency if config.kind == "predicted"]
+
+    @cached_property
+    def _whole(self) -> list[LatencyConfig]:
+        """For each predicted configuration the one that measures the same whole."""
+        kept = ("backend", "precision", "mode", "batch", "threads", "device", "memory_format", "cpus")
+        return [
+            LatencyConfig.model_validate({name: getattr(config, name) for name in kept})
+            for config in (self._predicted if self._settings.confirm else [])
+        ]
+
+    # What is known before anything is evaluated
+
+    def _began(self) -> dict[str, Any]:
+        """All that decides what is chosen: what differs from it is another search."""
+        latency = {f"latency {config.id}": fingerprint(config, self._space) for config in self._sweep.latency}
+        ids = hashlib.sha256(" ".join(self._space.ids()).encode()).hexdigest()
+        return self._settings.choosing | latency | {"space": ids, "accuracy": self._opened.name}
+
+    def _check_same(self, began: dict[str, Any]) -> None:
+        """MbsweepError where the run has a search that began otherwise."""
+        before = self._about.get("began", began)
+        for name in {**before, **began}:
+            then, now = before.get(name), began.get(name)
+            if then == now:
+                continue
+            keys = {"space": ("space",), "accuracy": ("accuracy",)}.get(name, ("search", name))
+            was = f"was {then!r} when" if keys[0] == "search" else "has changed since"
+            raise self._sweep.problem(
+                ("latency",) if name.startswith("latency ") else keys,
+                f"{was} the search in {self._store.folder} began, with {self._about['space']['variants']:,} "
+                "variants: choose another --out to search anew, or say it as it was to go on",
+            )
+
+    def _enter_sweep(self) -> None:
+        """With those variants that are known from the beginning: all where all are measured, else none."""
+        rows = self._store.evaluations()
+        measures = any(config.kind == "measured" for config in self._sweep.latency)
+        places = np.arange(len(self._space)) if measures else np.array([row.place for row in rows], np.int64)
+        ended = {row.place for row in rows if row.state != CHOSEN}
+        left = [place for place in places.tolist() if place not in ended]
+        accuracies = self._accuracy_rows(left, NOT_EVALUATED)
+        space = self._space.select(places)
+        enter_sweep(self._store, self._sweep, space, self._opened, self._progress, self._whole, accuracies)
+
+    def _accuracy_rows(self, places: Sequence[int], reason: str = "") -> Iterator[AccuracyRow]:
+        """What the source knows of some variants; with a reason, that it is not known, and why."""
+        for precision in precisions(self._sweep):
+            known = self._known[precision]
+            for place in places:
+                one = known.at(place)
+                if reason:
+                    one = Accuracy(NAN, NAN, one.kind, self._opened.name, one.dataset, reason=reason)
+                yield (self._space.variant(place).id, precision, *one.row)
+
+    @cached_property
+    def _known(self) -> dict[str, Any]:
+        return {precision: self._opened.known(precision) for precision in precisions(self._sweep)}
+
+    def _enter(self, places: Sequence[int]) -> None:
+        """Let some variants be of the run, with what is known of them."""
+        chosen = self._space.select(np.array(places, np.int64))
+        self._store.add_variants(variant_rows(chosen), self._accuracy_rows(places))
+        for config in self._predicted:
+            rows = zip(chosen.ids(), *self._latency_ns[config.id][:, places].tolist(), strict=True)
+            self._store.add_predictions(config.id, rows)
+
+    def _column(self, amount: Amount) -> Floats:
+        """(variants,): a cost in its unit."""
+        if is_counted(amount):
+            return counted(self._space, amount)
+        found: Floats = self._latency_ns[self._sweep.latency_of(amount).id][0] / NS_PER_MS
+        return found
+
+
+def _reference(problem: Problem) -> str:
+    """Up to where hypervolume counts, in words."""
+    costs, pct = problem.reference
+    said = [f"{name} {cost:,.6g}" for name, cost in zip(problem.names, costs.tolist(), strict=True)]
+    return f"{', '.join(said)} and {pct:.6g} % of top-1"
+
+
+def history_of(rows: Sequence[EvaluationRow]) -> list[Evaluation]:
+    """What a method is told of choices that have come to their end."""
+    return [Evaluation(row.batch, row.place, NAN if row.value_pct is None else row.value_pct) for row in rows]
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else value
