@@ -21,6 +21,7 @@ from mbsweep.accuracy.training import worker
 from mbsweep.accuracy.training.loop import Job
 from mbsweep.accuracy.training.worker import TrainingWorker
 from mbsweep.base.cores import usable_cores
+from mbsweep.space.space import Space
 from mbsweep.space.variant import Variant
 
 NET = Variant(width=0.25, resolution=48, num_classes=10)
@@ -43,7 +44,7 @@ def _one_network(process: TrainingWorker, folder: Path) -> None:
 
 def _supernet(process: TrainingWorker, folder: Path) -> None:
     config = SupernetAccuracy(source="supernet", recipe=RECIPE).complete(DATASET.sizes["train"])
-    process.begin_supernet(config, SPACE, DATASET, folder / "checkpoint")
+    process.begin_supernet(config, Space.of(SPACE), DATASET, folder / "checkpoint")
 
 
 def _epoch_s(begin: Begin, threads: int) -> float:

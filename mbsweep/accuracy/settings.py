@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Collection
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -14,6 +12,8 @@ from mbsweep.accuracy.weights.start import START, Start
 from mbsweep.base.rules import SEED, Rule, choice, flag, integer, integers, number
 from mbsweep.base.strict import Strict, fingerprint
 from mbsweep.formats.ranges import METHODS
+from mbsweep.space.sharing import digest
+from mbsweep.space.space import Space
 
 if TYPE_CHECKING:
     import numpy as np
@@ -234,16 +234,15 @@ class SupernetAccuracy(Strict):
             source="trained", dataset=self.dataset, recipe=self.alone.recipe, seeds=self.alone.seeds
         )
 
-    def name_on(self, dataset: str, variants: Collection[str]) -> str:
-        """As that of `TrainedAccuracy`, of one training for all these variants, by their ids.
+    def name_on(self, dataset: str, space: Space) -> str:
+        """As that of `TrainedAccuracy`, of one training for all variants of a space.
 
         With others it were another training.
         """
         recipe = fingerprint(self, 6, without=("dataset", "alone", "min_tau", "quantization"))
-        networks = hashlib.sha256(" ".join(sorted(variants)).encode()).hexdigest()[:6]
         return (
-            f"one supernet trained on {dataset}, {self.recipe.words} (recipe {recipe}, {len(variants)} "
-            f"networks {networks})"
+            f"one supernet trained on {dataset}, {self.recipe.words} (recipe {recipe}, {len(space)} "
+            f"networks {digest(space)[:6]})"
         )
 
     def step_cost(self, costs: NDArray[np.float64], resolutions: NDArray[np.int64]) -> float:

@@ -24,13 +24,14 @@ from mbsweep.accuracy.training.learning import (
     remark_words,
     runtime_words,
 )
-from mbsweep.accuracy.value import NAN
+from mbsweep.accuracy.value import NAN, Accuracy
 from mbsweep.base.cores import usable_cores
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.progress import Progress
 from mbsweep.profiler.config import LatencyConfig
+from mbsweep.space.sharing import LISTED, largest_of
 from mbsweep.space.space import Space
-from mbsweep.space.variant import Variant, largest_of
+from mbsweep.space.variant import Variant
 from mbsweep.storage.store import Store
 
 if TYPE_CHECKING:
@@ -44,14 +45,14 @@ class SupernetSource(SupernetAccuracy, TrainingSource):
     def check_space(self, space: Space) -> None:
         """Raises SettingError where the variants cannot share weights."""
         try:
-            largest_of(space.variants())
+            largest_of(space)
         except MbsweepError as error:
             raise SettingError("source", f"is supernet: {error}") from None
 
     def open(self, space: Space, say: Say, images: ImageSource | None = None) -> Opened:
         """The images. MbsweepError where they cannot be read."""
         dataset = self.open_images(space, say, images)
-        name = self.complete(dataset.sizes["train"]).name_on(dataset.id, list(space.ids()))
+        name = self.complete(dataset.sizes["train"]).name_on(dataset.id, space)
         return _Supernet(self, name, dataset, space)
 
     def estimate(
@@ -62,8 +63,7 @@ class SupernetSource(SupernetAccuracy, TrainingSource):
         found = plan_images(images, space)
         config = self.complete(found.train)
         done = compared = Done()
-        ids = list(space.ids())
-        name = config.name_on(found.dataset, ids) if found.dataset else None
+        name = config.name_on(found.dataset, space) if found.dataset else None
         if name and found.dataset:
             done = Done.of(folder, name, [self.seed])
             alone = config.alone_as_trained
@@ -81,7 +81,8 @@ class SupernetSource(SupernetAccuracy, TrainingSource):
         alone_s = float(per_image_s.mean()) * max(0, trainings - len(compared.ended))
         left_s = step_s * (config.recipe.epochs - trained) + alone_s * config.alone.recipe.epochs
         train_s = found.train * left_s / usable_cores()
-        tests = left_to_test(folder, name, configs, self.quantization, ids, [self.seed])
+        ids = list(space.ids()) if len(space) <= LISTED else []  # of more, a search tests few
+        tests = left_to_test(folder, name, configs if ids else [], self.quantization, ids, [self.seed])
         left_s = train_s + found.reading_s + tests.left_s
         return Estimate(words + tests.words, (*found.lines, *self.missing()), left_s, trains=True)
 
@@ -152,6 +153,15 @@ class _Supernet(OpenedTraining):
         weights = {(variant, self._config.seed): file for variant in variants}
         asked = self.name, self.dataset, self._config.quantization, weights
         Deployment(store, *asked, jobs, progress).run()
+
+    def alone(
+        self, variants: Sequence[Variant], store: Store, jobs: int | None, progress: Progress
+    ) -> list[Accuracy]:
+        """Trained as those with which the supernet is compared: its report counts them, too."""
+        run = self._run(store, progress)
+        found = run.alone(variants, jobs)
+        run.enter(variants)
+        return found
 
     def close(self) -> None:
         """End the process that tests."""

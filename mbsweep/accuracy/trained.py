@@ -29,7 +29,7 @@ from mbsweep.accuracy.training.learning import (
     runtime_words,
     steps_done,
 )
-from mbsweep.accuracy.value import NAN
+from mbsweep.accuracy.value import NAN, Accuracy
 from mbsweep.accuracy.weights.files import look_at
 from mbsweep.accuracy.weights.start import check_fresh
 from mbsweep.base.cores import usable_cores
@@ -234,6 +234,15 @@ class _Trained(OpenedTraining):
         space = Space.of(variants).with_found(self.space.found)
         Trainings(store, self._config, self.dataset, space, jobs, progress).enter()
         self._deploy(variants, store, jobs, progress)
+
+    def alone(
+        self, variants: Sequence[Variant], store: Store, jobs: int | None, progress: Progress
+    ) -> list[Accuracy]:
+        """What was trained is."""
+        from mbsweep.accuracy.training.trainings import Trainings  # loads torch
+
+        space = Space.of(variants).with_found(self.space.found)
+        return Trainings(store, self._config, self.dataset, space, jobs, progress).accuracies()
 
     def _train(self, space: Space, store: Store, jobs: int | None, progress: Progress) -> None:
         from mbsweep.accuracy.training.trainings import Trainings  # loads torch

@@ -46,6 +46,7 @@ from mbsweep.base.errors import MbsweepError
 from mbsweep.base.rules import shown
 from mbsweep.commands._images import asked_images, images_for, judged
 from mbsweep.profiler.counting_code import counted
+from mbsweep.space.sharing import space_of
 from mbsweep.space.variant import Variant
 from mbsweep.statistics.seeds import NO_SEED_NOISE, spread
 from mbsweep.table import trust
@@ -263,6 +264,9 @@ def _cautions(variant: Variant, state: Checkpoint) -> list[str]:
     space = state.about.get("supernet")
     if not space:
         return []
+    if "space" in space:
+        words = trust.of_member(variant, space_of(space["space"]))
+        return [f"caution: {words}"] if words else []
     networks = [Variant(**fields) for fields in state.about.get("networks", [])]  # not in files of before
     words = trust.of_extracted(variant, space["variants"], networks)
     return [f"caution: {words}"] if words else []

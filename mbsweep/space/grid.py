@@ -122,6 +122,18 @@ class Grid:
         }
         return Variant.of_values(self.family, found)
 
+    def at_of(self, variant: Variant) -> Places:
+        """The points at which a variant stands: one, or none."""
+        if variant.family != self.family.name:
+            return np.zeros(0, np.int64)
+        alike: Any = True
+        for name, value in self.values.items():
+            own = variant.values[name]
+            stages = zip(value, own, strict=True) if self.family.fields[name].stages else [(value, own)]
+            for of_stage, one in stages:
+                alike = alike & (of_stage == one)
+        return np.flatnonzero(np.broadcast_to(alike, self.shape))
+
     def texts(self, part: Callable[[str, Field, Any, Any], str]) -> Columns:
         """Of each of its variants, what its fields' parts are together. Shape as `shape`.
 

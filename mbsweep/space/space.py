@@ -57,6 +57,12 @@ class Space:
         # Within one grid all variants differ; only several can repeat one another.
         return whole.select(whole._first_of_each()) if len(whole.grids) > 1 or given else whole
 
+    @classmethod
+    def of_grids(cls, grids: Iterable[Grid]) -> Space:
+        """All variants of some grids, of which none stands in two."""
+        parts = tuple(grids)
+        return cls(parts, **_joined([_counted(number, grid) for number, grid in enumerate(parts)]), found={})
+
     def __len__(self) -> int:
         return len(self.at)
 
@@ -95,6 +101,14 @@ class Space:
     def variants(self) -> list[Variant]:
         """Every variant, in order. Slow beyond some ten thousand: use the arrays there."""
         return [self.variant(place) for place in range(len(self))]
+
+    def place_of(self, variant: Variant) -> int | None:
+        """Where a variant stands; None where it is none of them."""
+        for grid, places in self.parts():
+            found = np.isin(self.at[places], grid.at_of(variant))
+            if found.any():
+                return int(places[found.argmax()])
+        return None
 
     def parts(self) -> Iterator[tuple[Grid, Places]]:
         """Each grid with the places of its variants."""

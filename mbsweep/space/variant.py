@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.rules import shown
-from mbsweep.space.families import FAMILIES, architecture, family_of
+from mbsweep.space.families import family_of
 from mbsweep.space.families.family import Family
 from mbsweep.space.fields import Field
-from mbsweep.space.layers import CONVOLUTIONS
 
 USUAL = "mobilenet_v1"  # the family where none is said
 
@@ -182,35 +181,3 @@ def id_part(field: Field, value: Any) -> str:
     if isinstance(value, bool):
         return f"_{field.tag}" if value else f"_no-{field.tag}"
     return f"_{field.tag}{value if isinstance(value, str) else repr(value)}"
-
-
-def largest_of(variants: Sequence[Variant]) -> Variant:
-    """The network whose weights all of them share as a supernet: the greatest in every elastic field.
-
-    Raises MbsweepError where they differ in more than these.
-    """
-    of_code = next((variant for variant in variants if variant.is_code), None)
-    have = ", ".join(name for name, one in FAMILIES.items() if one.is_elastic)
-    if of_code is not None:
-        raise MbsweepError(f"{of_code.family} has no supernet; those that have: {have}")
-    family = FAMILIES[variants[0].family]
-    if not family.is_elastic:
-        raise MbsweepError(f"{family.name} has no supernet; those that have: {have}")
-    elastic = [name for name, field in family.fields.items() if field.elastic]
-    bodies = {FAMILIES[variant.family].key(variant.values, elastic): variant for variant in variants}
-    if len(bodies) > 1:
-        ids = sorted(variant.id for variant in bodies.values())
-        raise MbsweepError(
-            f"a supernet's variants may differ in {', '.join(elastic)} only; {' and '.join(ids[:2])} "
-            "differ in more"
-        )
-    first = variants[0]
-    kinds = {layer.kind for layer in architecture(first).layers} - {*CONVOLUTIONS, "avg_pool", "fc", "add"}
-    if kinds:
-        raise MbsweepError(f"layers of {first.id} cannot be shared: {', '.join(sorted(kinds))}")
-    greatest: dict[str, Any] = {}
-    for name in elastic:
-        values = [getattr(variant, name) for variant in variants]
-        is_list = isinstance(values[0], tuple)
-        greatest[name] = tuple(map(max, zip(*values, strict=True))) if is_list else max(values)
-    return first.but(**greatest)

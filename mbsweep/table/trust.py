@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, cast
 
+import numpy as np
 import pandas as pd
 
 from mbsweep.accuracy.value import UNRELIABLE
+from mbsweep.space.space import Space
 from mbsweep.space.variant import Variant
 from mbsweep.statistics.summary import noise_words, noisy_words
 from mbsweep.storage.marks import Mark, marks_of
@@ -72,12 +74,35 @@ def of_extracted(variant: Variant, trained: Sequence[str], networks: Sequence[Va
     if variant.id in trained:
         return ""
     for name, value in variant.values.items():
-        known = sorted({net.values[name] for net in networks})
-        if known and value not in known:
-            more = ", ..." if len(known) > MOST_KNOWN else ""
-            said = ", ".join(map(_shown, known[:MOST_KNOWN])) + more
-            return f"{name} {_shown(value)} was never trained: the supernet's networks have {name} {said}"
+        if words := _never(name, value, {net.values[name] for net in networks}):
+            return words
     return f"{variant.id} was never trained: it is none of the supernet's {len(trained)} networks"
+
+
+def of_member(variant: Variant, space: Space) -> str:
+    """The same where the supernet's networks are a space that is not listed."""
+    if space.place_of(variant) is not None:
+        return ""
+    for name, value in variant.values.items():
+        of_grids = [grid.values[name] for grid in space.grids]
+        if isinstance(value, tuple):
+            for stage, one in enumerate(value):
+                known = {each for of_grid in of_grids for each in np.unique(of_grid[stage]).tolist()}
+                if words := _never(f"{name} of stage {stage + 1}", one, known):
+                    return words
+        elif words := _never(name, value, {each for one in of_grids for each in np.unique(one).tolist()}):
+            return words
+    return f"{variant.id} was never trained: it is none of the supernet's {len(space):,} networks"
+
+
+def _never(name: str, value: Any, values: Collection[Any]) -> str:
+    """What is to be said where a value is none of those that were trained, as far as they are known."""
+    known = sorted(values)
+    if not known or value in known:
+        return ""
+    more = ", ..." if len(known) > MOST_KNOWN else ""
+    said = ", ".join(map(_shown, known[:MOST_KNOWN])) + more
+    return f"{name} {_shown(value)} was never trained: the supernet's networks have {name} {said}"
 
 
 def _shown(value: Any) -> str:

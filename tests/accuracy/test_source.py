@@ -13,6 +13,7 @@ from console import query
 import mbsweep
 from mbsweep.accuracy.datasets import open_dataset
 from mbsweep.accuracy.datasets.imagefolder import ImageFolder
+from mbsweep.accuracy.source import SettingError
 from mbsweep.accuracy.training import worker
 from mbsweep.accuracy.training.checkpoint import open_checkpoint
 from mbsweep.accuracy.training.evaluating import evaluate
@@ -44,7 +45,7 @@ def supernet_text(root):
     return (
         f"space: {{{brightness.SPACE}}}\naccuracy:\n  source: supernet\n"
         f'  dataset: {{name: imagefolder, path: "{root}"}}\n  recipe: {{{brightness.RECIPE}}}\n'
-        f"  alone: {{count: 1, recipe: {{{brightness.RECIPE}}}}}\n"
+        f"  alone: {{count: 0, recipe: {{{brightness.RECIPE}}}}}\n"
     )
 
 
@@ -62,17 +63,15 @@ def test_what_is_looked_up_is_seen_as_it_is_published(tmp_path):
     assert np.array_equal(found, [41.5, math.nan, 70.9, 70.9], equal_nan=True)
 
 
-@pytest.mark.usefixtures("one_core")
-def test_a_supernets_networks_are_tested_one_by_one_as_all_at_once(root, tmp_path):
-    """To the last image, whichever is asked for first, and in another process; none before it is asked for.
-    What is seen is the validation part. One process tests all that is asked for until the end.
+@pytest.mark.usefixtures("one_core", "as_in_a_worker")
+def test_a_supernets_networks_are_tested_as_they_are_asked_for(root, tmp_path):
+    """None before; then each as it is extracted, to the last image, whatever was tested before and by which
+    process. What is seen is the validation part. One that is trained alone enters the report.
     """
     text = supernet_text(root)
-    mbsweep.run(parse_sweep(text, "s.yaml"), tmp_path / "whole")
-    whole = query(tmp_path / "whole", TRAININGS)
     source, variants = opened(text)
     small, large = sorted(variants, key=lambda variant: variant.width)
-    with Store.write(tmp_path / "run") as store:
+    with Store.write(tmp_path) as store:
         with closing(source):
             source.prepare(store, None, Silent())
             assert store.trainings(source.name) == []
@@ -85,15 +84,23 @@ def test_a_supernets_networks_are_tested_one_by_one_as_all_at_once(root, tmp_pat
             again.evaluate([small, large], store, None, Silent())
             seen_pct = again.seen_pct([small, large], store)
             again.finish(store, [small, large], None, Silent())
+            assert store.supernets()[source.name]["networks"] == 0
+            (alone,) = again.alone([large], store, 1, Silent())
         assert store.supernets()[source.name]["networks"] == 1
-    assert query(tmp_path / "run", TRAININGS) == whole
-    (file,) = (tmp_path / "run" / "weights").glob("*/supernet_*.safetensors")
+        tested = {row.variant: row.hits for row in store.trainings(source.name)}
+    kept = query(tmp_path, "SELECT kind, top1_pct, shared_note FROM accuracies")
+    assert (alone.kind, alone.top1_pct) in [row[:2] for row in kept]
+    assert {note[:17] for _, _, note in kept} == {"", "against 1 network"}  # of those alone, of the supernet
+    (file,) = tmp_path.glob("weights/*/supernet_*.safetensors")
     state = open_checkpoint(file)
     dataset = open_dataset(ImageFolder(name="imagefolder", path=str(root)), [16])
+    moments = state.about["mean"], state.about["std"]
     for variant, pct in zip([small, large], seen_pct, strict=True):
         own = extract(state, variant, dataset.part("train", 16))
-        found = evaluate(own, dataset.part("validation", 16), (state.about["mean"], state.about["std"]))
-        assert pct == pytest.approx(100 * found.correct.sum() / 36)
+        assert pct == pytest.approx(
+            100 * evaluate(own, dataset.part("validation", 16), moments).correct.sum() / 36
+        )
+        assert np.array_equal(evaluate(own, dataset.part("test", 16), moments).correct, tested[variant.id])
 
 
 @pytest.mark.usefixtures("one_core")
@@ -132,6 +139,10 @@ def test_networks_trained_batch_by_batch_are_seen_by_their_best_epoch(root, tmp_
             source.evaluate(batch, store, 1, Silent())
         seen_pct = source.seen_pct([small, large], store)
         source.finish(store, [small, large], 1, Silent())
+        alone = source.alone([large], store, 1, Silent())
+        assert (source.at_once(1), source.at_once(4)) == (1, 2)  # of two seeds each
+    entered = dict(query(tmp_path / "run", "SELECT variant, top1_pct FROM accuracies"))
+    assert [accuracy.top1_pct for accuracy in alone] == [entered[LARGE]]
     best = query(
         tmp_path / "run",
         "SELECT avg(best) FROM (SELECT variant, max(validation_top1_pct) AS best FROM epochs "
@@ -157,3 +168,16 @@ def test_a_network_that_stalls_is_no_number_and_the_others_go_on(root, tmp_path,
     reasons = dict(query(tmp_path, "SELECT variant, reason FROM accuracies"))
     assert reasons[SMALL].startswith("seed 0 stalled at chance with 33.3 % on the validation part")
     assert reasons[LARGE] == ""
+
+
+def test_a_budget_ends_no_trainings_of_a_search(root):
+    """The number of evaluations says what is trained; without a budget nothing is refused."""
+    for more, is_refused in (("  budget: {minutes: 1}\n", True), ("", False)):
+        sweep = parse_sweep(brightness.sweep_text(root, more=more), "s.yaml")
+        space = count_space(sweep)
+        if is_refused:
+            with pytest.raises(SettingError, match="ends trainings; a search says") as refused:
+                sweep.accuracy.check_search(space)
+            assert refused.value.key == "budget"
+        else:
+            sweep.accuracy.check_search(space)

@@ -17,6 +17,7 @@ from mbsweep.accuracy.datasets.digits import Digits
 from mbsweep.accuracy.datasets.imagefolder import ImageFolder
 from mbsweep.accuracy.settings import SupernetAccuracy
 from mbsweep.accuracy.training.supernet import train_supernet
+from mbsweep.space.space import Space
 from mbsweep.space.variant import Variant
 
 SETTINGS = "name: imagefolder, path: {}, split_seed: 7, test_pct: 30, broken: leave_out"
@@ -212,7 +213,7 @@ def supernet(place):
     variants = [Variant(width=width, resolution=16, depth=0, num_classes=3) for width in (0.1, 0.2)]
     asked = SupernetAccuracy.model_validate({"source": "supernet", "recipe": {"epochs": 1, "batch": 16}})
     path = place / "super.safetensors"
-    list(train_supernet(asked, variants, open_dataset(config(place), [16]), path))
+    list(train_supernet(asked, Space.of(variants), open_dataset(config(place), [16]), path))
     return path
 
 

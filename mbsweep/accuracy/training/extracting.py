@@ -11,7 +11,9 @@ from mbsweep.accuracy.training.loop import trained_network
 from mbsweep.accuracy.training.supernet import Supernet
 from mbsweep.base.errors import MbsweepError
 from mbsweep.nets import build
-from mbsweep.space.variant import Variant, largest_of
+from mbsweep.space.sharing import largest_of
+from mbsweep.space.space import Space
+from mbsweep.space.variant import Variant
 
 
 def measure(state: Checkpoint, variant: Variant, dataset: Dataset) -> tuple[Outcome, Outcome]:
@@ -47,7 +49,7 @@ def check_has(state: Checkpoint, variant: Variant) -> None:
     largest = Variant(**state.about["variant"])
     if not state.about.get("supernet"):
         raise MbsweepError(f"{largest.id} was trained alone and is no supernet: it has no other networks")
-    if largest_of([largest, variant]) != largest:
+    if largest_of(Space.of([largest, variant])) != largest:
         raise MbsweepError(f"the supernet of {largest.id} has no {variant.id}, which is larger")
     space = state.about["supernet"]
     sizes = space.get("resolutions", [])

@@ -49,7 +49,7 @@ class TrainingSource(Source):
 
     def open_images(self, space: Space, say: Say, images: ImageSource | None) -> Dataset:
         """The images at the resolutions of a space. MbsweepError where they cannot be read."""
-        dataset = open_dataset(self.dataset, space.column("resolution").tolist(), say, images)
+        dataset = open_dataset(self.dataset, np.unique(space.column("resolution")).tolist(), say, images)
         for note in dataset.remarks:
             say(f"{dataset.id}: {note}")
         return dataset
@@ -88,7 +88,7 @@ class ImagesPlan(NamedTuple):
 def plan_images(images: ImageSource, space: Space) -> ImagesPlan:
     """At the resolutions of a space."""
     seen = images.seen()
-    dataset, missing = lacking(images, space.column("resolution").tolist())
+    dataset, missing = lacking(images, np.unique(space.column("resolution")).tolist())
     reading_s = seen.file_bytes / _READ_BYTES_PER_S + sum(seen.sizes.values()) * _MADE_IMAGE_S
     lines = tuple(_lines(images, missing))
     return ImagesPlan(lines, reading_s if missing else 0.0, dataset, seen.sizes["train"])

@@ -16,13 +16,14 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812  (as everyone calls it)
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mbsweep.accuracy.datasets import Dataset, Part
@@ -47,10 +48,11 @@ from mbsweep.accuracy.training.loop import (
 from mbsweep.accuracy.training.optimizer import clip_gradients, make_optimizer, schedule, set_rate
 from mbsweep.accuracy.training.side_by_side import Batch, Lanes, gradients
 from mbsweep.nets import build
-from mbsweep.space.counting import count
 from mbsweep.space.families import architecture
 from mbsweep.space.layers import Layer
-from mbsweep.space.variant import Variant, largest_of
+from mbsweep.space.sharing import LISTED, largest_of, space_as_dict
+from mbsweep.space.space import Space
+from mbsweep.space.variant import Variant
 
 CALIBRATION_BATCH = 128
 CHECKED_ON = 512  # images for the statistics of the networks that are validated after each epoch
@@ -58,7 +60,7 @@ CHECKED_ON = 512  # images for the statistics of the networks that are validated
 
 def train_supernet(
     config: SupernetAccuracy,
-    variants: Sequence[Variant],
+    space: Space,
     dataset: Dataset,
     checkpoint: Path,
     on_step: OnStep = no_step,
@@ -71,14 +73,16 @@ def train_supernet(
     The train figures of an epoch are those of the largest, the validation figures means of the largest and
     the smallest. Raises DivergedError where the loss is not a number.
     """
-    recipe, largest = config.recipe, largest_of(variants)
+    recipe, largest = config.recipe, largest_of(space)
     job = Job(largest, recipe, config.seed)
-    sizes = sorted({variant.resolution for variant in variants} | {largest.resolution})
+    resolutions = space.column("resolution")
+    sizes = np.unique([*np.unique(resolutions), largest.resolution]).tolist()
     parts = {size: dataset.part("train", size) for size in sizes}
     images = {size: torch.from_numpy(part.images) for size, part in parts.items()}
     labels = torch.from_numpy(parts[largest.resolution].labels)
     moments = channel_moments(parts[largest.resolution])
-    smallest = min(variants, key=lambda variant: count(variant).macs)
+    smallest = space.variant(int(space.macs.argmin()))
+    highest = np.flatnonzero(resolutions == resolutions.max())
     net = Supernet(initialised(job), largest, sizes)
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = make_optimizer(net, recipe)
@@ -86,12 +90,7 @@ def train_supernet(
         weight.grad = torch.zeros_like(weight)
     steps = max(1, len(labels) // recipe.batch)
 
-    space: dict[str, Any] = {"middle": config.middle, "calibration_images": config.calibration_images}
-    space["variants"] = sorted(variant.id for variant in variants)
-    space["resolutions"] = sizes
-    # Not in `space`: what a file of before does not say at all does not make it another training's.
-    networks = [variant.as_dict() for variant in sorted(variants, key=lambda variant: variant.id)]
-    told = about(job, dataset, moments) | {"supernet": space, "networks": networks}
+    told = about(job, dataset, moments) | _about_space(config, space, sizes)
     state = resumed(checkpoint, told, Origin.of(dataset))
     state.restore(net, optimizer)
     yield from (Epoch(**row) for row in state.curve)
@@ -110,7 +109,8 @@ def train_supernet(
                 rate = job.learning_rate * schedule((epoch * steps + step) / (recipe.epochs * steps), recipe)
                 set_rate(optimizer, rate)
                 batches = []
-                for variant in (largest, smallest, *picked(picker, variants, config.middle)):
+                others = map(space.variant, picked(picker, highest, len(space), config.middle))
+                for variant in (largest, smallest, *others):
                     x = normalised(augmented(images[variant.resolution], places, recipe, chance), moments)
                     batches.append(Batch(variant, x, net.kept(variant, len(x))))
                 logits, losses[step] = gradients(net, batches, y, recipe.label_smoothing, lanes)
@@ -143,20 +143,31 @@ def train_supernet(
             yield row
 
 
-def picked(picker: random.Random, variants: Sequence[Variant], count: int) -> list[Variant]:
-    """Variants that a step trains besides the largest and the smallest, the first of the highest resolution.
+def _about_space(config: SupernetAccuracy, space: Space, sizes: Sequence[int]) -> dict[str, Any]:
+    """What a supernet's file says of its networks: each of them, or the space where there are many."""
+    said: dict[str, Any] = {"middle": config.middle, "calibration_images": config.calibration_images}
+    if len(space) > LISTED:
+        return {"supernet": said | {"space": space_as_dict(space), "resolutions": sizes}}
+    networks = sorted(space.variants(), key=lambda variant: variant.id)
+    said |= {"variants": [variant.id for variant in networks], "resolutions": sizes}
+    # Not in `said`: what a file of before does not say at all does not make it another training's.
+    return {"supernet": said, "networks": [variant.as_dict() for variant in networks]}
 
-    There narrow networks would else be trained too seldom: the smallest, which every step trains, is small.
+
+def picked(picker: random.Random, highest: NDArray[np.int64], total: int, count: int) -> list[int]:
+    """Variants that a step trains besides the largest and the smallest, by their places in the space.
+
+    highest: the places of those of the highest resolution, of which the first is one: there narrow networks
+    would else be trained too seldom, for the smallest, which every step trains, is small.
     """
     if not count:
         return []
-    highest = max(variant.resolution for variant in variants)
-    first = picker.choice([variant for variant in variants if variant.resolution == highest])
-    others = [variant for variant in variants if variant != first]
-    return [first, *picker.sample(others, min(count - 1, len(others)))]
+    first = int(picker.choice(highest))
+    others = picker.sample(range(total - 1), min(count - 1, total - 1))
+    return [first, *(place + (place >= first) for place in others)]
 
 
-@cache
+@lru_cache(maxsize=1000)
 def shared_layers(variant: Variant, largest: Variant) -> list[tuple[Layer, str]]:
     """A network's layers, each with the name of the child of the largest's that has its weights."""
     names = {place: layer.name.replace(".", "_") for place, layer in architecture(largest).placed().items()}

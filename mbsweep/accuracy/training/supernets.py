@@ -27,8 +27,9 @@ from mbsweep.base.errors import MbsweepError, one_line
 from mbsweep.base.pace import Pace
 from mbsweep.base.progress import Progress
 from mbsweep.space.counting import count
+from mbsweep.space.sharing import largest_of
 from mbsweep.space.space import Space
-from mbsweep.space.variant import Variant, largest_of
+from mbsweep.space.variant import Variant
 from mbsweep.storage.folder import FILE_NAME
 from mbsweep.storage.marks import Failure, Mark, marked
 from mbsweep.storage.store import Store
@@ -61,7 +62,7 @@ class SupernetRun:
         before = {row.epoch: row.seconds for row in store.epochs(source)}
         if len(before) == epochs and self._file.is_file():
             return
-        largest = largest_of(self._space.variants())
+        largest = largest_of(self._space)
         self._progress.begin(f"train a supernet on {self._dataset.id}", epochs)
         pace = self._pace(largest)
         for seconds in before.values():
@@ -72,7 +73,7 @@ class SupernetRun:
 
         worker = TrainingWorker(usable_cores(), "cpu")
         try:
-            worker.begin_supernet(self._config, self._space.variants(), self._dataset, self._file)
+            worker.begin_supernet(self._config, self._space, self._dataset, self._file)
             worker.answer()
             while True:
                 worker.epoch()
@@ -142,9 +143,15 @@ class SupernetRun:
         if self._failure() or not chosen:
             self.enter(variants)
             return
-        asked = self._config.alone_as_trained, self._dataset, Space.of(chosen)
-        Trainings(self._store, *asked, jobs, self._progress).run()
+        self.alone(chosen, jobs)
         self._progress.say(f"supernet: {self.enter(variants)}")
+
+    def alone(self, variants: Sequence[Variant], jobs: int | None) -> list[Accuracy]:
+        """Variants that are trained alone, each; what is left of it."""
+        asked = self._config.alone_as_trained, self._dataset, Space.of(variants)
+        trainings = Trainings(self._store, *asked, jobs, self._progress)
+        trainings.run()
+        return trainings.accuracies()
 
     def _alone(self) -> dict[str, float]:
         """Variant -> top-1 in percent, mean over the seeds, of each that was trained alone."""
@@ -161,11 +168,14 @@ class SupernetRun:
         return failure.words if failure else ""
 
     def enter(self, variants: Sequence[Variant]) -> str:
-        """Enter the accuracies, each with how far it can be trusted; return that in words."""
+        """Enter the accuracies of what was tested, each with how far it can be trusted; return that in words.
+
+        variants: of which is entered, too, why they could not be tested.
+        """
         store, source, config = self._store, self._source, self._config
         rows = {row.variant: row for row in store.trainings(source)}
         values = {variant: 100 * float(row.hits.mean()) for variant, row in rows.items()}
-        report = trust(values, self._alone() if config.alone.count else {}, config.min_tau)
+        report = trust(values, self._alone(), config.min_tau)
         store.set_supernet(source, report)
         known = Accuracy(NAN, NAN, "supernet", source, self._dataset.id, seeds=str(config.seed))
         known = replace(known, shared_note=report["summary"])
@@ -174,14 +184,14 @@ class SupernetRun:
         missing = Accuracy(NAN, NAN, "supernet", source, self._dataset.id)
         why = {variant: told.words for (variant, of), told in store.failures().items() if of == source}
         found = []
-        for variant in variants:
-            if row := rows.get(variant.id):
-                own = replace(known, top1_pct=values[variant.id], top5_pct=row.top5, epochs=row.epochs)
-            elif reason := why.get(variant.id) or (why.get("") and f"the supernet failed: {why['']}"):
+        for variant in dict.fromkeys([*rows, *(variant.id for variant in variants)]):
+            if row := rows.get(variant):
+                own = replace(known, top1_pct=values[variant], top5_pct=row.top5, epochs=row.epochs)
+            elif reason := why.get(variant) or (why.get("") and f"the supernet failed: {why['']}"):
                 own = replace(missing, reason=reason)
             else:
                 continue
-            found.append((variant.id, "fp32", *own.row))
+            found.append((variant, "fp32", *own.row))
         store.set_accuracies(found)
         return str(report["summary"])
 

@@ -19,6 +19,7 @@ from mbsweep.accuracy.training.loop import DivergedError
 from mbsweep.accuracy.training.outcomes import trained_accuracies
 from mbsweep.accuracy.training.queue import Training, TrainingQueue
 from mbsweep.accuracy.training.worker import TOLD_EVERY_S, TrainingWorker
+from mbsweep.accuracy.value import Accuracy
 from mbsweep.base.child import AnswerError, CrashError
 from mbsweep.base.cores import threads_each
 from mbsweep.base.errors import MbsweepError, one_line
@@ -115,21 +116,20 @@ class Trainings:
         found = self._pace.standing(left)
         self._progress.reach(replace(found, left_s=min(found.left_s, self._queue.seconds_allowed())))
 
-    def known(self) -> dict[str, float]:
-        """Variant -> mean top-1 accuracy in percent over its seeds, of those that came to their end."""
-        hits: dict[str, list[float]] = {}
-        for row in self._store.trainings(self._source):
-            if row.state == "done" and row.variant in self._macs and row.seed in self._config.seeds:
-                hits.setdefault(row.variant, []).append(100 * float(row.hits.mean()))
-        return {variant: sum(values) / len(values) for variant, values in hits.items()}
-
     def enter(self) -> None:
         """Enter what is known of the accuracies."""
+        self._store.set_accuracies(
+            (variant.id, "fp32", *accuracy.row)
+            for variant, accuracy in zip(self._variants, self.accuracies(), strict=True)
+        )
+
+    def accuracies(self) -> list[Accuracy]:
+        """What is known of each variant."""
         for (variant, config), failure in self._store.failures().items():
             if config in ("", self._source):
                 self._queue.reasons[variant] = failure.words
         store, source = self._store, self._source
-        found = trained_accuracies(
+        return trained_accuracies(
             self._config,
             source,
             self._dataset.id,
@@ -138,10 +138,6 @@ class Trainings:
             store.epochs(source),
             self._guessing,
             self._queue.reasons,
-        )
-        store.set_accuracies(
-            (variant.id, "fp32", *accuracy.row)
-            for variant, accuracy in zip(self._variants, found, strict=True)
         )
 
     def _clear(self) -> None:

@@ -7,7 +7,7 @@ import math
 import select
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,8 @@ from mbsweep.base.child import Child, command_of, serve
 from mbsweep.base.cores import threads_each
 from mbsweep.profiler.device import is_gpu_lost
 from mbsweep.space.families.factory import check_code, code_allowed
+from mbsweep.space.sharing import LISTED, space_as_dict, space_of
+from mbsweep.space.space import Space
 from mbsweep.space.variant import Variant
 
 if TYPE_CHECKING:
@@ -61,10 +63,14 @@ class TrainingWorker(Child):
         self.tell("begin", told)
 
     def begin_supernet(
-        self, config: SupernetAccuracy, variants: Sequence[Variant], dataset: Dataset, checkpoint: Path
+        self, config: SupernetAccuracy, space: Space, dataset: Dataset, checkpoint: Path
     ) -> None:
         """Networks that share their weights. Answer: None. Then `epoch`."""
-        told = {"config": config.settings, "variants": [variant.as_dict() for variant in variants]}
+        told: dict[str, Any] = {"config": config.settings}
+        if len(space) > LISTED:
+            told["space"] = space_as_dict(space)
+        else:
+            told["variants"] = [variant.as_dict() for variant in space.variants()]
         self.tell("begin_supernet", self._told(dataset, checkpoint) | told)
 
     def open_supernet(self, dataset: Dataset, checkpoint: Path) -> None:
@@ -134,10 +140,11 @@ class _Answers:
         from mbsweep.accuracy.training.supernet import train_supernet
 
         config = SupernetAccuracy.model_validate(told["config"])
-        variants = [Variant(**fields) for fields in told["variants"]]
+        listed = [Variant(**fields) for fields in told.get("variants", [])]
+        space = Space.of(listed) if listed else space_of(told["space"])
         self._set_up(told | {"threads": threads_each()})  # of the networks that are validated, one by one
         self.epochs = train_supernet(
-            config, variants, self.dataset, self.checkpoint, self.on_step, told["threads"]
+            config, space, self.dataset, self.checkpoint, self.on_step, told["threads"]
         )
 
     def open_supernet(self, told: dict[str, Any]) -> None:

@@ -21,6 +21,7 @@ from mbsweep.accuracy.training.loop import Job, initialised, train
 from mbsweep.accuracy.training.side_by_side import gradients
 from mbsweep.accuracy.training.supernet import train_supernet
 from mbsweep.nets import build
+from mbsweep.space.space import Space
 from mbsweep.space.variant import Variant
 
 pytestmark = pytest.mark.usefixtures("as_in_a_worker", "all_epochs_alike")
@@ -322,7 +323,7 @@ def trained_together(recipe, folder, monkeypatch):
 
     monkeypatch.setattr(supernet, "gradients", told)
     config = SupernetAccuracy(source="supernet", recipe=recipe, seed=1, middle=1)
-    list(train_supernet(config, [SMALLEST, *OTHERS, LARGEST], Made(), folder / "net"))
+    list(train_supernet(config, Space.of([SMALLEST, *OTHERS, LARGEST]), Made(), folder / "net"))
     return begun, weights(folder / "net"), steps
 
 

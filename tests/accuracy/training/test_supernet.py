@@ -32,7 +32,9 @@ from mbsweep.accuracy.training.supernets import spread_evenly, trust
 from mbsweep.base.errors import MbsweepError
 from mbsweep.commands.extract import EXAMPLE
 from mbsweep.plan import plan
-from mbsweep.space.variant import Variant, largest_of
+from mbsweep.space.sharing import largest_of
+from mbsweep.space.space import Space
+from mbsweep.space.variant import Variant
 from mbsweep.storage.store import Store
 from mbsweep.sweep.sweep import parse_sweep
 
@@ -67,25 +69,6 @@ accuracy:
   recipe: {{{recipe}}}
   alone: {{count: 0}}
 """
-
-
-def test_the_largest_has_the_greatest_of_each():
-    """Width, depth and resolution may be those of three different variants."""
-    some = [
-        BODY.but(width=0.5, resolution=32, depth=1),
-        BODY.but(width=0.25, resolution=64, depth=1),
-        BODY.but(width=0.25, resolution=32, depth=3),
-    ]
-    assert largest_of(some) == BODY.but(width=0.5, resolution=64, depth=3)
-
-
-def test_variants_that_cannot_share_weights_are_refused():
-    """Another block or number of classes."""
-    with pytest.raises(
-        MbsweepError,
-        match="may differ in width, resolution, depth, stage_channels, stage_depths, kernels only",
-    ):
-        largest_of([BODY, BODY.but(block="standard")])
 
 
 @pytest.mark.parametrize(
@@ -131,7 +114,7 @@ def test_what_is_taken_out_computes_what_was_trained(largest, fields):
     the statistics of the batch.
     """
     variant = largest.but(**fields, resolution=16)
-    assert largest_of([largest, variant]) == largest
+    assert largest_of(Space.of([largest, variant])) == largest
     net = supernet_of(largest, Recipe(dropout=0))
     for norm in net.norms["16"].values():
         nn.init.constant_(norm.bias, 0.2)  # and 0.5 at 32 px
@@ -193,13 +176,12 @@ def test_a_supernet_of_other_variants_is_another(tmp_path):
     dataset = open_dataset(ImageFolder(name="imagefolder", path=str(root)), [16])
     some = [BODY.but(width=width, resolution=16, depth=0) for width in (0.1, 0.2, 0.15)]
     for variants, middle in ((some[:2], 1), (some, 1), (some, 2)):
-        list(train_supernet(config(epochs=1, middle=middle), variants, dataset, tmp_path / "net"))
+        list(train_supernet(config(epochs=1, middle=middle), Space.of(variants), dataset, tmp_path / "net"))
         told = open_checkpoint(tmp_path / "net").about["supernet"]
         assert (len(told["variants"]), told["middle"]) == (len(variants), middle)
-    ids = [variant.id for variant in some]
-    names = {config().name_on("digits-1234abcd", which) for which in (ids, ids[:2])}
+    names = {config().name_on("digits-1234abcd", Space.of(which)) for which in (some, some[:2])}
     assert len(names) == 2
-    assert config().name_on("digits-1234abcd", ids[::-1]) in names
+    assert config().name_on("digits-1234abcd", Space.of(some[::-1])) in names
 
 
 def test_an_interrupted_supernet_ends_as_one_that_was_left_alone(tmp_path):
@@ -210,9 +192,9 @@ def test_an_interrupted_supernet_ends_as_one_that_was_left_alone(tmp_path):
         BODY.but(width=0.1, resolution=16, depth=0),
         BODY.but(width=0.2, resolution=24, depth=1),
     ]
-    left_alone = list(train_supernet(config(), variants, dataset, tmp_path / "a"))
+    left_alone = list(train_supernet(config(), Space.of(variants), dataset, tmp_path / "a"))
     for epochs in (1, 2, 3):
-        training = train_supernet(config(), variants, dataset, tmp_path / "b")
+        training = train_supernet(config(), Space.of(variants), dataset, tmp_path / "b")
         interrupted = [next(training) for _ in range(epochs)]
     assert [replace(row, seconds=0) for row in interrupted] == [replace(row, seconds=0) for row in left_alone]
     states = [open_checkpoint(tmp_path / name) for name in "ab"]
@@ -248,7 +230,7 @@ def test_any_network_of_a_supernet_can_be_extracted_and_trained_further(body, tm
     large = BODY.but(width=0.3, resolution=24, depth=1, **body)
     small = large.but(width=0.1, resolution=16, depth=0)
     file, images = tmp_path / "supernet.safetensors", ("--dataset", root)
-    list(train_supernet(config(epochs=1, middle=0), [large, small], dataset, file))
+    list(train_supernet(config(epochs=1, middle=0), Space.of([large, small]), dataset, file))
     said = call(*shlex.split(EXAMPLE)[1:])
     assert f": {large.id}, top-1 " in said.stdout
     narrow = ("--width", 0.1, "--resolution", 16, "--depth", 0)
@@ -277,7 +259,7 @@ def test_networks_side_by_side_learn_what_they_learn_one_after_another(tmp_path)
     for first, then in ((1, 1), (2, 2), (4, 4), (1, 4)):
         file = tmp_path / f"{first}{then}"
         for threads, epochs in ((first, 1), (then, 2)):
-            training = train_supernet(settings, variants, dataset, file, threads=threads)
+            training = train_supernet(settings, Space.of(variants), dataset, file, threads=threads)
             for _ in range(epochs):
                 next(training)
             training.close()
@@ -319,7 +301,7 @@ def test_a_supernet_whose_validation_is_not_a_number_has_diverged(tmp_path, monk
     variants = [BODY.but(width=width, resolution=16, depth=0) for width in (0.1, 0.2)]
     given = iter([1.0, 2.0, 1.0, math.nan])  # of the largest and the smallest, after two epochs
     monkeypatch.setattr(supernet, "evaluate", lambda *_: Outcome(next(given), np.ones(4, bool), math.nan))
-    training = train_supernet(config(), variants, dataset, tmp_path / "net")
+    training = train_supernet(config(), Space.of(variants), dataset, tmp_path / "net")
     assert next(training).validation_loss == 1.5
     with pytest.raises(DivergedError, match="the validation loss is not a number in epoch 2"):
         next(training)
@@ -339,35 +321,30 @@ def test_a_step_trains_one_network_of_the_highest_resolution_and_others_of_any()
     """In 2,000 draws of two among six variants each of the two at 64 px is first in half, and any other is
     second in a fifth (of five): within 4 standard deviations. No step trains one twice.
     """
-    some = [BODY.but(width=width, resolution=size) for width in (0.25, 0.5) for size in (64, 48, 32)]
     picker = random.Random(7)
-    draws = [picked(picker, some, 2) for _ in range(2000)]
+    draws = [picked(picker, np.array([0, 3]), 6, 2) for _ in range(2000)]
     first, second = (Counter(draw[place] for draw in draws) for place in (0, 1))
     assert all(len(set(draw)) == 2 for draw in draws)
-    assert set(first) == {some[0], some[3]}
-    assert abs(first[some[0]] - 1000) < 4 * math.sqrt(2000 / 4)
-    for variant in (some[1], some[2], some[4], some[5]):
-        assert abs(second[variant] - 400) < 4 * math.sqrt(2000 * 0.2 * 0.8)
+    assert set(first) == {0, 3}
+    assert abs(first[0] - 1000) < 4 * math.sqrt(2000 / 4)
+    for place in (1, 2, 4, 5):
+        assert abs(second[place] - 400) < 4 * math.sqrt(2000 * 0.2 * 0.8)
 
 
 @pytest.mark.parametrize("middle", [0, 1, 3, 9])
 def test_the_cost_of_a_step_is_the_mean_of_what_is_picked(middle):
     """Over 4,000 draws among six variants, the largest and the smallest added: to 1 %."""
-    some = [BODY.but(width=width, resolution=size) for width in (0.25, 0.5) for size in (64, 48, 32)]
-    costs = dict(zip(some, (30.0, 20.0, 5.0, 90.0, 60.0, 25.0), strict=True))
+    costs, resolutions = np.array([30.0, 20.0, 5.0, 90.0, 60.0, 25.0]), np.array([64, 48, 32] * 2)
     picker = random.Random(3)
-    drawn = [sum(costs[variant] for variant in picked(picker, some, middle)) for _ in range(4000)]
-    found = config(middle=middle).step_cost(
-        np.array(list(costs.values())), np.array([variant.resolution for variant in some])
-    )
+    drawn = [costs[picked(picker, np.array([0, 3]), 6, middle)].sum() for _ in range(4000)]
+    found = config(middle=middle).step_cost(costs, resolutions)
     assert found == pytest.approx(90 + 5 + np.mean(drawn), rel=0.01)
 
 
 @pytest.mark.parametrize(("count", "expected"), [(0, 0), (1, 1), (3, 3), (9, 3)])
 def test_a_step_trains_no_more_networks_than_there_are(count, expected):
     """Three variants of one resolution."""
-    some = [BODY.but(width=width) for width in (0.1, 0.2, 0.3)]
-    assert len(set(picked(random.Random(0), some, count))) == expected
+    assert len(set(picked(random.Random(0), np.arange(3), 3, count))) == expected
 
 
 def test_variants_are_chosen_from_the_smallest_to_the_largest():
