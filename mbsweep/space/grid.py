@@ -170,6 +170,8 @@ def spread(value: Any, shape: tuple[int, ...], at: Places) -> Columns:
     if value.size == 1:
         return np.broadcast_to(value.reshape(1), at.shape)
     index: Any = at
+    if len(at) == math.prod(shape) and (np.diff(at, prepend=-1) == 1).all():  # all of it: ten times as fast
+        return np.broadcast_to(value, shape).ravel()
     if value.shape == shape:
         value = value.reshape(-1)
     else:
