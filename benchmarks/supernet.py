@@ -16,7 +16,7 @@ from scipy.stats import kendalltau
 
 from mbsweep import Run, load_sweep, run
 from mbsweep.accuracy.supernet import SupernetSource
-from mbsweep.accuracy.training.supernets import trust
+from mbsweep.accuracy.training.trusting import trust
 from mbsweep.base.cores import usable_cores
 from mbsweep.base.progress_bar import RichProgress
 from mbsweep.storage.store import Store

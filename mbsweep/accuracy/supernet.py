@@ -71,9 +71,11 @@ class SupernetSource(SupernetAccuracy, TrainingSource):
         trainings = min(self.alone.count, len(space)) * len(self.alone.seeds)  # of no more than there are
         trained = max(done.reached.values(), default=0)
         words = (
-            f"one supernet trained on {self.dataset.name} for {config.recipe.words}; {trained} epochs done; "
-            f"{trainings} trainings of single networks to compare, {min(trainings, len(compared.ended))} done"
+            f"one supernet trained on {self.dataset.name} for {config.recipe.words}; {trained} epochs done"
         )
+        if trainings:
+            ended = min(trainings, len(compared.ended))
+            words += f"; {trainings} trainings of single networks to compare, {ended} done"
         per_image_s = image_s(space.macs)
         # Networks side by side, each on one core: no sooner than the largest.
         largest_s = usable_cores() * float(per_image_s.max())

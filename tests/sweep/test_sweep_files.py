@@ -2,6 +2,7 @@
 
 import re
 from itertools import product
+from math import prod
 from pathlib import Path
 
 import brightness
@@ -30,6 +31,8 @@ def asked(text):
     """How many different variants a file asks for."""
     told = yaml.safe_load(text)
     spaces = told.get("space", [])
+    if isinstance(spaces, dict) and "variants" not in told:
+        return prod(len(set(values(axis))) for axis in spaces.values())
     found = {tuple(sorted(variant.items())) for variant in told.get("variants", [])}
     for space in spaces if isinstance(spaces, list) else [spaces]:
         found |= {

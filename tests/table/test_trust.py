@@ -9,7 +9,7 @@ from console import call
 from reporter_runs import WIDTH_RES, report, write_run
 
 from mbsweep import Variant, open_run
-from mbsweep.accuracy.training.supernets import trust
+from mbsweep.accuracy.training.trusting import trust
 from mbsweep.accuracy.value import NAN, UNRELIABLE, Accuracy
 from mbsweep.storage.marks import Mark
 from mbsweep.storage.store import Store

@@ -265,9 +265,10 @@ def initialised(job: Job) -> nn.Module:
 
 def lean_to_identity(conv: nn.Conv2d) -> None:
     """Let each channel begin as itself, blurred a little, so that the image reaches the last layer."""
+    height, width = conv.weight.shape[2:]
     with torch.no_grad():
         conv.weight.mul_(0.3)
-        conv.weight[:, :, 1, 1] += 1
+        conv.weight[:, :, height // 2, width // 2] += 1
 
 
 def lean_to_copies(conv: nn.Conv2d) -> None:

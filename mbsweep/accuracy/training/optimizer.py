@@ -98,5 +98,5 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
 
 
 def is_depthwise(weight: Tensor) -> bool:
-    """Whether a weight is that of a 3 x 3 kernel per channel."""
+    """Whether a weight is that of a kernel per channel, 3 x 3 or larger."""
     return weight.ndim == 4 and weight.shape[1] == 1 and weight.shape[2] > 1

@@ -6,12 +6,10 @@ import hashlib
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scipy  # its parts are loaded when they are used: together they take a second
 
 from mbsweep.accuracy.datasets import Dataset
 from mbsweep.accuracy.settings import SupernetAccuracy
@@ -19,8 +17,9 @@ from mbsweep.accuracy.training.cost import image_s
 from mbsweep.accuracy.training.devices import training_device
 from mbsweep.accuracy.training.tester import Tester
 from mbsweep.accuracy.training.trainings import Trainings, reraise_if_users, weights_folder
+from mbsweep.accuracy.training.trusting import trust
 from mbsweep.accuracy.training.worker import TrainingWorker
-from mbsweep.accuracy.value import NAN, UNRELIABLE, Accuracy
+from mbsweep.accuracy.value import NAN, Accuracy
 from mbsweep.base.child import AnswerError
 from mbsweep.base.cores import usable_cores
 from mbsweep.base.errors import MbsweepError, one_line
@@ -153,14 +152,20 @@ class SupernetRun:
         trainings.run()
         return trainings.accuracies()
 
-    def _alone(self) -> dict[str, float]:
-        """Variant -> top-1 in percent, mean over the seeds, of each that was trained alone."""
+    def _alone(self) -> tuple[dict[str, float], set[str]]:
+        """Variant -> top-1 in percent, mean over the seeds, of each trained alone; and those that have
+        stalled with each seed.
+        """
         config = self._config.alone_as_trained
+        rows = [
+            row for row in self._store.trainings(config.name_on(self._dataset.id)) if row.seed in config.seeds
+        ]
         hits: dict[str, list[float]] = {}
-        for row in self._store.trainings(config.name_on(self._dataset.id)):
-            if row.state == "done" and row.seed in config.seeds:
+        for row in rows:
+            if row.state == "done":
                 hits.setdefault(row.variant, []).append(100 * float(row.hits.mean()))
-        return {variant: sum(found) / len(found) for variant, found in hits.items()}
+        stalled = {row.variant for row in rows if row.state == "stalled"} - set(hits)
+        return {variant: sum(found) / len(found) for variant, found in hits.items()}, stalled
 
     def _failure(self) -> str:
         """Why it could not be trained; empty where it could."""
@@ -175,7 +180,8 @@ class SupernetRun:
         store, source, config = self._store, self._source, self._config
         rows = {row.variant: row for row in store.trainings(source)}
         values = {variant: 100 * float(row.hits.mean()) for variant, row in rows.items()}
-        report = trust(values, self._alone(), config.min_tau)
+        alone, stalled = self._alone()
+        report = trust(values, alone, config.min_tau, stalled)
         store.set_supernet(source, report)
         known = Accuracy(NAN, NAN, "supernet", source, self._dataset.id, seeds=str(config.seed))
         known = replace(known, shared_note=report["summary"])
@@ -221,39 +227,3 @@ def report_of(path: Path) -> dict[str, Any] | None:
                 reports = {file_name(source): report for source, report in store.supernets().items()}
                 return reports.get(path.name)
     return None
-
-
-def trust(supernet: dict[str, float], alone: dict[str, float], min_tau: float) -> dict[str, Any]:
-    """How far a supernet's accuracies agree with those of variants that were trained alone, in percent.
-
-    Kendall's tau, the pairs that are ranked otherwise and how far apart they are alone at most, and how much
-    more the supernet's accuracies are than those alone: the least, the most, the mean.
-    """
-    both = [variant for variant in alone if variant in supernet]
-    if not both:
-        words = f"not compared with networks that were trained alone; {UNRELIABLE} (tau unknown)"
-        return {"networks": 0, "is_reliable": False, "summary": words}
-    gaps = np.array([supernet[variant] - alone[variant] for variant in both])
-    pairs = [(alone[a] - alone[b], supernet[a] - supernet[b]) for a, b in combinations(both, 2)]
-    exchanged = [abs(apart) for apart, other in pairs if apart * other < 0]
-    tau, ranked = NAN, "unknown"
-    if pairs:
-        tau = float(scipy.stats.kendalltau([supernet[v] for v in both], [alone[v] for v in both]).statistic)
-    if not np.isnan(tau):
-        apart = f", alone at most {max(exchanged):.2f} points apart" if exchanged else ""
-        ranked = f"{tau:.2f} ({len(exchanged)} of {len(pairs)} pairs exchanged{apart})"
-    networks = f"{len(both)} network{'s that were' if len(both) > 1 else ' that was'} trained alone"
-    span = f"{gaps.min():+.1f} to {gaps.max():+.1f} points from theirs, {gaps.mean():+.1f} on average"
-    off = span if len(both) > 1 else f"{gaps[0]:+.1f} points from its own"
-    words = f"against {networks}: Kendall's tau {ranked}, accuracies {off}"
-    if not tau >= min_tau:
-        why = "unknown" if np.isnan(tau) else f"below {min_tau:g}"
-        words += f"; {UNRELIABLE} (tau {why})"
-    return {
-        "networks": len(both),
-        "tau": None if np.isnan(tau) else tau,
-        "gaps_pct": [float(gaps.min()), float(gaps.max())],
-        "mean_gap_pct": float(gaps.mean()),
-        "is_reliable": bool(tau >= min_tau),
-        "summary": words,
-    }

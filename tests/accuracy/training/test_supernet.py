@@ -28,7 +28,8 @@ from mbsweep.accuracy.training.extracting import extract
 from mbsweep.accuracy.training.loop import DivergedError, Job, initialised
 from mbsweep.accuracy.training.side_by_side import Batch, Lanes, gradients
 from mbsweep.accuracy.training.supernet import Supernet, picked, shared_layers, train_supernet
-from mbsweep.accuracy.training.supernets import spread_evenly, trust
+from mbsweep.accuracy.training.supernets import spread_evenly
+from mbsweep.accuracy.training.trusting import trust
 from mbsweep.base.errors import MbsweepError
 from mbsweep.commands.extract import EXAMPLE
 from mbsweep.plan import plan
@@ -373,6 +374,15 @@ def test_trust_says_how_alike_the_two_are():
     assert "Kendall's tau unknown, " in same["summary"]
     assert trust(supernet, {}, 0.7)["summary"] == (
         "not compared with networks that were trained alone; its ranking is not to be relied on (tau unknown)"
+    )
+    stalled = trust(supernet, alone, 0.6, ["e", "f"])  # of f the supernet knows nothing
+    assert (stalled["networks"], stalled["stalled"], stalled["tau"]) == (4, 1, report["tau"])
+    assert stalled["summary"].endswith(
+        "-1.0 on average; 1 network of the supernet's stalled alone (there 99.0 %)"
+    )
+    assert trust(supernet, {}, 0.7, ["b", "a"])["summary"] == (
+        "not compared with networks that were trained alone; 2 networks of the supernet's stalled alone "
+        "(there 50.0, 62.0 %); its ranking is not to be relied on (tau unknown)"
     )
     one = trust({"a": 50.0}, {"a": 53.0}, 0.7)["summary"]
     assert one == (

@@ -138,16 +138,21 @@ def test_depthwise_kernels_and_batch_normalisation_do_not_decay(optimizer):
 
 
 def test_a_depthwise_kernel_begins_close_to_identity():
-    """0.3 times He's kernel, plus 1 in its middle; nothing else differs from He's beginning."""
+    """0.3 times He's kernel, plus 1 in its middle, be it 3, 5 or 7 wide; nothing else differs from He's
+    beginning.
+    """
+    net = NET.but(kernels=(3, 5, 7, 3, 3))
     leaning, he = (
-        dict(initialised(job(depthwise_init=kind)).named_parameters()) for kind in ("identity", "he")
+        dict(initialised(job(net=net, depthwise_init=kind)).named_parameters()) for kind in ("identity", "he")
     )
+    middles = {3: 1, 5: 2, 7: 3}
     changed = 0
     for name, weight in he.items():
         expected = weight.clone()
         if weight.ndim == 4 and weight.shape[1] == 1:
             expected *= 0.3
-            expected[:, 0, 1, 1] += 1
+            middle = middles[weight.shape[-1]]
+            expected[:, 0, middle, middle] += 1
             changed += 1
         assert torch.allclose(leaning[name], expected, atol=1e-7)
     assert changed == 8
