@@ -80,9 +80,7 @@ def _run(
         check_same_device(store, sweep, folder)
         _note_origin(store, sweep, out is not None)
         if sweep.search and opened:
-            if retry:
-                store.forget_failures()
-            search(store, sweep, sweep.search, space, opened, jobs, progress, more)
+            search(store, sweep, sweep.search, space, opened, jobs, progress, more, retry)
             return open_run(folder)
         enter_sweep(store, sweep, space, opened, progress)
         if retry:

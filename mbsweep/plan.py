@@ -21,6 +21,7 @@ from mbsweep.storage.store import Store
 from mbsweep.sweep.counted import count_space
 from mbsweep.sweep.here import check, check_same_device, machine_lacks
 from mbsweep.sweep.possible import check_space
+from mbsweep.sweep.search_plan import plan_search
 from mbsweep.sweep.sweep import Sweep
 from mbsweep.sweep.training_data import look_at
 
@@ -64,6 +65,7 @@ class Plan:
     accuracy: str  # where it is from; empty: none is asked for
     images: Sequence[str]  # what is known of those that are trained on
     compression: str  # what is to be done to trained networks; empty: nothing
+    search: Sequence[str]  # what is looked for, and how far that is; empty: nothing
     latency: Sequence[ConfigPlan]
     trains: bool
     left_s: float  # in all, at most, estimated; 0: nothing is left to do
@@ -96,8 +98,12 @@ def plan(
     check_space(sweep, space)
     folder = out or default_out(sweep)
     check_free(folder)
-    accuracy = None
-    if sweep.accuracy:
+    accuracy = searched = None
+    if sweep.accuracy and sweep.search:
+        searched = plan_search(sweep, sweep.search, space, folder)
+        asked_of = space, searched.chosen, sweep.latency, folder, images
+        accuracy = sweep.accuracy.estimate_search(*asked_of)
+    elif sweep.accuracy:
         accuracy = sweep.accuracy.estimate(space, sweep.latency, folder, images)
     compression = None
     if sweep.accuracy and sweep.compress:
@@ -105,7 +111,8 @@ def plan(
     finished, lacks = _done(sweep, folder), list(machine_lacks(sweep))
     latency = []
     for place, config in enumerate(sweep.latency):
-        done = _finished(finished, config, space)
+        is_known = searched is not None and config.id in searched.known
+        done = len(space) if is_known else _finished(finished, config, space)
         yardsticks, total_s = (_measuring if config.kind == "measured" else _predicting)(space, config)
         notes = [*(str(lack) for at, lack in lacks if at == place), *_too_large(space, config)]
         latency.append(ConfigPlan(config, done, yardsticks, total_s * (1 - done / len(space)), notes))
@@ -127,6 +134,7 @@ def plan(
         accuracy=accuracy.words if accuracy else "",
         images=accuracy.images if accuracy else (),
         compression=compression.words if compression else "",
+        search=searched.lines if searched else (),
         latency=latency,
         trains=bool(accuracy and accuracy.trains),
         left_s=left_s + _START_S if left_s else 0,

@@ -17,21 +17,22 @@ from numpy.typing import NDArray
 
 from mbsweep.accuracy.source import Opened
 from mbsweep.accuracy.value import NAN, Accuracy
+from mbsweep.base.errors import MbsweepError
 from mbsweep.base.progress import Progress
 from mbsweep.latency.measured import measure
 from mbsweep.latency.predicting import fingerprint
 from mbsweep.latency.whole_space import latencies_ns
 from mbsweep.profiler.config import LatencyConfig
-from mbsweep.search.budgets import within
+from mbsweep.search.budgets import Budgets, Columns
 from mbsweep.search.methods import METHODS
 from mbsweep.search.problem import Evaluation, Problem, front_of, hypervolumes
-from mbsweep.search.settings import Amount, SearchSettings
+from mbsweep.search.settings import SearchSettings
 from mbsweep.space.space import Space
 from mbsweep.statistics.summary import NS_PER_MS
 from mbsweep.storage.search_tables import CHOSEN, DONE, FAILED, EvaluationRow
 from mbsweep.storage.store import Store
 from mbsweep.sweep.entering import AccuracyRow, enter_sweep, precisions, variant_rows
-from mbsweep.sweep.searched import check_budgets, counted, is_counted, start_places
+from mbsweep.sweep.searched import check_budgets, known_columns, start_places
 from mbsweep.sweep.sweep import Sweep
 
 Floats = NDArray[np.float64]
@@ -47,17 +48,20 @@ def search(
     jobs: int | None,
     progress: Progress,
     more: int = 0,
+    retry: bool = False,
 ) -> None:
     """Do what is left of the search of a sweep, in its run.
 
     settings: its `search`. opened: its accuracy source. jobs: as of `Opened.work`. more: evaluations beyond
-    those that were asked for before.
+    those that were asked for before. retry: evaluate again what failed.
 
     Raises MbsweepError where the run's search is another one, and where nothing keeps the budgets.
     """
     running = _Search(store, sweep, settings, space, opened, jobs, progress)
     try:
         running.begin(more)
+        if retry:
+            running.retry()
         running.evaluate()
         running.end()
     finally:
@@ -88,33 +92,25 @@ class _Search:
         for config in self._sweep.latency:
             found = latencies_ns(self._store, config, self._space, self._progress)
             self._latency_ns[config.id] = found
-        settings = self._settings
-        columns = {
-            amount: self._column(amount) for amount in (*settings.costs, *settings.bounds) if amount.is_cost
-        }
-        bounds = {amount: bound for amount, bound in settings.bounds.items() if amount.is_cost}
-        kept = within(bounds, columns)
-        if bounds:
-            check_budgets(self._sweep, settings, self._space, columns)
-        feasible = np.logical_and.reduce([np.ones(len(self._space), dtype=bool), *kept.values()])
+        settings, space = self._settings, self._space
+        columns = known_columns(self._sweep, settings, space, self._store)
+        self._check_known(columns)
+        check_budgets(self._sweep, settings, space, columns)
+        budgets = Budgets.of(settings, columns, len(space))
         costs = np.stack([columns[amount] for amount in settings.costs], axis=1)
         names = tuple(amount.words for amount in settings.costs)
-        self._problem = Problem(self._space, costs, names, feasible, settings.least_pct)
-        self._method = METHODS[settings.method](
-            self._problem, settings.seed, start_places(self._sweep, settings, self._space)
-        )
-        asked = max(settings.evaluations, self._about.get("asked", 0)) + more
-        fits = {f"{amount.words} {bounds[amount].words}": int(mask.sum()) for amount, mask in kept.items()}
+        self._problem = Problem(space, costs, names, budgets.kept, settings.least_pct)
+        start = start_places(self._sweep, settings, space)
+        self._method = METHODS[settings.method](self._problem, settings.seed, start)
+        for place in start if isinstance(start, list) else ():
+            if not budgets.kept[place]:
+                self._progress.say(f"start: {space.variant(place).id} is beyond the budgets, and is left out")
         self._about |= {
             "settings": settings.settings,
             "began": began,
-            "space": {
-                "variants": len(self._space),
-                "feasible": len(self._problem.open),
-                "budgets": fits,
-            },
+            "space": {"variants": len(space), "feasible": len(self._problem.open), "budgets": budgets.fit},
             "reference": _reference(self._problem),
-            "asked": asked,
+            "asked": max(settings.evaluations, self._about.get("asked", 0)) + more,
             "batch": self._about.get("batch") or self._opened.at_once(self._jobs),
         }
         self._store.set_search(self._about)
@@ -131,6 +127,12 @@ class _Search:
                 return
             # The whole batch, also where a part of it is done: how large it is decides the threads.
             self._evaluate([row for row in rows if row.state != CHOSEN], pending)
+
+    def retry(self) -> None:
+        """Evaluate again what failed."""
+        self._store.forget_failures()
+        failed = [row for row in self._store.evaluations() if row.state == FAILED]
+        self._store.end_evaluations(row._replace(state=CHOSEN, reason="") for row in failed)
 
     def _chosen(self, rows: Sequence[EvaluationRow]) -> list[EvaluationRow]:
         """The choices of the next batch, kept in the run with all that is known of them beforehand."""
@@ -168,11 +170,15 @@ class _Search:
                 ended.append(row._replace(state=FAILED, reason=reason))
             else:
                 ended.append(row._replace(state=DONE, value_pct=value))
-        found = hypervolumes(self._problem, history_of([*before, *ended]))[len(before) :].tolist()
-        ended = [row._replace(hypervolume=share) for row, share in zip(ended, found, strict=True)]
-        self._store.end_evaluations(ended)
+        rows = sorted([*before, *ended])  # what failed and is tried again stands between others
+        found = hypervolumes(self._problem, history_of(rows)).tolist()
+        shares = {row.number: share for row, share in zip(rows, found, strict=True)}
+        ended = [row._replace(hypervolume=shares[row.number]) for row in rows]
+        self._store.end_evaluations(row for row in ended if row not in before)
+        numbers = {row.number for row in batch}
         for row in ended:
-            self._tell(row)
+            if row.number in numbers:
+                self._tell(row)
 
     def _tell(self, row: EvaluationRow) -> None:
         came = f"failed: {row.reason}" if row.value_pct is None else f"{row.value_pct:.2f} %"
@@ -256,6 +262,17 @@ class _Search:
                 "variants: choose another --out to search anew, or say it as it was to go on",
             )
 
+    def _check_known(self, columns: Columns) -> None:
+        """MbsweepError where a latency could not be had, with the reason."""
+        for amount in (*self._settings.costs, *self._settings.bounds):
+            if amount.is_cost and amount not in columns:
+                config = self._sweep.latency_of(amount)
+                failure = self._store.failures().get(("", config.id))
+                why = failure.reason if failure else "every variant failed"
+                raise MbsweepError(
+                    f"the search needs {amount.words}, which cannot be had: {config.id}: {why}"
+                )
+
     def _enter_sweep(self) -> None:
         """With those variants that are known from the beginning: all where all are measured, else none."""
         rows = self._store.evaluations()
@@ -288,13 +305,6 @@ class _Search:
         for config in self._predicted:
             rows = zip(chosen.ids(), *self._latency_ns[config.id][:, places].tolist(), strict=True)
             self._store.add_predictions(config.id, rows)
-
-    def _column(self, amount: Amount) -> Floats:
-        """(variants,): a cost in its unit."""
-        if is_counted(amount):
-            return counted(self._space, amount)
-        found: Floats = self._latency_ns[self._sweep.latency_of(amount).id][0] / NS_PER_MS
-        return found
 
 
 def _reference(problem: Problem) -> str:

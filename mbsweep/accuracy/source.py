@@ -21,6 +21,7 @@ from mbsweep.base.errors import MbsweepError
 from mbsweep.base.progress import Progress
 from mbsweep.base.strict import Strict
 from mbsweep.profiler.config import LatencyConfig
+from mbsweep.space.grid import Places
 from mbsweep.space.space import Space
 from mbsweep.space.variant import Variant
 from mbsweep.storage.store import Store
@@ -207,6 +208,20 @@ class Source(Strict, ABC):
             said.append(f"{at}known for {found.known:,} of {len(space):,}{why}")
         names = " or ".join([opened.name, *opened.others])
         return Estimate(f"{source_words(self.source, names)}: {', '.join(said)}")
+
+    def estimate_search(
+        self,
+        space: Space,
+        chosen: Places,
+        configs: Sequence[LatencyConfig],
+        folder: Path,
+        images: ImageSource | None,
+    ) -> Estimate:
+        """The same for a search of a space.
+
+        chosen: where those stand that were evaluated, and others in place of those that will be.
+        """
+        return self.estimate(space, configs, folder, images)
 
     def said(self) -> dict[str, Any]:
         """Its settings as a sweep file says them, without what is as usual, and without what it may cost."""

@@ -36,6 +36,7 @@ from mbsweep.base.cores import usable_cores
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.progress import Progress
 from mbsweep.profiler.config import LatencyConfig
+from mbsweep.space.grid import Places
 from mbsweep.space.space import Space
 from mbsweep.space.variant import Variant
 from mbsweep.storage.store import Store
@@ -129,6 +130,17 @@ class TrainedSource(TrainedAccuracy, TrainingSource):
         left_s = train_s + found.reading_s + tests.left_s
         lines = (*found.lines, *notes, *self.missing())
         return Estimate(words + tests.words, lines, left_s, trains=True)
+
+    def estimate_search(
+        self,
+        space: Space,
+        chosen: Places,
+        configs: Sequence[LatencyConfig],
+        folder: Path,
+        images: ImageSource | None,
+    ) -> Estimate:
+        """That of the chosen ones."""
+        return self.estimate(space.select(chosen), configs, folder, images)
 
     def said(self) -> dict[str, Any]:
         """With the seeds; without the budget, which only says how much is done."""

@@ -43,6 +43,7 @@ def _facts(plan: Plan) -> Iterator[tuple[str, str]]:
     if plan.accuracy:
         yield "accuracy", plan.accuracy
     yield from (("" if place else "images", words) for place, words in enumerate(plan.images))
+    yield from (("" if place else "search", words) for place, words in enumerate(plan.search))
     if plan.compression:
         yield "compress", plan.compression
 
@@ -63,6 +64,7 @@ def as_json(plan: Plan) -> str:
         "macs": plan.macs,
         "accuracy": plan.accuracy or None,
         "compression": plan.compression or None,
+        "search": list(plan.search) or None,
         "latency": [_told(of_one) for of_one in plan.latency],
         "left_s": plan.left_s,
         "run": str(plan.folder),

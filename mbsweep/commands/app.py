@@ -30,6 +30,7 @@ EXPLORE = {
 }
 MEASURE = {
     "run": "Measure a sweep and train its networks; go on where it stopped.",
+    "search": "Go on with the search of a run, for more evaluations.",
     "bench": "Time a network as training codes do, in seconds per batch.",
 }
 DECIDE = {
@@ -54,6 +55,7 @@ COMMANDS = {name: words for group in GROUPS.values() for name, words in group.it
 # What of a command that is interrupted is not lost.
 KEPT = {
     "run": "; what was measured and trained is kept: run the same command again to go on",
+    "search": "; what was evaluated is kept: run its sweep again to go on",
     "train": "; the epochs that were finished are kept: run the same command again to go on",
 }
 

@@ -45,6 +45,11 @@ NetworkFile = Annotated[
 Config = Annotated[
     str | None, typer.Option(help="One latency configuration.", show_default="every one of the run")
 ]
+Jobs = Annotated[
+    int | None,
+    typer.Option(min=1, help="Networks trained at once.", show_default="one per GPU, else one per core"),
+]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Tell no progress, and no more than counts.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs; what is unknown is null.")]
 Backend = Annotated[str, typer.Option(help="Runtime, as in sweep files.")]
 Precision = Annotated[str, typer.Option(help="fp32, bf16 or int8, where the runtime has it.")]

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.suggest import command
 from mbsweep.commands import exits
-from mbsweep.commands.options import AllowCode, Out, SweepFile
+from mbsweep.commands.options import AllowCode, Jobs, Out, Quiet, SweepFile
 from mbsweep.storage.marks import Failure, FailureKind
 
 if TYPE_CHECKING:
@@ -26,10 +27,7 @@ def run(
     sweep: SweepFile,
     out: Out = None,
     retry: Annotated[bool, typer.Option("--retry", help="Try again what failed before.")] = False,
-    jobs: Annotated[
-        int | None,
-        typer.Option(min=1, help="Networks trained at once.", show_default="one per GPU, else one per core"),
-    ] = None,
+    jobs: Jobs = None,
     again: Annotated[
         str | None,
         typer.Option(
@@ -37,34 +35,48 @@ def run(
         ),
     ] = None,
     allow_code: AllowCode = False,
-    quiet: Annotated[
-        bool, typer.Option("-q", "--quiet", help="Tell no progress, and no more than counts.")
-    ] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Measure a sweep and train its networks; go on where it stopped.
 
     Ends with the best networks that it found, how sure that is, and what to call next.
+    """
+    from mbsweep.sweep.sweep import load_sweep
+
+    words = [*(("--out", out) if out else ()), *(["--allow-code"] if allow_code else [])]
+    run_to_its_end(
+        load_sweep(sweep),
+        ["run", sweep, *words, "--retry"],
+        quiet,
+        out=out,
+        retry=retry,
+        jobs=jobs,
+        again=again,
+        allow_code=allow_code,
+    )
+
+
+def run_to_its_end(sweep: Sweep, retried_by: Sequence[Any], quiet: bool, **asked: Any) -> None:
+    """Run a sweep, tell how it goes and what it found, and exit with another code where something failed.
+
+    retried_by: the words of the command that tries that again. asked: of `pipeline.run`.
     """
     from mbsweep import pipeline
     from mbsweep.base.printing import say
     from mbsweep.base.progress import Silent
     from mbsweep.base.progress_bar import RichProgress
     from mbsweep.commands._ending import print_ending
-    from mbsweep.sweep.sweep import load_sweep
 
-    loaded = load_sweep(sweep)
-    before = _amounts(loaded, out)
+    before = _amounts(sweep, asked["out"])
     with nullcontext(Silent()) if quiet else RichProgress() as progress:
-        done = pipeline.run(loaded, out, retry, progress, jobs, again, allow_code)
+        done = pipeline.run(sweep, progress=progress, **asked)
     folder, failures = done.path, done.failures()
     is_same = before == done.amounts() and not failures
     say(f"{folder}: {done.size()}{'; nothing was left to measure or train' if is_same else ''}")
     if not quiet:
         print_ending(done)
     if failures:
-        words = [*(("--out", out) if out else ()), *(["--allow-code"] if allow_code else []), "--retry"]
-        again = command("run", sweep, *words)
-        _tell_failures(failures, again, folder)
+        _tell_failures(failures, command(*retried_by), folder)
         raise typer.Exit(exits.FAILURES)
 
 

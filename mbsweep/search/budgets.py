@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mbsweep.search.settings import Amount, Bound
+from mbsweep.search.settings import Amount, Bound, SearchSettings
 
 Columns = Mapping[Amount, NDArray[np.float64]]  # of each variant; NaN: unknown
 
@@ -20,6 +21,24 @@ def within(bounds: Mapping[Amount, Bound], columns: Columns) -> dict[Amount, NDA
         for amount, bound in bounds.items()
         if amount in columns
     }
+
+
+@dataclass(frozen=True)
+class Budgets:
+    """Those of a search on a space, as far as they are known."""
+
+    kept: NDArray[np.bool_]  # (variants,): which keep all that are known
+    fit: dict[str, int]  # each in words -> how many variants keep it
+    unknown: list[str]  # those of which it is not known yet, in words
+
+    @classmethod
+    def of(cls, settings: SearchSettings, columns: Columns, count: int) -> Budgets:
+        """From the columns that are known, of so many variants."""
+        masks = within(settings.bounds, columns)
+        said = {amount: f"{amount.words} {bound.words}" for amount, bound in settings.bounds.items()}
+        kept = np.logical_and.reduce([np.ones(count, dtype=bool), *masks.values()])
+        fit = {said[amount]: int(mask.sum()) for amount, mask in masks.items()}
+        return cls(kept, fit, [words for amount, words in said.items() if amount not in masks])
 
 
 class Miss(NamedTuple):

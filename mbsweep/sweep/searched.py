@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mbsweep.base.errors import MbsweepError
-from mbsweep.search.budgets import nearest, within
+from mbsweep.latency.predicting import fingerprint
+from mbsweep.search.budgets import Budgets, Columns, nearest
 from mbsweep.search.settings import LATENCY, Amount, SearchSettings
 from mbsweep.space.counting import UNKNOWN
 from mbsweep.space.space import Space
 from mbsweep.space.variant import Variant
+from mbsweep.statistics.summary import NS_PER_MS
+from mbsweep.storage.store import Store
 from mbsweep.sweep.sweep import Sweep
 
 Floats = NDArray[np.float64]
@@ -35,40 +38,51 @@ def check_search(sweep: Sweep, search: SearchSettings, space: Space) -> None:
             "leave `search` out to evaluate all",
         )
     start_places(sweep, search, space)
-    counts = {amount: counted(space, amount) for amount in search.bounds if is_counted(amount)}
-    if counts:
-        check_budgets(sweep, search, space, counts)
+    check_budgets(sweep, search, space, known_columns(sweep, search, space, None))
 
 
-def is_counted(amount: Amount) -> bool:
+def _is_counted(amount: Amount) -> bool:
     """Whether shapes alone tell it."""
     return amount.is_cost and amount.name != LATENCY
 
 
-def counted(space: Space, amount: Amount) -> Floats:
+def _counted(space: Space, amount: Amount) -> Floats:
     """(variants,): a cost that shapes alone tell; NaN where it is unknown."""
     values = getattr(space, amount.name)
     return np.where(values == UNKNOWN, np.nan, values.astype(np.float64))
 
 
-def check_budgets(
-    sweep: Sweep, search: SearchSettings, space: Space, columns: Mapping[Amount, Floats]
-) -> None:
-    """MbsweepError, with how near the nearest comes, where no variant keeps all of some budgets."""
-    kept = within(search.bounds, columns)
-    if np.logical_and.reduce(list(kept.values())).any():
+def known_columns(sweep: Sweep, search: SearchSettings, space: Space, store: Store | None) -> Columns:
+    """The costs of a search that are known already, in their units: latencies as far as a run has them."""
+    found = {}
+    for amount in (*search.costs, *search.bounds):
+        if _is_counted(amount):
+            found[amount] = _counted(space, amount)
+        elif amount.is_cost and store is not None:
+            config = sweep.latency_of(amount)
+            kept_ns = store.search_costs(config.id, fingerprint(config, space))
+            if kept_ns is not None:
+                found[amount] = kept_ns.reshape(3, -1)[0] / NS_PER_MS
+    return found
+
+
+def check_budgets(sweep: Sweep, search: SearchSettings, space: Space, columns: Columns) -> None:
+    """MbsweepError where no variant keeps all budgets that are known, with how near the nearest comes."""
+    for amount, values in columns.items():
+        if np.isnan(values).all():
+            raise sweep.problem(("search",), f"asks for {amount.words}, which is known of no variant")
+    found = Budgets.of(search, columns, len(space))
+    if found.kept.any():
         return
     miss = nearest(search.bounds, columns)
-    if miss is None:
-        raise sweep.problem(("search", "budgets"), "are about costs that are known of no variant")
-    alone = "; ".join(
-        f"{amount.words} {search.bounds[amount].words}: {mask.sum():,}" for amount, mask in kept.items()
-    )
-    raise sweep.problem(
-        ("search", "budgets"),
-        f"leave none of the {len(space):,} variants ({alone}); the nearest, {space.variant(miss.place).id}, "
-        f"misses by {miss.pct:.3g} %: its {miss.amount.words} is {miss.value:,.6g}",
-    )
+    ends = ""
+    if miss is not None:
+        ends = (
+            f"; the nearest, {space.variant(miss.place).id}, misses by {miss.pct:.3g} %: its "
+            f"{miss.amount.words} is {miss.value:,.6g}"
+        )
+    alone = ", ".join(f"{words}: {count:,}" for words, count in found.fit.items())
+    raise sweep.problem(("search", "budgets"), f"leave none of the {len(space):,} variants ({alone}){ends}")
 
 
 def start_places(sweep: Sweep, search: SearchSettings, space: Space) -> int | list[int]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import os
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -24,6 +26,8 @@ from mbsweep.profiler.config import LatencyConfig
 from mbsweep.search.settings import LATENCY, TOP1, Amount, SearchSettings
 from mbsweep.space.families import family_of
 from mbsweep.space.variant import Variant
+from mbsweep.storage.database import EmptyRunError
+from mbsweep.storage.store import Store
 from mbsweep.sweep import document
 from mbsweep.sweep.axes import Axes, Point
 from mbsweep.sweep.document import Document, Keys
@@ -192,6 +196,20 @@ def load_sweep(path: str | Path) -> Sweep:
 def parse_sweep(text: str, name: str) -> Sweep:
     """The same for a text, called `name` in errors."""
     return _validated(document.parse(text, name))
+
+
+def kept_sweep(folder: Path) -> Sweep:
+    """The sweep of a run, as it was when it was run last.
+
+    Raises MbsweepError where the folder holds no run, or one that nothing was run in.
+    """
+    with Store.read(folder) as store:
+        last, origin = store.last_sweep(), store.origin()
+    if last is None:
+        raise EmptyRunError(folder)
+    doc = document.parse(last["text"], f"{folder}, {last['name']}.yaml")
+    path = None if origin is None else Path(os.path.normpath(folder.resolve() / origin))
+    return _validated(replace(doc, path=path))
 
 
 def _validated(doc: Document) -> Sweep:
