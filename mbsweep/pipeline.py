@@ -21,6 +21,7 @@ from mbsweep.sweep.counted import count_space
 from mbsweep.sweep.entering import enter_found, enter_sweep
 from mbsweep.sweep.here import check, check_machine, check_same_device
 from mbsweep.sweep.possible import check_space
+from mbsweep.sweep.searched import check_same_search
 from mbsweep.sweep.sweep import Sweep
 from mbsweep.sweep.training_data import look_at
 from mbsweep.table.results import Run, open_run
@@ -78,6 +79,8 @@ def _run(
     opened = sweep.accuracy.open(space, progress.say, images) if sweep.accuracy else None
     with Store.write(folder) as store:
         check_same_device(store, sweep, folder)
+        if sweep.search and opened:
+            check_same_search(store, sweep, sweep.search, space, opened)
         _note_origin(store, sweep, out is not None)
         if sweep.search and opened:
             search(store, sweep, sweep.search, space, opened, jobs, progress, more, retry)

@@ -7,7 +7,6 @@ as it would have without.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
@@ -20,7 +19,6 @@ from mbsweep.accuracy.value import NAN, Accuracy
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.progress import Progress
 from mbsweep.latency.measured import measure
-from mbsweep.latency.predicting import fingerprint
 from mbsweep.latency.whole_space import latencies_ns
 from mbsweep.profiler.config import LatencyConfig
 from mbsweep.search.budgets import Budgets, Columns
@@ -32,7 +30,7 @@ from mbsweep.statistics.summary import NS_PER_MS
 from mbsweep.storage.search_tables import CHOSEN, DONE, FAILED, EvaluationRow
 from mbsweep.storage.store import Store
 from mbsweep.sweep.entering import AccuracyRow, enter_sweep, precisions, variant_rows
-from mbsweep.sweep.searched import check_budgets, known_columns, start_places
+from mbsweep.sweep.searched import began, check_budgets, known_columns, start_places
 from mbsweep.sweep.sweep import Sweep
 
 Floats = NDArray[np.float64]
@@ -86,8 +84,6 @@ class _Search:
 
     def begin(self, more: int) -> None:
         """Find out all costs, which variants keep the budgets, and what was asked for."""
-        began = self._began()
-        self._check_same(began)
         self._enter_sweep()
         for config in self._sweep.latency:
             found = latencies_ns(self._store, config, self._space, self._progress)
@@ -107,7 +103,7 @@ class _Search:
                 self._progress.say(f"start: {space.variant(place).id} is beyond the budgets, and is left out")
         self._about |= {
             "settings": settings.settings,
-            "began": began,
+            "began": began(self._sweep, self._settings, self._space, self._opened),
             "space": {"variants": len(space), "feasible": len(self._problem.open), "budgets": budgets.fit},
             "reference": _reference(self._problem),
             "asked": max(settings.evaluations, self._about.get("asked", 0)) + more,
@@ -160,6 +156,7 @@ class _Search:
 
     def _evaluate(self, before: Sequence[EvaluationRow], batch: Sequence[EvaluationRow]) -> None:
         variants = [self._space.variant(row.place) for row in batch]
+        self._store.set_accuracies(self._accuracy_rows([row.place for row in batch]))
         self._opened.evaluate(variants, self._store, self._jobs, self._progress)
         seen = self._opened.seen_pct(variants, self._store).tolist()
         reasons = self._store.figures(self._opened.name)
@@ -241,27 +238,6 @@ class _Search:
 
     # What is known before anything is evaluated
 
-    def _began(self) -> dict[str, Any]:
-        """All that decides what is chosen: what differs from it is another search."""
-        latency = {f"latency {config.id}": fingerprint(config, self._space) for config in self._sweep.latency}
-        ids = hashlib.sha256(" ".join(self._space.ids()).encode()).hexdigest()
-        return self._settings.choosing | latency | {"space": ids, "accuracy": self._opened.name}
-
-    def _check_same(self, began: dict[str, Any]) -> None:
-        """MbsweepError where the run has a search that began otherwise."""
-        before = self._about.get("began", began)
-        for name in {**before, **began}:
-            then, now = before.get(name), began.get(name)
-            if then == now:
-                continue
-            keys = {"space": ("space",), "accuracy": ("accuracy",)}.get(name, ("search", name))
-            was = f"was {then!r} when" if keys[0] == "search" else "has changed since"
-            raise self._sweep.problem(
-                ("latency",) if name.startswith("latency ") else keys,
-                f"{was} the search in {self._store.folder} began, with {self._about['space']['variants']:,} "
-                "variants: choose another --out to search anew, or say it as it was to go on",
-            )
-
     def _check_known(self, columns: Columns) -> None:
         """MbsweepError where a latency could not be had, with the reason."""
         for amount in (*self._settings.costs, *self._settings.bounds):
@@ -299,9 +275,9 @@ class _Search:
         return {precision: self._opened.known(precision) for precision in precisions(self._sweep)}
 
     def _enter(self, places: Sequence[int]) -> None:
-        """Let some variants be of the run, with what is known of them."""
+        """Let some variants be of the run, with their latencies."""
         chosen = self._space.select(np.array(places, np.int64))
-        self._store.add_variants(variant_rows(chosen), self._accuracy_rows(places))
+        self._store.add_variants(variant_rows(chosen), self._accuracy_rows(places, NOT_EVALUATED))
         for config in self._predicted:
             rows = zip(chosen.ids(), *self._latency_ns[config.id][:, places].tolist(), strict=True)
             self._store.add_predictions(config.id, rows)

@@ -10,7 +10,7 @@ from pydantic import model_validator
 from mbsweep.accuracy.datasets.source import ImageSource
 from mbsweep.accuracy.model import VARIED, Model, Points, body_names, body_of, falls
 from mbsweep.accuracy.published import check_table
-from mbsweep.accuracy.source import LookedUp, Opened, Say, SettingError, Source
+from mbsweep.accuracy.source import LookedUp, Opened, Say, SettingError, Source, check_known
 from mbsweep.accuracy.value import NAN, Accuracies, Accuracy
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.rules import Rule, choice, flag, text
@@ -56,13 +56,20 @@ class PredictedAccuracy(Source):
                 "source", f"is predicted: {code[0].family} is code, of which no accuracy is predicted"
             )
 
+    def check_search(self, space: Space) -> None:
+        """Raises SettingError where it knows none of the variants."""
+        check_known(self, space)
+
     def open(self, space: Space, say: Say, images: ImageSource | None = None) -> Opened:
         """The points. Raises MbsweepError where the run has none, or is none."""
         return _Predictions(Points.of(self.table, self.run), self.extrapolate, space)
 
 
+OTHER = -1  # of a network: its body is none of the points'
+
+
 class _Fit(NamedTuple):
-    """Of the networks of one body: their model, or why there is none."""
+    """Of the networks of one of the points' bodies: their model, or why there is none."""
 
     model: Model | None
     words: str  # how good it is, or the reason
@@ -102,9 +109,12 @@ class _Predictions(LookedUp):
         top1 = np.full((3, count), NAN)  # predicted, and the ends of its interval
         beyond = np.zeros(count, np.int64)
         fits: list[_Fit] = []
-        which = np.zeros(count, np.int64)
-        for places in space.alike(but=VARIED):
-            fit = self._fit(body_of(space.variant(int(places[0]))))
+        which = np.full(count, OTHER)
+        for body in dict.fromkeys(self._bodies):
+            places = space.having(body, but=VARIED)
+            if not len(places):
+                continue
+            fit = self._fit(body)
             which[places] = len(fits)
             fits.append(fit)
             if fit.model is not None:
@@ -115,6 +125,8 @@ class _Predictions(LookedUp):
             top1[0, beyond > 0] = NAN
 
         def at(place: int) -> Accuracy:
+            if which[place] == OTHER:
+                return self._accuracy(reason=_other_body(body_of(space.variant(place)), self._bodies))
             model, words = fits[which[place]]
             if model is None:
                 return self._accuracy(reason=words)
@@ -132,8 +144,6 @@ class _Predictions(LookedUp):
     def _fit(self, body: tuple[object, ...]) -> _Fit:
         """The model of the points of one body."""
         places = [place for place, other in enumerate(self._bodies) if other == body]
-        if not places:
-            return _Fit(None, _other_body(body, self._bodies))
         variants = [self._points.variants[place] for place in places]
         try:
             model = Model(variants, self._points.top1_pct[places])

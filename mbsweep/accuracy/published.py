@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mbsweep.accuracy.datasets.source import ImageSource
-from mbsweep.accuracy.source import LookedUp, Opened, Say, SettingError, Source
+from mbsweep.accuracy.source import LookedUp, Opened, Say, SettingError, Source, check_known
 from mbsweep.accuracy.value import IMAGENET, NAN, Accuracies, Accuracy
 from mbsweep.base.rules import Rule, choice, did_you_mean, one_or_several, text
 from mbsweep.space.counting import Counts
@@ -129,6 +129,10 @@ class PublishedAccuracy(Source):
         """Raises SettingError where there is no such table."""
         for name in self.tables:
             check_table(name)
+
+    def check_search(self, space: Space) -> None:
+        """Raises SettingError where it knows none of the variants."""
+        check_known(self, space)
 
     def open(self, space: Space, say: Say, images: ImageSource | None = None) -> Opened:
         """The tables come with mbsweep."""

@@ -144,6 +144,16 @@ class LookedUp(Opened):
         return np.array([known[variant] for variant in variants])
 
 
+def check_known(source: Source, space: Space) -> None:
+    """Raises SettingError where a source that looks up knows no variant of a space."""
+    known = source.open(space, lambda message: None).known("fp32")
+    if len(space) and not known.known:
+        raise SettingError(
+            "source",
+            f"is {source.source}, and knows none of the {len(space):,} variants: {known.at(0).reason}",
+        )
+
+
 class Source(Strict, ABC):
     """The `accuracy` of a sweep."""
 

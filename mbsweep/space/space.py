@@ -178,23 +178,20 @@ class Space:
         for text in self.spread(lambda grid: grid.texts(part)).tolist():
             yield f"{{{text[2:]}}}"
 
-    def alike(self, but: Collection[str]) -> Iterator[Places]:
-        """The places of variants of one family that are equal in all fields but some."""
-        groups: dict[tuple[Any, ...], list[Places]] = {}
+    def having(self, key: tuple[Any, ...], but: Collection[str]) -> Places:
+        """The places of the variants whose `Family.key`, but for some fields, is this one; in order."""
+        found = [np.zeros(0, np.int64)]
         for grid, places in self.parts():
-            at, code = self.at[places], np.zeros(len(places), dtype=np.int64)
-            for value in grid.family.key(grid.values, but):
-                for array in value if isinstance(value, tuple) else (value,):
-                    if isinstance(array, np.ndarray) and array.size > 1:
-                        numbers, which = np.unique(array, return_inverse=True)
-                        code = code * len(numbers) + grid.spread(which.reshape(array.shape), at)
-                        _, code = np.unique(code, return_inverse=True)
-            order = np.argsort(code, kind="stable")
-            for some in np.split(places[order], np.flatnonzero(np.diff(code[order])) + 1):
-                key = grid.family.key(self.variant(int(some[0])).values, but)
-                groups.setdefault(key, []).append(some)
-        for found in groups.values():
-            yield np.sort(np.concatenate(found))
+            of_grid = grid.family.key(grid.values, but)
+            if of_grid[0] != key[0]:
+                continue
+            at, alike = self.at[places], np.ones(len(places), dtype=bool)
+            for value, wanted in zip(of_grid[1:], key[1:], strict=True):
+                several = zip(value, wanted, strict=True) if isinstance(value, tuple) else [(value, wanted)]
+                for one, other in several:
+                    alike &= grid.spread(np.asarray(one) == other, at)
+            found.append(places[alike])
+        return np.sort(np.concatenate(found))
 
     def _first_of_each(self) -> Places:
         families = list({**FAMILIES, **dict.fromkeys(grid.family.name for grid in self.grids)})

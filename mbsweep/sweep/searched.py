@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mbsweep.accuracy.source import Opened
 from mbsweep.base.errors import MbsweepError
 from mbsweep.latency.predicting import fingerprint
 from mbsweep.search.budgets import Budgets, Columns, nearest
@@ -83,6 +86,37 @@ def check_budgets(sweep: Sweep, search: SearchSettings, space: Space, columns: C
         )
     alone = ", ".join(f"{words}: {count:,}" for words, count in found.fit.items())
     raise sweep.problem(("search", "budgets"), f"leave none of the {len(space):,} variants ({alone}){ends}")
+
+
+def check_same_search(
+    store: Store, sweep: Sweep, settings: SearchSettings, space: Space, opened: Opened
+) -> None:
+    """MbsweepError where a run has a search that began otherwise.
+
+    opened: the sweep's accuracy source.
+    """
+    about = store.search()
+    if about is None:
+        return
+    now = began(sweep, settings, space, opened)
+    for name in {**about["began"], **now}:
+        then, given = about["began"].get(name), now.get(name)
+        if then == given:
+            continue
+        keys = {"space": ("space",), "accuracy": ("accuracy",)}.get(name, ("search", name))
+        was = f"was {then!r} when" if keys[0] == "search" else "has changed since"
+        raise sweep.problem(
+            ("latency",) if name.startswith("latency ") else keys,
+            f"{was} the search in {store.folder} began, with {about['space']['variants']:,} variants: choose "
+            "another --out to search anew, or say it as it was to go on",
+        )
+
+
+def began(sweep: Sweep, settings: SearchSettings, space: Space, opened: Opened) -> dict[str, Any]:
+    """All that decides what is chosen: what differs from it is another search."""
+    latency = {f"latency {config.id}": fingerprint(config, space) for config in sweep.latency}
+    ids = hashlib.sha256(" ".join(space.ids()).encode()).hexdigest()
+    return settings.choosing | latency | {"space": ids, "accuracy": opened.name}
 
 
 def start_places(sweep: Sweep, search: SearchSettings, space: Space) -> int | list[int]:

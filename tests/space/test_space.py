@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from mbsweep import Variant, count
+from mbsweep.space.families import family_of
 from mbsweep.space.grid import Each, grids_of
 from mbsweep.space.space import Space
 
@@ -60,16 +61,17 @@ def test_a_part_keeps_its_order(space):
     assert space.select(space.column("width") == 0.35).variants() == LISTED[:1]
 
 
-def test_alike_are_those_that_differ_in_some_fields_only(space):
-    """Of one family, equal but for width, resolution and depth; what follows the depth follows along."""
-    groups = [
-        {space.variant(place) for place in places.tolist()}
-        for places in space.alike(("width", "resolution", "depth"))
-    ]
-    assert sum(map(len, groups)) == len(space)
-    separable = {Variant(width=width, depth=depth) for width in (0.5, 0.25) for depth in (5, 0)}
-    assert separable in groups
-    assert {Variant("resnet18", resolution=96)} in groups
+def test_a_body_is_found_whatever_may_differ(space):
+    """Of each variant, all that equal it but for width, resolution and depth; what follows the depth follows
+    along. The variants themselves, one by one, tell.
+    """
+    but = ("width", "resolution", "depth")
+    keys = [family_of(variant.family).key(variant.values, but) for variant in space.variants()]
+    for key in dict.fromkeys(keys):
+        expected = [place for place, other in enumerate(keys) if other == key]
+        assert space.having(key, but).tolist() == expected
+    assert len(set(keys)) > 5
+    assert space.having(("resnet50", *keys[0][1:]), but).tolist() == []
 
 
 def test_a_space_may_be_of_no_variant():

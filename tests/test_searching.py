@@ -1,0 +1,227 @@
+"""A search in a run: what it evaluates, how it goes on after a kill, what it ends with."""
+
+import math
+import os
+import random
+import signal
+
+import numpy as np
+import pytest
+import stand_in
+from console import call, copied, execute, query, refusal, wait_until
+
+from mbsweep import open_run
+from mbsweep.accuracy.published import accuracy_figures
+from mbsweep.pipeline import run
+from mbsweep.space.counting import count
+from mbsweep.sweep.sweep import parse_sweep
+
+SPACE = "space: {width: [0.25, 0.5, 0.75, 1.0], resolution: [128, 160, 192, 224]}\n"
+PUBLISHED = SPACE + "accuracy: {source: published, table: tf-slim-2018-08-02}\n"
+SEARCH = "search: {objectives: [top1_pct, macs], evaluations: 9, start: 3, method: random"
+FIGURES = {
+    figure.variant: figure.top1_pct
+    for figure in reversed(accuracy_figures())
+    if (figure.table, figure.precision) == ("tf-slim-2018-08-02", "fp32")
+}
+
+
+def searched(folder, text, **asked):
+    """A run of a sweep."""
+    return run(parse_sweep(text, "s.yaml"), folder, **asked)
+
+
+def evaluations(folder):
+    """All that is kept of the choices, but for when they were made."""
+    names = "number, batch, variant, why, predicted_pct, low_pct, high_pct, gain, value_pct, state, reason"
+    return query(folder, f"SELECT {names}, hypervolume, place FROM evaluations ORDER BY number")  # noqa: S608
+
+
+@pytest.fixture(scope="module")
+def of_nine(tmp_path_factory):
+    """A search of 9 evaluations among the 16 published networks."""
+    folder = tmp_path_factory.mktemp("searched") / "run"
+    searched(folder, f"{PUBLISHED}{SEARCH}}}\n")
+    return folder
+
+
+def test_what_is_evaluated_is_in_the_table_and_nothing_else(of_nine):
+    """Nine of the sixteen, in the order of the choices, each with its published accuracy and exact counts."""
+    table = open_run(of_nine).table()
+    assert table["variant"].tolist() == [row[2] for row in evaluations(of_nine)]
+    assert len(table) == 9
+    known = {variant.id: (top1, count(variant).macs) for variant, top1 in FIGURES.items()}
+    found = dict(zip(table["variant"], zip(table["top1_pct"], table["macs"], strict=True), strict=True))
+    assert found == {id_: known[id_] for id_ in found}
+
+
+def test_hypervolume_grows_to_what_the_evaluated_dominate(of_nine):
+    """Never less than before; at the end the area under the staircase of the evaluated, counted by hand."""
+    rows = evaluations(of_nine)
+    shares = [row[11] for row in rows]
+    assert shares == sorted(shares)
+    macs = {variant.id: count(variant).macs for variant in FIGURES}
+    least, most = min(macs.values()), max(macs.values())
+    reference = most + 0.1 * (most - least)
+    area, best = 0.0, -10.0
+    stairs = sorted((macs[row[2]], row[8]) for row in rows)
+    for place, (cost, value) in enumerate(stairs):
+        best = max(best, value)
+        following = stairs[place + 1][0] if place + 1 < len(stairs) else reference
+        area += (following - cost) * (best + 10)
+    assert shares[-1] == pytest.approx(area / ((reference - least) * 110))
+
+
+def test_a_second_run_evaluates_nothing(of_nine, tmp_path):
+    """And changes nothing."""
+    folder = copied(of_nine, tmp_path)
+    before = evaluations(folder)
+    searched(folder, f"{PUBLISHED}{SEARCH}}}\n")
+    assert evaluations(folder) == before
+
+
+def test_more_goes_on_from_what_was_evaluated(of_nine, tmp_path):
+    """By the run's own sweep; asked for once more, the sweep's file finds nothing left."""
+    folder = copied(of_nine, tmp_path)
+    before = evaluations(folder)
+    done = call("search", folder, "--more", "4", "-q")
+    assert (done.exit_code, done.stdout) == (
+        0,
+        f"{folder}: 13 variants, 0 latency configurations, 0 visits\n",
+    )
+    assert evaluations(folder)[:9] == before
+    assert len(evaluations(folder)) == 13
+    call("search", folder, "--more", "100", "-q")
+    assert sorted(row[12] for row in evaluations(folder)) == list(range(16))
+    sweep = tmp_path / "s.yaml"
+    sweep.write_text(f"{PUBLISHED}{SEARCH}}}\n", encoding="utf-8")
+    assert "nothing was left" in call("run", sweep, "--out", folder, "-q").stdout
+
+
+def test_no_variant_beyond_a_budget_is_evaluated(tmp_path):
+    """Of 16 networks 6 have at most 80 million mult-adds, counted one by one; no other is looked at."""
+    text = f"{PUBLISHED}{SEARCH}, budgets: {{macs: {{max: 80e6}}}}}}\n"
+    done = searched(tmp_path / "run", text).table()
+    few = {variant.id for variant in FIGURES if count(variant).macs <= 80_000_000}
+    assert set(done["variant"]) == few
+    assert len(few) == 6
+
+
+def test_a_failed_evaluation_stays_and_the_search_goes_on(tmp_path):
+    """A network that the table does not have: its reason is kept, and no other evaluation is given for it."""
+    text = PUBLISHED.replace("[0.25, 0.5", "[0.3, 0.5") + SEARCH.replace("random", "exhaustive") + "}\n"
+    searched(tmp_path / "run", text)
+    rows = evaluations(tmp_path / "run")
+    assert [row[9] for row in rows] == ["failed"] * 3 + ["done", "failed"] + ["done"] * 4
+    assert rows[0][10] == "tf-slim-2018-08-02 has no figure for this network"
+    assert rows[0][8] is None
+    shares = [row[11] for row in rows]
+    assert shares[:3] == [0, 0, 0] != shares[3:6]
+    table = open_run(tmp_path / "run").table()
+    assert table["top1_pct"].isna().sum() == 4
+
+
+def test_variants_to_begin_with_come_first(tmp_path):
+    """In the order of the file; what a variant leaves out is as in the first of the space."""
+    start = "start: [{width: 1.0, resolution: 224}, {width: 0.5}]"
+    searched(tmp_path / "run", f"{PUBLISHED}{SEARCH.replace('start: 3', start)}}}\n")
+    begun = [row[2] for row in evaluations(tmp_path / "run")[:2]]
+    assert begun == ["mobilenet_v1_w1.0_r224_d5", "mobilenet_v1_w0.5_r128_d5"]
+
+
+@pytest.mark.parametrize(
+    ("now", "message"),
+    [
+        (PUBLISHED + SEARCH + ", seed: 1}\n", "s.yaml:3: search.seed was 0 when the search in "),
+        (PUBLISHED + SEARCH.replace("macs", "params") + "}\n", "s.yaml:3: search.objectives was ["),
+        (
+            PUBLISHED.replace("0.25, ", "") + SEARCH + "}\n",
+            "s.yaml:1: space has changed since the search in ",
+        ),
+        (
+            PUBLISHED.replace("table: tf-slim-2018-08-02", "table: paper") + SEARCH + "}\n",
+            "s.yaml:2: accuracy has changed since the search in ",
+        ),
+    ],
+    ids=["seed", "objectives", "space", "accuracy"],
+)
+def test_another_search_is_refused_in_the_same_folder(of_nine, tmp_path, now, message):
+    """What decides what is chosen has to stay; nothing in the run changes."""
+    folder, sweep = copied(of_nine, tmp_path), tmp_path / "s.yaml"
+    sweep.write_text(now, encoding="utf-8")
+    before = (
+        query(folder, "SELECT * FROM sweeps"),
+        query(folder, "SELECT name FROM sqlite_master"),
+        evaluations(folder),
+    )
+    told = refusal(call("run", sweep, "--out", folder, "-q"))
+    assert message in told
+    assert told.endswith("choose another --out to search anew, or say it as it was to go on")
+    after = (
+        query(folder, "SELECT * FROM sweeps"),
+        query(folder, "SELECT name FROM sqlite_master"),
+        evaluations(folder),
+    )
+    assert after == before
+
+
+def test_a_search_of_a_run_that_has_none_is_refused(tiny_run):
+    """With what to do."""
+    assert refusal(call("search", tiny_run, "--more", "3")).endswith(
+        "is the run of a sweep that searches nothing: add `search:` to it, and run it"
+    )
+
+
+def test_damaged_choices_are_told(of_nine, tmp_path):
+    """One line, no traceback."""
+    folder = copied(of_nine, tmp_path)
+    execute(folder, "UPDATE searches SET about = '{'")
+    assert str(folder) in refusal(call("search", folder, "--more", "1", "-q"))
+
+
+PREDICTED = """\
+space: {width: {from: 0.25, to: 1.0, step: 0.03}, resolution: {from: 128, to: 224, step: 4}}
+accuracy: {source: predicted, table: tf-slim-2018-08-02}
+search: {objectives: [top1_pct, macs], evaluations: 120, method: METHOD, seed: 3}
+"""
+
+
+@pytest.mark.parametrize("method", ["random"])
+def test_a_search_killed_ten_times_ends_as_one_that_was_not(method, tmp_path):
+    """SIGKILL at ten random moments: the same choices in the same order, each figure to the last digit."""
+    sweep = tmp_path / "s.yaml"
+    sweep.write_text(PREDICTED.replace("METHOD", method), encoding="utf-8")
+    undisturbed, folder = tmp_path / "undisturbed", tmp_path / "killed"
+    searched(undisturbed, sweep.read_text(encoding="utf-8"))
+    rng, loaded = random.Random(10), stand_in.Loaded(stand_in.toy())
+    kills, kept = 0, []
+    try:
+        for place in sorted(rng.sample(range(1, 115), 10)):
+            process = loaded.start("run", sweep, "--out", folder)
+            wait_until(lambda place=place: _chosen(folder) >= place, process)
+            os.kill(process.pid, signal.SIGKILL)
+            kills += process.wait() == -signal.SIGKILL
+            now = [row for row in evaluations(folder) if row[9] != "chosen"]
+            assert now[: len(kept)] == kept
+            kept = now
+        process = loaded.start("run", sweep, "--out", folder)
+        assert process.wait() == 0
+    finally:
+        loaded.close()
+    assert kills == 10
+    assert 0 < len(kept) < 120
+    assert evaluations(folder) == evaluations(undisturbed)
+    fronts = [open_run(one).table()[["variant", "top1_pct", "on_front"]] for one in (folder, undisturbed)]
+    assert fronts[0].equals(fronts[1])
+    assert fronts[0]["on_front"].any()
+    assert np.isfinite(fronts[0]["top1_pct"]).all()
+    assert not math.isnan(evaluations(folder)[-1][11])
+
+
+def _chosen(folder):
+    """How many choices a run has, by its file; none before it is made."""
+    if not (folder / "run.sqlite").exists():
+        return 0
+    if not query(folder, "SELECT 1 FROM sqlite_master WHERE name = 'evaluations'"):
+        return 0
+    return query(folder, "SELECT count(*) FROM evaluations")[0][0]
