@@ -263,16 +263,12 @@ class _Search:
     def _accuracy_rows(self, places: Sequence[int], reason: str = "") -> Iterator[AccuracyRow]:
         """What the source knows of some variants; with a reason, that it is not known, and why."""
         for precision in precisions(self._sweep):
-            known = self._known[precision]
+            known = self._opened.known(precision)
             for place in places:
                 one = known.at(place)
                 if reason:
                     one = Accuracy(NAN, NAN, one.kind, self._opened.name, one.dataset, reason=reason)
                 yield (self._space.variant(place).id, precision, *one.row)
-
-    @cached_property
-    def _known(self) -> dict[str, Any]:
-        return {precision: self._opened.known(precision) for precision in precisions(self._sweep)}
 
     def _enter(self, places: Sequence[int]) -> None:
         """Let some variants be of the run, with their latencies."""

@@ -81,7 +81,8 @@ class _Predictions(LookedUp):
     is_lasting = False  # a run may have more points tomorrow
 
     def __init__(self, points: Points, extrapolate: bool, space: Space) -> None:
-        self._points, self._extrapolate, self._space = points, extrapolate, space
+        super().__init__(space)
+        self._points, self._extrapolate = points, extrapolate
         self._bodies = [body_of(variant) for variant in points.variants]
         self.name = f"predicted from {points.origin}"
 
@@ -89,11 +90,7 @@ class _Predictions(LookedUp):
         values = {"top1_pct": NAN, "top5_pct": NAN, "kind": "predicted", "source": self.name}
         return Accuracy(**{**values, "dataset": self._points.dataset, **known})
 
-    def of(self, space: Space) -> _Predictions:
-        """The same for another space."""
-        return _Predictions(self._points, self._extrapolate, space)
-
-    def known(self, precision: str) -> Accuracies:
+    def look_up(self, precision: str) -> Accuracies:
         """What the model gives each network; NaN with a reason where it is not one of the points' kind.
 
         Top-5 is not predicted, and beyond the points there is no interval.

@@ -143,14 +143,11 @@ class _Tables(LookedUp):
     """Tables, to be looked up in."""
 
     def __init__(self, names: tuple[str, ...], space: Space) -> None:
+        super().__init__(space)
         self.name, *others = names
-        self.others, self._space = tuple(others), space
+        self.others = tuple(others)
 
-    def of(self, space: Space) -> _Tables:
-        """The same for another space."""
-        return _Tables((self.name, *self.others), space)
-
-    def known(self, precision: str) -> Accuracies:
+    def look_up(self, precision: str) -> Accuracies:
         """What the first table that has it gives for exactly each network at a precision."""
         where = "this network" if precision == "fp32" else f"this network at {precision}"
         names = self.name, *self.others

@@ -133,15 +133,25 @@ class Opened(ABC):
 class LookedUp(Opened):
     """One that knows all before any work."""
 
+    def __init__(self, space: Space) -> None:
+        self._space = space
+        self._found = dict[str, Accuracies]()  # of each precision
+
     @abstractmethod
-    def of(self, space: Space) -> Opened:
-        """The same for another space."""
+    def look_up(self, precision: str) -> Accuracies:
+        """What is known of each variant of the space; NaN with a reason else."""
+
+    def known(self, precision: str) -> Accuracies:
+        """That, looked up once."""
+        if precision not in self._found:
+            self._found[precision] = self.look_up(precision)
+        return self._found[precision]
 
     def seen_pct(self, variants: Sequence[Variant], store: Store) -> NDArray[np.float64]:
         """What is known of each at fp32."""
-        space = Space.of(variants)
-        known = dict(zip(space.variants(), self.of(space).known("fp32").top1_pct, strict=True))
-        return np.array([known[variant] for variant in variants])
+        places = [self._space.place_of(variant) for variant in variants]
+        top1_pct = self.known("fp32").top1_pct
+        return np.array([NAN if place is None else top1_pct[place] for place in places])
 
 
 def check_known(source: Source, space: Space) -> None:

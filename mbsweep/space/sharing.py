@@ -33,14 +33,15 @@ def largest_of(space: Space) -> Variant:
             raise MbsweepError(f"{grid.family.name} has no supernet; those that have: {have}")
     family = space.grids[0].family
     elastic = [name for name, field in family.fields.items() if field.elastic]
-    firsts = [space.variant(int(places[0])) for places in space.alike(but=elastic)]
-    if len(firsts) > 1:
-        ids = sorted(variant.id for variant in firsts)
+    first = space.variant(0)
+    has_body = np.zeros(len(space), dtype=bool)
+    has_body[space.having(family_of(first.family).key(first.values, elastic), elastic)] = True
+    if not has_body.all():
+        ids = sorted([first.id, space.variant(int(has_body.argmin())).id])
         raise MbsweepError(
-            f"a supernet's variants may differ in {', '.join(elastic)} only; {' and '.join(ids[:2])} "
+            f"a supernet's variants may differ in {', '.join(elastic)} only; {' and '.join(ids)} "
             "differ in more"
         )
-    first = firsts[0]
     kinds = {layer.kind for layer in architecture(first).layers} - {*CONVOLUTIONS, "avg_pool", "fc", "add"}
     if kinds:
         raise MbsweepError(f"layers of {first.id} cannot be shared: {', '.join(sorted(kinds))}")

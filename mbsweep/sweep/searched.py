@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,6 @@ from mbsweep.search.budgets import Budgets, Columns, nearest
 from mbsweep.search.settings import LATENCY, Amount, SearchSettings
 from mbsweep.space.counting import UNKNOWN
 from mbsweep.space.space import Space
-from mbsweep.space.variant import Variant
 from mbsweep.statistics.summary import NS_PER_MS
 from mbsweep.storage.store import Store
 from mbsweep.sweep.sweep import Sweep
@@ -130,20 +128,12 @@ def start_places(sweep: Sweep, search: SearchSettings, space: Space) -> int | li
         variants = list(search.starts(space.variant(0)))
     except MbsweepError as error:
         raise sweep.problem(("search", "start"), f"has what is no network: {error}") from None
-    places = places_of(space, variants)
-    for number, (variant, place) in enumerate(zip(variants, places, strict=True)):
-        if place < 0:
+    places = []
+    for number, variant in enumerate(variants):
+        place = space.place_of(variant)
+        if place is None:
             raise sweep.problem(
                 ("search", "start", number), f"is {variant.id}, which the space does not have"
             )
+        places.append(place)
     return places
-
-
-def places_of(space: Space, variants: Iterable[Variant]) -> list[int]:
-    """Where variants stand in a space; -1 where it does not have one."""
-    wanted = [variant.id for variant in variants]
-    known = dict.fromkeys(wanted, -1)
-    for place, id_ in enumerate(space.ids()):
-        if id_ in known:
-            known[id_] = place
-    return [known[id_] for id_ in wanted]
