@@ -225,9 +225,9 @@ def settle(tab: Tab) -> None:
     tab.evaluate(
         """async () => {
           const figures = document.querySelectorAll('.figure');
-          if (figures.length && typeof change === 'function') change({ tab: 'stills' });
           for (const still of document.querySelectorAll('.still')) still.open = true;
           for (const figure of figures) {
+            if (typeof change === 'function') change({ tab: figure.closest('.panel').id });
             figure.scrollIntoView();
             const isDrawn = () => figure.querySelector('.main-svg, .no-webgl');
             const soon = () => new Promise((done) => setTimeout(done, 20));

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import pandas as pd
 
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.printing import Table
-from mbsweep.base.rules import did_you_mean, shown
+from mbsweep.commands._asked_rows import asked, joined, print_all
 from mbsweep.table.names import Names
-from mbsweep.table.panels import interval, plain_number
+from mbsweep.table.panels import interval
 from mbsweep.table.results import Run
 
 
@@ -26,35 +25,13 @@ def rows(runs: Sequence[Run], layers: bool, columns: str | None, sort: str | Non
         if found.empty:
             raise MbsweepError(f"{run.path} has no compressed networks; its sweep needs a `compress`")
         tables.append(found)
-    table = pd.concat(tables, ignore_index=True)
-    table = table[["run", *(name for name in table.columns if name != "run")]]
-    if sort is not None:
-        name = _column(table, "--sort", sort.removeprefix("-"))
-        table = table.sort_values(name, ascending=not sort.startswith("-"), na_position="last", kind="stable")
-    if columns is None:
-        return table
-    return table[
-        list(dict.fromkeys(_column(table, "--columns", name.strip()) for name in columns.split(",")))
-    ]
-
-
-def _column(table: pd.DataFrame, option: str, name: str) -> str:
-    if name not in table:
-        known = list(table.columns)
-        raise MbsweepError(
-            f"{option} has {shown(name)}; expected of {', '.join(known)}{did_you_mean(name, known)}"
-        )
-    return name
+    return asked(joined(tables), columns, sort)
 
 
 def print_rows(table: pd.DataFrame, is_short: bool) -> None:
     """Print them. is_short: what most questions are about, the variants by their short names."""
     if not is_short:
-        words = [place for place, name in enumerate(table.columns) if table[name].dtype == object]
-        printed = Table(list(table.columns), left=words)
-        for _, row in table.iterrows():
-            printed.add(*map(_text, row))
-        printed.print()
+        print_all(table)
         return
     titles = ["network", "step", "bytes", "times smaller", "top-1 %", "95 %", "drop", "95 % of the drop"]
     printed, short = Table(titles, left=(0, 1)), Names(table)
@@ -70,9 +47,3 @@ def print_rows(table: pd.DataFrame, is_short: bool) -> None:
             short.of(row), row["scheme"], *size, f"{row['top1_pct']:.2f}", interval(row, "top1_pct"), *told
         )
     printed.print()
-
-
-def _text(value: Any) -> str:
-    if value is None or pd.isna(value):
-        return "unknown"
-    return str(value) if isinstance(value, str) else plain_number(value)

@@ -11,6 +11,7 @@ import pandas as pd
 from mbsweep.base.printing import say, say_command
 from mbsweep.base.suggest import command
 from mbsweep.commands._fronts import Front, Panel, front_table, fronts_of
+from mbsweep.commands._search import print_search
 from mbsweep.table.decide import LATENCY, TOP1
 from mbsweep.table.names import Names
 from mbsweep.table.panels import print_cautions
@@ -24,22 +25,29 @@ SETTLED_PCT = (5, 95)  # with less, or more, a place on the front or off it is
 def print_ending(run: Run) -> None:
     """Print the best of a run, in few lines: nothing else need be called to see what it found."""
     pick: list[str] = []  # behind the run, in a `pick` to try
+    search = None
     if not run.is_large:
         table = run.table()
+        search = run.search(table)
         cost = LATENCY if table[LATENCY].notna().any() else "macs"
         panels = [panel for panel in fronts_of(table, run.remarks(), cost, TOP1) if panel.fronts]
         if panels:
             panels = _best_first(panels) if cost == LATENCY else panels
-            _print_panels(run, panels, cost, Names(table))
             pick = _pick(panels, cost)
+        if search is not None:
+            print_search(search)
+        elif panels:
+            _print_panels(run, panels, cost, Names(table))
         elif cost == LATENCY:
             is_known = table[TOP1].notna().any()
             what = "latency and top-1 accuracy are both" if is_known else "top-1 accuracy is"
             say(f"no front: {what} known of no variant")
             pick = ["--minimize", LATENCY]
     say("\nnext:")
-    compressed = [["table", "--compressed"]] if run.is_compressed else []
-    for line in (["open"], ["pick", *pick], ["table"], *compressed):
+    more = [["table", "--compressed"]] if run.is_compressed else []
+    if search is not None:
+        more.append(["table", "--search", *(["--front"] if len(search.front) else [])])
+    for line in (["open"], ["pick", *pick], ["table"], *more):
         if line != ["pick"]:
             say_command(command(line[0], run.path, *line[1:]))
 

@@ -34,7 +34,8 @@ def compare(
     from mbsweep.commands._reading import reading
     from mbsweep.table.compare import pairs, pairs_within
     from mbsweep.table.names import Names
-    from mbsweep.table.results import combine, open_run, published_latencies
+    from mbsweep.table.published import published_latencies
+    from mbsweep.table.results import combine, open_run
 
     runs = [open_run(folder) for folder in (run_a, run_b) if folder is not None]
     with reading(runs, quiet) as progress:

@@ -56,6 +56,9 @@ def table(
     compressed: Annotated[
         bool, typer.Option("--compressed", help="Steps of compression, one row per variant and step.")
     ] = False,
+    search: Annotated[
+        bool, typer.Option("--search", help="Evaluations of a search, one row each: when, why, what it saw.")
+    ] = False,
     layers: Annotated[
         bool, typer.Option("--layers", help="With --compressed: one row per layer of each network.")
     ] = False,
@@ -65,7 +68,7 @@ def table(
     Several runs stand below one another. A terminal gets a table to read, a pipe CSV.
     """
     from mbsweep.base.printing import terminal_columns
-    from mbsweep.commands import _compressed, _tables
+    from mbsweep.commands import _compressed, _search, _tables
     from mbsweep.commands._reading import reading
     from mbsweep.table.results import combine, open_run
 
@@ -78,6 +81,8 @@ def table(
     opened = [open_run(run) for run in runs]
     if output and any(run.is_in(output) for run in opened):
         raise MbsweepError(f"{output} is the run that is read; name another file with -o")
+    if search and (compressed or layers):
+        raise MbsweepError("--search and --compressed are two tables; name one of them")
     if compressed or layers:
         if on_front or not compressed:
             raise MbsweepError("--layers goes with --compressed, --front does not; leave it out")
@@ -86,6 +91,13 @@ def table(
             _compressed.print_rows(frame, is_read and columns is None and not layers)
         else:
             write_table(frame, chosen.value, output)
+        return
+    if search:
+        found = _search.rows(opened, on_front, columns, sort)
+        if is_read or chosen is Format.md:
+            _search.print_rows(opened, found, is_read and columns is None)
+        else:
+            write_table(found, chosen.value, output)
         return
     with reading(opened) as progress:
         every = combine(opened, progress)

@@ -102,7 +102,7 @@ def grid(
         of_panel += [_proportional_line(rows, x, y)] if proportional else []
         of_panel += _points(rows, x, y, style)
         traces += [trace | {"xaxis": f"x{number}", "yaxis": f"y{number}"} for trace in of_panel]
-        across, up = _axis(x, rows), _axis(y, rows)
+        across, up = axis_look(x, rows), axis_look(y, rows)
         if runs > 1 and isinstance(config := rows["config"].iloc[0], str):
             # The same range, so that a run which is slower also looks slower.
             first = first_of.setdefault(config, number)
@@ -174,7 +174,8 @@ def finish(
     return go.Figure([*traces, *style.legend(), *_line_legend(lines or {})], layout)
 
 
-def _axis(axis: Axis, rows: pd.DataFrame) -> dict[str, object]:
+def axis_look(axis: Axis, rows: pd.DataFrame) -> dict[str, object]:
+    """How plotly draws an axis, of some rows."""
     look: dict[str, object] = {"title": {"text": axis.title, "font": {"size": 13}}, "ticks": "outside"}
     look["minor"] = MINOR
     if not axis.log:  # no cost is below zero, and where there is but one, neither is what surrounds it

@@ -5,11 +5,9 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
-from inspect import cleandoc
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +21,15 @@ from mbsweep.base.progress import Progress, Silent
 from mbsweep.base.suggest import command
 from mbsweep.reporter import facts, index, thinning
 from mbsweep.reporter.accuracies import OTHERS, accuracy_doubts, how_obtained
-from mbsweep.reporter.compressed import OF_COMPRESSED
-from mbsweep.reporter.curves import combined, learning_curves, thinned_words
-from mbsweep.reporter.figures import FIGURES
+from mbsweep.reporter.drawn import NAMES, for_script, of_searches, stills
 from mbsweep.reporter.parts import Part, open_parts
 from mbsweep.reporter.payload import payload
 from mbsweep.reporter.plotly_js import plotly_js
+from mbsweep.reporter.search import searches
 from mbsweep.statistics.summary import MIN_VISITS
 from mbsweep.table.compare import agreement
-from mbsweep.table.results import PublishedRows, Run, published_latencies
+from mbsweep.table.published import PublishedRows, published_latencies
+from mbsweep.table.results import Run
 
 MAX_NAME_BYTES = 200  # of a page's name; file systems allow 255, ending included
 
@@ -106,7 +104,7 @@ def _check_free(folder: Path, names: Sequence[str], with_pictures: bool, with_pd
         taken = [page] if os.path.isfile(page) and not index.is_ours(page) else []
         stem = name.removesuffix(".html")
         if with_pictures and not os.path.isfile(page):
-            taken = [folder / f"{stem}.{figure}.png" for figure in (*FIGURES, *OF_COMPRESSED, "curves")]
+            taken = [folder / f"{stem}.{figure}.png" for figure in NAMES]
         if with_pdf and not os.path.isfile(page):
             taken.append(folder / f"{stem}.pdf")
         for path in taken:
@@ -164,9 +162,9 @@ def render(
     shown = with_published(table, published)
     drawn = thinning.thinned(shown)
     progress.advance("rows")
-    figures = _figures(drawn, curves_of(parts), compressed_of(parts))
+    figures, searched = stills(parts, drawn), of_searches(parts)
     progress.advance("figures")
-    data = _for_script(payload(parts, shown, drawn))
+    data = for_script(payload(parts, shown, drawn))
     progress.advance("data")
     errors, incomplete = facts.errors(parts, table)
     gaps = facts.gaps(parts, table, set(shown["latency_kind"].dropna()))
@@ -180,6 +178,7 @@ def render(
             about=_about(dict(summary)),
             entry=index.entry(title(parts), parts, summary),
             figures=figures,
+            searches=searches(parts, searched),
             gaps=[gap for gap in gaps if OTHERS not in gap],
             long_gaps=[gap.split(OTHERS, 1) for gap in gaps if OTHERS in gap],
             doubts=[*facts.doubts(parts, table), *accuracy_doubts(parts, table)],
@@ -226,44 +225,6 @@ def with_published(table: pd.DataFrame, published: PublishedRows) -> pd.DataFram
     if rows.empty:
         return table
     return pd.concat([table.astype(object), rows.astype(object)], ignore_index=True).infer_objects()
-
-
-@dataclass(frozen=True)
-class _Drawn:
-    name: str
-    title: str
-    caption: str
-    data: Markup
-    height: int
-
-
-def _figures(table: pd.DataFrame, epochs: pd.DataFrame, compressed: pd.DataFrame) -> list[_Drawn]:
-    drawn = []
-    of_table = [(name, make, table) for name, make in FIGURES.items()]
-    of_compressed = [(name, make, compressed) for name, make in OF_COMPRESSED.items()]
-    for name, make, rows in (*of_compressed, *of_table, ("curves", learning_curves, epochs)):
-        figure = make(rows)
-        if figure is not None:
-            title, _, caption = cleandoc(make.__doc__ or "").partition("\n")
-            words = f"{caption.strip()} {thinned_words(epochs) if name == 'curves' else ''}".strip()
-            data = _for_script(figure.to_json())
-            drawn.append(_Drawn(name, title.rstrip("."), words, data, figure.layout.height))
-    return drawn
-
-
-def curves_of(parts: Sequence[Part]) -> pd.DataFrame:
-    """The epochs of all trainings of a page's runs."""
-    return combined([part.name for part in parts], [part.run.curves() for part in parts])
-
-
-def compressed_of(parts: Sequence[Part]) -> pd.DataFrame:
-    """The compressed networks of a page's runs."""
-    return combined([part.name for part in parts], [part.run.compressed() for part in parts])
-
-
-def _for_script(data: str) -> Markup:
-    """JSON for a <script> element: no text in it can end the element or open a comment."""
-    return Markup(data.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))  # noqa: S704
 
 
 def _agreement(table: pd.DataFrame) -> dict[str, Any] | None:

@@ -15,6 +15,7 @@ from mbsweep.base.progress import Progress
 from mbsweep.storage.marks import Failure
 from mbsweep.sweep.sweep import parse_sweep
 from mbsweep.table.results import Run, combine
+from mbsweep.table.search import Search
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,11 @@ class Part:
     def path(self) -> str:
         """Its folder."""
         return str(self.run.path)
+
+    @cached_property
+    def search(self) -> Search | None:
+        """What its search has found; None where its sweep searches nothing."""
+        return self.run.search()
 
     @cached_property
     def accuracy(self) -> Source | None:

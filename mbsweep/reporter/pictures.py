@@ -16,14 +16,12 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from mbsweep.base.errors import MbsweepError
-from mbsweep.reporter.compressed import OF_COMPRESSED
-from mbsweep.reporter.curves import learning_curves
-from mbsweep.reporter.figures import FIGURES
-from mbsweep.reporter.page import compressed_of, curves_of, with_published
+from mbsweep.reporter.drawn import of_searches, stills
+from mbsweep.reporter.page import with_published
 from mbsweep.reporter.parts import Part
 from mbsweep.reporter.plotly_js import plotly_js
 from mbsweep.reporter.thinning import thinned
-from mbsweep.table.results import PublishedRows
+from mbsweep.table.published import PublishedRows
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page, PdfMargins, ViewportSize
@@ -58,16 +56,14 @@ _DRAW = """async ([text, width, scale]) => {
 def draw_pictures(
     tab: Page, parts: Sequence[Part], table: pd.DataFrame, published: PublishedRows
 ) -> dict[str, bytes]:
-    """The figures of the page of some runs: name in FIGURES, or curves -> PNG.
+    """The figures of the page of some runs: name, as in `drawn.NAMES` -> PNG.
 
     tab: from `canvas`. parts, table: as `mbsweep.reporter.parts.open_parts` gives them. published: as in
     `write_report`.
     """
     rows = thinned(with_published(table, published))
-    figures = {name: make(rows) for name, make in FIGURES.items()}
-    figures |= {name: make(compressed_of(parts)) for name, make in OF_COMPRESSED.items()}
-    figures["curves"] = learning_curves(curves_of(parts))
-    return {name: picture(tab, figure) for name, figure in figures.items() if figure is not None}
+    drawn = [*stills(parts, rows), *(one for of_run in of_searches(parts) for one in of_run)]
+    return {one.name: picture(tab, one.figure) for one in drawn}
 
 
 @contextmanager

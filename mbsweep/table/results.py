@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -17,8 +17,6 @@ from mbsweep.base.errors import MbsweepError
 from mbsweep.base.files import as_text, expanded
 from mbsweep.base.progress import Progress, Silent
 from mbsweep.base.rules import did_you_mean, shown
-from mbsweep.space.families import family_of
-from mbsweep.space.variant import Variant
 from mbsweep.statistics.pareto import front
 from mbsweep.statistics.summary import NS_PER_MS
 from mbsweep.storage.database import EmptyRunError
@@ -26,22 +24,16 @@ from mbsweep.storage.folder import FILE_NAME, holds_run
 from mbsweep.storage.marks import Failure, FailureKind
 from mbsweep.storage.store import Store
 from mbsweep.table.chances import front_chances
-from mbsweep.table.columns import COLUMNS, COMPARABLE, INNER, NUMBERS, in_order
+from mbsweep.table.columns import COMPARABLE, NUMBERS, in_order
 from mbsweep.table.compressed import int8_bytes, tabulate_compressed, tabulate_layers, with_int8
 from mbsweep.table.draws import Resample
+from mbsweep.table.search import Search, tabulate_search
 from mbsweep.table.tabulate import STEPS, Undrifted, tabulate, tabulate_curves
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-# What is known of a variant, whatever its latencies.
-_NETWORK = list(COLUMNS)[list(COLUMNS).index("variant") : list(COLUMNS).index("latency_ms")]
-_ACCURACY = list(COLUMNS)[list(COLUMNS).index("top1_pct") : list(COLUMNS).index("on_front")]
-_ACCURACY += [name for name in INNER if name.startswith("top1_")]
-
 MOST_UNASKED = 100_000  # rows of a table that nobody has asked for: to make a larger one takes long
-
-PublishedRows = Callable[[Sequence[Variant]], list[dict[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -166,6 +158,23 @@ class Run:
         with Store.read(self.path) as store:
             return tabulate_layers(store).assign(run=self.name)
 
+    def search(self, table: pd.DataFrame | None = None) -> Search | None:
+        """What its search has found so far; None where its sweep searches nothing. See `table.search`.
+
+        table: the run's, where it is made already.
+        """
+        with Store.read(self.path) as store:
+            about, evaluations = store.search(), store.evaluations()
+        if about is None:
+            return None
+        return tabulate_search(about, evaluations, self.table() if table is None else table)
+
+    @property
+    def is_searched(self) -> bool:
+        """Whether its sweep searches a space."""
+        with Store.read(self.path) as store:
+            return store.search() is not None
+
     def is_in(self, file: Path) -> bool:
         """Whether a file is that in which the run is kept."""
         return os.path.exists(file) and file.samefile(self.path / FILE_NAME)
@@ -267,28 +276,6 @@ def combine(runs: Sequence[Run], progress: Progress | None = None) -> pd.DataFra
 
 def _in_order(table: pd.DataFrame) -> pd.DataFrame:
     return table[in_order(table.columns)]
-
-
-def published_latencies(table: pd.DataFrame, published: PublishedRows) -> pd.DataFrame:
-    """Rows for the published latencies of a table's variants, each once; columns as in COLUMNS.
-
-    published: gives them, as `mbsweep.accuracy.published.latency_rows` does. Their accuracy is what the table
-    has for the variant at the same precision. They are of no run and no configuration, and have fronts of
-    their own.
-    """
-    networks = table[[name for name in _NETWORK if name in table]].drop_duplicates("variant")
-    records = cast("list[dict[str, Any]]", networks.to_dict("records"))
-    ours = (record for record in records if not family_of(record["family"]).is_code)
-    rows = pd.DataFrame(published([Variant.of_row(record) for record in ours]))
-    if rows.empty:
-        return pd.DataFrame(columns=list(table.columns))
-    accuracies = table[["variant", "precision", *_ACCURACY]].fillna({"precision": "fp32"})  # only counted
-    accuracies = accuracies.sort_values("top1_pct", key=pd.isna, kind="stable")  # of several runs, who knows
-    accuracies = accuracies.drop_duplicates(["variant", "precision"])
-    rows = rows.merge(networks, on="variant").merge(accuracies, how="left", on=["variant", "precision"])
-    rows = rows.reindex(columns=list(table.columns))
-    rows["on_front"] = fronts(rows)
-    return rows
 
 
 def fronts(table: pd.DataFrame) -> pd.Series[bool]:

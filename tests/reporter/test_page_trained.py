@@ -1,4 +1,4 @@
-"""The page of runs whose accuracies are trained, predicted or of a supernet, in a browser."""
+"""The page of runs whose accuracies are trained, predicted, of a supernet or a search, in a browser."""
 
 import shlex
 
@@ -6,6 +6,7 @@ import pytest
 from browsing import NARROW, WIDE, Pages, cells, open_axes, rest, settle
 from page_runs import written
 from reporter_runs import TRAINED, WIDTH_RES, trained_run
+from search_runs import search_run
 
 from mbsweep.commands._picks import answers as picks
 from mbsweep.sweep.counted import count_space
@@ -26,6 +27,7 @@ MADE = {
     "trained": {"trained": trained_run},
     "supernet": {"supernet": written(HEAD + SUPERNET)},
     "predicted": {"predicted": written(WIDTH_RES[: WIDTH_RES.index("accuracy:")] + PLAIN)},
+    "searched": {"searched": search_run},
     "both": {
         "trained": trained_run,
         "published": written(TRAINED[: TRAINED.index("accuracy:")].replace("48, 32", "224, 128")),
@@ -161,6 +163,36 @@ def test_the_table_has_seeds_epochs_and_notes(view, pages):
         assert cells(tab, "Epochs trained") == ["4"] * 4
         assert cells(tab, "About the accuracy")[0] == ""
         assert cells(tab, "About the accuracy")[2].startswith("seed 1 stalled at chance")
+
+
+def test_evaluations_of_a_search_are_sorted_and_open_the_details(view, pages):
+    """A run of a search begins with it. What is unknown is last in both directions; the third click is as
+    the first; a network in the table is ringed in the figure.
+    """
+    with view(pages("searched"), figures=True) as tab:
+        tab.evaluate("change({ tab: INITIAL.tab })")
+        assert tab.locator("#tabs [aria-selected=true]").inner_text() == "Search"
+        table = tab.locator("#search table.sortable")
+        seen = table.locator("th", has_text="Seen (%)")
+        place = table.locator("th").all_inner_texts().index(seen.inner_text()) + 1
+        column = table.locator(f"tbody td:nth-child({place})")
+        every = []
+        for _ in range(3):
+            seen.locator("button").click()
+            every.append(column.all_inner_texts())
+        rising, falling, again = every
+        assert rising[-2:] == falling[-2:] == ["unknown", "unknown"]
+        numbers = [float(text) for text in rising[:-2]]
+        assert len(numbers) == 28
+        assert numbers == sorted(numbers)
+        assert falling[:-2] == rising[-3::-1]
+        assert again == rising
+        assert seen.get_attribute("aria-sort") == "ascending"
+        button = table.locator("tr.front button.variant").first
+        button.click()
+        assert tab.locator("#details-title").inner_text() == button.get_attribute("data-variant")
+        ringed = "document.getElementById('search_front').layout.annotations.length"
+        tab.wait_for_function(f"{ringed} > 0")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -14,7 +14,8 @@ from mbsweep.accuracy.published import latency_rows
 from mbsweep.reporter.figures import FIGURES, ranks, scatter
 from mbsweep.statistics.pareto import front
 from mbsweep.table.columns import COLUMNS, NUMBERS
-from mbsweep.table.results import combine, published_latencies
+from mbsweep.table.published import published_latencies
+from mbsweep.table.results import combine
 
 ONNX, TORCH = "onnxruntime-fp32-b1-t1", "torch-fp32-b1-t1"
 

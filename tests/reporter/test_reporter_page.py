@@ -30,7 +30,8 @@ from mbsweep.commands.app import app
 from mbsweep.reporter.figures import FIGURES
 from mbsweep.reporter.page import write_report
 from mbsweep.table.columns import COMPARABLE, PANEL
-from mbsweep.table.results import open_run, published_latencies
+from mbsweep.table.published import published_latencies
+from mbsweep.table.results import open_run
 
 MEASURED = ["onnxruntime", "torch"]
 PIXEL = ["TensorFlow Lite, CPU", "TensorFlow Lite, GPU", "TensorFlow Lite, NNAPI"]

@@ -18,7 +18,8 @@ from mbsweep.profiler.device import device_id
 from mbsweep.storage.marks import Failure, FailureKind
 from mbsweep.storage.store import Store
 from mbsweep.table.columns import COLUMNS, COMPARABLE
-from mbsweep.table.results import combine, find_runs, fronts, published_latencies
+from mbsweep.table.published import published_latencies
+from mbsweep.table.results import combine, find_runs, fronts
 
 # What a table has at least.
 PROMISED = [

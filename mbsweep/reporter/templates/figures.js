@@ -45,7 +45,7 @@ function stacked({ data, layout }) {
   const free = (below - 65) / inner; // below the last axis
   slim.legend.y = hasBar ? -10 / inner : free;
   const bar = { orientation: "h", x: 0.5, xanchor: "center", y: free, yanchor: "top", len: 0.9, lenmode: "fraction" };
-  Object.assign(slim.coloraxis.colorbar, bar, { title: { text: "Width", side: "top" } });
+  Object.assign(slim.coloraxis.colorbar, bar, { title: { text: slim.coloraxis.colorbar.title.text, side: "top" } });
   return { data, layout: slim };
 }
 

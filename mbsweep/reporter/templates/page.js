@@ -58,6 +58,7 @@ setUpDetails();
 setUpSteps();
 setUpDevices();
 setUpTabs();
+setUpSearch();
 document.getElementById("worth").addEventListener("toggle", showWorth);
 showAll();
 showBeside();

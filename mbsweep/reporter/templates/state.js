@@ -39,7 +39,7 @@ const INITIAL = {
   box: null, // of networks that are selected in the figure
   sort: null, // column of the table
   wide: false, // all columns of the table
-  tab: "networks",
+  tab: document.getElementById("search") ? "search" : "networks",
   theme: "auto",
 };
 const state = { ...INITIAL, limits: {} };

@@ -1,0 +1,295 @@
+"""Figures of a search: the front so far, and how its hypervolume has grown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from mbsweep.reporter.drawing import FRONT, LONE_HEIGHT, Axis, axis_look, finish
+from mbsweep.reporter.style import COLOURS, Style, Trace
+from mbsweep.storage.search_tables import FAILED
+from mbsweep.table.columns import COLUMNS
+from mbsweep.table.decide import TOP1
+from mbsweep.table.hover import wrapped
+from mbsweep.table.panels import label, with_unit
+from mbsweep.table.search import Confirmed, Search
+
+ALONE = {"symbol": "star", "color": "#c2641c"}
+DASHED = {"color": "#888", "width": 1.5, "dash": "dot"}
+EXPECTED = {"color": "#888", "width": 4}
+BAND = "rgba(128, 128, 128, 0.18)"
+LINE = {"color": COLOURS[6], "width": 2, "shape": "hv"}
+HOVER = "<b>%{customdata[0]}</b><br>%{customdata[1]}<extra></extra>"
+MAX_BANDS = 100  # batches that are told apart by the ground
+
+
+class _Looks(Style):
+    """Looks that are not those of widths and resolutions."""
+
+    entries: list[Trace]
+
+    def legend(self) -> list[Trace]:
+        """Those that the figure has."""
+        nothing = {"type": "scatter", "x": [None], "y": [None], "hoverinfo": "skip"}
+        return [nothing | entry for entry in self.entries]
+
+
+def search_front(search: Search) -> go.Figure | None:
+    """The front so far.
+
+    What the search saw of each variant that it evaluated, its colour the order in which that was. The line is
+    the front among them; beside its points stands what was expected of each before it was evaluated, with
+    95 %. Stars are variants that were measured whole and trained alone. What is pointed at says when and why
+    it was chosen.
+    """
+    known = search.rows[search.rows["seen_pct"].notna()]
+    costs = [name for name in search.costs if known[name].notna().any()]
+    if known.empty or not costs:
+        return None
+    style = _Looks(known)
+    figure = make_subplots(rows=1, cols=len(costs), horizontal_spacing=0.1)
+    traces: list[Trace] = []
+    axes: dict[str, dict[str, object]] = {}
+    for place, cost in enumerate(costs):
+        number = str(place + 1) if place else ""
+        axis = Axis.of(cost, known)
+        at = {"xaxis": f"x{number}", "yaxis": f"y{number}"}
+        traces += [trace | at for trace in _panel(search, known, axis, is_first=place == 0)]
+        axes[f"xaxis{number}"] = axis_look(axis, known)
+        axes[f"yaxis{number}"] = _named(f"{COLUMNS[TOP1].label} that the search saw (%)")
+    style.entries = list(_legend(search))
+    found = finish(figure, traces, axes, style, 20, LONE_HEIGHT)
+    bar = found.layout.coloraxis.colorbar
+    bar.title.text, bar.tickformat = "Evaluation", "d"
+    found.layout.shapes = [
+        {"type": "line", "xref": f"x{place + 1 if place else ''}", "x0": most, "x1": most, "yref": "y domain"}
+        | {"y0": 0, "y1": 1, "line": DASHED}
+        for place, cost in enumerate(costs)
+        if (most := _most(search, cost) / Axis.of(cost, known).scale) < math.inf
+    ]
+    return found
+
+
+def _named(title: str) -> dict[str, object]:
+    return {"title": {"text": title, "font": {"size": 13}}, "ticks": "outside"}
+
+
+def _most(search: Search, cost: str) -> float:
+    """The budget of a cost; infinity without one."""
+    for name, budget in (search.settings.get("budgets") or {}).items():
+        if name.partition("@")[0] == cost and budget.get("max") is not None:
+            return float(budget["max"])
+    return math.inf
+
+
+def _panel(search: Search, known: pd.DataFrame, axis: Axis, is_first: bool) -> Iterator[Trace]:
+    if is_first:
+        yield from _band(search, axis)
+    front = search.front
+    xs: list[float | None] = []
+    ys: list[float | None] = []
+    for _, row in front[front["predicted_low_pct"].notna()].iterrows():
+        xs += [row[axis.column] / axis.scale] * 2 + [None]
+        ys += [row["predicted_low_pct"], row["predicted_high_pct"], None]
+    yield _line(xs, ys, EXPECTED | {"color": "rgba(128, 128, 128, 0.45)"})
+    if len(search.costs) == 1:
+        yield _line(list(front[axis.column] / axis.scale), list(front["seen_pct"]), FRONT)
+    is_front = known["on_front"]
+    yield {
+        "type": "scatter",
+        "mode": "markers",
+        "x": known[axis.column] / axis.scale,
+        "y": known["seen_pct"],
+        "marker": {
+            "color": known["evaluation"],
+            "coloraxis": "coloraxis",
+            "opacity": 1,
+            "size": is_front.map({True: 11, False: 8}),
+            "line": {"width": is_front.map({True: 2, False: 0.5}), "color": _edges(is_front)},
+        },
+        "customdata": [_told(search, row) for _, row in known.iterrows()],
+        "hovertemplate": HOVER,
+        "showlegend": False,
+    }
+    if axis.column == "latency_ms":
+        yield from _alone(search)
+
+
+def _edges(is_front: pd.Series[bool]) -> pd.Series[str]:
+    return is_front.map({True: str(FRONT["color"]), False: "white"})
+
+
+def _line(xs: list[Any], ys: list[Any], look: Mapping[str, object]) -> Trace:
+    nothing = {"hoverinfo": "skip", "showlegend": False}
+    return {"type": "scatter", "mode": "lines", "x": xs, "y": ys, "line": look, **nothing}
+
+
+def _band(search: Search, axis: Axis) -> Iterator[Trace]:
+    """The best that is expected of the whole space at most at each cost."""
+    rows = search.about.get("expected") or []
+    if not rows:
+        return
+    xs = [row["cost"] / axis.scale for row in rows]
+    nothing = {"color": "rgba(0, 0, 0, 0)", "shape": "hv"}
+    yield _line(xs, [row["low"] for row in rows], nothing)
+    yield _line(xs, [row["high"] for row in rows], nothing) | {"fill": "tonexty", "fillcolor": BAND}
+    yield _line(xs, [row["best"] for row in rows], DASHED | {"shape": "hv"})
+
+
+def _whole(search: Search) -> list[Confirmed]:
+    """Those that were measured and trained alone."""
+    return [one for one in search.confirmed if not math.isnan(one.measured_ms[0] + one.alone_pct[0])]
+
+
+def _alone(search: Search) -> Iterator[Trace]:
+    """What was measured and trained alone, and from where on the front it comes."""
+    if not (found := _whole(search)):
+        return
+    xs = [x for one in found for x in (one.said_ms[0], one.measured_ms[0], None)]
+    ys = [y for one in found for y in (one.seen_pct, one.alone_pct[0], None)]
+    yield _line(xs, ys, {"color": ALONE["color"], "width": 1})
+    yield {
+        "type": "scatter",
+        "mode": "markers",
+        "x": [one.measured_ms[0] for one in found],
+        "y": [one.alone_pct[0] for one in found],
+        "error_x": _bars([one.measured_ms for one in found]),
+        "error_y": _bars([one.alone_pct for one in found]),
+        "marker": ALONE | {"size": 12, "line": {"width": 0.5, "color": "white"}},
+        "customdata": [
+            (
+                one.variant,
+                f"measured {one.measured_ms[0]:.4g} ms, said {one.said_ms[0]:.4g} ms<br>"
+                f"trained alone {one.alone_pct[0]:.2f} &#37;, seen {one.seen_pct:.2f} &#37;",
+            )
+            for one in found
+        ],
+        "hovertemplate": HOVER,
+        "showlegend": False,
+    }
+
+
+def _bars(values: list[tuple[float, float, float]]) -> dict[str, object]:
+    ends = {
+        "array": [max(high - middle, 0) for middle, _, high in values],
+        "arrayminus": [max(middle - low, 0) for middle, low, _ in values],
+    }
+    return ends | {"type": "data", "symmetric": False, "thickness": 1, "width": 3, "color": ALONE["color"]}
+
+
+def _told(search: Search, row: pd.Series[Any]) -> tuple[str, str]:
+    lines = [f"evaluation {row['evaluation']}, batch {row['batch']}"]
+    lines += [wrapped(row["why"], 4)] if row["why"] else []
+    if not math.isnan(row["predicted_pct"]):
+        ends = f"{row['predicted_low_pct']:.2f} to {row['predicted_high_pct']:.2f}"
+        lines.append(f"expected {row['predicted_pct']:.2f} &#37; (95 &#37;: {ends})")
+    tested = row[TOP1]
+    lines.append(
+        f"seen {row['seen_pct']:.2f} &#37;" + ("" if pd.isna(tested) else f", tested {tested:.2f} &#37;")
+    )
+    lines.append(", ".join(_cost(name, row[name]) for name in search.costs))
+    return row["variant"], "<br>".join(lines)
+
+
+def _cost(name: str, value: float) -> str:
+    words = with_unit(name, value)
+    return words if COLUMNS[name].unit else f"{words} {label(name)}"
+
+
+def _legend(search: Search) -> Iterator[Trace]:
+    def marker(name: str, look: Mapping[str, object]) -> Trace:
+        return {"mode": "markers", "name": name, "marker": {"size": 10, **look}}
+
+    def line(name: str, look: dict[str, object]) -> Trace:
+        return {"mode": "lines", "name": name, "line": look}
+
+    yield marker("evaluated", {"color": COLOURS[14]})
+    if len(search.front):
+        edge = {"width": 2, "color": FRONT["color"]}
+        yield marker("on the front", {"color": "rgba(0, 0, 0, 0)", "line": edge})
+    if search.front["predicted_low_pct"].notna().any():
+        yield line("expected of it before (95 %)", EXPECTED | {"color": "rgba(128, 128, 128, 0.45)"})
+    if search.about.get("expected"):
+        yield line("the best expected of the whole space, and its 95 % band", DASHED)
+    if _whole(search):
+        yield marker("measured whole, trained alone", ALONE)
+
+
+def search_hypervolume(search: Search) -> go.Figure | None:
+    """Hypervolume against evaluations.
+
+    How much of the box between nothing and the reference point the front dominates, after each evaluation.
+    The ground changes from batch to batch: what is of one batch was chosen at once. Crosses failed.
+    """
+    rows = search.rows[search.rows["hypervolume_pct"].notna()]
+    if not (rows["hypervolume_pct"] > 0).any():
+        return None
+    figure = make_subplots(rows=1)
+    style = _Looks(rows)
+    failed = rows["state"] == FAILED
+    first = search.hypervolume_after(search.began_with)
+    ends = [1, int(search.rows["evaluation"].max())]
+    traces = [_line(list(rows["evaluation"]), list(rows["hypervolume_pct"]), LINE)]
+    if 0 < search.began_with < len(search.rows):
+        traces.append(_line(ends, [first, first], DASHED))
+    traces += [
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "x": some["evaluation"],
+            "y": some["hypervolume_pct"],
+            "marker": look,
+            "customdata": [_after(search, row) for _, row in some.iterrows()],
+            "hovertemplate": HOVER,
+            "showlegend": False,
+        }
+        for some, look in ((rows[~failed], MADE), (rows[failed], BROKEN))
+        if len(some)
+    ]
+    style.entries = [{"mode": "lines+markers", "name": "after each evaluation", "line": LINE, "marker": MADE}]
+    if failed.any():
+        style.entries.append({"mode": "markers", "name": "failed", "marker": BROKEN})
+    if 0 < search.began_with < len(search.rows):
+        name = f"after the {search.began_with} that it began with"
+        style.entries.append({"mode": "lines", "name": name, "line": DASHED})
+    across = _named("Evaluations") | {"tickformat": "d", "range": [0.4, ends[1] + 0.6], "zeroline": False}
+    up = _named("Hypervolume (% of the box)")
+    found: go.Figure = finish(figure, traces, {"xaxis": across, "yaxis": up}, style, 20, LONE_HEIGHT)
+    found.layout.shapes = list(_grounds(search.rows))
+    return found
+
+
+MADE = {"color": COLOURS[6], "size": 7}
+BROKEN = {"color": "#c0392b", "size": 10, "symbol": "x"}
+
+
+def _after(search: Search, row: pd.Series[Any]) -> tuple[str, str]:
+    lines = [f"evaluation {row['evaluation']}, batch {row['batch']}"]
+    lines.append(f"hypervolume after it: {row['hypervolume_pct']:.2f} &#37; of the box")
+    if row["state"] == FAILED:
+        lines.append(wrapped(f"failed: {row['reason']}", 4))
+    else:
+        lines.append(f"seen {row['seen_pct']:.2f} &#37;")
+    return row["variant"], "<br>".join(lines)
+
+
+def _grounds(rows: pd.DataFrame) -> Iterator[dict[str, object]]:
+    """The ground of every other batch."""
+    batches = rows.groupby("batch")["evaluation"].agg(["min", "max"])
+    if len(batches) < 2 or len(batches) > MAX_BANDS or len(batches) == len(rows):
+        return
+    for first, last in batches.iloc[1::2].itertuples(index=False):
+        ends = {"x0": first - 0.5, "x1": last + 0.5, "yref": "y domain", "y0": 0, "y1": 1, "xref": "x"}
+        yield {"type": "rect", "layer": "below", "line": {"width": 0}, "fillcolor": BAND, **ends}
+
+
+# As FIGURES, of a search.
+OF_SEARCH: dict[str, Callable[[Search], go.Figure | None]] = {
+    "search_front": search_front,
+    "search_hypervolume": search_hypervolume,
+}
