@@ -12,7 +12,7 @@ from mbsweep.search.gain import Front
 from mbsweep.search.method import Choice, Method
 from mbsweep.search.problem import BEYOND, Evaluation, Floats, Places
 from mbsweep.search.surrogate import Surrogate, nearness, percent
-from mbsweep.search.terms import Terms
+from mbsweep.search.terms import Terms, terms_of
 
 CONTENDERS = 20_000  # looked at closely
 REFRESHED = 5  # evaluations from one look at the whole space to the next
@@ -36,7 +36,7 @@ class ExactCosts(Method):
     @cached_property
     def terms(self) -> Terms:
         """Of each place that is open."""
-        return Terms.of(self.problem)
+        return terms_of(self.problem)
 
     def _next(self, history: Sequence[Evaluation], count: int) -> list[Choice]:
         known = {one.place for one in history}
@@ -113,6 +113,14 @@ class ExactCosts(Method):
             self.problem.costs[places], pct, self.problem.reference[0], max(floor, self.problem.least_pct)
         )
         return surrogate, front
+
+    def hopeful(self, history: Sequence[Evaluation], count: int) -> tuple[Places, Surrogate]:
+        """At most `count` of those left, as numbers among those that are open, by the expected gain."""
+        surrogate, front = self.fitted(history)
+        contenders = self._contenders(history)
+        costs = self.problem.costs[self.problem.open[contenders]]
+        gains = front.expected_gains(costs, *_normal(*surrogate.predict(self.terms[contenders])))
+        return contenders[np.argsort(-gains, kind="stable")[:count]], surrogate
 
     def _contenders(self, history: Sequence[Evaluation]) -> Places:
         """What is left and, looked at with optimism, may move the front the most."""

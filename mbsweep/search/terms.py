@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,16 +33,17 @@ class Terms:
     fields: NDArray[np.int64]
 
     @classmethod
-    def of(cls, problem: Problem) -> Terms:
-        """Those of the places of a problem that may be evaluated, in their order."""
-        space, places = problem.space, problem.open
+    def of(cls, problem: Problem, axes: Sequence[Axis], places: Places) -> Terms:
+        """Those of some places of a problem, on its axes."""
+        space = problem.space
         linear: list[NDArray[np.floating]] = []
         kinds: list[int] = []
-        if len(places) and (space.macs[places] != UNKNOWN).all():
-            size = _standard(np.log(np.maximum(space.macs[places], 1)))
-            linear, kinds = [size, _standard(size**2)], [SIZE, SIZE_BEND]
+        open_macs = space.macs[problem.open]
+        if len(open_macs) and (open_macs != UNKNOWN).all() and (space.macs[places] != UNKNOWN).all():
+            logs = np.log(np.maximum(open_macs, 1))
+            size = (np.log(np.maximum(space.macs[places], 1)) - logs.mean()) / max(float(logs.std()), TINY)
+            linear, kinds = [size, BEND * (np.square(np.clip(size / FAR, -1, 1)) - 0.5)], [SIZE, SIZE_BEND]
         coordinates, fields = [], []
-        axes = axes_of(space)
         names = list(dict.fromkeys(axis.field for axis in axes))
         for axis in axes:
             codes = axis.codes[places]
@@ -76,6 +78,14 @@ class Terms:
 SIZE, SIZE_BEND, VALUE, VALUE_BEND = range(4)
 KINDS = ("size", "bend of the size", "value on an axis", "bend of an axis")
 BEND = 2.0  # so that a bend goes from -1 to 1, as a value does
+FAR = 3.0  # standard deviations: the ends of the bend of the size
+TINY = 1e-12
+
+
+@lru_cache(maxsize=1)  # of a million variants they take a second
+def terms_of(problem: Problem) -> Terms:
+    """Those of all places of a problem that may be evaluated, in their order."""
+    return Terms.of(problem, axes_of(problem.space), problem.open)
 
 
 def _along(axis: Axis) -> list[Singles]:
@@ -86,13 +96,6 @@ def _along(axis: Axis) -> list[Singles]:
     if values.min() >= 0:
         values = np.log(values) if values.min() > 0 else np.log1p(values)
     return [((values - values[0]) / (values[-1] - values[0])).astype(np.float32)]
-
-
-def _standard(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Around 0, of a standard deviation of 1."""
-    spread = values.std()
-    found: NDArray[np.float64] = (values - values.mean()) / (spread if spread > 0 else 1.0)
-    return found
 
 
 def _stacked(columns: Sequence[NDArray[np.floating]], rows: int) -> Singles:
