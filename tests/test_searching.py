@@ -5,16 +5,21 @@ import os
 import random
 import signal
 
+import brightness
 import numpy as np
 import pytest
 import stand_in
+import stand_in_training
 from console import call, copied, execute, query, refusal, wait_until
 
 from mbsweep import open_run
 from mbsweep.accuracy.published import accuracy_figures
+from mbsweep.accuracy.training import worker as training_worker
+from mbsweep.base.errors import MbsweepError
 from mbsweep.pipeline import run
+from mbsweep.profiler import worker as latency_worker
 from mbsweep.space.counting import count
-from mbsweep.sweep.sweep import parse_sweep
+from mbsweep.sweep.sweep import kept_sweep, parse_sweep
 
 SPACE = "space: {width: [0.25, 0.5, 0.75, 1.0], resolution: [128, 160, 192, 224]}\n"
 PUBLISHED = SPACE + "accuracy: {source: published, table: tf-slim-2018-08-02}\n"
@@ -225,3 +230,94 @@ def _chosen(folder):
     if not query(folder, "SELECT 1 FROM sqlite_master WHERE name = 'evaluations'"):
         return 0
     return query(folder, "SELECT count(*) FROM evaluations")[0][0]
+
+
+# Networks that are trained, and measured
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    """Three classes that a tiny network learns at once."""
+    return brightness.write_images(tmp_path_factory.mktemp("images") / "images")
+
+
+TRAINED = "width: [0.1, 0.25, 0.5, 0.75], resolution: 16, depth: [0, 1], num_classes: 3"
+
+
+def trained(images, search):
+    """A sweep that searches among eight networks that are trained."""
+    text = brightness.sweep_text(images, seeds="[0]", space=TRAINED)
+    return f"{text}search: {{objectives: [top1_pct, macs], method: exhaustive, {search}}}\n"
+
+
+def with_toys(monkeypatch, **spec):
+    """Toys answer in place of trainings."""
+    monkeypatch.setattr(training_worker, "COMMAND", stand_in_training.toy(**spec))
+
+
+def test_a_search_is_told_the_validation_part_and_the_table_the_test_part(images, tmp_path, monkeypatch):
+    """A toy of which the best epoch has 70 % of the validation part gets 50 % of the test part right."""
+    with_toys(monkeypatch, curves={"0.1": [40, 70, 50], "0.25": [80]})
+    folder = tmp_path / "run"
+    searched(folder, trained(images, "evaluations: 3"))
+    seen = {row[2]: row[8] for row in evaluations(folder)}
+    assert [seen[name] for name in seen if "_w0.1_" in name] == [70, 70]
+    table = open_run(folder).table()
+    assert table["variant"].tolist() == list(seen)
+    assert table["top1_pct"].tolist() == [50, 50, 80]
+
+
+def test_a_training_that_fails_or_stalls_does_not_end_the_search(images, tmp_path, monkeypatch):
+    """Its reason is kept and told; tried again, and learning, it is as any other."""
+    with_toys(monkeypatch, spoils={"0.25": "diverges"}, curves={"0.5": [33]})
+    folder, sweep = tmp_path / "run", tmp_path / "s.yaml"
+    sweep.write_text(trained(images, "evaluations: 6"), encoding="utf-8")
+    told = call("run", sweep, "--out", folder, "-q", "--jobs", "2")
+    assert told.exit_code == 1
+    assert "diverged" in told.stderr or "not a number" in told.stderr
+    rows = {row[2]: row for row in evaluations(folder)}
+    assert len(rows) == 6
+    state = {name: (row[9], row[10]) for name, row in rows.items()}
+    assert {state[name][0] for name in rows if "_w0.25_" in name or "_w0.5_" in name} == {"failed"}
+    assert {state[name][0] for name in rows if "_w0.1_" in name} == {"done"}
+    assert "the loss is not a number" in next(why for name, (_, why) in state.items() if "_w0.25_" in name)
+    assert "stalled" in next(why for name, (_, why) in state.items() if "_w0.5_" in name)
+    with_toys(monkeypatch)
+    call("run", sweep, "--out", folder, "-q", "--retry", "--jobs", "2")
+    again = {row[2]: row for row in evaluations(folder)}
+    assert {again[name][9] for name in again if "_w0.25_" in name} == {"done"}
+    shares = [row[11] for row in evaluations(folder)]
+    assert shares == sorted(shares)
+
+
+def test_a_batch_is_as_large_as_there_are_processes(images, tmp_path, monkeypatch):
+    """Of two processes two; a search that goes on with one keeps to two."""
+    with_toys(monkeypatch)
+    folder = tmp_path / "run"
+    searched(folder, trained(images, "evaluations: 4"), jobs=2)
+    assert [row[1] for row in evaluations(folder)] == [0, 0, 1, 1]
+    searched(folder, trained(images, "evaluations: 6"), jobs=1)
+    assert [row[1] for row in evaluations(folder)] == [0, 0, 1, 1, 2, 2]
+
+
+def test_latencies_are_all_measured_before_the_first_evaluation(tmp_path, monkeypatch):
+    """Of the whole space; the networks that are not evaluated are in the table, and say so."""
+    monkeypatch.setattr(latency_worker, "COMMAND", stand_in.toy())
+    measured = "latency: [{backend: onnxruntime, rounds: 3, visit_ms: 0.1, target_pct: 90}]\n"
+    search = SEARCH.replace("macs", "latency_ms") + "}\n"
+    folder = tmp_path / "run"
+    table = searched(folder, PUBLISHED + measured + search).table()
+    assert len(table) == 16
+    assert table["latency_ms"].notna().all()
+    evaluated = {row[2] for row in evaluations(folder)}
+    assert len(evaluated) == 9
+    assert set(table.loc[table["top1_pct"].notna(), "variant"]) == evaluated
+    assert set(table.loc[table["top1_pct"].isna(), "top1_reason"]) == {"not evaluated by the search"}
+    assert "--again: a search goes on with the latencies it began with" in refused_again(folder)
+
+
+def refused_again(folder):
+    """What a run of the same sweep is refused with where it is to measure again."""
+    with pytest.raises(MbsweepError) as told:
+        run(kept_sweep(folder), folder, again="noisy")
+    return str(told.value)
