@@ -26,7 +26,7 @@ from mbsweep.sweep.sweep import parse_sweep
 from mbsweep.sweep.training_data import look_at
 
 SETS = ("sprites", "tiles")
-EPOCHS, NETWORKS = 16, 12
+EPOCHS, NETWORKS = 12, 12
 SPACES = {
     "grid": "width: [0.5, 0.25, 0.15], resolution: [32, 24], depth: [5, 1]",
     "stages": (

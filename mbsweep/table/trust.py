@@ -88,21 +88,22 @@ def of_member(variant: Variant, space: Space) -> str:
         if isinstance(value, tuple):
             for stage, one in enumerate(value):
                 known = {each for of_grid in of_grids for each in np.unique(of_grid[stage]).tolist()}
-                if words := _never(f"{name} of stage {stage + 1}", one, known):
+                if words := _never(name, one, known, stage):
                     return words
         elif words := _never(name, value, {each for one in of_grids for each in np.unique(one).tolist()}):
             return words
     return f"{variant.id} was never trained: it is none of the supernet's {len(space):,} networks"
 
 
-def _never(name: str, value: Any, values: Collection[Any]) -> str:
+def _never(name: str, value: Any, values: Collection[Any], stage: int | None = None) -> str:
     """What is to be said where a value is none of those that were trained, as far as they are known."""
     known = sorted(values)
     if not known or value in known:
         return ""
     more = ", ..." if len(known) > MOST_KNOWN else ""
     said = ", ".join(map(_shown, known[:MOST_KNOWN])) + more
-    return f"{name} {_shown(value)} was never trained: the supernet's networks have {name} {said}"
+    where, there = ("", f"{name} {said}") if stage is None else (f" in stage {stage + 1}", f"{said} there")
+    return f"{name} {_shown(value)}{where} was never trained: the supernet's networks have {there}"
 
 
 def _shown(value: Any) -> str:
