@@ -27,6 +27,7 @@ NAMES = (
     "beginnings",
     "supernet",
     "real_images",
+    "search_truth",
     "foreign_weights",
     "compression",
     "pruned_latency",
