@@ -8,7 +8,6 @@ as it would have without.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,17 +17,16 @@ from mbsweep.accuracy.source import Opened
 from mbsweep.accuracy.value import NAN, Accuracy
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.progress import Progress
-from mbsweep.latency.measured import measure
 from mbsweep.latency.whole_space import latencies_ns
-from mbsweep.profiler.config import LatencyConfig
 from mbsweep.search.budgets import Budgets, Columns
+from mbsweep.search.learnt import learnt
 from mbsweep.search.methods import METHODS
 from mbsweep.search.problem import Evaluation, Problem, front_of, hypervolumes
 from mbsweep.search.settings import SearchSettings
 from mbsweep.space.space import Space
-from mbsweep.statistics.summary import NS_PER_MS
 from mbsweep.storage.search_tables import CHOSEN, DONE, FAILED, EvaluationRow
 from mbsweep.storage.store import Store
+from mbsweep.sweep.confirmed import confirmed, evenly, whole_configs
 from mbsweep.sweep.entering import AccuracyRow, enter_sweep, precisions, variant_rows
 from mbsweep.sweep.searched import began, check_budgets, known_columns, start_places
 from mbsweep.sweep.sweep import Sweep
@@ -191,50 +189,13 @@ class _Search:
         variants = [self._space.variant(row.place) for row in done]
         if variants:
             self._opened.finish(self._store, variants, self._jobs, self._progress)
-        self._about["confirm"] = self._confirmed(rows)
+        history = history_of(rows)
+        self._about |= learnt(self._problem, history)
+        places = evenly(front_of(self._problem, history), self._settings.confirm)
+        said_ns = {name: latency_ns[:, places] for name, latency_ns in self._latency_ns.items()}
+        asked = self._store, self._sweep, self._space.select(places), self._opened, said_ns
+        self._about["confirm"] = confirmed(*asked, self._jobs, self._progress) if len(places) else []
         self._store.set_search(self._about)
-
-    def _confirmed(self, rows: Sequence[EvaluationRow]) -> list[dict[str, Any]]:
-        """What measuring whole, and training alone, say of some networks, evenly along the front."""
-        best = front_of(self._problem, history_of(rows))
-        count = min(self._settings.confirm, len(best))
-        places = (
-            best[np.unique(np.linspace(0, len(best) - 1, count).round().astype(int))] if count else best[:0]
-        )
-        if not len(places):
-            return []
-        chosen = self._space.select(places)
-        for config in self._whole:
-            measure(self._store, config, chosen, self._progress, None)
-        variants = chosen.variants()
-        alone = self._opened.alone(variants, self._store, self._jobs, self._progress)
-        summaries, tested = self._store.summaries(), self._store.figures(self._opened.name)
-        seen = {row.variant: row.value_pct for row in rows}
-        found = []
-        for place, variant, accuracy in zip(places.tolist(), variants, alone, strict=True):
-            latency = {}
-            for config, whole in zip(self._predicted, self._whole, strict=True):
-                _, summary = summaries.get((whole.id, variant.id), (0, {}))
-                measured = [summary.get(name) for name in ("latency_ms", "latency_low_ms", "latency_high_ms")]
-                said = (self._latency_ns[config.id][:, place] / NS_PER_MS).tolist()
-                latency[config.id] = [*said, *measured]
-            ends = accuracy.top1_pct, accuracy.top1_low_pct, accuracy.top1_high_pct
-            top1 = [seen[variant.id], _known(tested.get(variant.id, (NAN, ""))[0]), *map(_known, ends)]
-            found.append({"variant": variant.id, "latency": latency, "top1": top1})
-        return found
-
-    @property
-    def _predicted(self) -> list[LatencyConfig]:
-        return [config for config in self._sweep.latency if config.kind == "predicted"]
-
-    @cached_property
-    def _whole(self) -> list[LatencyConfig]:
-        """For each predicted configuration the one that measures the same whole."""
-        kept = ("backend", "precision", "mode", "batch", "threads", "device", "memory_format", "cpus")
-        return [
-            LatencyConfig.model_validate({name: getattr(config, name) for name in kept})
-            for config in (self._predicted if self._settings.confirm else [])
-        ]
 
     # What is known before anything is evaluated
 
@@ -258,7 +219,8 @@ class _Search:
         left = [place for place in places.tolist() if place not in ended]
         accuracies = self._accuracy_rows(left, NOT_EVALUATED)
         space = self._space.select(places)
-        enter_sweep(self._store, self._sweep, space, self._opened, self._progress, self._whole, accuracies)
+        whole = list(whole_configs(self._sweep).values())
+        enter_sweep(self._store, self._sweep, space, self._opened, self._progress, whole, accuracies)
 
     def _accuracy_rows(self, places: Sequence[int], reason: str = "") -> Iterator[AccuracyRow]:
         """What the source knows of some variants; with a reason, that it is not known, and why."""
@@ -274,7 +236,9 @@ class _Search:
         """Let some variants be of the run, with their latencies."""
         chosen = self._space.select(np.array(places, np.int64))
         self._store.add_variants(variant_rows(chosen), self._accuracy_rows(places, NOT_EVALUATED))
-        for config in self._predicted:
+        for config in self._sweep.latency:
+            if config.kind == "measured":
+                continue
             rows = zip(chosen.ids(), *self._latency_ns[config.id][:, places].tolist(), strict=True)
             self._store.add_predictions(config.id, rows)
 
