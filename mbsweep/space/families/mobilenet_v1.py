@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from mbsweep.base.rules import Rule, choice, integer, integers, listed, number
+from mbsweep.base.rules import choice, integer
 from mbsweep.space.architecture import IMAGE_CHANNELS, Architecture, Stage
 from mbsweep.space.block import Block
 from mbsweep.space.blocks import BLOCKS
 from mbsweep.space.channels import make_divisible
 from mbsweep.space.conventions import CONVENTIONS, as_said
-from mbsweep.space.families.family import Alias, Family
+from mbsweep.space.families.family import Family
+from mbsweep.space.families.stage_widths import stage_channels, stage_widths
 from mbsweep.space.fields import (
     ACTIVATION,
     DIVISOR,
@@ -50,25 +51,6 @@ def _build(fields: Any) -> Architecture:
     return Architecture((*stages, Stage("", Block(head))))
 
 
-def _channels(widths: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Of multipliers of each stage its channels at width 1; whole ones as whole numbers."""
-    wide = [base * width for base, width in zip(_CHANNELS, widths, strict=True)]
-    return tuple(int(one) if isinstance(one, float) and one.is_integer() else one for one in wide)
-
-
-_MULTIPLIER = number(0, 8, 0.75)
-_WHOLE = integers(5, 1, 8192, _CHANNELS)
-
-
-def _stage_channels(value: object) -> tuple[Any, ...]:
-    """Whole numbers; or what multipliers make of them, before they are rounded."""
-    if not isinstance(value, list | tuple):
-        raise ValueError
-    split = [one for one in value if isinstance(one, float) and not one.is_integer() and 0 < one <= 8192]
-    whole = iter(_WHOLE.parse([_CHANNELS[0] if one in split else one for one in value]))
-    return tuple(one if one in split else next_ for one, next_ in zip(value, whole, strict=True))
-
-
 MOBILENET_V1 = Family(
     "mobilenet_v1",
     {
@@ -85,16 +67,7 @@ MOBILENET_V1 = Family(
             elastic="prefix",
         ),
         "block": Field(choice(BLOCKS), "separable", "Block", f"{', '.join(BLOCKS)}.", is_structural=True),
-        "stage_channels": Field(
-            Rule(_WHOLE.expected, _stage_channels),
-            _CHANNELS,
-            "Stage channels at width 1",
-            "Channels of the five stages at width 1.",
-            tag="c",
-            stages=5,
-            item=integer(1, 8192, 64),
-            elastic="prefix",
-        ),
+        "stage_channels": stage_channels(_CHANNELS),
         "num_classes": NUM_CLASSES,
         "divisor": DIVISOR,
         "stem_stride": STEM_STRIDE,
@@ -106,18 +79,5 @@ MOBILENET_V1 = Family(
     as_said(_build),
     "Table 1 of arXiv:1704.04861",
     is_elastic=True,
-    aliases={
-        "stage_widths": Alias(
-            "stage_channels",
-            Field(
-                listed(_MULTIPLIER, (1.0, 1.0, 0.75, 1.0, 1.0)),
-                (1.0,) * 5,
-                "Width multipliers of the stages",
-                "Width multiplier of each stage, beside that of all.",
-                stages=5,
-                item=_MULTIPLIER,
-            ),
-            _channels,
-        )
-    },
+    aliases={"stage_widths": stage_widths(_CHANNELS)},
 )

@@ -13,6 +13,7 @@ from mbsweep.space.blocks import expanded
 from mbsweep.space.channels import make_divisible
 from mbsweep.space.conventions import CONVENTIONS, as_said
 from mbsweep.space.families.family import Family
+from mbsweep.space.families.stage_widths import stage_channels, stage_widths
 from mbsweep.space.fields import DIVISOR, KERNEL, NUM_CLASSES, RESOLUTION, WIDTH, Field, stage_depths
 from mbsweep.space.layers import avg_pool, conv, linear
 
@@ -24,7 +25,7 @@ _STRIDES = (1, 2, 2, 2, 1, 2, 1)
 
 
 def _build(fields: Any) -> Architecture:
-    """Table 2 of arXiv:1801.04381 at any width, resolution, expansion, depth and kernel.
+    """Table 2 of arXiv:1801.04381 at any width, resolution, expansion, channels, depth and kernel.
 
     As in the reference code, the first stage does not expand, and the last convolution is never narrower than
     at width 1.
@@ -38,7 +39,7 @@ def _build(fields: Any) -> Architecture:
     stem = conv("", (IMAGE_CHANNELS, channels), fields.resolution, 3, 2, activation="relu6")
     stages, size = [Stage("stem", Block((stem,)))], stem.out_size
     expansion = 1
-    for base, blocks, stride in zip(_CHANNELS, fields.stage_depths, _STRIDES, strict=True):
+    for base, blocks, stride in zip(fields.stage_channels, fields.stage_depths, _STRIDES, strict=True):
         out_channels = make_divisible(base * fields.width, fields.divisor)
         first = block((channels, out_channels), stride, expansion)
         channels, size = out_channels, first.out_size
@@ -68,8 +69,10 @@ MOBILENET_V2 = Family(
         "num_classes": NUM_CLASSES,
         "divisor": DIVISOR,
         **CONVENTIONS,
+        "stage_channels": stage_channels(_CHANNELS).but(is_added=True),
     },
     as_said(_build),
     "Sandler et al., MobileNetV2, arXiv:1801.04381, Table 2",
     is_elastic=True,
+    aliases={"stage_widths": stage_widths(_CHANNELS)},
 )

@@ -105,6 +105,7 @@ SHARES = [  # a supernet's largest network, and what of it is another's
     (V2.but(padding="same", bn_epsilon=0.5), {"width": 0.05}),
     (KERNELS.but(padding="same", bn_epsilon=0.5, activation="relu6"), {"kernels": (3, 5, 3, 3, 5)}),
     (V2, {"width": 0.05, "stage_depths": (1, 1, 3, 2, 1, 3, 1)}),
+    (V2, {"stage_widths": (1, 0.5, 1, 0.25, 1, 0.5, 1), "stage_depths": (1, 1, 3, 2, 1, 3, 1), "kernel": 3}),
     (V2.but(width=0.5), {"width": 0.1}),  # narrow, more of its blocks have a residual
 ]
 

@@ -50,6 +50,8 @@ SIZES = [
         1_409_530,
         41_989_568,
     ),
+    # By a loop over Table 2's rows, which gives the networks above their sizes, too.
+    ("mobilenet_v2", {"stage_widths": (1, 1, 0.5, 1, 1.5, 1, 1)}, 3_891_176, 352_927_520),
     ("mobilenet_v3_large", {}, 5_483_032, 216_589_760),
     ("mobilenet_v3_large", {"width": 0.75, "resolution": 97}, 3_993_528, 39_645_792),
     ("mobilenet_v3_large", {"width": 1.25, "resolution": 97}, 7_551_976, 91_712_504),
