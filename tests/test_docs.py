@@ -88,6 +88,7 @@ def test_every_command_and_the_python_of_the_readme_run(workplace):
         "train",
         "evaluate",
         "reproduce",
+        "search",
     }
     examples = {import_module(f"mbsweep.commands.{name}").EXAMPLE for name in COMMANDS}
     typed = {shlex.join(command) for command in commands}

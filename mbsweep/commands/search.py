@@ -9,7 +9,7 @@ import typer
 from mbsweep.base.errors import MbsweepError
 from mbsweep.commands.options import Jobs, Quiet, RunFolder
 
-EXAMPLE = "mbsweep search runs/search_digits --more 20"
+EXAMPLE = "mbsweep search runs/search_published --more 3"
 
 
 def search(
