@@ -26,6 +26,7 @@ NAMES = (
     "neighbour",
     "beginnings",
     "supernet",
+    "supernet_sets",
     "real_images",
     "search_truth",
     "foreign_weights",
