@@ -101,7 +101,7 @@ def plan(
     accuracy = searched = None
     if sweep.accuracy and sweep.search:
         searched = plan_search(sweep, sweep.search, space, folder)
-        asked_of = space, searched.chosen, sweep.latency, folder, images
+        asked_of = space, searched.chosen, sweep.search.confirm, sweep.latency, folder, images
         accuracy = sweep.accuracy.estimate_search(*asked_of)
     elif sweep.accuracy:
         accuracy = sweep.accuracy.estimate(space, sweep.latency, folder, images)

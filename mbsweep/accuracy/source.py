@@ -233,13 +233,15 @@ class Source(Strict, ABC):
         self,
         space: Space,
         chosen: Places,
+        confirm: int,
         configs: Sequence[LatencyConfig],
         folder: Path,
         images: ImageSource | None,
     ) -> Estimate:
         """The same for a search of a space.
 
-        chosen: where those stand that were evaluated, and others in place of those that will be.
+        chosen: where those stand that were evaluated, and others in place of those that will be. confirm: of
+        how many of the front it is asked what they are worth alone.
         """
         return self.estimate(space, configs, folder, images)
 

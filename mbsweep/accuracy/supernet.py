@@ -29,6 +29,7 @@ from mbsweep.base.cores import usable_cores
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.progress import Progress
 from mbsweep.profiler.config import LatencyConfig
+from mbsweep.space.grid import Places
 from mbsweep.space.sharing import LISTED, largest_of
 from mbsweep.space.space import Space
 from mbsweep.space.variant import Variant
@@ -59,6 +60,30 @@ class SupernetSource(SupernetAccuracy, TrainingSource):
         self, space: Space, configs: Sequence[LatencyConfig], folder: Path, images: ImageSource | None
     ) -> Estimate:
         """How far the supernet and its comparison are, on which images, and how long the rest takes."""
+        ids = list(space.ids()) if len(space) <= LISTED else []  # of more, a search tests few
+        return self._estimate(space, ids, 0, configs, folder, images)
+
+    def estimate_search(
+        self,
+        space: Space,
+        chosen: Places,
+        confirm: int,
+        configs: Sequence[LatencyConfig],
+        folder: Path,
+        images: ImageSource | None,
+    ) -> Estimate:
+        """The same, where only the chosen ones are tested, and some of the front trained alone."""
+        return self._estimate(space, list(space.select(chosen).ids()), confirm, configs, folder, images)
+
+    def _estimate(
+        self,
+        space: Space,
+        tested: Sequence[str],
+        confirm: int,
+        configs: Sequence[LatencyConfig],
+        folder: Path,
+        images: ImageSource | None,
+    ) -> Estimate:
         assert images is not None  # noqa: S101  (it has a data set)
         found = plan_images(images, space)
         config = self.complete(found.train)
@@ -68,7 +93,8 @@ class SupernetSource(SupernetAccuracy, TrainingSource):
             done = Done.of(folder, name, [self.seed])
             alone = config.alone_as_trained
             compared = Done.of(folder, alone.name_on(found.dataset), alone.seeds)
-        trainings = min(self.alone.count, len(space)) * len(self.alone.seeds)  # of no more than there are
+        alone_count = min(self.alone.count, len(space))  # of no more than there are
+        trainings = (alone_count + confirm) * len(self.alone.seeds)
         trained = max(done.reached.values(), default=0)
         words = (
             f"one supernet trained on {self.dataset.name} for {config.recipe.words}; {trained} epochs done"
@@ -83,8 +109,8 @@ class SupernetSource(SupernetAccuracy, TrainingSource):
         alone_s = float(per_image_s.mean()) * max(0, trainings - len(compared.ended))
         left_s = step_s * (config.recipe.epochs - trained) + alone_s * config.alone.recipe.epochs
         train_s = found.train * left_s / usable_cores()
-        ids = list(space.ids()) if len(space) <= LISTED else []  # of more, a search tests few
-        tests = left_to_test(folder, name, configs if ids else [], self.quantization, ids, [self.seed])
+        asked = configs if tested else []
+        tests = left_to_test(folder, name, asked, self.quantization, tested, [self.seed])
         left_s = train_s + found.reading_s + tests.left_s
         return Estimate(words + tests.words, (*found.lines, *self.missing()), left_s, trains=True)
 

@@ -135,6 +135,7 @@ class TrainedSource(TrainedAccuracy, TrainingSource):
         self,
         space: Space,
         chosen: Places,
+        confirm: int,
         configs: Sequence[LatencyConfig],
         folder: Path,
         images: ImageSource | None,

@@ -192,7 +192,7 @@ BAD_SWEEPS = [  # the file, and the message behind its name
     (
         "space: {width: [1.0]}\nlatencies: []\n",
         ":2: latencies is an unknown key; allowed here: title, description, space, variants, limits, sample, "
-        "latency, accuracy, compress; did you mean 'latency'?",
+        "latency, accuracy, compress, search; did you mean 'latency'?",
     ),
     (
         "space:\n  width: [1.0, 0.75, wide]\n",

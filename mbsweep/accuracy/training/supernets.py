@@ -24,7 +24,7 @@ from mbsweep.base.child import AnswerError
 from mbsweep.base.cores import usable_cores
 from mbsweep.base.errors import MbsweepError, one_line
 from mbsweep.base.pace import Pace
-from mbsweep.base.progress import Progress
+from mbsweep.base.progress import Progress, Silent
 from mbsweep.space.counting import count
 from mbsweep.space.sharing import largest_of
 from mbsweep.space.space import Space
@@ -117,7 +117,8 @@ class SupernetRun:
             return
         store, source, seed = self._store, self._source, self._config.seed
         session, epochs = store.begin_session(*training_device(["cpu"])), len(store.epochs(source))
-        self._progress.begin("test variants of the supernet", len(missing))
+        progress = self._progress if len(missing) > 1 else Silent()  # a search asks for one by one
+        progress.begin("test variants of the supernet", len(missing))
         for variant in missing:
             try:
                 found = tester.measure(variant, self._dataset, self._file)
@@ -132,7 +133,7 @@ class SupernetRun:
             threads = usable_cores()
             row = TrainingRow(variant.id, seed, 0, session, threads, "done", epochs, *test)
             store.add_training(source, row)
-            self._progress.advance(variant.id)
+            progress.advance(variant.id)
 
     def compare(self, variants: Sequence[Variant], jobs: int | None) -> None:
         """Train some of the variants alone, and enter how the supernet compares with them. Raises
