@@ -2,15 +2,17 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mbsweep.search.methods import METHODS
 from mbsweep.search.problem import Evaluation, Problem, front_of, hypervolumes
+from mbsweep.search.samplers import Sampled
 from mbsweep.space.grid import Each, grids_of
 from mbsweep.space.space import Space
 
 NAN = float("nan")
+QUICK = [name for name in METHODS if name != "gp"]  # which takes half a second for each choice
 SPACE = Space.of(
     [], grids_of("mobilenet_v1", {"stage_depths": Each((1, 2)), "width": (0.25, 0.5), "resolution": (32, 64)})
 )
@@ -39,8 +41,14 @@ def _searched(method, evaluations, batches, fails=(), history=()):
     return history
 
 
-@pytest.mark.parametrize("name", METHODS)
-@settings(max_examples=5, deadline=None)
+@pytest.fixture(autouse=True)
+def few_refusals(monkeypatch):
+    """The samplers' history grows with each: it is quick all the same."""
+    monkeypatch.setattr(Sampled, "most_refused", 2)
+
+
+@pytest.mark.parametrize("name", QUICK)
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_a_search_takes_each_feasible_place_once_and_ends(name, data):
     """In batches of any size, from any start, with evaluations that fail: no other place is ever chosen."""
@@ -55,7 +63,7 @@ def test_a_search_takes_each_feasible_place_once_and_ends(name, data):
         assert [one.place for one in history][: len(set(start))] == list(dict.fromkeys(start))
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", QUICK)
 def test_a_search_goes_on_as_if_it_had_not_ended(name):
     """At each boundary of its batches another process chooses what the first would have; so does another
     object of the same seed, from the beginning.
@@ -68,7 +76,16 @@ def test_a_search_goes_on_as_if_it_had_not_ended(name):
         assert whole == _searched(METHODS[name](problem, 3, 4), 14, [3, 1, 2], {7, 20}, before)
 
 
-@pytest.mark.parametrize("name", METHODS)
+def test_a_gaussian_process_of_optuna_goes_on_too():
+    """From the values that are known, not from chance alone; and nothing infeasible is evaluated."""
+    problem = _problem(1, range(0, 64, 2))
+    whole = _searched(METHODS["gp"](problem, 3, 4), 5, [4, 1], fails={2})
+    assert whole == _searched(METHODS["gp"](problem, 3, 4), 5, [4, 1], {2}, whole[:4])
+    assert all(one.place in range(0, 64, 2) for one in whole)
+    assert len({one.place for one in whole}) == 5
+
+
+@pytest.mark.parametrize("name", QUICK)
 def test_an_unknown_cost_is_never_evaluated(name):
     """A place of which one cost is NaN is as good as infeasible."""
     costs = COSTS[:, :1].copy()
@@ -78,7 +95,7 @@ def test_an_unknown_cost_is_never_evaluated(name):
     assert sorted(one.place for one in history) == [0, 1, 2, 3, 4, 6, 7]
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", QUICK)
 def test_nothing_feasible_is_nothing_to_evaluate(name):
     """It ends at once."""
     assert METHODS[name](Problem(SPACE, COSTS, ("macs", "params"), COSTS[:, 0] < 0), 0, 4).next([], 3) == []
