@@ -79,8 +79,7 @@ def _run(
     opened = sweep.accuracy.open(space, progress.say, images) if sweep.accuracy else None
     with Store.write(folder) as store:
         check_same_device(store, sweep, folder)
-        if sweep.search and opened:
-            check_same_search(store, sweep, sweep.search, space, opened)
+        check_same_search(store, sweep, space, opened)
         _note_origin(store, sweep, out is not None)
         if sweep.search and opened:
             search(store, sweep, sweep.search, space, opened, jobs, progress, more, retry)

@@ -4,6 +4,7 @@ import math
 import os
 import random
 import signal
+from pathlib import Path
 
 import brightness
 import numpy as np
@@ -19,7 +20,7 @@ from mbsweep.base.errors import MbsweepError
 from mbsweep.pipeline import run
 from mbsweep.profiler import worker as latency_worker
 from mbsweep.space.counting import count
-from mbsweep.sweep.sweep import kept_sweep, parse_sweep
+from mbsweep.sweep.sweep import kept_sweep, load_sweep, parse_sweep
 
 SPACE = "space: {width: [0.25, 0.5, 0.75, 1.0], resolution: [128, 160, 192, 224]}\n"
 PUBLISHED = SPACE + "accuracy: {source: published, table: tf-slim-2018-08-02}\n"
@@ -58,6 +59,28 @@ def test_what_is_evaluated_is_in_the_table_and_nothing_else(of_nine):
     known = {variant.id: (top1, count(variant).macs) for variant, top1 in FIGURES.items()}
     found = dict(zip(table["variant"], zip(table["top1_pct"], table["macs"], strict=True), strict=True))
     assert found == {id_: known[id_] for id_ in found}
+
+
+def test_the_toy_finds_nearly_all_of_the_front_that_enumeration_finds(tmp_path):
+    """sweeps/search_published.yaml, 9 evaluations of the 14 networks in its budget: at least 98 % of what all
+    14 dominate, above the accuracy of the least; no network that is not among the 14.
+    """
+    sweep = Path(__file__).parents[1] / "sweeps/search_published.yaml"
+    table = run(load_sweep(sweep), tmp_path / "run").table()
+    macs = {variant.id: count(variant).macs for variant in FIGURES}
+    kept = {variant.id: top1 for variant, top1 in FIGURES.items() if macs[variant.id] <= 350e6}
+    assert len(kept) == 14
+    assert set(table["variant"]) <= set(kept)
+
+    def dominated(names):
+        area, best = 0.0, min(kept.values())
+        stairs = sorted((macs[name], kept[name]) for name in names)
+        for (cost, value), (following, _) in zip(stairs, [*stairs[1:], (350e6, 0)], strict=True):
+            best = max(best, value)
+            area += (following - cost) * (best - min(kept.values()))
+        return area
+
+    assert dominated(table["variant"]) >= 0.98 * dominated(kept)
 
 
 def test_hypervolume_grows_to_what_the_evaluated_dominate(of_nine):
@@ -147,8 +170,9 @@ def test_variants_to_begin_with_come_first(tmp_path):
             PUBLISHED.replace("table: tf-slim-2018-08-02", "table: paper") + SEARCH + "}\n",
             "s.yaml:2: accuracy has changed since the search in ",
         ),
+        (PUBLISHED, "s.yaml:1: has no `search`, and "),
     ],
-    ids=["seed", "objectives", "space", "accuracy"],
+    ids=["seed", "objectives", "space", "accuracy", "none"],
 )
 def test_another_search_is_refused_in_the_same_folder(of_nine, tmp_path, now, message):
     """What decides what is chosen has to stay; nothing in the run changes."""
@@ -161,7 +185,7 @@ def test_another_search_is_refused_in_the_same_folder(of_nine, tmp_path, now, me
     )
     told = refusal(call("run", sweep, "--out", folder, "-q"))
     assert message in told
-    assert told.endswith("choose another --out to search anew, or say it as it was to go on")
+    assert "choose another --out" in told
     after = (
         query(folder, "SELECT * FROM sweeps"),
         query(folder, "SELECT name FROM sqlite_master"),
@@ -314,6 +338,25 @@ def test_latencies_are_all_measured_before_the_first_evaluation(tmp_path, monkey
     assert set(table.loc[table["top1_pct"].notna(), "variant"]) == evaluated
     assert set(table.loc[table["top1_pct"].isna(), "top1_reason"]) == {"not evaluated by the search"}
     assert "--again: a search goes on with the latencies it began with" in refused_again(folder)
+
+
+def test_a_latency_that_nothing_keeps_is_told_once_it_is_known(tmp_path, monkeypatch):
+    """With how near the nearest comes; what was measured is kept, and another budget begins the search."""
+    monkeypatch.setattr(latency_worker, "COMMAND", stand_in.toy())
+    measured = "latency: [{backend: onnxruntime, rounds: 3, visit_ms: 0.1, target_pct: 90}]\n"
+    search = SEARCH.replace("macs", "latency_ms") + ", budgets: {latency_ms: {max: LIMIT}}}\n"
+    folder, sweep = tmp_path / "run", tmp_path / "s.yaml"
+    sweep.write_text((PUBLISHED + measured + search).replace("LIMIT", "1e-9"), encoding="utf-8")
+    told = refusal(call("run", sweep, "--out", folder, "-q"))
+    assert "s.yaml:4: search.budgets leave none of the 16 variants (latency_ms at most 1e-09: 0)" in told
+    assert "the nearest, mobilenet_v1_w" in told
+    visits = query(folder, "SELECT count(*) FROM visits")
+    assert visits == [(48,)]
+    assert "16 variants" in call("table", folder).stdout or call("table", folder).exit_code == 0
+    sweep.write_text((PUBLISHED + measured + search).replace("LIMIT", "1e9"), encoding="utf-8")
+    assert call("run", sweep, "--out", folder, "-q").exit_code == 0
+    assert query(folder, "SELECT count(*) FROM visits") == visits
+    assert len(evaluations(folder)) == 9
 
 
 def refused_again(folder):

@@ -86,17 +86,19 @@ def check_budgets(sweep: Sweep, search: SearchSettings, space: Space, columns: C
     raise sweep.problem(("search", "budgets"), f"leave none of the {len(space):,} variants ({alone}){ends}")
 
 
-def check_same_search(
-    store: Store, sweep: Sweep, settings: SearchSettings, space: Space, opened: Opened
-) -> None:
-    """MbsweepError where a run has a search that began otherwise.
+def check_same_search(store: Store, sweep: Sweep, space: Space, opened: Opened | None) -> None:
+    """MbsweepError where a run has a search, and the sweep has none or another.
 
     opened: the sweep's accuracy source.
     """
     about = store.search()
     if about is None:
         return
-    now = began(sweep, settings, space, opened)
+    if sweep.search is None or opened is None:
+        raise sweep.problem(
+            (), f"has no `search`, and {store.folder} is the run of one: choose another --out"
+        )
+    now = began(sweep, sweep.search, space, opened)
     for name in {**about["began"], **now}:
         then, given = about["began"].get(name), now.get(name)
         if then == given:
