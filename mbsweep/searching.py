@@ -118,6 +118,10 @@ class _Search:
             rows = self._store.evaluations()
             pending = [row for row in rows if row.state == CHOSEN] or self._chosen(rows)
             if not pending:
+                if len(rows) < self._about["asked"]:
+                    self._progress.say(
+                        f"nothing is left to evaluate after {len(rows):,} of {self._about['asked']:,}"
+                    )
                 return
             # The whole batch, also where a part of it is done: how large it is decides the threads.
             self._evaluate([row for row in rows if row.state != CHOSEN], pending)
@@ -229,7 +233,7 @@ class _Search:
             for place in places:
                 one = known.at(place)
                 if reason:
-                    one = Accuracy(NAN, NAN, one.kind, self._opened.name, one.dataset, reason=reason)
+                    one = Accuracy(NAN, NAN, one.kind, one.source, one.dataset, reason=reason)
                 yield (self._space.variant(place).id, precision, *one.row)
 
     def _enter(self, places: Sequence[int]) -> None:
