@@ -194,7 +194,9 @@ class _Search:
         if variants:
             self._opened.finish(self._store, variants, self._jobs, self._progress)
         history = history_of(rows)
-        self._about |= learnt(self._problem, history)
+        ended = [row.value_pct for row in rows]
+        if self._about.get("learnt_of") != ended:  # it takes seconds in a space of a million
+            self._about |= learnt(self._problem, history) | {"learnt_of": ended}
         places = evenly(front_of(self._problem, history), self._settings.confirm)
         said_ns = {name: latency_ns[:, places] for name, latency_ns in self._latency_ns.items()}
         asked = self._store, self._sweep, self._space.select(places), self._opened, said_ns
