@@ -21,6 +21,7 @@ from mbsweep.latency.whole_space import latencies_ns
 from mbsweep.search.budgets import Budgets, Columns
 from mbsweep.search.learnt import learnt
 from mbsweep.search.methods import METHODS
+from mbsweep.search.note import Watched, search_note
 from mbsweep.search.problem import Evaluation, Problem, front_of, hypervolumes
 from mbsweep.search.settings import SearchSettings
 from mbsweep.space.space import Space
@@ -30,6 +31,7 @@ from mbsweep.sweep.confirmed import confirmed, evenly, whole_configs
 from mbsweep.sweep.entering import AccuracyRow, enter_sweep, precisions, variant_rows
 from mbsweep.sweep.searched import began, check_budgets, known_columns, start_places
 from mbsweep.sweep.sweep import Sweep
+from mbsweep.table import search_words
 
 Floats = NDArray[np.float64]
 NOT_EVALUATED = "not evaluated by the search"
@@ -102,10 +104,11 @@ class _Search:
         self._about |= {
             "settings": settings.settings,
             "began": began(self._sweep, self._settings, self._space, self._opened),
-            "space": {"variants": len(space), "feasible": len(self._problem.open), "budgets": budgets.fit},
+            "space": {"variants": len(space), "feasible": len(self._problem.open), "budgets": budgets.counts},
             "reference": _reference(self._problem),
             "asked": max(settings.evaluations, self._about.get("asked", 0)) + more,
             "batch": self._about.get("batch") or self._opened.at_once(self._jobs),
+            "whole": [config.id for config in whole_configs(self._sweep).values()],
         }
         self._store.set_search(self._about)
 
@@ -114,8 +117,10 @@ class _Search:
         rows = self._store.evaluations()
         if len(rows) < self._about["asked"] or any(row.state == CHOSEN for row in rows):
             self._opened.prepare(self._store, self._jobs, self._progress)
+        watched: Watched | None = None
         while True:
             rows = self._store.evaluations()
+            before = [row for row in rows if row.state != CHOSEN]
             pending = [row for row in rows if row.state == CHOSEN] or self._chosen(rows)
             if not pending:
                 if len(rows) < self._about["asked"]:
@@ -123,8 +128,9 @@ class _Search:
                         f"nothing is left to evaluate after {len(rows):,} of {self._about['asked']:,}"
                     )
                 return
+            watched = watched or Watched(self._progress, self._about["asked"], len(before))
             # The whole batch, also where a part of it is done: how large it is decides the threads.
-            self._evaluate([row for row in rows if row.state != CHOSEN], pending)
+            self._evaluate(before, pending, watched)
 
     def retry(self) -> None:
         """Evaluate again what failed."""
@@ -156,10 +162,13 @@ class _Search:
             self._store.add_evaluations(chosen)
         return chosen
 
-    def _evaluate(self, before: Sequence[EvaluationRow], batch: Sequence[EvaluationRow]) -> None:
+    def _evaluate(
+        self, before: Sequence[EvaluationRow], batch: Sequence[EvaluationRow], watched: Watched
+    ) -> None:
+        watched.batch(len(batch))
         variants = [self._space.variant(row.place) for row in batch]
         self._store.set_accuracies(self._accuracy_rows([row.place for row in batch]))
-        self._opened.evaluate(variants, self._store, self._jobs, self._progress)
+        self._opened.evaluate(variants, self._store, self._jobs, watched)
         seen = self._opened.seen_pct(variants, self._store).tolist()
         reasons = self._store.figures(self._opened.name)
         ended = []
@@ -177,14 +186,10 @@ class _Search:
         numbers = {row.number for row in batch}
         for row in ended:
             if row.number in numbers:
-                self._tell(row)
-
-    def _tell(self, row: EvaluationRow) -> None:
-        came = f"failed: {row.reason}" if row.value_pct is None else f"{row.value_pct:.2f} %"
-        self._progress.say(
-            f"{row.number + 1} of {self._about['asked']}: {row.variant}: {came}; {row.why}; "
-            f"hypervolume {100 * (row.hypervolume or 0):.2f} %"
-        )
+                came = f"failed: {row.reason}" if row.value_pct is None else f"{row.value_pct:.2f} %"
+                watched.say(f"{row.number + 1} of {self._about['asked']}: {row.variant}: {came}; {row.why}")
+        failed = sum(row.state == FAILED for row in ended)
+        watched.ended(search_note(found[-1], len(front_of(self._problem, history_of(rows))), failed))
 
     def end(self) -> None:
         """Finish what the accuracy source has to; measure some of the front whole, and train them alone."""
@@ -252,8 +257,7 @@ class _Search:
 def _reference(problem: Problem) -> str:
     """Up to where hypervolume counts, in words."""
     costs, pct = problem.reference
-    said = [f"{name} {cost:,.6g}" for name, cost in zip(problem.names, costs.tolist(), strict=True)]
-    return f"{', '.join(said)} and {pct:.6g} % of top-1"
+    return search_words.reference(problem.names, costs.tolist(), pct)
 
 
 def history_of(rows: Sequence[EvaluationRow]) -> list[Evaluation]:

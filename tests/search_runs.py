@@ -18,8 +18,10 @@ SPACE = (
     "space: {width: 0.5, stage_widths: {each: [0.25, 0.5, 1]}, stage_depths: {each: [1, 2]}, "
     "kernels: {each: [3, 5]}, resolution: [32, 48]}\n"
 )
-LATENCY = "latency: [{backend: onnxruntime, kind: predicted}]\n"
-CONFIG = "onnxruntime-fp32-b1-t1-predicted"
+LATENCY = "latency: [{backend: onnxruntime, kind: predicted}, {backend: onnxruntime, rounds: 3}]\n"
+WHOLE = "onnxruntime-fp32-b1-t1"  # measures what is confirmed
+CONFIG = f"{WHOLE}-predicted"
+OFF = (1.02, 0.97, 1.12)  # what is measured over what was said
 MOST_MS = 0.9
 BOX = (MOST_MS * 1.1, 0)  # the reference point of the hypervolume
 START, BATCH = 8, 2
@@ -71,8 +73,6 @@ def search_run(
     places = _choices(count + others)
     ms = {space.variant(place).id: float(latency_ms[place]) for place in places}
     listed = "".join(f"  - {json.dumps(space.variant(place).as_dict())}\n" for place in places)
-    sweep = f"title: A search\nvariants:\n{listed}{LATENCY}"
-    write_run(folder, sweep, lambda _, variant: ms[variant.id])
     seen, rows, draw = {}, [], np.random.default_rng(3)
     for number, (id_, place) in enumerate(zip(ms, places[:count], strict=False)):
         rows.append(_chosen(number, id_, place))
@@ -88,6 +88,12 @@ def search_run(
     best = [
         one for one, on in zip(seen, front([ms[i] for i in seen], list(seen.values())), strict=True) if on
     ]
+    whole = {id_: ms[id_] * off for id_, off in zip(best[:confirmed], OFF, strict=False)}
+
+    def latency_ms(config, variant):
+        return ms[variant.id] if config.id == CONFIG else whole.get(variant.id)
+
+    write_run(folder, f"title: A search\nvariants:\n{listed}{LATENCY}", latency_ms)
     with Store.write(folder) as store:
         store.set_search(_about(asked or count, least_pct, best[:confirmed], ms, seen))
         nothing = {"value_pct": None, "state": CHOSEN, "reason": "", "hypervolume": None}
@@ -128,14 +134,15 @@ def _about(asked, least_pct, best, ms, seen):
         "space": {"variants": len(space), "feasible": int((is_fast & is_small).sum()), "budgets": fitting},
         "reference": "0.99 ms and 0 % top-1",
         "asked": asked,
-        "account": [dict(zip(names, axis, strict=True)) for axis in AXES[: len(seen)]],
+        "whole": [WHOLE],
+        "account": [dict(zip(names, axis, strict=True), costs=[0.01]) for axis in AXES[: len(seen)]],
         "confirm": [
             {
                 "variant": id_,
                 "latency": {CONFIG: [ms[id_] * by for by in (1, 0.95, 1.05, off, 0.99 * off, 1.01 * off)]},
                 "top1": [seen[id_] + more for more in (0, -0.4, 0.6, -0.2, 1.4)],
             }
-            for id_, off in zip(best, (1.02, 0.97, 1.12), strict=False)
+            for id_, off in zip(best, OFF, strict=False)
         ],
         "summary": "",
     }

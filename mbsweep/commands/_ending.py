@@ -33,6 +33,8 @@ def print_ending(run: Run) -> None:
         panels = [panel for panel in fronts_of(table, run.remarks(), cost, TOP1) if panel.fronts]
         if panels:
             panels = _best_first(panels) if cost == LATENCY else panels
+            if search is not None:  # the others have but what was confirmed
+                panels.sort(key=lambda panel: panel.facts.get("config") != search.config)
             pick = _pick(panels, cost)
         if search is not None:
             print_search(search)

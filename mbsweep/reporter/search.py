@@ -51,6 +51,7 @@ class Step:
     low: float
     high: float
     middle: float
+    costs: list[str]
 
     @property
     def kind(self) -> str:
@@ -70,7 +71,9 @@ class Section:
     variants: int
     account: str
     steps: list[Step]
+    step_heads: list[str]  # of what they cost
     confirmed: list[str]
+    was_confirmed: bool  # or there was nothing that could be
     confirmed_heads: list[str]
     confirmed_lines: list[Line]
     heads: list[str]
@@ -100,8 +103,10 @@ def _section(part: Part, search: Search, figures: list[Drawn]) -> Section:
         budgets=list(search_words.budgets(search)) if search.about["space"].get("budgets") else [],
         variants=int(search.about["space"]["variants"]),
         account=search_words.axes(search),
-        steps=_steps(search.axes),
+        steps=(steps := list(_steps(search))),
+        step_heads=[_head(name) for name in search.costs] if any(step.costs for step in steps) else [],
         confirmed=search_words.confirmed(search),
+        was_confirmed=bool(search.about.get("confirm")),
         confirmed_heads=list(_confirmed_heads(confirmed)),
         confirmed_lines=[
             _confirmed(one, search.names.get(one.variant, one.variant), confirmed) for one in confirmed
@@ -113,8 +118,8 @@ def _section(part: Part, search: Search, figures: list[Drawn]) -> Section:
     )
 
 
-def _steps(axes: Sequence[Axis]) -> list[Step]:
-    known = [axis for axis in axes if not math.isnan(axis.points + axis.low + axis.high)]
+def _steps(search: Search) -> Iterator[Step]:
+    known = [axis for axis in search.axes if not math.isnan(axis.points + axis.low + axis.high)]
     ends = [0.0, *(axis.low for axis in known), *(axis.high for axis in known)]
     low, high = min(ends), max(ends)
     width = high - low or 1.0
@@ -122,10 +127,11 @@ def _steps(axes: Sequence[Axis]) -> list[Step]:
     def at(value: float) -> float:
         return round(100 * (value - low) / width, 2)
 
-    return [
-        Step(axis, axis.axis.replace("_", " "), at(0), at(axis.low), at(axis.high), at(axis.points))
-        for axis in known
-    ]
+    for axis in known:
+        of_costs = zip(search.costs, axis.costs, strict=False)
+        costs = [f"{value / (1e6 if name in MILLIONS else 1):+.3g}" for name, value in of_costs]
+        words = axis.axis.replace("_", " ")
+        yield Step(axis, words, at(0), at(axis.low), at(axis.high), at(axis.points), costs)
 
 
 def _heads(search: Search) -> list[str]:
@@ -168,17 +174,34 @@ def _number(values: Sequence[float], form: str | None = None, unknown: str = "un
 
 def _confirmed_heads(found: Sequence[Confirmed]) -> Iterator[str]:
     yield "Network"
-    if len({one.config for one in found}) > 1:
+    if _has_several(found):
         yield "Latency configuration"
-    yield from ("Said (ms)", "Measured (ms)", "Off (%)")
-    yield from ("Seen (%)", "Tested (%)", "Trained alone (%)", "Off (points)")
+    if _is_measured(found):
+        yield from ("Said (ms)", "Measured (ms)", "Off (%)")
+    yield from ("Seen (%)", "Tested (%)")
+    if _is_trained(found):
+        yield from ("Trained alone (%)", "Off (points)")
+
+
+def _has_several(found: Sequence[Confirmed]) -> bool:
+    return len({one.config for one in found}) > 1
+
+
+def _is_measured(found: Sequence[Confirmed]) -> bool:
+    return any(not math.isnan(one.measured_ms[0]) for one in found)
+
+
+def _is_trained(found: Sequence[Confirmed]) -> bool:
+    return any(not math.isnan(one.alone_pct[0]) for one in found)
 
 
 def _confirmed(one: Confirmed, name: str, every: Sequence[Confirmed]) -> Line:
     cells = [Cell(name, name, variant=one.variant, is_number=False)]
-    if len({other.config for other in every}) > 1:
+    if _has_several(every):
         cells.append(Cell(one.config, one.config, is_number=False))
-    cells += [_number(one.said_ms), _number(one.measured_ms), _number([one.latency_off_pct], "{:+.1f}")]
+    if _is_measured(every):
+        cells += [_number(one.said_ms), _number(one.measured_ms), _number([one.latency_off_pct], "{:+.1f}")]
     cells += [_number([value], "{:.2f}") for value in (one.seen_pct, one.tested_pct)]
-    cells += [_number(one.alone_pct, "{:.2f}"), _number([one.accuracy_off], "{:+.2f}")]
+    if _is_trained(every):
+        cells += [_number(one.alone_pct, "{:.2f}"), _number([one.accuracy_off], "{:+.2f}")]
     return Line(cells, is_front=False)

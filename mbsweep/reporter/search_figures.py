@@ -16,8 +16,8 @@ from mbsweep.storage.search_tables import FAILED
 from mbsweep.table.columns import COLUMNS
 from mbsweep.table.decide import TOP1
 from mbsweep.table.hover import wrapped
-from mbsweep.table.panels import label, with_unit
 from mbsweep.table.search import Confirmed, Search
+from mbsweep.table.search_words import amount
 
 ALONE = {"symbol": "star", "color": "#c2641c"}
 DASHED = {"color": "#888", "width": 1.5, "dash": "dot"}
@@ -25,6 +25,7 @@ EXPECTED = {"color": "#888", "width": 4}
 BAND = "rgba(128, 128, 128, 0.18)"
 LINE = {"color": COLOURS[6], "width": 2, "shape": "hv"}
 HOVER = "<b>%{customdata[0]}</b><br>%{customdata[1]}<extra></extra>"
+NEAR = 1.5  # a budget that is further from all that was evaluated has no line: the axis would reach to it
 MAX_BANDS = 100  # batches that are told apart by the ground
 
 
@@ -43,9 +44,8 @@ def search_front(search: Search) -> go.Figure | None:
     """The front so far.
 
     What the search saw of each variant that it evaluated, its colour the order in which that was. The line is
-    the front among them; beside its points stands what was expected of each before it was evaluated, with
-    95 %. Stars are variants that were measured whole and trained alone. What is pointed at says when and why
-    it was chosen.
+    the front among them; a grey bar at a point of it is what had been expected of that, with 95 %. Stars are
+    variants that were measured whole and trained alone. What is pointed at says when and why it was chosen.
     """
     known = search.rows[search.rows["seen_pct"].notna()]
     costs = [name for name in search.costs if known[name].notna().any()]
@@ -66,11 +66,13 @@ def search_front(search: Search) -> go.Figure | None:
     found = finish(figure, traces, axes, style, 20, LONE_HEIGHT)
     bar = found.layout.coloraxis.colorbar
     bar.title.text, bar.tickformat = "Evaluation", "d"
+    found.layout.legend.traceorder = "normal"
     found.layout.shapes = [
-        {"type": "line", "xref": f"x{place + 1 if place else ''}", "x0": most, "x1": most, "yref": "y domain"}
-        | {"y0": 0, "y1": 1, "line": DASHED}
+        {"type": "line", "xref": f"x{place + 1 if place else ''}", "yref": "y domain", "y0": 0, "y1": 1}
+        | dict.fromkeys(("x0", "x1"), most / Axis.of(cost, known).scale)
+        | {"line": DASHED}
         for place, cost in enumerate(costs)
-        if (most := _most(search, cost) / Axis.of(cost, known).scale) < math.inf
+        if (most := _most(search, cost)) <= NEAR * known[cost].max()
     ]
     return found
 
@@ -192,13 +194,8 @@ def _told(search: Search, row: pd.Series[Any]) -> tuple[str, str]:
     lines.append(
         f"seen {row['seen_pct']:.2f} &#37;" + ("" if pd.isna(tested) else f", tested {tested:.2f} &#37;")
     )
-    lines.append(", ".join(_cost(name, row[name]) for name in search.costs))
+    lines.append(", ".join(amount(name, row[name]) for name in search.costs))
     return row["variant"], "<br>".join(lines)
-
-
-def _cost(name: str, value: float) -> str:
-    words = with_unit(name, value)
-    return words if COLUMNS[name].unit else f"{words} {label(name)}"
 
 
 def _legend(search: Search) -> Iterator[Trace]:
@@ -215,7 +212,7 @@ def _legend(search: Search) -> Iterator[Trace]:
     if search.front["predicted_low_pct"].notna().any():
         yield line("expected of it before (95 %)", EXPECTED | {"color": "rgba(128, 128, 128, 0.45)"})
     if search.about.get("expected"):
-        yield line("the best expected of the whole space, and its 95 % band", DASHED)
+        yield line("best expected of the whole space (95 %)", DASHED)
     if _whole(search):
         yield marker("measured whole, trained alone", ALONE)
 
@@ -223,8 +220,9 @@ def _legend(search: Search) -> Iterator[Trace]:
 def search_hypervolume(search: Search) -> go.Figure | None:
     """Hypervolume against evaluations.
 
-    How much of the box between nothing and the reference point the front dominates, after each evaluation.
-    The ground changes from batch to batch: what is of one batch was chosen at once. Crosses failed.
+    How much of the box between the least costs, 100 % top-1 and the reference point the front dominates,
+    after each evaluation. Where several were chosen at once, the ground changes from batch to batch. Crosses
+    failed.
     """
     rows = search.rows[search.rows["hypervolume_pct"].notna()]
     if not (rows["hypervolume_pct"] > 0).any():

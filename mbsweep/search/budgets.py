@@ -28,7 +28,8 @@ class Budgets:
     """Those of a search on a space, as far as they are known."""
 
     kept: NDArray[np.bool_]  # (variants,): which keep all that are known
-    fit: dict[str, int]  # each in words -> how many variants keep it
+    counts: dict[str, int]  # each, as a sweep file says what it is about -> how many variants keep it
+    fit: dict[str, int]  # the same by the budget in words
     unknown: list[str]  # those of which it is not known yet, in words
 
     @classmethod
@@ -37,8 +38,9 @@ class Budgets:
         masks = within(settings.bounds, columns)
         said = {amount: f"{amount.words} {bound.words}" for amount, bound in settings.bounds.items()}
         kept = np.logical_and.reduce([np.ones(count, dtype=bool), *masks.values()])
-        fit = {said[amount]: int(mask.sum()) for amount, mask in masks.items()}
-        return cls(kept, fit, [words for amount, words in said.items() if amount not in masks])
+        counts = {amount.words: int(mask.sum()) for amount, mask in masks.items()}
+        fit = {said[amount]: counts[amount.words] for amount in masks}
+        return cls(kept, counts, fit, [words for amount, words in said.items() if amount not in masks])
 
 
 class Miss(NamedTuple):

@@ -31,7 +31,10 @@ _SEEN = ("seen_pct", "on_front", "hypervolume_pct", "state", "reason")
 
 @dataclass(frozen=True)
 class Axis:
-    """What a step along an axis of the space buys, in points of top-1, with its 95 % interval."""
+    """What a step along an axis of the space buys, in points of top-1, with its 95 % interval.
+
+    costs: what it takes more, of each cost of the search; none where that is not known.
+    """
 
     axis: str
     start: str
@@ -39,6 +42,7 @@ class Axis:
     points: float
     low: float
     high: float
+    costs: tuple[float, ...] = ()
 
     @property
     def is_settled(self) -> bool:
@@ -57,6 +61,11 @@ class Confirmed:
     seen_pct: float  # by the search, on the validation part
     tested_pct: float  # the same weights, on the test part
     alone_pct: tuple[float, float, float]  # trained alone, on the test part, with its 95 % interval
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it was measured, or trained alone."""
+        return not (math.isnan(self.measured_ms[0]) and math.isnan(self.alone_pct[0]))
 
     @property
     def latency_off_pct(self) -> float:
@@ -83,12 +92,14 @@ class Search:
 
     about: as a run keeps it. rows: one per choice, in their order; see `tabulate_search`. costs: the columns
     of what it made small. names: what evaluated variants are called in the run in short.
+    config: that of the latency which it made small, or the first.
     """
 
     about: Mapping[str, Any]
     rows: pd.DataFrame
     costs: tuple[str, ...]
     names: Mapping[str, str]
+    config: str | None
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -146,9 +157,18 @@ class Search:
     @property
     def axes(self) -> list[Axis]:
         """What each step buys, the largest first."""
-        names = ("axis", "from", "to", "points", "low", "high")
-        found = [Axis(*(_said(row[name]) for name in names)) for row in self.about.get("account") or ()]
+        found = []
+        for row in self.about.get("account") or ():
+            points, low, high = (_number(row[name]) for name in ("points", "low", "high"))
+            costs = tuple(map(_number, row.get("costs") or ()))
+            found.append(Axis(row["axis"], f"{row['from']}", f"{row['to']}", points, low, high, costs))
         return sorted(found, key=lambda axis: -abs(axis.points))
+
+    @property
+    def reached_pct(self) -> tuple[float, float, float] | None:
+        """How much of the hypervolume that is to be had it has found, as the surrogate has it, with 95 %."""
+        found = self.about.get("reached")
+        return _three([100 * one for one in found]) if found else None
 
     @property
     def confirmed(self) -> list[Confirmed]:
@@ -159,13 +179,9 @@ class Search:
             told = row.get("latency") or {"": [None] * 6}
             for config, numbers in told.items():
                 said, measured = _three(numbers[:3]), _three(numbers[3:])
-                found.append(Confirmed(row["variant"], config, said, measured, seen, tested, _three(alone)))
+                one = Confirmed(row["variant"], config, said, measured, seen, tested, _three(alone))
+                found += [one] if one.is_known else []
         return found
-
-
-def _said(value: Any) -> Any:
-    """A number as it is, words as such; None is unknown."""
-    return math.nan if value is None else value
 
 
 def _number(value: Any) -> float:
@@ -206,7 +222,7 @@ def tabulate_search(
     evaluated = table[table["variant"].isin(rows["variant"])]
     names_of = Names(table)(evaluated) if len(evaluated) else {}
     ids = dict(zip(rows["variant"], rows["variant"], strict=True))
-    return Search(about, rows[[*_CHOICE, *numbers, *_SEEN, *fields]], costs, ids | names_of)
+    return Search(about, rows[[*_CHOICE, *numbers, *_SEEN, *fields]], costs, ids | names_of, config)
 
 
 def _least(about: Mapping[str, Any]) -> float:
@@ -215,10 +231,17 @@ def _least(about: Mapping[str, Any]) -> float:
     return float(budget.get("min") or -math.inf)
 
 
-def with_reasons(table: pd.DataFrame, store: Store) -> pd.DataFrame:
-    """A run's table that says why the accuracy of what its search has not evaluated is unknown."""
-    if store.search() is None:
+def of_search(table: pd.DataFrame, store: Store) -> pd.DataFrame:
+    """A run's table, if it is of a search: what is not evaluated says why its accuracy is unknown.
+
+    And in the configurations that confirm some networks, by measuring them whole, the others have no rows.
+    """
+    about = store.search()
+    if about is None:
         return table
+    failed = pd.MultiIndex.from_tuples(store.failures(), names=["variant", "config"])
+    tried = table["latency_ms"].notna() | pd.MultiIndex.from_frame(table[["variant", "config"]]).isin(failed)
+    table = table[tried | ~table["config"].isin(about.get("whole", []))].reset_index(drop=True)
     reasons = {row.variant: NOT_YET if row.state == CHOSEN else row.reason for row in store.evaluations()}
     told = table["variant"].map(lambda variant: reasons.get(variant, NOT_CHOSEN)).astype(object)
     is_unknown = table["top1_pct"].isna() & (told != "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -51,8 +51,8 @@ def budgets(search: Search) -> Iterator[tuple[str, int, float]]:
         ends = asked.get(name) or {}
         words = " and ".join(
             f"{which} {with_unit(column, float(ends[end]))}"
-            for end, which in (("max", "at most"), ("min", "at least"))
-            if ends.get(end) is not None
+            for end, which, none in (("min", "at least", 0), ("max", "at most", math.inf))
+            if ends.get(end) not in (None, none)
         )
         where = f" in {config}" if config else ""
         yield f"{label(column)}{where} {words}".rstrip(), int(count), 100 * count / every
@@ -82,7 +82,24 @@ def hypervolume(search: Search) -> str:
         share = 100 * first / search.hypervolume_pct
         said += f"; {share:.1f} % of that after the {search.began_with} that it began with"
         said += f", 99 % after {search.reached(0.99)}"
+    if search.reached_pct is not None:
+        share, low, high = search.reached_pct
+        said += f". As the surrogate has it, that is {share:.1f} % (95 %: {low:.1f} to {high:.1f} %) of what"
+        said += " is to be had"
     return f"{said}."
+
+
+def reference(names: Sequence[str], costs: Sequence[float], pct: float) -> str:
+    """Up to where hypervolume counts. names: of the costs, as a sweep's objectives say them."""
+    columns = [name.partition("@")[0] for name in names]
+    said = [amount(column, float(f"{cost:.4g}")) for column, cost in zip(columns, costs, strict=True)]
+    return f"{', '.join(said)} and {pct:.4g} % top-1"
+
+
+def amount(column: str, value: float) -> str:
+    """`0.99 ms`, `356,600,000 mult-adds`."""
+    words = with_unit(column, value)
+    return words if COLUMNS[column].unit else f"{words} {label(column)}"
 
 
 def axes(search: Search) -> str:

@@ -31,7 +31,7 @@ from mbsweep.storage.variant_tables import NAMES
 from mbsweep.table.accuracies import ACCURACY_COLUMNS, accuracies, as_deployed, deployed, frame, sources
 from mbsweep.table.columns import COLUMNS, in_order
 from mbsweep.table.networks import networks
-from mbsweep.table.search import with_reasons
+from mbsweep.table.search import of_search
 
 STEPS = 4  # of which `tabulate` tells
 
@@ -54,7 +54,7 @@ def tabulate(store: Store, progress: Progress) -> pd.DataFrame:
     known = accuracies(store)
     progress.advance("accuracies")
     table = table.merge(known, how="left", on=["variant", "precision"])
-    table = with_reasons(as_deployed(table, deployed(store)), store)
+    table = of_search(as_deployed(table, deployed(store)), store)
     table["is_asked"] = table.filter(like="position").notna().all(axis=1)
     table["error"] = _errors(table, store.failures())
     if configs.empty:

@@ -99,6 +99,7 @@ def test_a_run_that_searches_ends_with_what_it_found(run, capsys):
     ):
         assert told in words
     assert ["mbsweep", "table", str(run), "--search", "--front"] in after
+    assert after[1][:5] == ["mbsweep", "pick", str(run), "--config", "onnxruntime-fp32-b1-t1-predicted"]
     for command in after[1:]:
         assert call(*command[1:]).exit_code == 0
 

@@ -5,7 +5,7 @@ import math
 import pandas as pd
 import pytest
 from made_runs import made_run
-from search_runs import CONFIG, FAILURE, PENDING, search_run
+from search_runs import CONFIG, FAILURE, PENDING, WHOLE, search_run
 
 from mbsweep.storage.search_tables import CHOSEN, DONE, FAILED, EvaluationRow
 from mbsweep.table import search_words
@@ -72,8 +72,8 @@ def test_evaluations_are_counted_from_one(run):
 
 def test_costs_and_what_was_tested_are_those_of_the_run(run):
     """Latency with its interval, and the accuracy on the test part."""
-    rows = run.search().rows.set_index("variant")
-    ours = run.table().set_index("variant").loc[rows.index]
+    rows, table = run.search().rows.set_index("variant"), run.table()
+    ours = table[table["config"] == CONFIG].set_index("variant").loc[rows.index]
     for name in ("latency_ms", "latency_low_ms", "top1_pct", "top1_high_pct"):
         pd.testing.assert_series_equal(rows[name], ours[name])
 
@@ -122,7 +122,7 @@ def test_what_is_below_the_least_accuracy_is_on_no_front():
 
 def test_what_the_search_has_not_evaluated_says_so(run):
     """Not that its accuracy is yet to come; what waits does, and what failed has its reason."""
-    rows = run.table().set_index("variant")
+    rows = run.table().query("config == @CONFIG").set_index("variant")
     states = run.search().rows.set_index("variant")["state"]
     others = rows.index.difference(states.index)
     assert rows.loc[others, "top1_reason"].tolist() == [NOT_CHOSEN] * 2
@@ -131,6 +131,15 @@ def test_what_the_search_has_not_evaluated_says_so(run):
     assert rows.loc[states.index[states == "done"], "top1_reason"].isna().all()
     assert PENDING not in set(rows["top1_reason"])
     assert not rows["on_front"][rows["top1_pct"].isna()].any()
+
+
+def test_what_is_not_confirmed_lacks_no_measurement(run):
+    """Three were measured whole; the other 23 of the run are not asked for there, and nothing is missing."""
+    table = run.table()
+    assert table["config"].value_counts().to_dict() == {CONFIG: 26, WHOLE: 3}
+    confirmed = {one.variant for one in run.search().confirmed}
+    assert set(table.loc[table["config"] == WHOLE, "variant"]) == confirmed
+    assert table["error"].isna().all()
 
 
 def test_a_run_without_a_search_has_none(tmp_path):
@@ -171,6 +180,9 @@ def test_hypervolume_in_words():
         "Hypervolume 40.0 % of the box up to 5 million mult-adds and 0 % top-1; 25.0 % of that after the 2 "
         "that it began with, 99 % after 5."
     )
+    assert search_words.hypervolume(made([10], reached=[0.925, 0.897, 0.954])).endswith(
+        "0 % top-1. As the surrogate has it, that is 92.5 % (95 %: 89.7 to 95.4 %) of what is to be had."
+    )
     assert search_words.hypervolume(made([])) == "Hypervolume is unknown before the first evaluation."
 
 
@@ -197,7 +209,11 @@ def test_how_far_its_word_was_off(run):
     ]
     assert {one.config for one in run.search().confirmed} == {CONFIG}
     unknown = {"variant": "a", "latency": {}, "top1": [70, 69, None, None, None]}
-    assert search_words.confirmed(made([70], confirm=[unknown])) == []
+    assert made([70], confirm=[unknown]).confirmed == []
+    alone = {"variant": "a", "latency": {}, "top1": [70, 69, 68.5, None, None]}
+    assert search_words.confirmed(made([70], confirm=[alone])) == [
+        "Accuracy of 1, trained alone: -1.50 points against what the search saw."
+    ]
     assert search_words.confirmed(made([70])) == []
 
 
@@ -213,3 +229,11 @@ def test_which_axes_matter(run):
         "Of none of 1 steps is it sure that it helps or harms."
     )
     assert search_words.axes(made([70])) == ""
+
+
+def test_a_reference_has_units_and_names():
+    """Costs to four digits; the configuration of a latency is said elsewhere."""
+    names = ["latency_ms@torch-fp32-b1-t1", "macs"]
+    assert search_words.reference(names, [0.98765, 356_583_016.0], -10.0) == (
+        "0.9877 ms, 356,600,000 mult-adds and -10 % top-1"
+    )
