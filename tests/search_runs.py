@@ -129,20 +129,20 @@ def _about(asked, least_pct, best, ms, seen):
     settings = {"objectives": ["top1_pct", "latency_ms"], "budgets": budgets, "evaluations": asked}
     fitting = {"latency_ms": int(is_fast.sum()), "params": int(is_small.sum())}
     names = ("axis", "from", "to", "points", "low", "high")
-    return {
+    found = {
         "settings": settings | {"method": "exact_costs", "seed": 0, "start": START, "confirm": 3},
         "space": {"variants": len(space), "feasible": int((is_fast & is_small).sum()), "budgets": fitting},
         "reference": "0.99 ms and 0 % top-1",
         "asked": asked,
         "whole": [WHOLE],
         "account": [dict(zip(names, axis, strict=True), costs=[0.01]) for axis in AXES[: len(seen)]],
-        "confirm": [
-            {
-                "variant": id_,
-                "latency": {CONFIG: [ms[id_] * by for by in (1, 0.95, 1.05, off, 0.99 * off, 1.01 * off)]},
-                "top1": [seen[id_] + more for more in (0, -0.4, 0.6, -0.2, 1.4)],
-            }
-            for id_, off in zip(best, OFF, strict=False)
-        ],
-        "summary": "",
     }
+    confirmed = [
+        {
+            "variant": id_,
+            "latency": {CONFIG: [ms[id_] * by for by in (1, 0.95, 1.05, off, 0.99 * off, 1.01 * off)]},
+            "top1": [seen[id_] + more for more in (0, -0.4, 0.6, -0.2, 1.4)],
+        }
+        for id_, off in zip(best, OFF, strict=False)
+    ]
+    return found | ({"confirm": confirmed} if confirmed else {})

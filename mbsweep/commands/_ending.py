@@ -19,6 +19,7 @@ from mbsweep.table.results import Run
 
 MOST_SHOWN, MOST_IN_ALL = 10, 24  # rows of one front, and of all
 MOST_OPEN = 5  # networks that are named whose place is not settled
+MORE = 20  # evaluations to go on with a search
 SETTLED_PCT = (5, 95)  # with less, or more, a place on the front or off it is
 
 
@@ -49,6 +50,8 @@ def print_ending(run: Run) -> None:
     more = [["table", "--compressed"]] if run.is_compressed else []
     if search is not None:
         more.append(["table", "--search", *(["--front"] if len(search.front) else [])])
+        if search.is_open or search.left:
+            more.append(["search", "--more", f"{0 if search.is_open else min(MORE, search.left)}"])
     for line in (["open"], ["pick", *pick], ["table"], *more):
         if line != ["pick"]:
             say_command(command(line[0], run.path, *line[1:]))

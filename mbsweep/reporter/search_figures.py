@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
@@ -26,6 +27,7 @@ BAND = "rgba(128, 128, 128, 0.18)"
 LINE = {"color": COLOURS[6], "width": 2, "shape": "hv"}
 HOVER = "<b>%{customdata[0]}</b><br>%{customdata[1]}<extra></extra>"
 NEAR = 1.5  # a budget that is further from all that was evaluated has no line: the axis would reach to it
+MAX_POINTS = 1000  # evaluations that are drawn, and what must not be left out
 MAX_BANDS = 100  # batches that are told apart by the ground
 
 
@@ -48,6 +50,7 @@ def search_front(search: Search) -> go.Figure | None:
     variants that were measured whole and trained alone. What is pointed at says when and why it was chosen.
     """
     known = search.rows[search.rows["seen_pct"].notna()]
+    known = known[_few(known["on_front"])]
     costs = [name for name in search.costs if known[name].notna().any()]
     if known.empty or not costs:
         return None
@@ -75,6 +78,13 @@ def search_front(search: Search) -> go.Figure | None:
         if (most := _most(search, cost)) <= NEAR * known[cost].max()
     ]
     return found
+
+
+def _few(kept: pd.Series[bool]) -> pd.Series[bool]:
+    """Mask of what is drawn: all, or of very many those that are to be kept and some others, evenly."""
+    some = np.zeros(len(kept), dtype=bool)
+    some[np.linspace(0, len(kept) - 1, min(len(kept), MAX_POINTS)).round().astype(int)] = True
+    return kept | some
 
 
 def _named(title: str) -> dict[str, object]:
@@ -227,6 +237,7 @@ def search_hypervolume(search: Search) -> go.Figure | None:
     rows = search.rows[search.rows["hypervolume_pct"].notna()]
     if not (rows["hypervolume_pct"] > 0).any():
         return None
+    rows = rows[_few(rows["hypervolume_pct"].diff() != 0)]
     figure = make_subplots(rows=1)
     style = _Looks(rows)
     failed = rows["state"] == FAILED

@@ -123,9 +123,14 @@ class Search:
 
     @property
     def is_open(self) -> bool:
-        """Whether there is more to evaluate: not where nothing is left that could be."""
-        able = self.about["space"]["feasible"]
-        return self.count(CHOSEN) > 0 or len(self.rows) < min(self.asked, able)
+        """Whether it was stopped before its end: there is more to evaluate, or to confirm."""
+        waits = self.count(CHOSEN) > 0 or len(self.rows) < min(self.asked, len(self.rows) + self.left)
+        return waits or (self.settings.get("confirm", 0) > 0 and "confirm" not in self.about)
+
+    @property
+    def left(self) -> int:
+        """How many variants within the budgets it has not chosen."""
+        return max(0, int(self.about["space"]["feasible"]) - len(self.rows))
 
     @property
     def began_with(self) -> int:

@@ -24,7 +24,7 @@ def standing(search: Search) -> str:
     said += f"; {waiting:,} chosen and not evaluated yet" if waiting else ""
     if search.is_open:
         said += "; run the sweep again to go on"
-    return f"{said}. {search.about['summary']}".rstrip() if search.about.get("summary") else f"{said}."
+    return f"{said}."
 
 
 def nothing_yet(search: Search) -> str:

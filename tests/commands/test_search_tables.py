@@ -100,7 +100,8 @@ def test_a_run_that_searches_ends_with_what_it_found(run, capsys):
         assert told in words
     assert ["mbsweep", "table", str(run), "--search", "--front"] in after
     assert after[1][:5] == ["mbsweep", "pick", str(run), "--config", "onnxruntime-fp32-b1-t1-predicted"]
-    for command in after[1:]:
+    assert after[-1] == ["mbsweep", "search", str(run), "--more", "20"]
+    for command in after[1:-1]:
         assert call(*command[1:]).exit_code == 0
 
 
@@ -121,7 +122,8 @@ def test_a_search_without_a_front_says_why(made, words, tmp_path, capsys):
     said, after = ending(capsys, search_run(tmp_path / "run", asked=60, **made))
     assert words in " ".join(line.strip() for line in said)
     assert ["mbsweep", "table", str(tmp_path / "run"), "--search"] in after
-    for command in after[1:]:
+    assert after[-1] == ["mbsweep", "search", str(tmp_path / "run"), "--more", "0"]
+    for command in after[1:-1]:
         assert call(*command[1:]).exit_code == 0
 
 

@@ -188,7 +188,7 @@ def test_words_from_a_run_are_no_markup(tmp_path):
     with Store.write(run) as store:
         about = store.search()
         axis = {"axis": HOSTILE, "from": HOSTILE, "to": HOSTILE, "points": 1, "low": 0.5, "high": 2}
-        store.set_search(about | {"account": [axis], "reference": HOSTILE, "summary": HOSTILE})
+        store.set_search(about | {"account": [axis], "reference": HOSTILE})
         with store._transaction() as sql:
             sql.execute("UPDATE evaluations SET why = ?, reason = ?, state = ?", [HOSTILE, HOSTILE, FAILED])
             sql.execute("UPDATE evaluations SET state = 'done', reason = '' WHERE number > 5")
@@ -196,3 +196,17 @@ def test_words_from_a_run_are_no_markup(tmp_path):
     assert "<script>alert" not in told
     assert "<img src=x" not in told
     assert html.escape("<script>alert(1)</script>") in told
+
+
+def test_of_very_many_evaluations_some_are_drawn(finished, monkeypatch):
+    """All of the front, each that moved the hypervolume, and some others; the ends among them."""
+    monkeypatch.setattr("mbsweep.reporter.search_figures.MAX_POINTS", 4)
+    found, rows = drawn(finished), open_run(finished).search().rows
+    (seen, _) = points(found["search_front"])
+    best = rows.loc[rows["on_front"], "seen_pct"]
+    assert set(best) <= set(seen.y)
+    assert len(best) <= len(seen.y) <= len(best) + 4
+    growing = rows.loc[rows["hypervolume_pct"].diff() > 0, "evaluation"]
+    done, *_ = points(found["search_hypervolume"])
+    assert set(growing) | {1, 30} <= set(done.x)
+    assert len(done.x) < 28

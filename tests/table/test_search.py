@@ -20,7 +20,6 @@ ABOUT = {
     "asked": 6,
     "account": [],
     "confirm": [],
-    "summary": "",
 }
 MACS = {"a": 4e6, "b": 1e6, "c": 2e6, "d": 2e6, "e": 3e6}
 
@@ -172,6 +171,16 @@ def test_a_search_that_has_evaluated_all_goes_on_no_more():
     assert search_words.standing(made([70, 60], asked=2)) == "random: 2 of 2 evaluations; 2 on the front."
     space = ABOUT["space"] | {"feasible": 2}
     assert search_words.standing(made([70, 60], space=space)) == "random: 2 of 6 evaluations; 2 on the front."
+
+
+def test_a_search_that_has_not_confirmed_goes_on():
+    """All is evaluated, and three were to be confirmed: it was stopped before."""
+    about = {name: value for name, value in ABOUT.items() if name != "confirm"}
+    settings = ABOUT["settings"] | {"confirm": 3}
+    rows = [EvaluationRow(0, 0, "a", "", value_pct=70, state=DONE)]
+    for asked, is_open in ((about, True), (about | {"confirm": []}, False)):
+        found = tabulate_search(asked | {"settings": settings, "asked": 1}, rows, table())
+        assert found.is_open is is_open
 
 
 def test_hypervolume_in_words():
