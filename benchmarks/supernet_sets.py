@@ -25,8 +25,8 @@ from mbsweep.sweep.counted import count_space
 from mbsweep.sweep.sweep import parse_sweep
 from mbsweep.sweep.training_data import look_at
 
-SETS = ("sprites", "tiles")
-EPOCHS, NETWORKS = 12, 12
+SETS = ("sprites", "icons")
+EPOCHS, NETWORKS = 8, 12
 SPACES = {
     "grid": "width: [0.5, 0.25, 0.15], resolution: [32, 24], depth: [5, 1]",
     "stages": (

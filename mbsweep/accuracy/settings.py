@@ -214,6 +214,7 @@ class SupernetAccuracy(Strict):
         "seed": SEED,
         "min_tau": number(-1, 1, 0.7, with_low=True),
         "middle": integer(0, 16, 2),
+        "labels_pct": number(0, 100, 50, with_low=True),
         "calibration_images": integer(64, 1_000_000, 2000),
     }
 
@@ -224,6 +225,7 @@ class SupernetAccuracy(Strict):
     alone: Alone = Alone()
     min_tau: float = 0.7  # below this rank correlation with those, the ranking is not to be relied on
     middle: int = 2  # variants picked at random in each step, the first of the highest resolution
+    labels_pct: float = 50  # how far all but the largest learn from the labels; else from its answers
     calibration_images: int = 2000  # from which each variant gets its batch normalisation statistics
     quantization: Quantization = Quantization()
 

@@ -53,7 +53,8 @@ def test_what_is_looked_up_is_seen_as_it_is_published(tmp_path):
     """70.9 % and 41.5 % of TF-Slim's table; in the order asked for, also of a network that is named twice;
     NaN where the table has none.
     """
-    source, _ = opened(f"space: {{width: 1.0}}\naccuracy: {{source: published, table: {TF_SLIM}}}\n")
+    space = "{width: [0.25, 0.3, 1.0], resolution: [128, 224]}"
+    source, _ = opened(f"space: {space}\naccuracy: {{source: published, table: {TF_SLIM}}}\n")
     asked = [Variant(width=0.25, resolution=128), Variant(width=0.3), Variant(), Variant()]
     with Store.write(tmp_path) as store:
         source.prepare(store, None, Silent())

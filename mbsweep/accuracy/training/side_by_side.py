@@ -67,12 +67,18 @@ class Batch:
 
 
 def gradients(
-    net: nn.Module, batches: Sequence[Batch], labels: Tensor, label_smoothing: float, lanes: Lanes
+    net: nn.Module,
+    batches: Sequence[Batch],
+    labels: Tensor,
+    label_smoothing: float,
+    labels_share: float,
+    lanes: Lanes,
 ) -> tuple[Tensor, Tensor]:
     """Let the weights have the gradients of all networks together; the logits and the loss of the largest.
 
-    The first batch is the largest's, which learns from the labels; the others learn from its answers. Each
-    network's gradients are made on their own and added in the order of the batches, whichever is there first.
+    The first batch is the largest's, which learns from the labels; so do the others by a share, and by the
+    rest from its answers. Each network's gradients are made on their own and added in the order of the
+    batches, whichever is there first.
     """
     weights = list(net.parameters())
     logits = net(batches[0].variant, batches[0].images, batches[0].kept)
@@ -80,7 +86,9 @@ def gradients(
     answers = logits.detach().softmax(1)
 
     def of(batch: Batch) -> tuple[Tensor | None, ...]:
-        told = F.cross_entropy(net(batch.variant, batch.images, batch.kept), answers)
+        own = net(batch.variant, batch.images, batch.kept)
+        by_labels = F.cross_entropy(own, labels, label_smoothing=label_smoothing)
+        told = labels_share * by_labels + (1 - labels_share) * F.cross_entropy(own, answers)
         return torch.autograd.grad(told, weights, allow_unused=True)
 
     others = [lanes.start(partial(of, batch)) for batch in batches[1:]]

@@ -1,8 +1,8 @@
 """One training for a whole space: networks that share the weights of the largest.
 
 Slimmable networks (Yu and Huang, arXiv:1903.05134): each step trains the largest network, the smallest, and
-some in between (the sandwich rule); all but the largest learn from its answers (in-place distillation). A
-network's weights are the first channels of the largest's, its repeated blocks the first of them. Scales and
+some in between (the sandwich rule); all but the largest learn from its answers, too (in-place distillation).
+A network's weights are the first channels of the largest's, its repeated blocks the first of them. Scales and
 shifts of batch normalisation are shared among the networks of one resolution only (Wang et al., Resolution
 Switchable Networks, arXiv:2007.09558), and its statistics are each network's own, taken once the training is
 over.
@@ -113,7 +113,8 @@ def train_supernet(
                 for variant in (largest, smallest, *others):
                     x = normalised(augmented(images[variant.resolution], places, recipe, chance), moments)
                     batches.append(Batch(variant, x, net.kept(variant, len(x))))
-                logits, losses[step] = gradients(net, batches, y, recipe.label_smoothing, lanes)
+                how = recipe.label_smoothing, config.labels_pct / 100, lanes
+                logits, losses[step] = gradients(net, batches, y, *how)
                 clip_gradients(net, recipe)
                 optimizer.step()
                 hits += int((logits.argmax(1) == y).sum())
@@ -146,6 +147,7 @@ def train_supernet(
 def _about_space(config: SupernetAccuracy, space: Space, sizes: Sequence[int]) -> dict[str, Any]:
     """What a supernet's file says of its networks: each of them, or the space where there are many."""
     said: dict[str, Any] = {"middle": config.middle, "calibration_images": config.calibration_images}
+    said["labels_pct"] = config.labels_pct
     if len(space) > LISTED:
         return {"supernet": said | {"space": space_as_dict(space), "resolutions": sizes}}
     networks = sorted(space.variants(), key=lambda variant: variant.id)
