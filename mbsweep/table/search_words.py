@@ -7,11 +7,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from mbsweep.storage.search_tables import CHOSEN, FAILED
 from mbsweep.table.columns import COLUMNS
 from mbsweep.table.decide import TOP1
 from mbsweep.table.panels import label, with_unit
+from mbsweep.table.ratios import rank_agreement
 from mbsweep.table.search import Axis, Confirmed, Search
 
 
@@ -152,12 +154,16 @@ def _latencies(found: list[Confirmed]) -> str:
 
 
 def _accuracies(found: list[Confirmed]) -> str:
-    off = np.array([one.accuracy_off for one in found])
+    seen, alone = zip(*((one.seen_pct, one.alone_pct[0]) for one in found), strict=True)
+    off = np.subtract(alone, seen)
     said = (
         f"Accuracy of {len(found)}, trained alone: {np.median(off):+.2f} points against what the search saw"
     )
     if len(found) > 1:
         said += f" in the median, {off[np.abs(off).argmax()]:+.2f} at worst"
+        tau, _ = rank_agreement(pd.Series(seen), pd.Series(alone))
+        if not math.isnan(tau):
+            said += "; ranked the same" if tau == 1 else f"; of their order Kendall's tau is {tau:.2f}"
     return f"{said}."
 
 

@@ -77,7 +77,7 @@ def test_a_terminal_gets_numbers_and_below_them_the_network_and_why(run):
 
 def test_a_run_without_a_search_is_refused(run, tmp_path):
     """And so is a table of two sorts."""
-    plain = write_run(tmp_path / "plain", rounds=lambda _: 1)
+    plain = write_run(tmp_path / "plain", "space: {width: [0.3, 1]}\n")
     assert refusal(call("table", plain, "--search")) == (f"{plain} has no search; its sweep needs a `search`")
     assert "two tables" in refusal(call("table", run, "--search", "--compressed"))
     assert "did you mean 'seen_pct'?" in refusal(call("table", run, "--search", "--columns", "seen"))

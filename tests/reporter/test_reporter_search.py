@@ -22,6 +22,18 @@ def finished(tmp_path_factory):
     return search_run(tmp_path_factory.mktemp("finished") / "run")
 
 
+@pytest.fixture(scope="module")
+def search(finished):
+    """What that run tells of it."""
+    return open_run(finished).search()
+
+
+@pytest.fixture(scope="module")
+def figures(finished):
+    """Its figures, by their names."""
+    return drawn(finished)
+
+
 def section(*folders):
     """The part of a page of some runs that is about their searches."""
     parts, _ = open_parts([open_run(folder) for folder in folders])
@@ -40,10 +52,9 @@ def points(figure, mode="markers"):
     return [trace for trace in figure.data if trace.mode == mode and trace.customdata is not None]
 
 
-def test_the_figures_have_every_evaluation(finished):
+def test_the_figures_have_every_evaluation(search, figures):
     """28 seen of 30, the front a line, a star for each confirmed; two crosses where it failed."""
-    found = drawn(finished)
-    rows = open_run(finished).search().rows
+    found, rows = figures, search.rows
     seen, stars = points(found["search_front"])
     assert sorted(seen.y) == sorted(rows["seen_pct"].dropna())
     assert len(seen.y) == 28
@@ -52,18 +63,16 @@ def test_the_figures_have_every_evaluation(finished):
     ]
     best = rows[rows["on_front"]].sort_values("latency_ms")
     assert list(line.y) == best["seen_pct"].tolist()
-    assert [one[0] for one in stars.customdata] == [
-        one.variant for one in open_run(finished).search().confirmed
-    ]
+    assert [one[0] for one in stars.customdata] == [one.variant for one in search.confirmed]
     done, broken = points(found["search_hypervolume"])
     assert list(broken.x) == [5, 18]
     assert len(done.x) == 28
     assert "failed: RuntimeError" in broken.customdata[0][1]
 
 
-def test_a_point_tells_when_and_why(finished):
+def test_a_point_tells_when_and_why(figures):
     """What was expected of it, what was seen and tested; those of the beginning were expected of nothing."""
-    (seen, _) = points(drawn(finished)["search_front"])
+    (seen, _) = points(figures["search_front"])
     told = dict(zip(range(28), (words for _, words in seen.customdata), strict=True))
     assert told[0].startswith("evaluation 1, batch 1<br>to begin with<br>seen ")
     assert "expected" not in told[0]
@@ -72,9 +81,9 @@ def test_a_point_tells_when_and_why(finished):
     )
 
 
-def test_batches_and_the_beginning_can_be_seen(finished):
+def test_batches_and_the_beginning_can_be_seen(figures):
     """Every other of twelve batches has a ground; a line shows what the first eight had."""
-    figure = drawn(finished)["search_hypervolume"]
+    figure = figures["search_hypervolume"]
     assert [(shape.x0, shape.x1) for shape in figure.layout.shapes] == [
         (first + 0.5, first + 2.5) for first in range(8, 30, 4)
     ]
@@ -82,10 +91,10 @@ def test_batches_and_the_beginning_can_be_seen(finished):
     assert named == ["after each evaluation", "failed", "after the 8 that it began with"]
 
 
-def test_what_is_expected_of_the_whole_space_is_a_band(finished, tmp_path):
+def test_what_is_expected_of_the_whole_space_is_a_band(figures, tmp_path):
     """Where the run has it: between two steps, beside the best that is expected."""
+    assert not [trace for trace in figures["search_front"].data if trace.fill]
     run = search_run(tmp_path / "run", 12)
-    assert not [trace for trace in drawn(run)["search_front"].data if trace.fill]
     with Store.write(run) as store:
         expected = [{"cost": cost, "best": 95, "low": 94, "high": 97} for cost in (0.1, 0.5)]
         store.set_search(store.search() | {"expected": expected})
@@ -109,7 +118,7 @@ def test_two_costs_have_two_panels_and_no_line(tmp_path):
     assert not [trace for trace in figure.data if trace.line.shape == "hv" and trace.x[0] is not None]
 
 
-def test_the_page_has_all_of_a_finished_search(finished, tmp_path):
+def test_the_page_has_all_of_a_finished_search(finished, search):
     """Sentences, budgets, axes, what was confirmed, a row for each evaluation with what failed."""
     told = section(finished)
     words = re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]*>", " ", told)))
@@ -126,7 +135,7 @@ def test_the_page_has_all_of_a_finished_search(finished, tmp_path):
         assert said in words
     table = told[told.index("What was evaluated") :]
     assert len(re.findall("<tr", table)) == 31
-    assert len(re.findall('<tr class="front"', table)) == len(open_run(finished).search().front)
+    assert len(re.findall('<tr class="front"', table)) == len(search.front)
     assert len(re.findall('class="figure"', told)) == 2
 
 
@@ -167,7 +176,7 @@ def test_a_search_that_is_not_finished_has_its_page(made, has, lacks, tmp_path):
 
 def test_runs_without_a_search_have_no_section(finished, tmp_path):
     """Of several runs each search is under its run's name, and its figures have names of their own."""
-    plain = write_run(tmp_path / "plain")
+    plain = write_run(tmp_path / "plain", "space: {width: [0.3, 1]}\n")
     told = section(plain, finished)
     assert told.count("What was evaluated, when and why</h3>") == 1
     assert "<h3>run</h3>" in told
@@ -198,10 +207,10 @@ def test_words_from_a_run_are_no_markup(tmp_path):
     assert html.escape("<script>alert(1)</script>") in told
 
 
-def test_of_very_many_evaluations_some_are_drawn(finished, monkeypatch):
+def test_of_very_many_evaluations_some_are_drawn(finished, search, monkeypatch):
     """All of the front, each that moved the hypervolume, and some others; the ends among them."""
     monkeypatch.setattr("mbsweep.reporter.search_figures.MAX_POINTS", 4)
-    found, rows = drawn(finished), open_run(finished).search().rows
+    found, rows = drawn(finished), search.rows
     (seen, _) = points(found["search_front"])
     best = rows.loc[rows["on_front"], "seen_pct"]
     assert set(best) <= set(seen.y)

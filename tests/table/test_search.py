@@ -55,9 +55,15 @@ def run(tmp_path_factory):
     return open_run(search_run(folder, 24, waiting=2, asked=60, others=2))
 
 
-def test_evaluations_are_counted_from_one(run):
+@pytest.fixture(scope="module")
+def search(run):
+    """What that run tells of it."""
+    return run.search()
+
+
+def test_evaluations_are_counted_from_one(search):
     """The first eight are one batch, then two each; what waits has no number but what was expected."""
-    rows = run.search().rows
+    rows = search.rows
     assert rows["evaluation"].tolist() == list(range(1, 25))
     assert rows["batch"].tolist() == [1] * 8 + [batch for batch in range(2, 10) for _ in range(2)]
     assert rows["state"].value_counts().to_dict() == {"done": 20, "failed": 2, "chosen": 2}
@@ -69,17 +75,17 @@ def test_evaluations_are_counted_from_one(run):
     assert rows.loc[rows["state"] == "done", "reason"].isna().all()
 
 
-def test_costs_and_what_was_tested_are_those_of_the_run(run):
+def test_costs_and_what_was_tested_are_those_of_the_run(run, search):
     """Latency with its interval, and the accuracy on the test part."""
-    rows, table = run.search().rows.set_index("variant"), run.table()
+    rows, table = search.rows.set_index("variant"), run.table()
     ours = table[table["config"] == CONFIG].set_index("variant").loc[rows.index]
     for name in ("latency_ms", "latency_low_ms", "top1_pct", "top1_high_pct"):
         pd.testing.assert_series_equal(rows[name], ours[name])
 
 
-def test_the_front_is_what_nothing_else_beats(run):
+def test_the_front_is_what_nothing_else_beats(search):
     """Every pair is compared, and some of both sorts are there."""
-    rows = run.search().rows
+    rows = search.rows
     points = list(zip(rows["latency_ms"], rows["seen_pct"], strict=True))
     beaten = [
         any(ms <= own_ms and pct >= own and (ms, pct) != (own_ms, own) for ms, pct in points)
@@ -90,7 +96,7 @@ def test_the_front_is_what_nothing_else_beats(run):
         is_known and not by for is_known, by in zip(known, beaten, strict=True)
     ]
     assert 2 < rows["on_front"].sum() < known.sum()
-    assert run.search().front["latency_ms"].is_monotonic_increasing
+    assert search.front["latency_ms"].is_monotonic_increasing
 
 
 def test_two_costs_have_a_front_in_space():
@@ -119,10 +125,10 @@ def test_what_is_below_the_least_accuracy_is_on_no_front():
     )
 
 
-def test_what_the_search_has_not_evaluated_says_so(run):
+def test_what_the_search_has_not_evaluated_says_so(run, search):
     """Not that its accuracy is yet to come; what waits does, and what failed has its reason."""
     rows = run.table().query("config == @CONFIG").set_index("variant")
-    states = run.search().rows.set_index("variant")["state"]
+    states = search.rows.set_index("variant")["state"]
     others = rows.index.difference(states.index)
     assert rows.loc[others, "top1_reason"].tolist() == [NOT_CHOSEN] * 2
     assert set(rows.loc[states.index[states == "chosen"], "top1_reason"]) == {NOT_YET}
@@ -132,11 +138,11 @@ def test_what_the_search_has_not_evaluated_says_so(run):
     assert not rows["on_front"][rows["top1_pct"].isna()].any()
 
 
-def test_what_is_not_confirmed_lacks_no_measurement(run):
+def test_what_is_not_confirmed_lacks_no_measurement(run, search):
     """Three were measured whole; the other 23 of the run are not asked for there, and nothing is missing."""
     table = run.table()
     assert table["config"].value_counts().to_dict() == {CONFIG: 26, WHOLE: 3}
-    confirmed = {one.variant for one in run.search().confirmed}
+    confirmed = {one.variant for one in search.confirmed}
     assert set(table.loc[table["config"] == WHOLE, "variant"]) == confirmed
     assert table["error"].isna().all()
 
@@ -195,9 +201,9 @@ def test_hypervolume_in_words():
     assert search_words.hypervolume(made([])) == "Hypervolume is unknown before the first evaluation."
 
 
-def test_what_the_budgets_leave_in_words(run):
+def test_what_the_budgets_leave_in_words(search):
     """Each alone, then both; shares of the whole space."""
-    told = list(search_words.budgets(run.search()))
+    told = list(search_words.budgets(search))
     assert [words for words, *_ in told] == [
         "latency at most 0.9 ms",
         "parameters at most 1,000,000",
@@ -208,27 +214,32 @@ def test_what_the_budgets_leave_in_words(run):
     assert search_words.space(made([])) == "2,000 variants; no budget leaves any out."
 
 
-def test_how_far_its_word_was_off(run):
+def test_how_far_its_word_was_off(search):
     """2 % more, 3 % less and 12 % more than said, the last beyond both intervals; alone 0.6 points better."""
-    assert search_words.confirmed(run.search()) == [
+    assert search_words.confirmed(search) == [
         "Latency of 3, measured whole: +2.0 % against what was said in the median, +12.0 % at worst; "
         "the intervals meet of 2 of 3.",
         "Accuracy of 3, trained alone: +0.60 points against what the search saw in the median, "
-        "+0.60 at worst.",
+        "+0.60 at worst; ranked the same.",
     ]
-    assert {one.config for one in run.search().confirmed} == {CONFIG}
+    assert {one.config for one in search.confirmed} == {CONFIG}
     unknown = {"variant": "a", "latency": {}, "top1": [70, 69, None, None, None]}
     assert made([70], confirm=[unknown]).confirmed == []
     alone = {"variant": "a", "latency": {}, "top1": [70, 69, 68.5, None, None]}
     assert search_words.confirmed(made([70], confirm=[alone])) == [
         "Accuracy of 1, trained alone: -1.50 points against what the search saw."
     ]
+    two = [alone, {"variant": "b", "latency": {}, "top1": [60, 60, 69, None, None]}]
+    assert search_words.confirmed(made([70, 60], confirm=two)) == [
+        "Accuracy of 2, trained alone: +3.75 points against what the search saw in the median, "
+        "+9.00 at worst; of their order Kendall's tau is -1.00."
+    ]
     assert search_words.confirmed(made([70])) == []
 
 
-def test_which_axes_matter(run):
+def test_which_axes_matter(search):
     """The largest step first, what harms by name, and how many are sure."""
-    assert search_words.axes(run.search()) == (
+    assert search_words.axes(search) == (
         "Most is gained by stage widths, stage 5 from 0.5 to 1: +1.90 points (95 %: +1.20 to +2.60), then by "
         "resolution from 32 to 48: +1.40 points (95 %: +0.90 to +1.90). Lost by kernels, stage 5 from 3 to "
         "5: -0.50 points (95 %: -0.90 to -0.10). Of 5 steps 3 help for sure, 1 harm, of 1 it is open."

@@ -28,7 +28,8 @@ const isNumeric = Object.fromEntries(
 // Colour and marker tell what networks differ in; a family may have no width.
 const FIRST_TOLD = ["width", "resolution", "depth", "block", "kernel", "stage_channels", "family"];
 const differsIn = (name) => columnOf[name] && new Set(rows.map((row) => row[name])).size > 1;
-const [usualColour = columnOf.width ? "width" : "resolution", usualShape = "resolution"] = FIRST_TOLD.filter(differsIn);
+const tells = (name) => differsIn(name) && !(name === "depth" && differsIn("stage_depths")); // of which depth is one
+const [usualColour = columnOf.width ? "width" : "resolution", usualShape = "resolution"] = FIRST_TOLD.filter(tells);
 const UNKNOWN = "unknown";
 
 // Made once: to make one takes longer than to use it.
