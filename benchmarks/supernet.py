@@ -12,8 +12,6 @@ import tempfile
 import time
 from pathlib import Path
 
-from scipy.stats import kendalltau
-
 from mbsweep import Run, load_sweep, run
 from mbsweep.accuracy.supernet import SupernetSource
 from mbsweep.accuracy.training.trusting import trust
@@ -57,12 +55,11 @@ def compare(supernet: Run, alone: Run) -> None:
     for variant in single:
         print(f"{variant}: supernet {shared[variant]:.1f} %, alone {single[variant]:.1f} %")
     print(f"cost {cost / ALONE_EPOCHS:.1f} times that of {ALONE_EPOCHS} epochs of the largest (at most 5)")
-    print(trust(shared, single, config.min_tau)["summary"])
-    seeds = [_of_seed(alone, seed) for seed in (0, 1)]
-    tau = kendalltau(*([of[variant] for variant in single] for of in seeds)).statistic
-    print(f"the two seeds alone, against each other: tau {tau:.2f}")
-    for seed, of in enumerate(seeds):
-        print(f"seed {seed} alone {trust(shared, of, config.min_tau)['summary']}")
+    of = _of_seeds(alone)
+    print(trust(shared, of, config.min_tau)["summary"])
+    for seed in (0, 1):
+        one = {variant: {seed: pct[seed]} for variant, pct in of.items()}
+        print(f"seed {seed} alone {trust(shared, one, config.min_tau)['summary']}")
 
 
 def _top1_pct(of: Run) -> dict[str, float]:
@@ -70,12 +67,16 @@ def _top1_pct(of: Run) -> dict[str, float]:
     return dict(zip(table["variant"], table["top1_pct"], strict=True))
 
 
-def _of_seed(of: Run, seed: int) -> dict[str, float]:
+def _of_seeds(of: Run) -> dict[str, dict[int, float]]:
+    """Variant -> seed -> top-1 in percent."""
     with Store.read(of.path) as store:
         sweep = store.last_sweep()
         assert sweep  # noqa: S101
         rows = store.trainings(sweep["accuracy_sources"][0])
-    return {row.variant: 100 * float(row.hits.mean()) for row in rows if row.seed == seed}
+    found: dict[str, dict[int, float]] = {}
+    for row in rows:
+        found.setdefault(row.variant, {})[row.seed] = 100 * float(row.hits.mean())
+    return found
 
 
 if __name__ == "__main__":

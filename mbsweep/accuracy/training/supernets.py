@@ -153,20 +153,19 @@ class SupernetRun:
         trainings.run()
         return trainings.accuracies()
 
-    def _alone(self) -> tuple[dict[str, float], set[str]]:
-        """Variant -> top-1 in percent, mean over the seeds, of each trained alone; and those that have
-        stalled with each seed.
+    def _alone(self) -> tuple[dict[str, dict[int, float]], set[str]]:
+        """Variant -> seed -> top-1 in percent, of trainings alone; and the variants that stalled with each
+        seed.
         """
         config = self._config.alone_as_trained
-        rows = [
-            row for row in self._store.trainings(config.name_on(self._dataset.id)) if row.seed in config.seeds
-        ]
-        hits: dict[str, list[float]] = {}
-        for row in rows:
-            if row.state == "done":
-                hits.setdefault(row.variant, []).append(100 * float(row.hits.mean()))
-        stalled = {row.variant for row in rows if row.state == "stalled"} - set(hits)
-        return {variant: sum(found) / len(found) for variant, found in hits.items()}, stalled
+        found: dict[str, dict[int, float]] = {}
+        stalled = set()
+        for row in self._store.trainings(config.name_on(self._dataset.id)):
+            if row.seed in config.seeds and row.state == "done":
+                found.setdefault(row.variant, {})[row.seed] = 100 * float(row.hits.mean())
+            elif row.seed in config.seeds and row.state == "stalled":
+                stalled.add(row.variant)
+        return found, stalled - set(found)
 
     def _failure(self) -> str:
         """Why it could not be trained; empty where it could."""

@@ -363,7 +363,7 @@ def test_variants_are_chosen_from_the_smallest_to_the_largest():
 def test_trust_says_how_alike_the_two_are():
     """Four networks, one pair of six exchanged: tau 4 / 6; from 3 below to 1 above, 1 below on average."""
     supernet = {"a": 50.0, "b": 62.0, "c": 61.0, "d": 80.0, "e": 99.0}
-    alone = {"a": 53.0, "b": 62.0, "c": 63.0, "d": 79.0}
+    alone = {name: {0: pct} for name, pct in {"a": 53.0, "b": 62.0, "c": 63.0, "d": 79.0}.items()}
     report = trust(supernet, alone, min_tau=0.7)
     assert report["tau"] == pytest.approx(4 / 6)
     assert report["summary"] == (
@@ -372,9 +372,9 @@ def test_trust_says_how_alike_the_two_are():
         "is not to be relied on (tau below 0.7)"
     )
     assert "relied" not in trust(supernet, alone, min_tau=0.6)["summary"]
-    better = trust({"a": 60.0, "b": 70.0}, {"a": 50.0, "b": 60.0}, 0.7)
+    better = trust({"a": 60.0, "b": 70.0}, {"a": {0: 50.0}, "b": {0: 60.0}}, 0.7)
     assert "(0 of 1 pairs exchanged), accuracies +10.0 to +10.0 points from theirs" in better["summary"]
-    same = trust({"a": 60.0, "b": 60.0}, {"a": 50.0, "b": 60.0}, 0.7)
+    same = trust({"a": 60.0, "b": 60.0}, {"a": {0: 50.0}, "b": {0: 60.0}}, 0.7)
     assert "Kendall's tau unknown, " in same["summary"]
     assert trust(supernet, {}, 0.7)["summary"] == (
         "not compared with networks that were trained alone; its ranking is not to be relied on (tau unknown)"
@@ -388,11 +388,20 @@ def test_trust_says_how_alike_the_two_are():
         "not compared with networks that were trained alone; 2 networks of the supernet's stalled alone "
         "(there 50.0, 62.0 %); its ranking is not to be relied on (tau unknown)"
     )
-    one = trust({"a": 50.0}, {"a": 53.0}, 0.7)["summary"]
+    one = trust({"a": 50.0}, {"a": {0: 53.0}}, 0.7)["summary"]
     assert one == (
         "against 1 network that was trained alone: Kendall's tau unknown, accuracies -3.0 points from its own"
         "; its ranking is not to be relied on (tau unknown)"
     )
+    both = {
+        "a": {0: 52.0, 1: 54.0},
+        "b": {0: 61.0, 1: 63.0},
+        "c": {0: 66.0, 1: 60.0},
+        "d": {0: 80.0, 1: 78.0},
+    }
+    # The same means; the seeds exchange b and c.
+    told = "(1 of 6 pairs exchanged, alone at most 1.00 points apart; the seeds alone agree at 0.67)"
+    assert told in trust(supernet, both, 0.6)["summary"]
 
 
 def check_extracted(folder, root):
