@@ -79,6 +79,9 @@ def test_a_supernets_networks_are_tested_as_they_are_asked_for(root, tmp_path):
             source.evaluate([large], store, None, Silent())
             assert [row.variant for row in store.trainings(source.name)] == [LARGE]
             assert np.isnan(source.seen_pct([small, large], store)).tolist() == [True, False]
+            (file,) = tmp_path.glob("weights/*/supernet_*.safetensors")
+            whole = file.read_bytes()
+        file.write_bytes(whole[:-100])  # it is trained anew
         again, _ = opened(text)  # as after a kill
         again.prepare(store, None, Silent())
         with closing(again):
@@ -92,7 +95,7 @@ def test_a_supernets_networks_are_tested_as_they_are_asked_for(root, tmp_path):
     kept = query(tmp_path, "SELECT kind, top1_pct, shared_note FROM accuracies")
     assert (alone.kind, alone.top1_pct) in [row[:2] for row in kept]
     assert {note[:17] for _, _, note in kept} == {"", "against 1 network"}  # of those alone, of the supernet
-    (file,) = tmp_path.glob("weights/*/supernet_*.safetensors")
+    assert len(file.read_bytes()) == len(whole)
     state = open_checkpoint(file)
     dataset = open_dataset(ImageFolder(name="imagefolder", path=str(root)), [16])
     moments = state.about["mean"], state.about["std"]

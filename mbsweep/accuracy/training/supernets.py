@@ -13,6 +13,7 @@ import numpy as np
 
 from mbsweep.accuracy.datasets import Dataset
 from mbsweep.accuracy.settings import SupernetAccuracy
+from mbsweep.accuracy.training.checkpoint import open_checkpoint
 from mbsweep.accuracy.training.cost import image_s
 from mbsweep.accuracy.training.devices import training_device
 from mbsweep.accuracy.training.tester import Tester
@@ -59,7 +60,7 @@ class SupernetRun:
             return
         store, source, epochs = self._store, self._source, self._config.recipe.epochs
         before = {row.epoch: row.seconds for row in store.epochs(source)}
-        if len(before) == epochs and self._file.is_file():
+        if len(before) == epochs and self._is_whole():
             return
         largest = largest_of(self._space)
         self._progress.begin(f"train a supernet on {self._dataset.id}", epochs)
@@ -90,6 +91,13 @@ class SupernetRun:
             self._progress.say(f"the supernet failed: {reason}")
         finally:
             worker.close()
+
+    def _is_whole(self) -> bool:
+        """Whether its file has all epochs; one that is lost or damaged is trained anew."""
+        try:
+            return len(open_checkpoint(self._file).curve) == self._config.recipe.epochs
+        except MbsweepError:
+            return False
 
     def _pace(self, largest: Variant) -> Pace:
         """What an epoch of it takes, until one is known."""
