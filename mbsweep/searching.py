@@ -192,12 +192,8 @@ class _Search:
         watched.ended(search_note(found[-1], len(front_of(self._problem, history_of(rows))), failed))
 
     def end(self) -> None:
-        """Finish what the accuracy source has to; measure some of the front whole, and train them alone."""
+        """Measure some of the front whole, and train them alone; finish what the accuracy source has to."""
         rows = self._store.evaluations()
-        done = [row for row in rows if row.state == DONE]
-        variants = [self._space.variant(row.place) for row in done]
-        if variants:
-            self._opened.finish(self._store, variants, self._jobs, self._progress)
         history = history_of(rows)
         ended = [row.value_pct for row in rows]
         if self._about.get("learnt_of") != ended:  # it takes seconds in a space of a million
@@ -206,6 +202,10 @@ class _Search:
         said_ns = {name: latency_ns[:, places] for name, latency_ns in self._latency_ns.items()}
         asked = self._store, self._sweep, self._space.select(places), self._opened, said_ns
         self._about["confirm"] = confirmed(*asked, self._jobs, self._progress) if len(places) else []
+        done = [row for row in rows if row.state == DONE]
+        if variants := [self._space.variant(row.place) for row in done]:
+            # Behind those that are trained alone: how far the others can be trusted is told by them.
+            self._opened.finish(self._store, variants, self._jobs, self._progress)
         self._store.set_search(self._about)
 
     # What is known before anything is evaluated

@@ -15,6 +15,7 @@ from console import call, copied, execute, query, refusal, wait_until
 
 from mbsweep import open_run
 from mbsweep.accuracy.published import accuracy_figures
+from mbsweep.accuracy.source import Opened
 from mbsweep.accuracy.training import worker as training_worker
 from mbsweep.base.errors import MbsweepError
 from mbsweep.pipeline import run
@@ -367,3 +368,18 @@ def refused_again(folder):
     with pytest.raises(MbsweepError) as told:
         run(kept_sweep(folder), folder, again="noisy")
     return str(told.value)
+
+
+def test_what_is_trained_alone_comes_before_the_source_finishes(tmp_path, monkeypatch):
+    """So that a supernet tells how far all that it was asked for can be trusted, by those networks, too."""
+    calls = []
+    for name in ("alone", "finish"):
+        whole = getattr(Opened, name)
+
+        def noted(self, *words, of=whole, called=name):
+            calls.append(called)
+            return of(self, *words)
+
+        monkeypatch.setattr(Opened, name, noted)
+    searched(tmp_path / "run", f"{PUBLISHED}{SEARCH}, confirm: 2}}\n")
+    assert calls == ["alone", "finish"]
