@@ -163,7 +163,11 @@ def _accuracies(found: list[Confirmed]) -> str:
         said += f" in the median, {off[np.abs(off).argmax()]:+.2f} at worst"
         tau, _ = rank_agreement(pd.Series(seen), pd.Series(alone))
         if not math.isnan(tau):
-            said += "; ranked the same" if tau == 1 else f"; of their order Kendall's tau is {tau:.2f}"
+            said += (
+                "; ranked the same"
+                if math.isclose(tau, 1)
+                else f"; of their order Kendall's tau is {tau:.2f}"
+            )
     return f"{said}."
 
 
