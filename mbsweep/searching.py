@@ -57,9 +57,9 @@ def search(
     """
     running = _Search(store, sweep, settings, space, opened, jobs, progress)
     try:
-        running.begin(more)
         if retry:
             running.retry()
+        running.begin(more, retry)
         running.evaluate()
         running.end()
     finally:
@@ -82,11 +82,20 @@ class _Search:
         self._about: dict[str, Any] = store.search() or {}
         self._latency_ns = dict[str, Floats]()  # configuration -> (3, variants): latency and its interval
 
-    def begin(self, more: int) -> None:
+    def retry(self) -> None:
+        """Let what failed be measured and evaluated again."""
+        self._store.forget_failures()
+        failed = [row for row in self._store.evaluations() if row.state == FAILED]
+        if failed:
+            self._store.end_evaluations(
+                row._replace(state=CHOSEN, reason="", hypervolume=None) for row in failed
+            )
+
+    def begin(self, more: int, retry: bool) -> None:
         """Find out all costs, which variants keep the budgets, and what was asked for."""
         self._enter_sweep()
         for config in self._sweep.latency:
-            found = latencies_ns(self._store, config, self._space, self._progress)
+            found = latencies_ns(self._store, config, self._space, self._progress, retry)
             self._latency_ns[config.id] = found
         settings, space = self._settings, self._space
         columns = known_columns(self._sweep, settings, space, self._store)
@@ -111,6 +120,8 @@ class _Search:
             "whole": [config.id for config in whole_configs(self._sweep).values()],
         }
         self._store.set_search(self._about)
+        rows = [row for row in self._store.evaluations() if row.state != CHOSEN]
+        self._keep(rows, self._rated(rows))  # a latency that was measured after all may move the reference
 
     def evaluate(self) -> None:
         """Choose and evaluate until as many are evaluated as were asked for, or nothing is left."""
@@ -131,12 +142,6 @@ class _Search:
             watched = watched or Watched(self._progress, self._about["asked"], len(before))
             # The whole batch, also where a part of it is done: how large it is decides the threads.
             self._evaluate(before, pending, watched)
-
-    def retry(self) -> None:
-        """Evaluate again what failed."""
-        self._store.forget_failures()
-        failed = [row for row in self._store.evaluations() if row.state == FAILED]
-        self._store.end_evaluations(row._replace(state=CHOSEN, reason="") for row in failed)
 
     def _chosen(self, rows: Sequence[EvaluationRow]) -> list[EvaluationRow]:
         """The choices of the next batch, kept in the run with all that is known of them beforehand."""
@@ -178,24 +183,33 @@ class _Search:
                 ended.append(row._replace(state=FAILED, reason=reason))
             else:
                 ended.append(row._replace(state=DONE, value_pct=value))
-        rows = sorted([*before, *ended])  # what failed and is tried again stands between others
-        found = hypervolumes(self._problem, history_of(rows)).tolist()
-        shares = {row.number: share for row, share in zip(rows, found, strict=True)}
-        ended = [row._replace(hypervolume=shares[row.number]) for row in rows]
-        self._store.end_evaluations(row for row in ended if row not in before)
+        ended = self._rated(sorted([*before, *ended]))  # what failed and is tried again stands between others
+        self._keep(before, ended)
         numbers = {row.number for row in batch}
         for row in ended:
             if row.number in numbers:
                 came = f"failed: {row.reason}" if row.value_pct is None else f"{row.value_pct:.2f} %"
                 watched.say(f"{row.number + 1} of {self._about['asked']}: {row.variant}: {came}; {row.why}")
         failed = sum(row.state == FAILED for row in ended)
-        watched.ended(search_note(found[-1], len(front_of(self._problem, history_of(rows))), failed))
+        watched.ended(
+            search_note(ended[-1].hypervolume or 0.0, len(front_of(self._problem, history_of(ended))), failed)
+        )
+
+    def _rated(self, rows: Sequence[EvaluationRow]) -> list[EvaluationRow]:
+        """Evaluated rows, in order, with the hypervolume after each."""
+        found = hypervolumes(self._problem, history_of(rows)).tolist()
+        return [row._replace(hypervolume=share) for row, share in zip(rows, found, strict=True)]
+
+    def _keep(self, before: Sequence[EvaluationRow], now: Sequence[EvaluationRow]) -> None:
+        known = set(before)
+        if changed := [row for row in now if row not in known]:
+            self._store.end_evaluations(changed)
 
     def end(self) -> None:
         """Measure some of the front whole, and train them alone; finish what the accuracy source has to."""
         rows = self._store.evaluations()
         history = history_of(rows)
-        ended = [row.value_pct for row in rows]
+        ended = [[row.value_pct, row.hypervolume] for row in rows]
         if self._about.get("learnt_of") != ended:  # it takes seconds in a space of a million
             self._about |= learnt(self._problem, history) | {"learnt_of": ended}
         places = evenly(front_of(self._problem, history), self._settings.confirm)
@@ -215,10 +229,14 @@ class _Search:
         for amount in (*self._settings.costs, *self._settings.bounds):
             if amount.is_cost and amount not in columns:
                 config = self._sweep.latency_of(amount)
-                failure = self._store.failures().get(("", config.id))
+                failures = self._store.failures()
+                failure = failures.get(("", config.id))
+                if failure is None:
+                    failure = next((one for (_, id_), one in failures.items() if id_ == config.id), None)
                 why = failure.reason if failure else "every variant failed"
                 raise MbsweepError(
-                    f"the search needs {amount.words}, which cannot be had: {config.id}: {why}"
+                    f"the search needs {amount.words}, which cannot be had: {config.id}: {why}; once that is "
+                    "mended, run it with --retry"
                 )
 
     def _enter_sweep(self) -> None:

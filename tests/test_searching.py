@@ -363,6 +363,45 @@ def test_a_latency_that_nothing_keeps_is_told_once_it_is_known(tmp_path, monkeyp
     assert len(evaluations(folder)) == 9
 
 
+def test_a_latency_that_failed_is_measured_again_where_that_is_asked(tmp_path, monkeypatch):
+    """Of all networks, so that there is no search: told with the reason. Of four: the search is among the others,
+    then goes on with these, too, and its hypervolumes are those of a search that had all from the beginning.
+    """
+
+    def spoil(*names):
+        monkeypatch.setattr(latency_worker, "COMMAND", stand_in.toy(dict.fromkeys(names, "raises")))
+
+    measured = "latency: [{backend: onnxruntime, rounds: 3, visit_ms: 0.1, target_pct: 90}]\n"
+    folder, sweep = tmp_path / "run", tmp_path / "s.yaml"
+    search = SEARCH.replace("macs", "latency_ms, macs").replace("evaluations: 9", "evaluations: 12")
+    sweep.write_text(f"{PUBLISHED}{measured}{search}}}\n", encoding="utf-8")
+    names = [variant.id for variant in FIGURES]
+    small = [name for name in names if "_w0.25_" in name]
+    spoil(*names)
+    for _ in range(2):
+        told = refusal(call("run", sweep, "--out", folder, "-q"))
+        assert "cannot be had: onnxruntime-fp32-b1-t1: RuntimeError: no kernel for this network; " in told
+        assert "--retry" in told
+    spoil(*small)
+    assert call("run", sweep, "--out", folder, "-q", "--retry").exit_code == 1
+    before = evaluations(folder)
+    assert not {row[2] for row in before} & set(small)
+    spoil()
+    assert call("run", sweep, "--out", folder, "-q", "--retry").exit_code == 0
+    after = evaluations(folder)
+    assert [row[:11] for row in after] == [row[:11] for row in before]
+    reference = 568_740_352 + 0.1 * (568_740_352 - 13_570_048)  # macs; all latencies are 1 ms
+    area, best = 0.0, -10.0
+    macs = {variant.id: count(variant).macs for variant in FIGURES}
+    stairs = sorted((macs[row[2]], row[8]) for row in after)
+    for (cost, value), (following, _) in zip(stairs, [*stairs[1:], (reference, 0)], strict=True):
+        best = max(best, value)
+        area += (following - cost) * (best + 10)
+    assert after[-1][11] == pytest.approx(area / ((reference - 13_570_048) * 110))
+    assert call("search", folder, "--more", "4", "-q").exit_code == 0
+    assert {row[2] for row in evaluations(folder)} == set(names)
+
+
 def refused_again(folder):
     """What a run of the same sweep is refused with where it is to measure again."""
     with pytest.raises(MbsweepError) as told:

@@ -16,20 +16,25 @@ from mbsweep.storage.store import Store
 Floats = NDArray[np.float64]
 
 
-def latencies_ns(store: Store, config: LatencyConfig, space: Space, progress: Progress) -> Floats:
+def latencies_ns(
+    store: Store, config: LatencyConfig, space: Space, progress: Progress, retry: bool = False
+) -> Floats:
     """(3, variants): latency and the ends of its 95 % interval; NaN where it is not known.
 
-    Once known it stays as it is, whatever is measured later. What is predicted enters the run as far as it
+    Once known it stays as it is, whatever is measured later. retry: what failed is measured again. What is predicted enters the run as far as it
     is for variants of the run: see `Store.add_predictions`.
     """
     of_what = fingerprint(config, space)
     kept = store.search_costs(config.id, of_what)
-    if kept is not None:
-        return kept.reshape(3, -1)
+    kept_ns = None if kept is None else kept.reshape(3, -1)
+    if kept_ns is not None and not (retry and np.isnan(kept_ns).any()):
+        return kept_ns
     found = _measured if config.kind == "measured" else _predicted
     latency_ns = found(store, config, space, progress)
     if latency_ns is None:
         return np.full((3, len(space)), np.nan)
+    if kept_ns is not None:
+        latency_ns = np.where(np.isnan(kept_ns[0]), latency_ns, kept_ns)
     store.set_search_costs(config.id, of_what, latency_ns)
     return latency_ns
 
