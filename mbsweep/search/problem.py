@@ -75,7 +75,8 @@ class Problem:
         """
         low, high = self.range
         width = np.where(high > low, high - low, np.maximum(np.abs(high), 1.0))
-        return high + BEYOND * width, self.lowest_pct - BEYOND * (100 - self.lowest_pct)
+        height = 100 - self.lowest_pct or 1.0  # where all of 100 % is asked for
+        return high + BEYOND * width, self.lowest_pct - BEYOND * height
 
     @property
     def box(self) -> float:

@@ -141,3 +141,16 @@ def test_the_front_of_what_was_evaluated():
     """By cost: without what is beaten, failed, or below the budget on accuracy."""
     assert front_of(FOUR, SEEN).tolist() == [1, 3]
     assert front_of(FOUR, []).tolist() == []
+
+
+@pytest.mark.parametrize("name", ["exact_costs", "exhaustive"])
+def test_a_front_of_100_percent_alone(name):
+    """A share of the volume is a number also where the least accuracy leaves no range."""
+    found = Problem(FOUR.space, FOUR.costs, FOUR.names, FOUR.feasible, 100.0)
+    history: list[Evaluation] = []
+    while chosen := METHODS[name](found, 0, 1).next(history, 1):
+        assert np.isfinite(chosen[0].gain) or np.isnan(chosen[0].gain)
+        history.append(Evaluation(len(history), chosen[0].place, 100.0 if len(history) == 1 else 99.0))
+    shares = hypervolumes(found, history)
+    assert shares[0] == 0
+    assert 0 < shares[1] == shares[-1] <= 1
