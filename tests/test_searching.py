@@ -364,8 +364,8 @@ def test_a_latency_that_nothing_keeps_is_told_once_it_is_known(tmp_path, monkeyp
 
 
 def test_a_latency_that_failed_is_measured_again_where_that_is_asked(tmp_path, monkeypatch):
-    """Of all networks, so that there is no search: told with the reason. Of four: the search is among the others,
-    then goes on with these, too, and its hypervolumes are those of a search that had all from the beginning.
+    """Of all networks, so that there is no search: told with the reason. Of four: the search is among the
+    others, then goes on with these, too, and its hypervolumes are as if all had been known before.
     """
 
     def spoil(*names):

@@ -21,8 +21,8 @@ def latencies_ns(
 ) -> Floats:
     """(3, variants): latency and the ends of its 95 % interval; NaN where it is not known.
 
-    Once known it stays as it is, whatever is measured later. retry: what failed is measured again. What is predicted enters the run as far as it
-    is for variants of the run: see `Store.add_predictions`.
+    Once known it stays as it is, whatever is measured later. What is predicted enters the run as far as it
+    is for variants of the run: see `Store.add_predictions`. retry: what failed is measured again.
     """
     of_what = fingerprint(config, space)
     kept = store.search_costs(config.id, of_what)

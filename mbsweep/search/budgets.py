@@ -30,7 +30,7 @@ class Budgets:
     kept: NDArray[np.bool_]  # (variants,): which keep all that are known
     counts: dict[str, int]  # each, as a sweep file says what it is about -> how many variants keep it
     fit: dict[str, int]  # the same by the budget in words
-    unknown: list[str]  # those of which it is not known yet, in words
+    unknown: list[str]  # those of costs that are not known yet, in words
 
     @classmethod
     def of(cls, settings: SearchSettings, columns: Columns, count: int) -> Budgets:
@@ -40,7 +40,8 @@ class Budgets:
         kept = np.logical_and.reduce([np.ones(count, dtype=bool), *masks.values()])
         counts = {amount.words: int(mask.sum()) for amount, mask in masks.items()}
         fit = {said[amount]: counts[amount.words] for amount in masks}
-        return cls(kept, counts, fit, [words for amount, words in said.items() if amount not in masks])
+        unknown = [said[amount] for amount in said if amount.is_cost and amount not in masks]
+        return cls(kept, counts, fit, unknown)
 
 
 class Miss(NamedTuple):
@@ -67,6 +68,7 @@ def nearest(bounds: Mapping[Amount, Bound], columns: Columns) -> Miss | None:
 
 def _over(bound: Bound, values: NDArray[np.float64]) -> Any:
     """How far beyond it is, as a share of it; 0 within."""
-    above = values / bound.max - 1 if bound.max else np.where(values > 0, np.inf, 0.0)
+    with np.errstate(over="ignore"):
+        above = values / bound.max - 1
     below = 1 - values / bound.min if bound.min else np.zeros_like(values)
     return np.maximum(np.maximum(above, below), 0.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
 from pydantic import Field, field_validator, model_validator
@@ -55,7 +55,7 @@ class Bound(Strict):
 
     rules: ClassVar[dict[str, Rule]] = {
         "min": number(0, 1e18, 70, with_low=True),
-        "max": number(0, 1e18, 5, with_low=True),
+        "max": number(0, 1e18, 5),
     }
 
     min: float = 0
@@ -89,9 +89,9 @@ def _start(value: object) -> Any:
     """How many, or these variants."""
     if not isinstance(value, list | tuple):
         return _COUNT(value)
-    if not 0 < len(value) <= MOST_STARTS:
+    if not 0 < len(value) <= MOST_STARTS or not all(isinstance(one, Mapping) for one in value):
         raise ValueError
-    return tuple(one if isinstance(one, Mapping) else dict(one) for one in value)
+    return tuple(value)
 
 
 _COUNT = integer(1, MOST_STARTS, 8)
@@ -168,15 +168,14 @@ class SearchSettings(Strict):
         """The top-1 accuracy that a variant of the front has at least, in percent; -inf without a budget."""
         return next((bound.min for amount, bound in self.bounds.items() if not amount.is_cost), -math.inf)
 
-    def starts(self, usual: Variant) -> Iterator[Variant]:
-        """The variants to begin with. usual: of its family, what a variant is in what it leaves out.
+    def starting(self, said: Mapping[str, Any], usual: Variant) -> Variant:
+        """One of the variants to begin with. usual: what it is, if of its family, in what it leaves out.
 
-        Raises MbsweepError where one is no network.
+        Raises MbsweepError where it is no network.
         """
-        for said in self.start if isinstance(self.start, tuple) else ():
-            fields = {name: value for name, value in said.items() if name != "family"}
-            family = said.get("family", usual.family)
-            yield usual.but(**fields) if family == usual.family else Variant(family, **fields)
+        fields = {name: value for name, value in said.items() if name != "family"}
+        family = said.get("family", usual.family)
+        return usual.but(**fields) if family == usual.family else Variant(family, **fields)
 
     @property
     def choosing(self) -> dict[str, Any]:

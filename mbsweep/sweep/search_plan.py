@@ -11,7 +11,7 @@ import numpy as np
 
 from mbsweep.latency.predicting import fingerprint
 from mbsweep.search.budgets import Budgets
-from mbsweep.search.settings import SearchSettings
+from mbsweep.search.settings import TOP1, SearchSettings
 from mbsweep.space.grid import Places
 from mbsweep.space.space import Space
 from mbsweep.storage.database import EmptyRunError
@@ -80,6 +80,8 @@ def _lines(search: SearchSettings, space: Space, budgets: Budgets, asked: int, e
         yield f"{kept:,} of {len(space):,} variants keep the budgets ({'; '.join(said)})"
     if budgets.unknown:
         yield f"how many keep {_and(budgets.unknown)} is known once that is measured or predicted"
+    if search.least_pct > 0:
+        yield f"{TOP1} at least {search.least_pct:g} is asked of the front; each evaluation tells it of one"
 
 
 def _and(words: Sequence[str]) -> str:

@@ -80,7 +80,7 @@ def check_budgets(sweep: Sweep, search: SearchSettings, space: Space, columns: C
     if miss is not None:
         ends = (
             f"; the nearest, {space.variant(miss.place).id}, misses by {miss.pct:.3g} %: its "
-            f"{miss.amount.words} is {miss.value:,.6g}"
+            f"{miss.amount.words} is {miss.value:,.10g}"
         )
     alone = ", ".join(f"{words}: {count:,}" for words, count in found.fit.items())
     raise sweep.problem(("search", "budgets"), f"leave none of the {len(space):,} variants ({alone}){ends}")
@@ -126,12 +126,13 @@ def start_places(sweep: Sweep, search: SearchSettings, space: Space) -> int | li
     """
     if isinstance(search.start, int):
         return search.start
-    try:
-        variants = list(search.starts(space.variant(0)))
-    except MbsweepError as error:
-        raise sweep.problem(("search", "start"), f"has what is no network: {error}") from None
-    places = []
-    for number, variant in enumerate(variants):
+    places: list[int] = []
+    usual = space.variant(0)
+    for number, said in enumerate(search.start):
+        try:
+            variant = search.starting(said, usual)
+        except MbsweepError as error:
+            raise sweep.problem(("search", "start", number), f"is no network: {error}") from None
         place = space.place_of(variant)
         if place is None:
             raise sweep.problem(

@@ -52,7 +52,7 @@ def test_what_is_left_out_is_as_usual():
         ("{objectives: [top1_pct, macs], budgets: {macs: 5}}", "search.budgets.macs is 5; expected a map"),
         (
             "{objectives: [top1_pct, macs], budgets: {macs: {max: .nan}}}",
-            "search.budgets.macs.max is nan; expected a number in [0, 1e+18], such as 5",
+            "search.budgets.macs.max is nan; expected a number in (0, 1e+18], such as 5",
         ),
         (
             "{objectives: [top1_pct, macs], budgets: {macs: {}}}",
@@ -72,6 +72,14 @@ def test_what_is_left_out_is_as_usual():
         ),
         ("{objectives: [top1_pct, macs], start: 0}", "search.start is 0; expected a whole number from 1"),
         ("{objectives: [top1_pct, macs], start: [7]}", "search.start is [7]; expected a whole number"),
+        (
+            "{objectives: [top1_pct, macs], start: [[[width, 0.5]]]}",
+            "search.start is [[['width', 0.5]]]; expected a whole number",
+        ),
+        (
+            "{objectives: [top1_pct, macs], budgets: {macs: {max: 0}}}",
+            "search.budgets.macs.max is 0; expected a number in (0, 1e+18], such as 5",
+        ),
     ],
 )
 def test_a_search_that_cannot_be_meant_is_refused(search, message):
@@ -115,7 +123,7 @@ REFUSED = [
     (  # 13,570,048 mult-adds is the least: HOUSE's table; 12 million are 11.6 % less
         "{objectives: [top1_pct, macs], evaluations: 9, budgets: {macs: {max: 12e6}}}",
         "search.budgets leave none of the 16 variants (macs at most 12,000,000: 0); the nearest, "
-        "mobilenet_v1_w0.25_r128_d5, misses by 13.1 %: its macs is 1.357e+07",
+        "mobilenet_v1_w0.25_r128_d5, misses by 13.1 %: its macs is 13,570,048",
     ),
     (  # each can be kept, both together cannot
         "{objectives: [top1_pct, macs], evaluations: 9, budgets: {macs: {max: 15e6}, params: {min: 1e6}}}",
@@ -128,7 +136,7 @@ REFUSED = [
     ),
     (
         "{objectives: [top1_pct, macs], evaluations: 9, start: [{widht: 0.5}]}",
-        "search.start has what is no network: Variant: widht is no field of mobilenet_v1, which has width",
+        "search.start[0] is no network: Variant: widht is no field of mobilenet_v1, which has width",
     ),
 ]
 
@@ -172,3 +180,16 @@ def test_a_million_is_planned(tmp_path):
     assert "variants   1,048,576" in printed
     assert "60 evaluations by exact_costs (seed 0) for top1_pct and macs; 0 done" in printed
     assert "(seeds 0, 1); 0 of 120 done" in printed
+
+
+def test_a_plan_says_of_what_the_least_accuracy_is_asked(tmp_path):
+    """It is no budget that a measurement or a prediction would tell."""
+    sweep = tmp_path / "sweep.yaml"
+    budgets = "budgets: {top1_pct: {min: 60}}"
+    sweep.write_text(
+        f"{SPACE}{PUBLISHED}search: {{objectives: [top1_pct, macs], evaluations: 9, {budgets}}}\n",
+        encoding="utf-8",
+    )
+    printed = call("plan", sweep, "--out", tmp_path / "run").stdout
+    assert "top1_pct at least 60 is asked of the front; each evaluation tells it of one" in printed
+    assert "predicted" not in printed
