@@ -45,9 +45,10 @@ class _Looks(Style):
 def search_front(search: Search) -> go.Figure | None:
     """The front so far.
 
-    What the search saw of each variant that it evaluated, its colour the order in which that was. The line is
-    the front among them; a grey bar at a point of it is what had been expected of that, with 95 %. Stars are
-    variants that were measured whole and trained alone. What is pointed at says when and why it was chosen.
+    What the search saw of each variant that it evaluated, its colour the order in which that was. Of one cost
+    the line is the front among them; a grey bar at a point of it is what had been expected of that, with
+    95 %. Stars are variants that were measured whole and trained alone. What is pointed at says when and why
+    it was chosen.
     """
     known = search.rows[search.rows["seen_pct"].notna()]
     known = known[_few(known["on_front"])]

@@ -121,9 +121,10 @@ def axes(search: Search) -> str:
     unsure = len(found) - len(helps) - len(harms)
     if not said:
         return f"Of none of {unsure} steps is it sure that it helps or harms."
-    said.append(
-        f"Of {len(found)} steps {len(helps)} help for sure, {len(harms)} harm, of {unsure} it is open"
-    )
+    counts = {f"{len(helps)} help for sure": helps, f"{len(harms)} harm": harms}
+    told = [words for words, some in counts.items() if some]
+    told += [f"of {unsure} it is open"] if unsure else []
+    said.append(f"Of {len(found)} steps {', '.join(told)}")
     return ". ".join(said) + "."
 
 

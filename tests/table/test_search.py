@@ -248,6 +248,8 @@ def test_which_axes_matter(search):
     assert search_words.axes(made([70], account=[unsure])) == (
         "Of none of 1 steps is it sure that it helps or harms."
     )
+    sure = unsure | {"low": 0.2}
+    assert search_words.axes(made([70], account=[sure])).endswith("+2.00). Of 1 steps 1 help for sure.")
     assert search_words.axes(made([70])) == ""
 
 
