@@ -28,6 +28,7 @@ LINE = {"color": COLOURS[6], "width": 2, "shape": "hv"}
 HOVER = "<b>%{customdata[0]}</b><br>%{customdata[1]}<extra></extra>"
 NEAR = 1.5  # a budget that is further from all that was evaluated has no line: the axis would reach to it
 MAX_POINTS = 1000  # evaluations that are drawn, and what must not be left out
+FEW = 10  # evaluations that are numbered one by one
 MAX_BANDS = 100  # batches that are told apart by the ground
 
 
@@ -70,6 +71,8 @@ def search_front(search: Search) -> go.Figure | None:
     found = finish(figure, traces, axes, style, 20, LONE_HEIGHT)
     bar = found.layout.coloraxis.colorbar
     bar.title.text, bar.tickformat = "Evaluation", "d"
+    if known["evaluation"].max() <= FEW:
+        bar.dtick = 1  # else plotly has halves
     found.layout.legend.traceorder = "normal"
     found.layout.shapes = [
         {"type": "line", "xref": f"x{place + 1 if place else ''}", "yref": "y domain", "y0": 0, "y1": 1}
