@@ -34,6 +34,7 @@ NAMES = (
     "pruned_latency",
     "int8_drop",
     "handing_over",
+    "search",
 )
 
 for name in NAMES:

@@ -9,7 +9,12 @@ import pytest
 from benchmarks.machine import heading, machine
 
 ROOT = Path(__file__).parents[1]
-BENCHMARKS = {path.stem for path in (ROOT / "benchmarks").glob("[a-z]*.py")} - {"machine", "image_sets"}
+BENCHMARKS = {path.stem for path in (ROOT / "benchmarks").glob("[a-z]*.py")} - {
+    "machine",
+    "image_sets",
+    "frozen",
+    "search_tests",  # makes data, and has no figures
+}
 
 # of /proc/cpuinfo: what Linux says of an EPYC of Zen 4, of one of Zen 2, and of a Xeon of Sapphire Rapids
 ZEN4 = "flags\t\t: fpu sse2 avx2 avx512f avx512_bf16 avx512_vnni\n"

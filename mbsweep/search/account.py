@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mbsweep.search.axes import Axis, axes_of
-from mbsweep.search.exact_costs import REACH, ExactCosts
+from mbsweep.search.exact_costs import ExactCosts
 from mbsweep.search.problem import Evaluation, Floats, Places, Problem
 from mbsweep.search.surrogate import percent
 from mbsweep.search.terms import Terms
@@ -57,7 +57,7 @@ def account(problem: Problem, history: Sequence[Evaluation]) -> list[AxisRow]:
         logits, covariance = surrogate.jointly(Terms.of(problem, axes, pair))
         pct = percent(logits)
         slope = np.array([-1.0, 1.0]) * pct * (100 - pct) / 100
-        half = REACH * math.sqrt(max(float(slope @ covariance @ slope), 0.0))
+        half = surrogate.reach * math.sqrt(max(float(slope @ covariance @ slope), 0.0))
         points = float(pct[1] - pct[0])
         before, after = (_plain(axis.values[code]) for code in axis.codes[pair].tolist())
         costs = tuple((problem.costs[pair[1]] - problem.costs[pair[0]]).tolist())
@@ -141,8 +141,9 @@ def _draws(search: ExactCosts, history: Sequence[Evaluation]) -> tuple[Places, F
     hopeful, surrogate = search.hopeful(history, HOPEFUL)
     logits, covariance = surrogate.jointly(search.terms[hopeful])
     covariance[np.diag_indices(len(logits))] += JITTER * (1 + np.trace(covariance))
-    normal = np.random.default_rng(0).standard_normal((DRAWS, len(logits)))
-    drawn = logits + normal @ np.linalg.cholesky(covariance).T
+    rng = np.random.default_rng(0)
+    wide = np.sqrt(surrogate.freedom / rng.chisquare(surrogate.freedom, (DRAWS, 1)))
+    drawn = logits + wide * rng.standard_normal((DRAWS, len(logits))) @ np.linalg.cholesky(covariance).T
     return search.problem.open[hopeful], percent(drawn)
 
 

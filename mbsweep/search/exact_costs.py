@@ -11,16 +11,18 @@ import numpy as np
 from mbsweep.search.gain import Front
 from mbsweep.search.method import Choice, Method
 from mbsweep.search.problem import BEYOND, Evaluation, Floats, Places
-from mbsweep.search.surrogate import Surrogate, nearness, percent
+from mbsweep.search.surrogate import Surrogate, percent
 from mbsweep.search.terms import Terms, terms_of
 
-CONTENDERS = 20_000  # looked at closely
+CONTENDERS = 10_000  # looked at closely
 REFRESHED = 5  # evaluations from one look at the whole space to the next
 FEWEST = 3  # values; with fewer there is nothing to fit
 OPTIMISM = 2.0  # standard deviations
+# By turns, how many times as uncertain as it says the surrogate is taken to be. One of few points is surer
+# than it should be; taken at its word, some searches stay for long with the combinations that they know.
+DOUBTS = (1, 2, 4)
 SHORT_LIST = 100_000  # of which the gain is computed, with optimism
 SAMPLE = 4000  # places of a random part of the space
-REACH = 1.96  # standard deviations to the ends of a 95 % interval
 
 
 class ExactCosts(Method):
@@ -28,7 +30,7 @@ class ExactCosts(Method):
 
     A surrogate of accuracy is fitted on what was evaluated, again after each batch. To begin with, the
     cheapest are evaluated, the costliest, and some that are far from each other. Within a batch each choice
-    counts as if it had come out as expected.
+    counts as if it had come out as expected. Where evaluations failed, what is near them is put off.
     """
 
     _looked: tuple[tuple[Evaluation, ...], Places] | None = None
@@ -75,19 +77,22 @@ class ExactCosts(Method):
     def _by_gain(self, history: Sequence[Evaluation], count: int) -> list[Choice]:
         surrogate, front = self.fitted(history)
         contenders = self._contenders(history)
-        chance = self._chance(surrogate, contenders, history)
+        chance = self._chance(contenders, history)
         costs = self.problem.costs[self.problem.open]
         chosen: list[Choice] = []
         while len(contenders) and len(chosen) < count:
             logits, deviations = surrogate.predict(self.terms[contenders])
-            gains = front.expected_gains(costs[contenders], *_normal(logits, deviations)) * chance
+            doubt = DOUBTS[(len(history) + len(chosen)) % len(DOUBTS)]
+            gains = front.expected_gains(costs[contenders], *_normal(logits, doubt * deviations)) * chance
             best = int(gains.argmax())
             at, mean = contenders[[best]], logits[[best]]
-            half = REACH * np.hypot(deviations[best], surrogate.settings.noise)
+            half = surrogate.reach * np.hypot(deviations[best], surrogate.settings.noise)
             low, pct, high = (float(percent(mean + off)[0]) for off in (-half, 0, half))
             so_far = front.heights(costs[at])[0]
             why = f"may move the front, so far {so_far:.1f} % at this cost"
-            share = float(gains[best] / self.problem.box)
+            why += f"; {doubt} times as uncertain as predicted" if doubt > 1 else ""
+            gain = front.expected_gains(costs[at], *_normal(mean, deviations[[best]]))[0]
+            share = float(gain / self.problem.box)
             chosen.append(Choice(int(self.problem.open[at[0]]), why, pct, low, high, share))
             if len(chosen) < count:  # as if it had come out as expected
                 surrogate, front = (
@@ -148,16 +153,14 @@ class ExactCosts(Method):
         gains = front.gains(costs[most], pct[most])
         return left[np.sort(most[np.argsort(-gains, kind="stable")[:CONTENDERS]])]
 
-    def _chance(self, surrogate: Surrogate, at: Places, history: Sequence[Evaluation]) -> Floats:
-        """That an evaluation does not fail, as near ones did or not."""
-        failed = self._at(np.array([one.place for one in history if np.isnan(one.value_pct)], np.int64))
-        if not len(failed):
+    def _chance(self, at: Places, history: Sequence[Evaluation]) -> Floats:
+        """That an evaluation does not fail, by a surrogate of its own: 0 % where one did, 100 % where not."""
+        failed = np.isnan([one.value_pct for one in history])
+        if not failed.any():
             return np.ones(len(at))
-        terms = self.terms[at]
-        fails = nearness(terms, self.terms[failed], surrogate.settings).sum(axis=1)
-        values = nearness(terms, surrogate.terms, surrogate.settings).sum(axis=1)
-        found: Floats = (1 + values) / (1 + values + fails)
-        return found
+        known = self._at(np.array([one.place for one in history], np.int64))
+        found = Surrogate.fit(self.terms[known], np.where(failed, 0.0, 100.0))
+        return percent(found.predict(self.terms[at])[0]) / 100
 
     def _at(self, places: Places) -> Places:
         """Places as numbers among those that are open."""

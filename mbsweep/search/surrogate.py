@@ -24,11 +24,16 @@ CHUNK = 20_000  # places predicted at a time, for memory's sake
 IN_CACHE = 400_000  # numbers at a time that a processor's caches hold: three times as fast
 EDGE_PCT = 0.25  # so much beyond 0 and 100 %, where a logit has no end
 LEVEL_SD = 3.0  # of the logit of an accuracy of which nothing is known
-# What is usual, in logits: weights of each of KINDS, the rest, its lengths in coordinates, the noise.
-USUAL = np.log([0.5, 0.1, 0.2, 0.1, 0.15, 1.5, 0.03])
+# What is usual: weights of each of KINDS, the rest, its lengths in coordinates, the noise. All but the
+# lengths are shares of the standard deviation of the logits that were evaluated: where all networks are good,
+# it is small. The rest is rather large and long: mostly it is how one axis changes what another is worth.
+USUAL = np.array([0.35, 0.2, 0.35, 0.2, 0.7, 4.0, 0.07])
 SPREAD = np.array([1.0, 1.0, 1.0, 1.0, 1.0, 0.7, 1.0])  # standard deviations of their logarithms
+LEAST_SD = 0.05  # of the logits
 STEPS = 40
 LEAST_NOISE = 1e-4
+# A degree for each four values: by trying, so that intervals of 95 % hold about 95 % of what is unseen.
+FREEDOM, LEAST_FREEDOM = 0.25, 2.0
 
 
 class Settings(NamedTuple):
@@ -93,6 +98,16 @@ class Surrogate:
         both = self.terms.and_then(terms), np.append(self.logits, logits)
         return self._with(*both, self.settings, self.level)
 
+    @property
+    def freedom(self) -> float:
+        """Degrees of freedom of what it says: the settings come from the same few values."""
+        return max(len(self.logits) * FREEDOM, LEAST_FREEDOM)
+
+    @property
+    def reach(self) -> float:
+        """Standard deviations from the middle to the ends of a 95 % interval."""
+        return float(scipy.special.stdtrit(self.freedom, 0.975))
+
     def means(self, terms: Terms) -> Floats:
         """The expected logit of each place; quick enough for millions."""
         found = np.empty(len(terms))
@@ -124,11 +139,6 @@ class Surrogate:
         near = _covariance(terms, self.terms, self.settings)
         half = scipy.linalg.solve_triangular(self.factor, near.T, lower=True)
         return self.level + near @ self.weights, _covariance(terms, terms, self.settings) - half.T @ half
-
-
-def nearness(a: Terms, b: Terms, settings: Settings) -> Floats:
-    """(a, b): how much alike what is not linear is at two places, from 0 to 1."""
-    return _matern(_squared(a, b, settings, np.float64))
 
 
 def _squared(a: Terms, b: Terms, settings: Settings, kind: type[Any]) -> NDArray[Any]:
@@ -171,7 +181,9 @@ def _likeliest(terms: Terms, logits: Floats) -> Settings:
     """The settings of the largest likelihood times what is usual of them."""
     kinds, fields, count = len(KINDS), int(terms.fields.max(initial=-1)) + 1, len(logits)
     per_setting = np.r_[np.arange(kinds + 1), np.full(fields, kinds + 1), kinds + 2]
-    usual, spread = USUAL[per_setting], SPREAD[per_setting]
+    deviation = max(float(logits.std()), LEAST_SD) if count else 1.0
+    usual = np.log(USUAL[per_setting] * np.where(per_setting == kinds + 1, 1, deviation))
+    spread = SPREAD[per_setting]
     if not count:
         return Settings.of(usual)
     linear = [terms.linear[:, terms.kinds == kind].astype(float) for kind in range(kinds)]
