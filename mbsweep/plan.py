@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from mbsweep.base.progress import Progress
+from mbsweep.accuracy.datasets.source import ImageSource
+from mbsweep.base.progress import Progress, Silent
 from mbsweep.latency.yardsticks import MOST, choose, yardstick
 from mbsweep.pipeline import default_out
 from mbsweep.profiler.config import LatencyConfig
@@ -22,6 +24,7 @@ from mbsweep.sweep.counted import count_space
 from mbsweep.sweep.here import check, check_same_device, machine_lacks
 from mbsweep.sweep.possible import check_space
 from mbsweep.sweep.search_plan import plan_search
+from mbsweep.sweep.searched import check_same_search
 from mbsweep.sweep.sweep import Sweep
 from mbsweep.sweep.training_data import look_at
 
@@ -98,6 +101,7 @@ def plan(
     check_space(sweep, space)
     folder = out or default_out(sweep)
     check_free(folder)
+    _check_searched(sweep, space, folder, images)
     accuracy = searched = None
     if sweep.accuracy and sweep.search:
         searched = plan_search(sweep, sweep.search, space, folder)
@@ -141,6 +145,17 @@ def plan(
         folder=folder,
         is_new=not holds_run(folder),
     )
+
+
+def _check_searched(sweep: Sweep, space: Space, folder: Path, images: ImageSource | None) -> None:
+    """MbsweepError where the run is that of a search, and the sweep has none or another."""
+    if not holds_run(folder):
+        return
+    with suppress(EmptyRunError), Store.read(folder) as store:
+        if store.search() is not None:
+            of_search = sweep.accuracy if sweep.search else None
+            opened = of_search.open(space, Silent().say, images) if of_search else None
+            check_same_search(store, sweep, space, opened)
 
 
 def _ends(space: Space, name: str) -> tuple[int, int] | None:

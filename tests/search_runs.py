@@ -133,7 +133,9 @@ def _about(asked, least_pct, best, ms, seen):
         "settings": settings | {"method": "exact_costs", "seed": 0, "start": START, "confirm": 3},
         "space": {"variants": len(space), "feasible": int((is_fast & is_small).sum()), "budgets": fitting},
         "reference": "0.99 ms and 0 % top-1",
+        "began": {},
         "asked": asked,
+        "batch": BATCH,
         "whole": [WHOLE],
         "account": [dict(zip(names, axis, strict=True), costs=[0.01]) for axis in AXES[: len(seen)]],
     }

@@ -187,6 +187,7 @@ def test_another_search_is_refused_in_the_same_folder(of_nine, tmp_path, now, me
     told = refusal(call("run", sweep, "--out", folder, "-q"))
     assert message in told
     assert "choose another --out" in told
+    assert refusal(call("plan", sweep, "--out", folder)) == told
     after = (
         query(folder, "SELECT * FROM sweeps"),
         query(folder, "SELECT name FROM sqlite_master"),
@@ -202,11 +203,40 @@ def test_a_search_of_a_run_that_has_none_is_refused(tiny_run):
     )
 
 
-def test_damaged_choices_are_told(of_nine, tmp_path):
-    """One line, no traceback."""
+ROW = "UPDATE evaluations SET {} WHERE number = 2"
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        ("UPDATE searches SET about = '{'", "the file is damaged"),
+        ("UPDATE searches SET about = '[]'", "what is kept of its search is no mapping"),
+        ("UPDATE searches SET about = json_set(about, '$.asked', 'x')", "its search has no asked"),
+        ("UPDATE searches SET about = json_remove(about, '$.began')", "its search has no began"),
+        (ROW.format("state = 'x'"), "evaluation 3 of its search is not as it was written"),
+        (ROW.format("value_pct = NULL"), "evaluation 3 of its search is not as it was written"),
+        (ROW.format("value_pct = 'abc'"), "evaluation 3 of its search is not as it was written"),
+        (ROW.format("value_pct = 9e999"), "evaluation 3 of its search is not as it was written"),
+        (ROW.format("place = 'x'"), "evaluation 3 of its search is not as it was written"),
+        (ROW.format("place = 999"), "is no longer where it was in the space"),
+        (ROW.format("place = -1"), "is no longer where it was in the space"),
+        (ROW.format("variant = 'another'"), "evaluation 3 of its search, 'another', is no longer where it"),
+    ],
+)
+def test_damaged_choices_are_told(of_nine, tmp_path, damage, message):
+    """One line, no traceback, by whoever needs them; nothing is evaluated by them."""
     folder = copied(of_nine, tmp_path)
-    execute(folder, "UPDATE searches SET about = '{'")
-    assert str(folder) in refusal(call("search", folder, "--more", "1", "-q"))
+    execute(folder, damage)
+    before = query(folder, "SELECT count(*) FROM evaluations")
+    told = refusal(call("search", folder, "--more", "1", "-q"))
+    assert str(folder) in told
+    assert message in told
+    assert query(folder, "SELECT count(*) FROM evaluations") == before
+    sweep = tmp_path / "s.yaml"
+    sweep.write_text(f"{PUBLISHED}{SEARCH}}}\n", encoding="utf-8")
+    assert message in refusal(call("plan", sweep, "--out", folder))
+    if "is no longer where" not in message:
+        assert message in refusal(call("table", folder, "--search"))
 
 
 PREDICTED = """\

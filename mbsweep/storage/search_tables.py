@@ -29,6 +29,11 @@ CREATE TABLE IF NOT EXISTS evaluations (number INTEGER PRIMARY KEY, batch INTEGE
 CHOSEN, DONE, FAILED = "chosen", "done", "failed"
 
 
+# What a reader relies on; the rest is there once a search has come to its end.
+_ABOUT = {"settings": dict, "began": dict, "space": dict, "reference": str, "asked": int, "batch": int}
+_LISTS = ("account", "expected", "confirm", "whole")
+
+
 class EvaluationRow(NamedTuple):
     """One variant that a search has chosen, and what came of it. None: unknown.
 
@@ -63,8 +68,8 @@ class SearchTables(Database):
         if not rows:
             return None
         with explained(self.folder, reading=True):
-            found: dict[str, Any] = json.loads(rows[0][0])
-            return found
+            found = json.loads(rows[0][0])
+            return _checked_about(found)
 
     def set_search(self, about: Mapping[str, Any]) -> None:
         """Keep that, in place of what was kept of it before."""
@@ -78,7 +83,8 @@ class SearchTables(Database):
             return []
         names = ", ".join(EvaluationRow._fields)
         rows = self._query(f"SELECT {names} FROM evaluations ORDER BY number")  # noqa: S608
-        return [EvaluationRow(*row) for row in rows]
+        with explained(self.folder, reading=True):
+            return [_checked(EvaluationRow(*row)) for row in rows]
 
     def add_evaluations(self, rows: Iterable[EvaluationRow]) -> None:
         """Keep choices, all or none of them: they are on the disk before any is evaluated."""
@@ -123,3 +129,31 @@ class SearchTables(Database):
             make(sql, _SCHEMA)
             blob = zlib.compress(np.ascontiguousarray(ns, "<f8").tobytes(), 1)
             sql.execute("INSERT OR REPLACE INTO search_costs VALUES (?, ?, ?)", (config, fingerprint, blob))
+
+
+def _checked_about(found: Any) -> dict[str, Any]:
+    """What is kept of a search. ValueError where it is not what this program writes."""
+    if not isinstance(found, dict):
+        raise ValueError("what is kept of its search is no mapping")
+    for name, kind in _ABOUT.items():
+        if not isinstance(found.get(name), kind):
+            raise ValueError(f"what is kept of its search has no {name}")
+    for name in _LISTS:
+        if not isinstance(found.get(name, []), list):
+            raise ValueError(f"what is kept of its search has a wrong {name}")
+    return found
+
+
+def _checked(row: EvaluationRow) -> EvaluationRow:
+    """A choice. ValueError where it is not what this program writes."""
+    numbers = (row.predicted_pct, row.low_pct, row.high_pct, row.gain, row.value_pct, row.hypervolume)
+    if not (
+        all(isinstance(one, int) for one in (row.batch, row.place))
+        and all(isinstance(one, str) for one in (row.variant, row.why, row.reason))
+        and all(one is None or isinstance(one, int | float) for one in numbers)
+        and row.state in (CHOSEN, DONE, FAILED)
+        and (row.value_pct is not None) == (row.state == DONE)
+        and 0 <= (row.value_pct or 0) <= 100
+    ):
+        raise ValueError(f"evaluation {row.number + 1} of its search is not as it was written")
+    return row

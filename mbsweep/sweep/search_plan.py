@@ -55,7 +55,7 @@ def plan_search(sweep: Sweep, search: SearchSettings, space: Space, folder: Path
     check_budgets(sweep, search, space, columns)
     budgets = Budgets.of(search, columns, len(space))
     is_left = budgets.kept.copy()
-    done = [row.place for row in rows if row.place < len(space)]  # of another space: `run` refuses that
+    done = [row.place for row in rows]
     is_left[done] = False
     left = np.flatnonzero(is_left)
     count = min(max(0, asked - len(done)), len(left))

@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 
 from mbsweep.accuracy.source import Opened
 from mbsweep.base.errors import MbsweepError
+from mbsweep.base.rules import shown
 from mbsweep.latency.predicting import fingerprint
 from mbsweep.search.budgets import Budgets, Columns, nearest
 from mbsweep.search.settings import LATENCY, Amount, SearchSettings
 from mbsweep.space.counting import UNKNOWN
 from mbsweep.space.space import Space
 from mbsweep.statistics.summary import NS_PER_MS
+from mbsweep.storage.database import UnreadableError
 from mbsweep.storage.store import Store
 from mbsweep.sweep.sweep import Sweep
 
@@ -110,6 +112,12 @@ def check_same_search(store: Store, sweep: Sweep, space: Space, opened: Opened |
             f"{was} the search in {store.folder} began, with {about['space']['variants']:,} variants: choose "
             "another --out to search anew, or say it as it was to go on",
         )
+    for row in store.evaluations():
+        if not 0 <= row.place < len(space) or space.variant(row.place).id != row.variant:
+            raise UnreadableError(
+                f"{store.folder}: evaluation {row.number + 1} of its search, {shown(row.variant)}, is no "
+                "longer where it was in the space; the file is damaged; restore it, or choose another --out"
+            )
 
 
 def began(sweep: Sweep, settings: SearchSettings, space: Space, opened: Opened) -> dict[str, Any]:

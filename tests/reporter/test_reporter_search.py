@@ -199,8 +199,9 @@ def test_words_from_a_run_are_no_markup(tmp_path):
         axis = {"axis": HOSTILE, "from": HOSTILE, "to": HOSTILE, "points": 1, "low": 0.5, "high": 2}
         store.set_search(about | {"account": [axis], "reference": HOSTILE})
         with store._transaction() as sql:
-            sql.execute("UPDATE evaluations SET why = ?, reason = ?, state = ?", [HOSTILE, HOSTILE, FAILED])
-            sql.execute("UPDATE evaluations SET state = 'done', reason = '' WHERE number > 5")
+            sql.execute("UPDATE evaluations SET why = ?", [HOSTILE])
+            failed = "reason = ?, state = ?, value_pct = NULL"
+            sql.execute(f"UPDATE evaluations SET {failed} WHERE number <= 5", [HOSTILE, FAILED])  # noqa: S608
     told = section(run)
     assert "<script>alert" not in told
     assert "<img src=x" not in told
