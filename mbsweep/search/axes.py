@@ -23,7 +23,7 @@ class Axis:
     label: str
     field: str
     values: tuple[Any, ...]
-    codes: NDArray[np.int16]
+    codes: NDArray[np.signedinteger]
 
     @property
     def is_number(self) -> bool:
@@ -56,7 +56,7 @@ def _fields(space: Space) -> list[tuple[str, int | None]]:
     return [("family", None), *several, *((name, None) for name in order if not stages[name])]
 
 
-def _column(space: Space, name: str, stage: int | None) -> tuple[NDArray[np.int16], tuple[Any, ...]]:
+def _column(space: Space, name: str, stage: int | None) -> tuple[NDArray[np.signedinteger], tuple[Any, ...]]:
     """Of each variant which value it has, and the values: numbers by size, others as they come."""
     known: dict[Any, int] = {}
 
@@ -74,7 +74,8 @@ def _column(space: Space, name: str, stage: int | None) -> tuple[NDArray[np.int1
     used = np.flatnonzero(np.bincount(codes, minlength=len(known)))
     values = list(known)
     order = sorted(used.tolist(), key=lambda code: _rank(values[code], code))
-    rank = np.zeros(len(known), np.int16)
+    kind: type[np.signedinteger] = np.int16 if len(order) <= 2**15 else np.int32  # millions of codes
+    rank: NDArray[np.signedinteger] = np.zeros(len(known), kind)
     rank[order] = np.arange(len(order))
     return rank[codes], tuple(values[code] for code in order)
 
@@ -84,10 +85,10 @@ def _rank(value: Any, place: int) -> tuple[bool, float]:
     return not is_number, value if is_number else place
 
 
-def _tells(a: Axis, codes: NDArray[np.int16]) -> bool:
+def _tells(a: Axis, codes: NDArray[np.signedinteger]) -> bool:
     """Whether the value on an axis tells that on another, of as many values, too."""
     for some in (slice(0, None, len(codes) // 1000 + 1), slice(None)):  # a few tell most apart
-        told = np.zeros(len(a.values), np.int16)
+        told = np.zeros(len(a.values), codes.dtype)
         told[a.codes[some]] = codes[some]
         if (told[a.codes[some]] != codes[some]).any():
             return False

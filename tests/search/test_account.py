@@ -109,3 +109,11 @@ def test_how_far_the_front_is_from_the_true_one(history):
         assert step.low - 1 <= best <= step.high + 1
         assert step.low <= step.best <= step.high
     assert outlook(PROBLEM, []) is None
+
+
+def test_an_axis_of_very_many_values():
+    """Each variant has its own, in order."""
+    widths = tuple(0.01 + number / 1e5 for number in range(40_000))
+    (axis,) = axes_of(Space.of([], grids_of("mobilenet_v1", {"width": widths, "resolution": (32,)})))
+    assert axis.values == widths
+    assert axis.codes.tolist() == list(range(40_000))
