@@ -237,6 +237,9 @@ def _beside(sweep: Sweep, doc: Document) -> Sweep:
 
 def _check_whole(sweep: Sweep) -> None:
     """What no single value can tell."""
+    for name, value in sweep._document.data.items():
+        if value is None:
+            raise sweep.problem((name,), "is empty; say what it is to be, or leave the key out")
     if not sweep.space and not sweep.variants:
         raise sweep.problem((), "gives nothing to build; add `space:` or `variants:`")
     size = sum(axes.size for axes in sweep.space) + len(sweep.variants)

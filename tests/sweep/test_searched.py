@@ -89,6 +89,14 @@ def test_a_search_that_cannot_be_meant_is_refused(search, message):
     assert message in found
 
 
+@pytest.mark.parametrize("key", ["search", "accuracy", "sample"])
+def test_a_key_without_a_value_is_refused(key):
+    """It would be as if it did not stand there: a space that is to be searched would be trained whole."""
+    with pytest.raises(MbsweepError) as refused:
+        parse_sweep(f"{SPACE}{key}:\n", "s.yaml")
+    assert str(refused.value) == f"s.yaml:2: {key} is empty; say what it is to be, or leave the key out"
+
+
 def test_which_latency_is_meant_is_asked():
     """Where there are several, each is named as it is to be said."""
     before = SPACE + LATENCIES + PUBLISHED
