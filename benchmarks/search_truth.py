@@ -22,7 +22,7 @@ from mbsweep import Run, count_space, run
 from mbsweep.base.progress_bar import RichProgress
 from mbsweep.search.methods import METHODS
 from mbsweep.search.problem import Evaluation, Problem
-from mbsweep.statistics.pareto import hypervolume
+from mbsweep.statistics.pareto import front, hypervolume
 from mbsweep.storage.store import Store
 from mbsweep.sweep.sweep import Sweep, parse_sweep
 
@@ -96,8 +96,9 @@ def _shares(draws: Sequence[tuple[Any, Any]], places: list[int]) -> Any:
     """Of the true hypervolume of each draw, the share that some places have."""
     shares = []
     for ms, top1 in draws:
-        low, high = ms.min(), ms.max()
-        reference = low + BEYOND * (high - low), top1.max() - BEYOND * (top1.max() - top1.min())
+        best = front(ms, top1)
+        low, high, worst = ms[best].min(), ms[best].max(), top1[best].min()
+        reference = low + BEYOND * (high - low), top1.max() - BEYOND * (top1.max() - worst)
         whole = hypervolume(ms, top1, reference)
         shares.append(hypervolume(ms[places], top1[places], reference) / whole)
     return np.array(shares)
@@ -107,12 +108,12 @@ def _tell(name: str, table: pd.DataFrame, draws: list[tuple[Any, Any]], found: l
     shares = np.array([_shares(draws[:1], places)[0] for places in found])
     middle = found[int(np.argsort(shares)[len(shares) // 2])]
     low, high = np.percentile(_shares(draws[1:], middle), [2.5, 97.5])
-    front = set(np.flatnonzero(table["on_front"]).tolist())
-    hits = np.mean([len(front & set(places)) for places in found])
+    on_front = set(np.flatnonzero(table["on_front"]).tolist())
+    hits = np.mean([len(on_front & set(places)) for places in found])
     print(
         f"{name}: {100 * np.median(shares):.2f} % of the true hypervolume in the median of {len(found)} "
         f"seeds ({100 * shares.min():.2f} to {100 * shares.max():.2f}); measuring leaves {100 * low:.2f} to "
-        f"{100 * high:.2f} of the median one; {hits:.1f} of the {len(front)} on the true front found"
+        f"{100 * high:.2f} of the median one; {hits:.1f} of the {len(on_front)} on the true front found"
     )
 
 
