@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -166,6 +166,8 @@ def check_known(source: Source, space: Space) -> None:
 
 class Source(Strict, ABC):
     """The `accuracy` of a sweep."""
+
+    trains_alone: ClassVar[bool] = False  # whether what a search has found is trained anew at its end
 
     source: str  # its name in SOURCES
 

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 class SupernetSource(SupernetAccuracy, TrainingSource):
     """One training for all variants, which share its weights."""
 
+    trains_alone = True
+
     def check_space(self, space: Space) -> None:
         """Raises SettingError where the variants cannot share weights."""
         try:

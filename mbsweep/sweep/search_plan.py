@@ -63,7 +63,7 @@ def plan_search(sweep: Sweep, search: SearchSettings, space: Space, folder: Path
     ended = sum(row.state != CHOSEN for row in rows)
     lines = [*_lines(search, space, budgets, asked, ended)]
     whole = ["measured whole"] if any(config.kind == "predicted" for config in sweep.latency) else []
-    alone = ["trained alone"] if sweep.accuracy and sweep.accuracy.images else []
+    alone = ["trained alone"] if sweep.accuracy and sweep.accuracy.trains_alone else []
     if search.confirm and (whole or alone):
         lines.append(f"at the end {search.confirm} of the front are {_and([*whole, *alone])}")
     return SearchPlan(tuple(lines), np.concatenate([np.array(done, np.int64), others]), frozenset(known))

@@ -190,6 +190,30 @@ def test_a_million_is_planned(tmp_path):
     assert "(seeds 0, 1); 0 of 120 done" in printed
 
 
+@pytest.mark.parametrize(
+    ("source", "latency", "words"),
+    [
+        ("trained", "", None),
+        ("supernet", "", "at the end 5 of the front are trained alone"),
+        ("trained", "predicted", "at the end 5 of the front are measured whole"),
+        ("supernet", "predicted", "at the end 5 of the front are measured whole and trained alone"),
+        ("supernet", "measured", "at the end 5 of the front are trained alone"),
+    ],
+)
+def test_a_plan_says_what_is_confirmed(source, latency, words, tmp_path):
+    """What is trained is trained alone already, what is measured is measured whole."""
+    sweep = tmp_path / "sweep.yaml"
+    sweep.write_text(
+        "space: {width: [0.25, 0.5, 0.75, 1.0], resolution: [32, 40, 48, 64], num_classes: 10}\n"
+        f"accuracy: {{source: {source}}}\n"
+        "search: {objectives: [top1_pct, macs], evaluations: 3}\n"
+        + (f"latency: [{{backend: onnxruntime, kind: {latency}}}]\n" if latency else ""),
+        encoding="utf-8",
+    )
+    lines = call("plan", sweep, "--out", tmp_path / "run").stdout.splitlines()
+    assert [line.strip() for line in lines if "at the end" in line] == ([words] if words else [])
+
+
 def test_a_plan_says_of_what_the_least_accuracy_is_asked(tmp_path):
     """It is no budget that a measurement or a prediction would tell."""
     sweep = tmp_path / "sweep.yaml"
