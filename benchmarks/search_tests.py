@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from mbsweep import load_sweep
+from mbsweep.accuracy.supernet import SupernetSource
 from mbsweep.base.progress_bar import RichProgress
 from mbsweep.space.space import Space
 from mbsweep.space.variant import Variant
@@ -34,8 +35,9 @@ def main() -> None:
     space = count_space(sweep)
     places = chosen(space)
     variants = [space.variant(place) for place in places]
-    assert sweep.accuracy is not None  # noqa: S101
-    source = sweep.accuracy.open(space, print, images)
+    assert isinstance(sweep.accuracy, SupernetSource)  # noqa: S101
+    config = sweep.accuracy.model_copy(update={"labels_pct": 0})  # as the file was made
+    source = config.open(space, print, images)
     with Store.write(Path(sys.argv[1])) as store, closing(source), RichProgress() as progress:
         source.prepare(store, None, progress)
         source.evaluate(variants, store, None, progress)
