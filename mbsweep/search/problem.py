@@ -105,10 +105,16 @@ def front_of(problem: Problem, history: Sequence[Evaluation]) -> Places:
 def hypervolumes(problem: Problem, history: Sequence[Evaluation]) -> Floats:
     """(evaluations,): after each, the share of the box that is dominated, from 0 to 1; see `Problem.box`."""
     found = [0.0]
-    for count, one in enumerate(history, 1):
-        if one.value_pct >= problem.least_pct:
-            places, pct = problem.admitted(history[:count])
-            found.append(hypervolume_of_rows(problem.costs[places], pct, problem.reference) / problem.box)
+    # Of the front so far: a search asks for all of them after each batch, and most evaluations are beaten.
+    costs, pct = problem.costs[:0], np.zeros(0)
+    for one in history:
+        own = problem.costs[one.place]
+        is_beaten = ((costs <= own).all(axis=1) & (pct >= one.value_pct)).any()
+        if one.value_pct >= problem.least_pct and not is_beaten:
+            costs, pct = np.vstack([costs, own]), np.append(pct, one.value_pct)
+            best = front_of_rows(costs, pct)
+            costs, pct = costs[best], pct[best]
+            found.append(hypervolume_of_rows(costs, pct, problem.reference) / problem.box)
         else:
             found.append(found[-1])
     return np.array(found[1:])
