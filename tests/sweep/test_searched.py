@@ -1,5 +1,8 @@
 """`search` of a sweep: what it may say, and what is refused before any work, with line and key."""
 
+from itertools import pairwise, product
+
+import numpy as np
 import pytest
 from console import call, refusal
 
@@ -174,20 +177,36 @@ def test_a_source_that_knows_no_variant_cannot_be_searched(tmp_path):
 
 
 def test_a_million_is_planned(tmp_path):
-    """How many keep the budgets is exact: all of one stage's channels and kernels halve the space."""
+    """How many keep the budgets is exact: as many as the sums of the weights of Table 1's layers say."""
     sweep = tmp_path / "sweep.yaml"
     sweep.write_text(
         "space: {width: 0.25, resolution: 32, num_classes: 10, "
         "stage_widths: {each: [0.5, 0.75, 1.0, 1.25]}, "
         "stage_depths: {each: [1, 2]}, kernels: {each: [3, 5]}}\n"
         "accuracy: {source: trained}\n"
-        "search: {objectives: [top1_pct, macs], budgets: {params: {max: 1e6}}}\n",
+        "search: {objectives: [top1_pct, macs], budgets: {params: {max: 150e3}}}\n",
         encoding="utf-8",
     )
     printed = call("plan", sweep, "--out", tmp_path / "run").stdout
     assert "variants   1,048,576" in printed
     assert "60 evaluations by exact_costs (seed 0) for top1_pct and macs; 0 done" in printed
     assert "(seeds 0, 1); 0 of 120 done" in printed
+    # Channels at width 0.25, in multiples of 8; a block: depthwise, pointwise, two batch normalisations.
+    channels = [(8, 16, 16, 24), (16, 24, 32, 40), (32, 48, 64, 80), (64, 96, 128, 160), (128, 192, 256, 320)]
+
+    def block(into, out, kernel):
+        return kernel**2 * into + 2 * into + into * out + 2 * out
+
+    kept = 0
+    for stages in product(*channels):
+        params = np.array([27 * 8 + 2 * 8 + 10 * stages[-1] + 10])
+        for into, out in pairwise((8, *stages)):
+            shapes = product((3, 5), (1, 2))
+            several = [block(into, out, kernel) + (n - 1) * block(out, out, kernel) for kernel, n in shapes]
+            params = np.add.outer(params, several).ravel()
+        kept += int((params <= 150_000).sum())
+    assert f"(params at most 150,000: {kept:,})" in printed
+    assert 0 < kept < 1_048_576
 
 
 @pytest.mark.parametrize(
