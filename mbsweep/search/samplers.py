@@ -27,15 +27,11 @@ CONSTRAINT = "budgets"
 
 
 class Sampled(Method):
-    """Suggestions of a sampler of Optuna. The study is in memory: it is made again from the history.
-
-    refused: how many suggestions were beyond the budgets or not in the space, and were not evaluated.
-    """
+    """Suggestions of a sampler of Optuna. The study is in memory: it is made again from the history."""
 
     name: ClassVar[str]
-    most_refused: ClassVar[int] = (
-        20  # suggestions in a row; then what is nearest to the last one is evaluated
-    )
+    # Suggestions in a row; then what is nearest to the last one is evaluated.
+    most_refused: ClassVar[int] = 20
 
     def __init__(self, problem: Problem, seed: int, start: int | Sequence[int]) -> None:
         super().__init__(problem, seed, start)
@@ -68,7 +64,6 @@ class Sampled(Method):
         self._study = optuna.create_study(directions=directions, sampler=self.sampler())
         self._told: list[Evaluation] = []
         self._asked: list[tuple[int, Trial]] = []  # of the batch that is being evaluated
-        self.refused = 0
 
     def _next(self, history: Sequence[Evaluation], count: int) -> list[Choice]:
         with threadpool_limits(1):  # the matrices are small: threads wait for each other far longer
@@ -114,7 +109,6 @@ class Sampled(Method):
             elif is_asked:
                 self._study.tell(trial, state=_failed())
             else:
-                self.refused += 1
                 self._refuse(trial, place)
             if refusals == self.most_refused:
                 place = self._nearest(codes)

@@ -169,12 +169,6 @@ class Run:
             return None
         return tabulate_search(about, evaluations, self.table() if table is None else table)
 
-    @property
-    def is_searched(self) -> bool:
-        """Whether its sweep searches a space."""
-        with Store.read(self.path) as store:
-            return store.search() is not None
-
     def is_in(self, file: Path) -> bool:
         """Whether a file is that in which the run is kept."""
         return os.path.exists(file) and file.samefile(self.path / FILE_NAME)
