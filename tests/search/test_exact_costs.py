@@ -146,7 +146,7 @@ def test_settings_are_the_likeliest():
 
 @pytest.mark.parametrize("at_once", [1, 4])
 def test_few_evaluations_find_the_front(at_once):
-    """Of 4,096 variants 40 give 99 % of the true hypervolume in its own scale; 40 at random do not."""
+    """Of 4,096 variants 50 give 99 % of the true hypervolume in its own scale; 50 at random do not."""
     front_pct = np.maximum.accumulate(TOP1_PCT[np.argsort(PROBLEM.costs[:, 0])])
     low, high = front_pct.min(), front_pct.max()
     box = (np.array([PROBLEM.costs.max() * 1.1]), low - 0.1 * (high - low))
@@ -155,8 +155,8 @@ def test_few_evaluations_find_the_front(at_once):
     def share(places):
         return hypervolume_of_rows(PROBLEM.costs[places], TOP1_PCT[places], box) / whole
 
-    assert share([one.place for one in _searched(PROBLEM, 40, at_once=at_once)]) > 0.99
-    assert share(np.random.default_rng(0).choice(len(SPACE), 40, replace=False)) < 0.97
+    assert share([one.place for one in _searched(PROBLEM, 50, at_once=at_once)]) > 0.99
+    assert share(np.random.default_rng(0).choice(len(SPACE), 50, replace=False)) < 0.97
 
 
 def test_it_turns_from_where_evaluations_fail():
