@@ -164,6 +164,8 @@ class _Search:
         ]
         self._enter([row.place for row in chosen])
         if chosen:
+            if self._about.pop("confirm", None) is not None:  # of a front that may move
+                self._store.set_search(self._about)
             self._store.add_evaluations(chosen)
         return chosen
 

@@ -18,6 +18,7 @@ from mbsweep.accuracy.published import accuracy_figures
 from mbsweep.accuracy.source import Opened
 from mbsweep.accuracy.training import worker as training_worker
 from mbsweep.base.errors import MbsweepError
+from mbsweep.base.progress import Silent
 from mbsweep.pipeline import run
 from mbsweep.profiler import worker as latency_worker
 from mbsweep.space.counting import count
@@ -125,6 +126,22 @@ def test_more_goes_on_from_what_was_evaluated(of_nine, tmp_path):
     sweep = tmp_path / "s.yaml"
     sweep.write_text(f"{PUBLISHED}{SEARCH}}}\n", encoding="utf-8")
     assert "nothing was left" in call("run", sweep, "--out", folder, "-q").stdout
+
+
+def test_a_search_that_goes_on_is_not_finished_before_its_end(of_nine, tmp_path):
+    """Stopped after one evaluation more, its word on what was confirmed is not that of the front any more."""
+
+    class Stopped(Silent):
+        def say(self, message):
+            raise KeyboardInterrupt
+
+    folder = copied(of_nine, tmp_path)
+    assert not open_run(folder).search().is_open
+    with pytest.raises(KeyboardInterrupt):
+        run(kept_sweep(folder), folder, progress=Stopped(), more=2)
+    assert open_run(folder).search().is_open
+    run(kept_sweep(folder), folder)
+    assert not open_run(folder).search().is_open
 
 
 def test_no_variant_beyond_a_budget_is_evaluated(tmp_path):
