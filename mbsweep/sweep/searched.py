@@ -80,8 +80,9 @@ def check_budgets(sweep: Sweep, search: SearchSettings, space: Space, columns: C
     miss = nearest(search.bounds, columns)
     ends = ""
     if miss is not None:
+        pct = f"{miss.pct:.3g}" if miss.pct < 100 else f"{miss.pct:,.0f}"
         ends = (
-            f"; the nearest, {space.variant(miss.place).id}, misses by {miss.pct:.3g} %: its "
+            f"; the nearest, {space.variant(miss.place).id}, misses by {pct} %: its "
             f"{miss.amount.words} is {miss.value:,.10g}"
         )
     alone = ", ".join(f"{words}: {count:,}" for words, count in found.fit.items())

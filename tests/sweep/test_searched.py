@@ -136,6 +136,10 @@ REFUSED = [
         "search.budgets leave none of the 16 variants (macs at most 12,000,000: 0); the nearest, "
         "mobilenet_v1_w0.25_r128_d5, misses by 13.1 %: its macs is 13,570,048",
     ),
+    (  # the least has 13.57 times as many
+        "{objectives: [top1_pct, macs], evaluations: 9, budgets: {macs: {max: 1e6}}}",
+        "misses by 1,257 %: its macs is 13,570,048",
+    ),
     (  # each can be kept, both together cannot
         "{objectives: [top1_pct, macs], evaluations: 9, budgets: {macs: {max: 15e6}, params: {min: 1e6}}}",
         "search.budgets leave none of the 16 variants (macs at most 15,000,000: 1, params at least "
@@ -153,7 +157,9 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("command", ["plan", "run"])
-@pytest.mark.parametrize(("search", "message"), REFUSED, ids=["above", "budget", "both", "start", "field"])
+@pytest.mark.parametrize(
+    ("search", "message"), REFUSED, ids=["above", "budget", "far", "both", "start", "field"]
+)
 def test_what_a_space_cannot_give_is_refused(command, search, message, tmp_path):
     """In the same words by both, before any work; no folder is made."""
     sweep = tmp_path / "sweep.yaml"
