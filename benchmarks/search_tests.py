@@ -15,6 +15,7 @@ import numpy as np
 
 from mbsweep import load_sweep
 from mbsweep.accuracy.supernet import SupernetSource
+from mbsweep.accuracy.training.processes import LocalPool
 from mbsweep.base.progress_bar import RichProgress
 from mbsweep.space.space import Space
 from mbsweep.space.variant import Variant
@@ -39,8 +40,8 @@ def main() -> None:
     config = sweep.accuracy.model_copy(update={"labels_pct": 0})  # as the file was made
     source = config.open(space, print, images)
     with Store.write(Path(sys.argv[1])) as store, closing(source), RichProgress() as progress:
-        source.prepare(store, None, progress)
-        source.evaluate(variants, store, None, progress)
+        source.prepare(store, LocalPool(), progress)
+        source.evaluate(variants, store, LocalPool(), progress)
         seen_pct = source.seen_pct(variants, store)
         hits = {row.variant: row.hits for row in store.trainings(source.name)}
     test_pct = [100 * hits[variant.id].mean() for variant in variants]

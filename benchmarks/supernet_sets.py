@@ -16,6 +16,7 @@ import numpy as np
 
 from benchmarks.image_sets import write_sets
 from mbsweep.accuracy.supernet import SupernetSource
+from mbsweep.accuracy.training.processes import LocalPool
 from mbsweep.base.progress_bar import RichProgress
 from mbsweep.space.space import Space
 from mbsweep.space.variant import Variant
@@ -61,9 +62,9 @@ def _compare(folder: Path, name: str, kind: str) -> None:
     variants = chosen(space)
     opened = config.open(space, print, images)
     with Store.write(folder / f"{name}_{kind}") as store, closing(opened), RichProgress() as progress:
-        opened.prepare(store, None, progress)
-        opened.evaluate(variants, store, None, progress)
-        alone = opened.alone(variants, store, None, progress)
+        opened.prepare(store, LocalPool(), progress)
+        opened.evaluate(variants, store, LocalPool(), progress)
+        alone = opened.alone(variants, store, LocalPool(), progress)
         shared = {row.variant: 100 * row.hits.mean() for row in store.trainings(opened.name)}
         rows = store.trainings(alone[0].source)
         summary = store.supernets()[opened.name]["summary"]

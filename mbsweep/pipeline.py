@@ -6,6 +6,8 @@ import os
 import shlex
 from pathlib import Path
 
+from mbsweep.accuracy.training.pool import Pool
+from mbsweep.accuracy.training.processes import LocalPool
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.files import expanded
 from mbsweep.base.progress import Progress, Silent
@@ -55,8 +57,8 @@ def run(
     epoch of a training, is on the disk before the next begins. A variant that fails is recorded with its
     reason and the others go on. Raises MbsweepError for what the user can put right.
     """
-    with code_allowed(allow_code):
-        return _run(sweep, out, retry, progress or Silent(), jobs, again, more)
+    with code_allowed(allow_code), LocalPool(jobs) as pool:
+        return _run(sweep, out, retry, progress or Silent(), pool, again, more)
 
 
 def _run(
@@ -64,7 +66,7 @@ def _run(
     out: str | Path | None,
     retry: bool,
     progress: Progress,
-    jobs: int | None,
+    pool: Pool,
     again: str | None,
     more: int,
 ) -> Run:
@@ -82,7 +84,7 @@ def _run(
         check_same_search(store, sweep, space, opened)
         _note_origin(store, sweep, out is not None)
         if sweep.search and opened:
-            search(store, sweep, sweep.search, space, opened, jobs, progress, more, retry)
+            search(store, sweep, sweep.search, space, opened, pool, progress, more, retry)
             return open_run(folder)
         enter_sweep(store, sweep, space, opened, progress)
         if retry:
@@ -96,9 +98,9 @@ def _run(
             else:
                 predict(store, config, space, progress, noisy_only)
         if opened:
-            opened.work(store, jobs, progress)
+            opened.work(store, pool, progress)
             if sweep.compress:
-                opened.compress(sweep.compress, store, jobs, progress)
+                opened.compress(sweep.compress, store, pool, progress)
     return open_run(folder)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mbsweep.accuracy.source import Opened
+from mbsweep.accuracy.training.pool import Pool
 from mbsweep.accuracy.value import NAN, Accuracy
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.progress import Progress
@@ -43,19 +44,19 @@ def search(
     settings: SearchSettings,
     space: Space,
     opened: Opened,
-    jobs: int | None,
+    pool: Pool,
     progress: Progress,
     more: int = 0,
     retry: bool = False,
 ) -> None:
     """Do what is left of the search of a sweep, in its run.
 
-    settings: its `search`. opened: its accuracy source. jobs: as of `Opened.work`. more: evaluations beyond
+    settings: its `search`. opened: its accuracy source. pool: as of `Opened.work`. more: evaluations beyond
     those that were asked for before. retry: evaluate again what failed.
 
     Raises MbsweepError where the run's search is another one, and where nothing keeps the budgets.
     """
-    running = _Search(store, sweep, settings, space, opened, jobs, progress)
+    running = _Search(store, sweep, settings, space, opened, pool, progress)
     try:
         if retry:
             running.retry()
@@ -74,11 +75,11 @@ class _Search:
         settings: SearchSettings,
         space: Space,
         opened: Opened,
-        jobs: int | None,
+        pool: Pool,
         progress: Progress,
     ) -> None:
         self._store, self._sweep, self._settings, self._space = store, sweep, settings, space
-        self._opened, self._jobs, self._progress = opened, jobs, progress
+        self._opened, self._pool, self._progress = opened, pool, progress
         self._about: dict[str, Any] = store.search() or {}
         self._latency_ns = dict[str, Floats]()  # configuration -> (3, variants): latency and its interval
 
@@ -116,7 +117,7 @@ class _Search:
             "space": {"variants": len(space), "feasible": len(self._problem.open), "budgets": budgets.counts},
             "reference": _reference(self._problem),
             "asked": max(settings.evaluations, self._about.get("asked", 0)) + more,
-            "batch": self._about.get("batch") or self._opened.at_once(self._jobs),
+            "batch": self._about.get("batch") or self._opened.at_once(self._pool),
             "whole": [config.id for config in whole_configs(self._sweep).values()],
         }
         self._store.set_search(self._about)
@@ -127,7 +128,7 @@ class _Search:
         """Choose and evaluate until as many are evaluated as were asked for, or nothing is left."""
         rows = self._store.evaluations()
         if len(rows) < self._about["asked"] or any(row.state == CHOSEN for row in rows):
-            self._opened.prepare(self._store, self._jobs, self._progress)
+            self._opened.prepare(self._store, self._pool, self._progress)
         watched: Watched | None = None
         while True:
             rows = self._store.evaluations()
@@ -175,7 +176,7 @@ class _Search:
         watched.batch(len(batch))
         variants = [self._space.variant(row.place) for row in batch]
         self._store.set_accuracies(self._accuracy_rows([row.place for row in batch]))
-        self._opened.evaluate(variants, self._store, self._jobs, watched)
+        self._opened.evaluate(variants, self._store, self._pool, watched)
         seen = self._opened.seen_pct(variants, self._store).tolist()
         reasons = self._store.figures(self._opened.name)
         ended = []
@@ -217,11 +218,11 @@ class _Search:
         places = evenly(front_of(self._problem, history), self._settings.confirm)
         said_ns = {name: latency_ns[:, places] for name, latency_ns in self._latency_ns.items()}
         asked = self._store, self._sweep, self._space.select(places), self._opened, said_ns
-        self._about["confirm"] = confirmed(*asked, self._jobs, self._progress) if len(places) else []
+        self._about["confirm"] = confirmed(*asked, self._pool, self._progress) if len(places) else []
         done = [row for row in rows if row.state == DONE]
         if variants := [self._space.variant(row.place) for row in done]:
             # Behind those that are trained alone: how far the others can be trusted is told by them.
-            self._opened.finish(self._store, variants, self._jobs, self._progress)
+            self._opened.finish(self._store, variants, self._pool, self._progress)
         self._store.set_search(self._about)
 
     # What is known before anything is evaluated

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from mbsweep.accuracy.compression import Scheme
 from mbsweep.accuracy.datasets.source import DatasetSettings, ImageSource
+from mbsweep.accuracy.training.pool import Pool
 from mbsweep.accuracy.value import NAN, Accuracies, Accuracy, source_words
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.progress import Progress
@@ -71,29 +72,29 @@ class Opened(ABC):
         """Keep in a run what is to be known of what was read."""
 
     def compress(  # noqa: B027  (nothing, unless `check_compression` lets it be asked for)
-        self, schemes: Sequence[Scheme], store: Store, jobs: int | None, progress: Progress
+        self, schemes: Sequence[Scheme], store: Store, pool: Pool, progress: Progress
     ) -> None:
-        """Do what is left of some schemes to the networks that `work` has trained; jobs, errors as there."""
+        """Do what is left of some schemes to the networks that `work` has trained; pool, errors as there."""
 
     def work(  # noqa: B027  (nothing, unless a source trains)
-        self, store: Store, jobs: int | None, progress: Progress
+        self, store: Store, pool: Pool, progress: Progress
     ) -> None:
         """Find out what is not known yet of the whole space: `prepare`, `evaluate`, `finish`, for all of it.
 
         What was done is on the disk before the next begins.
-        jobs: networks that are trained at the same time; None: as many as there are GPUs, else cores.
+        pool: where networks are trained and tested.
         Raises MbsweepError for what the user can put right.
         """
 
     def prepare(  # noqa: B027  (nothing, unless variants share something)
-        self, store: Store, jobs: int | None, progress: Progress
+        self, store: Store, pool: Pool, progress: Progress
     ) -> None:
-        """Do what has to be done before any variant can be evaluated; jobs, errors as of `work`."""
+        """Do what has to be done before any variant can be evaluated; pool, errors as of `work`."""
 
     def evaluate(  # noqa: B027  (nothing, unless a source trains)
-        self, variants: Sequence[Variant], store: Store, jobs: int | None, progress: Progress
+        self, variants: Sequence[Variant], store: Store, pool: Pool, progress: Progress
     ) -> None:
-        """Find out what is not known yet of some variants, and enter it; jobs, errors as of `work`.
+        """Find out what is not known yet of some variants, and enter it; pool, errors as of `work`.
 
         The figures are those of this batch of variants, to the last digit, whatever was evaluated before, and
         wherever it was interrupted. What fails is entered with its reason.
@@ -108,18 +109,18 @@ class Opened(ABC):
         return np.full(len(variants), NAN)
 
     def finish(  # noqa: B027  (nothing, unless a source trains)
-        self, store: Store, variants: Sequence[Variant], jobs: int | None, progress: Progress
+        self, store: Store, variants: Sequence[Variant], pool: Pool, progress: Progress
     ) -> None:
-        """Do what is left when some variants were evaluated, all that are meant; jobs, errors: see `work`."""
+        """Do what is left when some variants were evaluated, all that are meant; pool, errors: see `work`."""
 
-    def at_once(self, jobs: int | None) -> int:
-        """How many variants are best evaluated together; jobs as of `work`."""
+    def at_once(self, pool: Pool) -> int:
+        """How many variants are best evaluated together."""
         return 1
 
     def alone(
-        self, variants: Sequence[Variant], store: Store, jobs: int | None, progress: Progress
+        self, variants: Sequence[Variant], store: Store, pool: Pool, progress: Progress
     ) -> list[Accuracy]:
-        """What each of some variants is worth where it is trained alone; jobs, errors: see `work`.
+        """What each of some variants is worth where it is trained alone; pool, errors: see `work`.
 
         It is unknown where nothing is trained.
         """

@@ -24,6 +24,8 @@ from mbsweep.accuracy.training.learning import (
     remark_words,
     runtime_words,
 )
+from mbsweep.accuracy.training.pool import Pool
+from mbsweep.accuracy.training.tester import Tester
 from mbsweep.accuracy.value import NAN, Accuracy
 from mbsweep.base.cores import usable_cores
 from mbsweep.base.errors import MbsweepError
@@ -37,7 +39,6 @@ from mbsweep.storage.store import Store
 
 if TYPE_CHECKING:
     from mbsweep.accuracy.training.supernets import SupernetRun
-    from mbsweep.accuracy.training.tester import Tester
 
 
 class SupernetSource(SupernetAccuracy, TrainingSource):
@@ -143,29 +144,27 @@ class _Supernet(OpenedTraining):
         self._config = config.complete(self.dataset.sizes["train"])
         self._tester: Tester | None = None
 
-    def work(self, store: Store, jobs: int | None, progress: Progress) -> None:
+    def work(self, store: Store, pool: Pool, progress: Progress) -> None:
         """Train it, test every variant, and say how far they can be trusted."""
         variants = self.space.variants()
         run = self._run(store, progress)
         try:
             if missing := run.untested(variants, validation=False):
                 run.train()
-                self._test(run, missing)
+                self._test(run, missing, pool, progress)
                 run.enter(variants)
-            self.finish(store, variants, jobs, progress)
+            self.finish(store, variants, pool, progress)
         finally:
             self.close()
 
-    def prepare(self, store: Store, jobs: int | None, progress: Progress) -> None:
+    def prepare(self, store: Store, pool: Pool, progress: Progress) -> None:
         """Train it; where that fails, each variant that is evaluated says so."""
         self._run(store, progress).train()
 
-    def evaluate(
-        self, variants: Sequence[Variant], store: Store, jobs: int | None, progress: Progress
-    ) -> None:
-        """Test them, one after another."""
+    def evaluate(self, variants: Sequence[Variant], store: Store, pool: Pool, progress: Progress) -> None:
+        """Test them."""
         run = self._run(store, progress)
-        self._test(run, run.untested(variants, validation=True))
+        self._test(run, run.untested(variants, validation=True), pool, progress)
         run.enter(variants)
 
     def seen_pct(self, variants: Sequence[Variant], store: Store) -> NDArray[np.float64]:
@@ -173,35 +172,33 @@ class _Supernet(OpenedTraining):
         known = store.validations(self.name)
         return np.array([known.get((variant.id, self._config.seed), NAN) for variant in variants])
 
-    def finish(self, store: Store, variants: Sequence[Variant], jobs: int | None, progress: Progress) -> None:
+    def finish(self, store: Store, variants: Sequence[Variant], pool: Pool, progress: Progress) -> None:
         """Train some alone, say how far the supernet can be trusted, and test it in the runtimes."""
         from mbsweep.accuracy.deploying.deploying import Deployment  # loads torch
         from mbsweep.accuracy.training.supernets import supernet_file
 
-        self._run(store, progress).compare(variants, jobs)
+        self._run(store, progress).compare(variants, pool)
         file = supernet_file(store.folder, self._config, self.dataset, self.name)
         weights = {(variant, self._config.seed): file for variant in variants}
         asked = self.name, self.dataset, self._config.quantization, weights
-        Deployment(store, *asked, jobs, progress).run()
+        Deployment(store, *asked, pool.jobs, progress).run()
 
     def alone(
-        self, variants: Sequence[Variant], store: Store, jobs: int | None, progress: Progress
+        self, variants: Sequence[Variant], store: Store, pool: Pool, progress: Progress
     ) -> list[Accuracy]:
         """Trained as those with which the supernet is compared: its report counts them, too."""
         run = self._run(store, progress)
-        found = run.alone(variants, jobs)
+        found = run.alone(variants, pool)
         run.enter(variants)
         return found
 
     def close(self) -> None:
-        """End the process that tests."""
+        """End the workers that test."""
         if self._tester is not None:
             self._tester.close()
 
-    def _test(self, run: SupernetRun, variants: Sequence[Variant]) -> None:
-        from mbsweep.accuracy.training.tester import Tester  # loads torch in its process
-
-        self._tester = self._tester or Tester()
+    def _test(self, run: SupernetRun, variants: Sequence[Variant], pool: Pool, progress: Progress) -> None:
+        self._tester = self._tester or Tester(pool.testers(progress))
         run.test(variants, self._tester)
 
     def _run(self, store: Store, progress: Progress) -> SupernetRun:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from mbsweep.accuracy.training.learning import (
     runtime_words,
     steps_done,
 )
+from mbsweep.accuracy.training.pool import Pool
 from mbsweep.accuracy.value import NAN, Accuracy
 from mbsweep.accuracy.weights.files import look_at
 from mbsweep.accuracy.weights.start import check_fresh
@@ -212,23 +212,18 @@ class _Trained(OpenedTraining):
         super().__init__(config.source, *opened)
         self._config = config
 
-    def work(self, store: Store, jobs: int | None, progress: Progress) -> None:
+    def work(self, store: Store, pool: Pool, progress: Progress) -> None:
         """Train what is left, and test it in the runtimes. Raises MbsweepError where the disk is full."""
-        self._train(self.space, store, jobs, progress)
-        self._deploy(self.space.variants(), store, jobs, progress)
+        self._train(self.space, store, pool, progress)
+        self._deploy(self.space.variants(), store, pool, progress)
 
-    def evaluate(
-        self, variants: Sequence[Variant], store: Store, jobs: int | None, progress: Progress
-    ) -> None:
+    def evaluate(self, variants: Sequence[Variant], store: Store, pool: Pool, progress: Progress) -> None:
         """Train what is left of a batch: how many there are in it decides the threads of each."""
-        self._train(Space.of(variants).with_found(self.space.found), store, jobs, progress)
+        self._train(Space.of(variants).with_found(self.space.found), store, pool, progress)
 
-    def at_once(self, jobs: int | None) -> int:
+    def at_once(self, pool: Pool) -> int:
         """As many as keep all processes busy with the seeds of each."""
-        from mbsweep.accuracy.training.devices import share_out  # loads torch
-
-        at_once, _ = share_out(jobs, sys.maxsize)
-        return max(1, at_once // len(self._config.seeds))
+        return max(1, pool.at_once() // len(self._config.seeds))
 
     def seen_pct(self, variants: Sequence[Variant], store: Store) -> NDArray[np.float64]:
         """The best validation epoch, mean over those seeds that came to their end."""
@@ -238,44 +233,42 @@ class _Trained(OpenedTraining):
                 known.setdefault(variant, []).append(best_pct)
         return np.array([np.mean(known.get(variant.id, [NAN])) for variant in variants])
 
-    def finish(self, store: Store, variants: Sequence[Variant], jobs: int | None, progress: Progress) -> None:
+    def finish(self, store: Store, variants: Sequence[Variant], pool: Pool, progress: Progress) -> None:
         """Enter the accuracies of all once more, since each tells something of the others' noise; test them
         in the runtimes.
         """
         from mbsweep.accuracy.training.trainings import Trainings  # loads torch
 
         space = Space.of(variants).with_found(self.space.found)
-        Trainings(store, self._config, self.dataset, space, jobs, progress).enter()
-        self._deploy(variants, store, jobs, progress)
+        Trainings(store, self._config, self.dataset, space, pool, progress).enter()
+        self._deploy(variants, store, pool, progress)
 
     def alone(
-        self, variants: Sequence[Variant], store: Store, jobs: int | None, progress: Progress
+        self, variants: Sequence[Variant], store: Store, pool: Pool, progress: Progress
     ) -> list[Accuracy]:
         """What was trained is."""
         from mbsweep.accuracy.training.trainings import Trainings  # loads torch
 
         space = Space.of(variants).with_found(self.space.found)
-        return Trainings(store, self._config, self.dataset, space, jobs, progress).accuracies()
+        return Trainings(store, self._config, self.dataset, space, pool, progress).accuracies()
 
-    def _train(self, space: Space, store: Store, jobs: int | None, progress: Progress) -> None:
+    def _train(self, space: Space, store: Store, pool: Pool, progress: Progress) -> None:
         from mbsweep.accuracy.training.trainings import Trainings  # loads torch
 
-        Trainings(store, self._config, self.dataset, space, jobs, progress).run()
+        Trainings(store, self._config, self.dataset, space, pool, progress).run()
 
-    def _deploy(
-        self, variants: Sequence[Variant], store: Store, jobs: int | None, progress: Progress
-    ) -> None:
+    def _deploy(self, variants: Sequence[Variant], store: Store, pool: Pool, progress: Progress) -> None:
         from mbsweep.accuracy.deploying.deploying import Deployment  # loads torch
 
         asked = self.name, self.dataset, self._config.quantization, self._weights(store, variants)
-        Deployment(store, *asked, jobs, progress).run()
+        Deployment(store, *asked, pool.jobs, progress).run()
 
-    def compress(self, schemes: Sequence[Scheme], store: Store, jobs: int | None, progress: Progress) -> None:
+    def compress(self, schemes: Sequence[Scheme], store: Store, pool: Pool, progress: Progress) -> None:
         """Compress what was trained. Raises MbsweepError where the disk is full."""
         from mbsweep.accuracy.compressing.compressing import Compression  # loads torch
 
         asked = self.name, self.dataset, schemes, self._weights(store, self.space.variants())
-        Compression(store, *asked, jobs, progress).run()
+        Compression(store, *asked, pool.jobs, progress).run()
 
     def _weights(self, store: Store, variants: Sequence[Variant]) -> dict[tuple[Variant, int], Path]:
         """Variant and seed -> the file that has the network, of all that may have been trained."""

@@ -21,11 +21,11 @@ class Pace:
     """What epochs took so far, in this run and before it was interrupted, and so what others will take.
 
     expected_s: variant -> seconds of an epoch, before any is known; their ratios are what counts.
-    jobs: processes that train at once.
+    jobs: trainings at once, now.
     """
 
-    def __init__(self, expected_s: Mapping[str, float], jobs: int) -> None:
-        self._expected_s, self._jobs = expected_s, jobs
+    def __init__(self, expected_s: Mapping[str, float], jobs: int = 1) -> None:
+        self._expected_s, self.jobs = expected_s, jobs
         self._known: dict[str, tuple[int, float]] = {}  # variant -> epochs and what they took
         self._done, self._took_s, self._due_s = 0, 0.0, 0.0  # in all, and what they were expected to take
 
@@ -47,7 +47,7 @@ class Pace:
             whole += math.ceil(epochs)
         all_s = self._took_s + whole_s
         share = 1 - sum(rest_s) / all_s if all_s else 1.0
-        return Standing(self._done, self._done + whole, share, max(sum(rest_s) / self._jobs, *rest_s))
+        return Standing(self._done, self._done + whole, share, max(sum(rest_s) / self.jobs, *rest_s))
 
     def _epoch_s(self, variant: str) -> float:
         if variant in self._known:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from mbsweep.accuracy.source import Opened
+from mbsweep.accuracy.training.pool import Pool
 from mbsweep.base.progress import Progress
 from mbsweep.latency.measured import measure
 from mbsweep.profiler.config import LatencyConfig
@@ -38,7 +39,7 @@ def confirmed(
     chosen: Space,
     opened: Opened,
     said_ns: Mapping[str, Floats],
-    jobs: int | None,
+    pool: Pool,
     progress: Progress,
 ) -> list[dict[str, Any]]:
     """Measure and train some variants; what was said of each before, and what came of it, for JSON.
@@ -52,7 +53,7 @@ def confirmed(
     variants = chosen.variants()
     alone = {
         variant.id: (accuracy.top1_pct, accuracy.top1_low_pct, accuracy.top1_high_pct)
-        for variant, accuracy in zip(variants, opened.alone(variants, store, jobs, progress), strict=False)
+        for variant, accuracy in zip(variants, opened.alone(variants, store, pool, progress), strict=False)
     }
     summaries, tested = store.summaries(), store.figures(opened.name)
     seen = {row.variant: row.value_pct for row in store.evaluations()}

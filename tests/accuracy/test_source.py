@@ -18,6 +18,7 @@ from mbsweep.accuracy.training import worker
 from mbsweep.accuracy.training.checkpoint import open_checkpoint
 from mbsweep.accuracy.training.evaluating import evaluate
 from mbsweep.accuracy.training.extracting import extract
+from mbsweep.accuracy.training.processes import LocalPool
 from mbsweep.base.progress import Silent
 from mbsweep.space.variant import Variant
 from mbsweep.storage.store import Store
@@ -57,8 +58,8 @@ def test_what_is_looked_up_is_seen_as_it_is_published(tmp_path):
     source, _ = opened(f"space: {space}\naccuracy: {{source: published, table: {TF_SLIM}}}\n")
     asked = [Variant(width=0.25, resolution=128), Variant(width=0.3), Variant(), Variant()]
     with Store.write(tmp_path) as store:
-        source.prepare(store, None, Silent())
-        source.evaluate(asked, store, None, Silent())
+        source.prepare(store, LocalPool(), Silent())
+        source.evaluate(asked, store, LocalPool(), Silent())
         found = source.seen_pct(asked, store)
         source.finish(store, asked, None, Silent())
     assert np.array_equal(found, [41.5, math.nan, 70.9, 70.9], equal_nan=True)
@@ -74,22 +75,22 @@ def test_a_supernets_networks_are_tested_as_they_are_asked_for(root, tmp_path):
     small, large = sorted(variants, key=lambda variant: variant.width)
     with Store.write(tmp_path) as store:
         with closing(source):
-            source.prepare(store, None, Silent())
+            source.prepare(store, LocalPool(), Silent())
             assert store.trainings(source.name) == []
-            source.evaluate([large], store, None, Silent())
+            source.evaluate([large], store, LocalPool(), Silent())
             assert [row.variant for row in store.trainings(source.name)] == [LARGE]
             assert np.isnan(source.seen_pct([small, large], store)).tolist() == [True, False]
             (file,) = tmp_path.glob("weights/*/supernet_*.safetensors")
             whole = file.read_bytes()
         file.write_bytes(whole[:-100])  # it is trained anew
         again, _ = opened(text)  # as after a kill
-        again.prepare(store, None, Silent())
+        again.prepare(store, LocalPool(), Silent())
         with closing(again):
-            again.evaluate([small, large], store, None, Silent())
+            again.evaluate([small, large], store, LocalPool(), Silent())
             seen_pct = again.seen_pct([small, large], store)
-            again.finish(store, [small, large], None, Silent())
+            again.finish(store, [small, large], LocalPool(), Silent())
             assert store.supernets()[source.name]["networks"] == 0
-            (alone,) = again.alone([large], store, 1, Silent())
+            (alone,) = again.alone([large], store, LocalPool(1), Silent())
         assert store.supernets()[source.name]["networks"] == 1
         tested = {row.variant: row.hits for row in store.trainings(source.name)}
     kept = query(tmp_path, "SELECT kind, top1_pct, shared_note FROM accuracies")
@@ -115,7 +116,7 @@ def test_a_test_that_fails_is_kept_and_the_next_goes_on(root, tmp_path, monkeypa
     source, variants = opened(supernet_text(root))
     small, large = sorted(variants, key=lambda variant: variant.width)
     with Store.write(tmp_path) as store, closing(source):
-        source.prepare(store, None, Silent())
+        source.prepare(store, LocalPool(), Silent())
         with pytest.MonkeyPatch.context() as patched:
             usual = worker.TrainingWorker.measure
             patched.setattr(
@@ -123,8 +124,8 @@ def test_a_test_that_fails_is_kept_and_the_next_goes_on(root, tmp_path, monkeypa
                 "measure",
                 lambda self, variant: self.kill() if variant == small else usual(self, variant),
             )
-            source.evaluate([small, large], store, None, Silent())
-        source.evaluate([small], store, None, Silent())
+            source.evaluate([small, large], store, LocalPool(), Silent())
+        source.evaluate([small], store, LocalPool(), Silent())
         assert np.isnan(source.seen_pct([small, large], store)).tolist() == [True, False]
     rows = dict(query(tmp_path, "SELECT variant, reason FROM accuracies WHERE kind = 'supernet'"))
     assert rows == {SMALL: "the training's process ended: SIGKILL (out of memory?)", LARGE: ""}
@@ -140,11 +141,11 @@ def test_networks_trained_batch_by_batch_are_seen_by_their_best_epoch(root, tmp_
     small, large = sorted(variants, key=lambda variant: variant.width)
     with Store.write(tmp_path / "run") as store:
         for batch in ([large], [small]):
-            source.evaluate(batch, store, 1, Silent())
+            source.evaluate(batch, store, LocalPool(1), Silent())
         seen_pct = source.seen_pct([small, large], store)
-        source.finish(store, [small, large], 1, Silent())
-        alone = source.alone([large], store, 1, Silent())
-        assert (source.at_once(1), source.at_once(4)) == (1, 2)  # of two seeds each
+        source.finish(store, [small, large], LocalPool(1), Silent())
+        alone = source.alone([large], store, LocalPool(1), Silent())
+        assert (source.at_once(LocalPool(1)), source.at_once(LocalPool(4))) == (1, 2)  # of two seeds each
     entered = dict(query(tmp_path / "run", "SELECT variant, top1_pct FROM accuracies"))
     assert [accuracy.top1_pct for accuracy in alone] == [entered[LARGE]]
     best = query(
@@ -166,7 +167,7 @@ def test_a_network_that_stalls_is_no_number_and_the_others_go_on(root, tmp_path,
     curves = {"0.1": [100 / 3], "0.25/0": [40, 90, 70], "0.25/1": [80]}
     monkeypatch.setattr(worker, "COMMAND", stand_in_training.toy(curves=curves))
     with Store.write(tmp_path) as store:
-        source.evaluate([small, large], store, 1, Silent())
+        source.evaluate([small, large], store, LocalPool(1), Silent())
         found = source.seen_pct([small, large], store)
     assert np.array_equal(found, [math.nan, 85], equal_nan=True)
     reasons = dict(query(tmp_path, "SELECT variant, reason FROM accuracies"))

@@ -8,6 +8,7 @@ import pytest
 from console import call
 
 from mbsweep.accuracy.training.checkpoint import open_checkpoint
+from mbsweep.accuracy.training.processes import LocalPool
 from mbsweep.base.progress import Silent
 from mbsweep.space.variant import Variant
 from mbsweep.storage.store import Store
@@ -49,8 +50,8 @@ def test_any_network_of_thousands_is_tested_taken_out_and_trained_further(tmp_pa
     sweep.accuracy.check_space(space)
     source = sweep.accuracy.open(space, lambda message: None)
     with Store.write(tmp_path / "run") as store, closing(source):
-        source.prepare(store, None, Silent())
-        source.evaluate([CHOSEN], store, None, Silent())
+        source.prepare(store, LocalPool(), Silent())
+        source.evaluate([CHOSEN], store, LocalPool(), Silent())
         (row,) = store.trainings(source.name)
     (file,) = tmp_path.glob("run/weights/*/supernet_*.safetensors")
     about = open_checkpoint(file).about

@@ -40,8 +40,10 @@ class Training:
 class TrainingQueue:
     """The trainings of a source that have not come to their end, and the epochs that count for them.
 
-    macs: variant -> mult-adds. jobs: processes that train at once, over which the budget is shared.
+    macs: variant -> mult-adds.
     """
+
+    jobs = 1  # trainings at once, over which the budget is shared
 
     def __init__(
         self,
@@ -50,9 +52,8 @@ class TrainingQueue:
         source: str,
         variants: Sequence[Variant],
         macs: Mapping[str, int],
-        jobs: int,
     ) -> None:
-        self._config, self._macs, self._jobs = config, macs, jobs
+        self._config, self._macs = config, macs
         self.reasons: dict[str, str] = {}  # variant -> why it has no accuracy
         self._todo = deque(self._unfinished(store, source, variants))
         self._rungs = Rungs(config.budget.halving, macs) if config.budget.halving else None
@@ -106,7 +107,7 @@ class TrainingQueue:
     def is_spent(self) -> bool:
         """Whether the epochs have taken what the budget allows."""
         minutes = self._config.budget.minutes
-        return minutes is not None and self._spent_s / self._jobs >= 60 * minutes
+        return minutes is not None and self._spent_s / self.jobs >= 60 * minutes
 
     def next(self) -> Training | None:
         """What is to be trained next; None where nothing is left, or the budget is spent."""
@@ -130,7 +131,7 @@ class TrainingQueue:
     def seconds_allowed(self) -> float:
         """What the budget leaves; infinite without one."""
         minutes = self._config.budget.minutes
-        return math.inf if minutes is None else max(0.0, 60 * minutes - self._spent_s / self._jobs)
+        return math.inf if minutes is None else max(0.0, 60 * minutes - self._spent_s / self.jobs)
 
     def put_back(self, training: Training) -> None:
         """Let a training be the next again."""

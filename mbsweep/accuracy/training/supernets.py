@@ -15,7 +15,8 @@ from mbsweep.accuracy.datasets import Dataset
 from mbsweep.accuracy.settings import SupernetAccuracy
 from mbsweep.accuracy.training.checkpoint import open_checkpoint
 from mbsweep.accuracy.training.cost import image_s
-from mbsweep.accuracy.training.devices import training_device
+from mbsweep.accuracy.training.pool import Pool
+from mbsweep.accuracy.training.sessions import Sessions
 from mbsweep.accuracy.training.tester import Tester
 from mbsweep.accuracy.training.trainings import Trainings, reraise_if_users, weights_folder
 from mbsweep.accuracy.training.trusting import trust
@@ -104,7 +105,7 @@ class SupernetRun:
         image = image_s(self._space.macs)
         step_s = self._config.step_cost(image, self._space.column("resolution"))
         step_s = max(step_s / usable_cores(), float(image.max()))  # networks side by side, each on one core
-        return Pace({largest.id: self._dataset.sizes["train"] * step_s}, 1)
+        return Pace({largest.id: self._dataset.sizes["train"] * step_s})
 
     def untested(self, variants: Sequence[Variant], validation: bool) -> list[Variant]:
         """Those that were not tested on the test part, or not on the validation part, where that is asked."""
@@ -124,26 +125,23 @@ class SupernetRun:
         if not missing or self._failure():
             return
         store, source, seed = self._store, self._source, self._config.seed
-        session, epochs = store.begin_session(*training_device(["cpu"])), len(store.epochs(source))
+        epochs, sessions = len(store.epochs(source)), Sessions(store)
         progress = self._progress if len(missing) > 1 else Silent()  # a search asks for one by one
         progress.begin("test variants of the supernet", len(missing))
-        for variant in missing:
-            try:
-                found = tester.measure(variant, self._dataset, self._file)
-            except AnswerError as error:
-                reraise_if_users(error)
-                reason = one_line(error, 500)
-                store.add_failure(variant.id, source, Failure.of(error.kind, reason))
+        for worker, variant, found in tester.measure(missing, self._dataset, self._file):
+            if isinstance(found, AnswerError):
+                reraise_if_users(found)
+                reason = one_line(found, 500)
+                store.add_failure(variant.id, source, Failure.of(found.kind, reason))
                 self._progress.say(f"{variant.id}: failed: {reason}")
                 continue
             store.add_validation(source, variant.id, seed, found["validation_top1_pct"])
             test = found["top5_pct"], found["images"], bytes.fromhex(found["correct"])
-            threads = usable_cores()
-            row = TrainingRow(variant.id, seed, 0, session, threads, "done", epochs, *test)
-            store.add_training(source, row)
+            began = variant.id, seed, 0, sessions.of(worker), worker.threads
+            store.add_training(source, TrainingRow(*began, "done", epochs, *test))
             progress.advance(variant.id)
 
-    def compare(self, variants: Sequence[Variant], jobs: int | None) -> None:
+    def compare(self, variants: Sequence[Variant], pool: Pool) -> None:
         """Train some of the variants alone, and enter how the supernet compares with them. Raises
         MbsweepError for what the user can put right.
         """
@@ -151,13 +149,13 @@ class SupernetRun:
         if self._failure() or not chosen:
             self.enter(variants)
             return
-        self.alone(chosen, jobs)
+        self.alone(chosen, pool)
         self._progress.say(f"supernet: {self.enter(variants)}")
 
-    def alone(self, variants: Sequence[Variant], jobs: int | None) -> list[Accuracy]:
+    def alone(self, variants: Sequence[Variant], pool: Pool) -> list[Accuracy]:
         """Variants that are trained alone, each; what is left of it."""
         asked = self._config.alone_as_trained, self._dataset, Space.of(variants)
-        trainings = Trainings(self._store, *asked, jobs, self._progress)
+        trainings = Trainings(self._store, *asked, pool, self._progress)
         trainings.run()
         return trainings.accuracies()
 

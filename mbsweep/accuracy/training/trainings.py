@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import select
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -14,14 +13,14 @@ from mbsweep.accuracy.datasets import Dataset
 from mbsweep.accuracy.guessing import Guessing
 from mbsweep.accuracy.settings import Recipe, TrainedAccuracy
 from mbsweep.accuracy.training.cost import image_s
-from mbsweep.accuracy.training.devices import share_out, training_device
 from mbsweep.accuracy.training.loop import DivergedError
 from mbsweep.accuracy.training.outcomes import trained_accuracies
+from mbsweep.accuracy.training.pool import LostError, Pool, Worker
 from mbsweep.accuracy.training.queue import Training, TrainingQueue
-from mbsweep.accuracy.training.worker import TOLD_EVERY_S, TrainingWorker
+from mbsweep.accuracy.training.sessions import Sessions
+from mbsweep.accuracy.training.worker import TOLD_EVERY_S
 from mbsweep.accuracy.value import Accuracy
 from mbsweep.base.child import AnswerError, CrashError
-from mbsweep.base.cores import threads_each
 from mbsweep.base.errors import MbsweepError, one_line
 from mbsweep.base.files import remove_dead
 from mbsweep.base.pace import Pace
@@ -37,7 +36,7 @@ CRASHES = 3  # of the process under one training, until it is given up
 
 
 class Trainings:
-    """What is left to be trained of a source, and the processes that do it."""
+    """What is left to be trained of a source, and the workers that do it."""
 
     def __init__(
         self,
@@ -45,7 +44,7 @@ class Trainings:
         config: TrainedAccuracy,
         dataset: Dataset,
         space: Space,
-        jobs: int | None,
+        pool: Pool,
         progress: Progress,
     ) -> None:
         config = config.complete(dataset.sizes["train"])
@@ -54,18 +53,16 @@ class Trainings:
         self._source = config.name_on(dataset.id)
         self._folder = weights_folder(store.folder, config.recipe, dataset)
         self._macs = dict(zip(space.ids(), np.maximum(space.macs, 0).tolist(), strict=True))
-        # Of all trainings, not of those that are left: the number of threads decides the last digits, and a
-        # run that was interrupted must end with the same ones.
-        self._jobs, self._devices = share_out(jobs, len(variants) * len(config.seeds))
-        self._threads = threads_each(self._jobs)
+        self._pool = pool
         self._guessing = Guessing.of(
             dataset.labels("train"), dataset.labels("validation"), config.recipe.label_smoothing
         )
-        self._queue = TrainingQueue(store, config, self._source, variants, self._macs, self._jobs)
+        self._queue = TrainingQueue(store, config, self._source, variants, self._macs)
         images = dataset.sizes["train"]
         expected_s = {variant: images * image_s(macs) for variant, macs in self._macs.items()}
-        self._pace = Pace(expected_s, self._jobs)
-        self._active: dict[TrainingWorker, Training] = {}
+        self._pace = Pace(expected_s)
+        self._active: dict[Worker, Training] = {}
+        self._sessions = Sessions(store)
         for row in store.epochs(self._source):
             if row.variant in self._macs and row.seed in config.seeds:
                 self._pace.note(row.variant, row.seconds)
@@ -76,36 +73,28 @@ class Trainings:
         self.enter()
         if not self._queue:
             return
-        self._session = self._store.begin_session(*training_device(self._devices))
         self._progress.begin(f"train on {self._dataset.id}", self._pace.standing(self._queue.waiting()).total)
-        workers: list[TrainingWorker] = []
         active = self._active
-        try:
-            while len(workers) < self._jobs and (training := self._queue.next()):
-                workers.append(self._started(len(workers)))
-                active[workers[-1]] = self._begin(workers[-1], training)
-            while active:
+        with self._pool.trainers(len(self._variants) * len(self._config.seeds), self._progress) as team:
+            while True:
+                self._queue.jobs = self._pace.jobs = team.size
+                for worker in team.hire(len(self._queue)):
+                    if training := self._queue.next():
+                        active[worker] = self._begin(worker, training)
+                    else:
+                        team.rest(worker)
+                if not active and not self._queue:
+                    break
                 self._tell()
-                for worker in select.select(list(active), [], [], TOLD_EVERY_S)[0]:
-                    training = active[worker]
+                for worker in team.answered(TOLD_EVERY_S):
                     try:
-                        goes_on = self._step(worker, training)
+                        if not self._step(worker, active[worker]):
+                            del active[worker]
+                            team.rest(worker)
                     except CrashError as error:
-                        goes_on = False
-                        self._crashed(training, str(error))
-                        worker.close()
-                        del active[worker]
-                        place = workers.index(worker)
-                        worker = workers[place] = self._started(place)
-                    if not goes_on:
-                        active.pop(worker, None)
-                        if following := self._queue.next():
-                            active[worker] = self._begin(worker, following)
+                        self._crashed(active.pop(worker), error)
+                        team.dismiss(worker)
             self._tell()
-        finally:
-            for worker in workers:
-                worker.close()
-            active.clear()
         self.enter()
 
     def _tell(self) -> None:
@@ -150,10 +139,7 @@ class Trainings:
         with suppress(OSError):
             self._weights(variant, seed).with_suffix(".checkpoint").unlink(missing_ok=True)
 
-    def _started(self, place: int) -> TrainingWorker:
-        return TrainingWorker(self._threads, self._devices[place % len(self._devices)])
-
-    def _begin(self, worker: TrainingWorker, training: Training) -> Training:
+    def _begin(self, worker: Worker, training: Training) -> Training:
         training.curve.clear()
         training.asked = "begin"
         weights = self._weights(*training.key)
@@ -163,7 +149,7 @@ class Trainings:
     def _weights(self, variant: str, seed: int) -> Path:
         return self._folder / weights_name(variant, seed)
 
-    def _step(self, worker: TrainingWorker, training: Training) -> bool:
+    def _step(self, worker: Worker, training: Training) -> bool:
         """Take a worker's answer and ask for what comes next; False where the training is over.
 
         Raises CrashError where the worker's process has ended.
@@ -175,7 +161,7 @@ class Trainings:
         except AnswerError as error:
             return self._went_wrong(worker, training, error)
         if training.asked == "finish":
-            self._finished(training, answer)
+            self._finished(worker, training, answer)
             return False
         if training.asked == "epoch":
             if answer is None:
@@ -190,7 +176,7 @@ class Trainings:
         worker.epoch()
         return True
 
-    def _after_epoch(self, worker: TrainingWorker, training: Training, answer: dict[str, Any]) -> bool:
+    def _after_epoch(self, worker: Worker, training: Training, answer: dict[str, Any]) -> bool:
         row = EpochRow(*training.key, training.job.attempt, **answer)
         training.curve.append(row)
         is_new = not self._queue.has(row)
@@ -200,7 +186,7 @@ class Trainings:
             self._pace.note(row.variant, row.seconds)
             self._tell()
         if self._queue.is_weak(row) and not training.is_trained:
-            self._end(training, "stopped")
+            self._end(worker, training, "stopped")
             return False
         if is_new and self._queue.is_spent() and not training.is_trained:
             self._queue.leave([training])
@@ -208,7 +194,7 @@ class Trainings:
         worker.epoch()
         return True
 
-    def _begin_anew(self, worker: TrainingWorker, training: Training, state: str, words: str) -> bool:
+    def _begin_anew(self, worker: Worker, training: Training, state: str, words: str) -> bool:
         """Train from another beginning at a lower rate; give up after ATTEMPTS of them.
 
         state: "stalled" or "diverged". words: how.
@@ -221,26 +207,26 @@ class Trainings:
             self._begin(worker, training)
             return True
         if state == "stalled":
-            self._end(training, state)
+            self._end(worker, training, state)
         else:
             # With the same seeds it diverges again.
             reason = f"{words}, also when begun anew {attempts - 1} times"
             self._fail(training, Failure(reason, FailureKind.LASTING))
         return False
 
-    def _went_wrong(self, worker: TrainingWorker, training: Training, error: AnswerError) -> bool:
+    def _went_wrong(self, worker: Worker, training: Training, error: AnswerError) -> bool:
         if error.kind == DivergedError.__name__:
             return self._begin_anew(worker, training, "diverged", error.words)
         reraise_if_users(error)
         self._fail(training, Failure.of(error.kind, one_line(error, 500)))
         return False
 
-    def _crashed(self, training: Training, reason: str) -> None:
-        training.crashes += 1
+    def _crashed(self, training: Training, error: CrashError) -> None:
+        training.crashes += not isinstance(error, LostError)
         if training.crashes < CRASHES:
             self._queue.put_back(training)
         else:
-            self._fail(training, Failure(reason))
+            self._fail(training, Failure(str(error)))
 
     def _fail(self, training: Training, failure: Failure) -> None:
         variant, seed = training.key
@@ -249,16 +235,16 @@ class Trainings:
         self._progress.say(f"{variant}, seed {seed}: failed: {failure.reason}")
         self._queue.drop(variant)
 
-    def _end(self, training: Training, state: str) -> None:
+    def _end(self, worker: Worker, training: Training, state: str) -> None:
         """The training ended without a network that is worth a point."""
-        self._add(training, state, None, 0, b"")
+        self._add(worker, training, state, None, 0, b"")
         variant, seed = training.key
         best = max(row.validation_top1_pct for row in training.curve)
         self._progress.say(f"{variant}, seed {seed}: {state}, {best:.1f} % at best on the validation part")
 
-    def _finished(self, training: Training, answer: dict[str, Any]) -> None:
+    def _finished(self, worker: Worker, training: Training, answer: dict[str, Any]) -> None:
         correct = bytes.fromhex(answer["correct"])
-        self._add(training, "done", answer["top5_pct"], answer["images"], correct)
+        self._add(worker, training, "done", answer["top5_pct"], answer["images"], correct)
         hits = hits_of(correct, answer["images"])
         variant, seed = training.key
         seconds = sum(row.seconds for row in training.curve)
@@ -268,9 +254,15 @@ class Trainings:
         )
 
     def _add(
-        self, training: Training, state: str, top5_pct: float | None, images: int, correct: bytes
+        self,
+        worker: Worker,
+        training: Training,
+        state: str,
+        top5_pct: float | None,
+        images: int,
+        correct: bytes,
     ) -> None:
-        begun = (*training.key, training.job.attempt, self._session, self._threads)
+        begun = (*training.key, training.job.attempt, self._sessions.of(worker), worker.threads)
         row = TrainingRow(*begun, state, len(training.curve), top5_pct, images, correct)
         self._store.add_training(self._source, row)
         self._remove_checkpoint(*training.key)

@@ -16,6 +16,7 @@ import numpy as np
 
 from mbsweep.accuracy.settings import Recipe, SupernetAccuracy
 from mbsweep.accuracy.training.meter import Meter
+from mbsweep.accuracy.training.pool import DeviceAndVersions, Worker
 from mbsweep.base.child import Child, command_of, serve
 from mbsweep.base.cores import threads_each
 from mbsweep.profiler.device import is_gpu_lost
@@ -46,13 +47,19 @@ ENVIRONMENT = {
 }
 
 
-class TrainingWorker(Child):
-    """Trains one network after another. What is asked for is told; the answers are fetched."""
+class TrainingWorker(Child, Worker):
+    """A process of this machine that trains. device: `cpu` or `cuda:0`, ..."""
 
     def __init__(self, threads: int, device: str) -> None:
         self._meter = Meter.made()
         super().__init__(COMMAND, "the training", ENVIRONMENT, [self._meter.descriptor])
-        self._threads, self._device = threads, device
+        self.threads, self._device = threads, device
+
+    def device(self) -> DeviceAndVersions:
+        """This machine, or its first GPU."""
+        from mbsweep.accuracy.training.devices import training_device  # loads torch
+
+        return training_device([self._device])
 
     def begin(self, job: Job, dataset: Dataset, checkpoint: Path, weights: Path) -> None:
         """A network, which is not trained yet. Answer: None."""
@@ -78,7 +85,7 @@ class TrainingWorker(Child):
         self.tell("open_supernet", self._told(dataset, checkpoint))
 
     def _told(self, dataset: Dataset, checkpoint: Path) -> dict[str, Any]:
-        told: dict[str, Any] = {"threads": self._threads, "device": self._device}
+        told: dict[str, Any] = {"threads": self.threads, "device": self._device}
         told["meter"] = self._meter.descriptor
         return told | {"dataset": dataset.as_dict(), "checkpoint": str(checkpoint)}
 
