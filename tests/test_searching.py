@@ -228,8 +228,12 @@ ROW = "UPDATE evaluations SET {} WHERE number = 2"
     [
         ("UPDATE searches SET about = '{'", "the file is damaged"),
         ("UPDATE searches SET about = '[]'", "what is kept of its search is no mapping"),
-        ("UPDATE searches SET about = json_set(about, '$.asked', 'x')", "its search has no asked"),
+        ("UPDATE searches SET about = json_set(about, '$.asked', 'x')", "its search has a wrong asked, 'x'"),
         ("UPDATE searches SET about = json_remove(about, '$.began')", "its search has no began"),
+        (
+            "UPDATE searches SET about = json_set(about, '$.settings.objectives[1]', 'x')",
+            "what is kept of its search has a wrong settings.objectives.1, 'x'",
+        ),
         (ROW.format("state = 'x'"), "evaluation 3 of its search is not as it was written"),
         (ROW.format("value_pct = NULL"), "evaluation 3 of its search is not as it was written"),
         (ROW.format("value_pct = 'abc'"), "evaluation 3 of its search is not as it was written"),

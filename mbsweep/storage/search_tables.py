@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mbsweep.storage.database import Database, UnreadableError, explained, make, now_utc
+from mbsweep.storage.search_about import checked
 
 # Not in the schema of new files: runs of before, and runs that search nothing, go on without them.
 # searches: one row; about: JSON. search_costs: of every variant of the space, in its order, little-endian
@@ -27,11 +28,6 @@ CREATE TABLE IF NOT EXISTS evaluations (number INTEGER PRIMARY KEY, batch INTEGE
                                         chosen_utc TEXT NOT NULL, ended_utc TEXT)
 """
 CHOSEN, DONE, FAILED = "chosen", "done", "failed"
-
-
-# What a reader relies on; the rest is there once a search has come to its end.
-_ABOUT = {"settings": dict, "began": dict, "space": dict, "reference": str, "asked": int, "batch": int}
-_LISTS = ("account", "expected", "confirm", "whole")
 
 
 class EvaluationRow(NamedTuple):
@@ -68,8 +64,7 @@ class SearchTables(Database):
         if not rows:
             return None
         with explained(self.folder, reading=True):
-            found = json.loads(rows[0][0])
-            return _checked_about(found)
+            return checked(json.loads(rows[0][0]))
 
     def set_search(self, about: Mapping[str, Any]) -> None:
         """Keep that, in place of what was kept of it before."""
@@ -129,19 +124,6 @@ class SearchTables(Database):
             make(sql, _SCHEMA)
             blob = zlib.compress(np.ascontiguousarray(ns, "<f8").tobytes(), 1)
             sql.execute("INSERT OR REPLACE INTO search_costs VALUES (?, ?, ?)", (config, fingerprint, blob))
-
-
-def _checked_about(found: Any) -> dict[str, Any]:
-    """What is kept of a search. ValueError where it is not what this program writes."""
-    if not isinstance(found, dict):
-        raise ValueError("what is kept of its search is no mapping")
-    for name, kind in _ABOUT.items():
-        if not isinstance(found.get(name), kind):
-            raise ValueError(f"what is kept of its search has no {name}")
-    for name in _LISTS:
-        if not isinstance(found.get(name, []), list):
-            raise ValueError(f"what is kept of its search has a wrong {name}")
-    return found
 
 
 def _checked(row: EvaluationRow) -> EvaluationRow:
