@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from mbsweep.accuracy.datasets.source import ImageSource
+from mbsweep.accuracy.source import Sought
 from mbsweep.base.progress import Progress, Silent
 from mbsweep.latency.yardsticks import MOST, choose, yardstick
 from mbsweep.pipeline import default_out
@@ -23,8 +24,8 @@ from mbsweep.storage.store import Store
 from mbsweep.sweep.counted import count_space
 from mbsweep.sweep.here import check, check_same_device, machine_lacks
 from mbsweep.sweep.possible import check_space
-from mbsweep.sweep.search_plan import plan_search
-from mbsweep.sweep.searched import check_same_search
+from mbsweep.sweep.search_plan import SearchPlan, plan_search
+from mbsweep.sweep.searched import check_same_search, whole_configs
 from mbsweep.sweep.sweep import Sweep
 from mbsweep.sweep.training_data import look_at
 
@@ -43,7 +44,8 @@ class ConfigPlan:
     """What is to be done for one latency configuration."""
 
     config: LatencyConfig
-    done: int  # variants that need nothing more
+    variants: int  # that have a latency in the end
+    done: int  # of these, those that need nothing more
     yardsticks: int  # networks that are timed in each round beside the variants
     left_s: float  # at most, estimated
     notes: Sequence[str]  # what this machine lacks for it
@@ -105,8 +107,8 @@ def plan(
     accuracy = searched = None
     if sweep.accuracy and sweep.search:
         searched = plan_search(sweep, sweep.search, space, folder)
-        asked_of = space, searched.chosen, sweep.search.confirm, sweep.latency, folder, images
-        accuracy = sweep.accuracy.estimate_search(*asked_of)
+        sought = Sought(searched.chosen, searched.confirm)
+        accuracy = sweep.accuracy.estimate(space, sweep.latency, folder, images, sought)
     elif sweep.accuracy:
         accuracy = sweep.accuracy.estimate(space, sweep.latency, folder, images)
     compression = None
@@ -119,7 +121,10 @@ def plan(
         done = len(space) if is_known else _finished(finished, config, space)
         yardsticks, total_s = (_measuring if config.kind == "measured" else _predicting)(space, config)
         notes = [*(str(lack) for at, lack in lacks if at == place), *_too_large(space, config)]
-        latency.append(ConfigPlan(config, done, yardsticks, total_s * (1 - done / len(space)), notes))
+        left_s = total_s * (1 - done / len(space))
+        latency.append(ConfigPlan(config, len(space), done, yardsticks, left_s, notes))
+    if searched:
+        latency += _confirming(sweep, searched, space)
     left_s = sum(of_one.left_s for of_one in latency) + (accuracy.left_s if accuracy else 0)
     left_s += compression.left_s if compression else 0
     found = (space.found[variant] for variant in space.code())
@@ -230,6 +235,16 @@ def _measuring(space: Space, config: LatencyConfig) -> tuple[int, float]:
         visits_s[: len(space)] = calls_s[: len(space)] * config.visit_calls
     round_s = float((visits_s + calls_s + _VISIT_S).sum())  # with the untimed call of each visit
     return len(names), round_s * config.rounds + _PREPARE_S * len(macs)
+
+
+def _confirming(sweep: Sweep, searched: SearchPlan, space: Space) -> Iterator[ConfigPlan]:
+    """Configurations in which a search measures some of its front whole: as others that it may choose."""
+    count = searched.confirm
+    for config in whole_configs(sweep).values() if count else ():
+        others = space.select(searched.chosen[:count])
+        yardsticks, total_s = _measuring(others, config)
+        done, notes = count if searched.is_confirmed else 0, ["of the front, once it is found"]
+        yield ConfigPlan(config, count, done, yardsticks, 0 if done else total_s, notes)
 
 
 def _predicting(space: Space, config: LatencyConfig) -> tuple[int, float]:

@@ -18,6 +18,7 @@ from mbsweep.accuracy.training.pool import Pool
 from mbsweep.accuracy.value import NAN, Accuracy
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.progress import Progress
+from mbsweep.confirming import confirmed, evenly
 from mbsweep.latency.whole_space import latencies_ns
 from mbsweep.search.budgets import Budgets, Columns
 from mbsweep.search.learnt import learnt
@@ -28,9 +29,8 @@ from mbsweep.search.settings import SearchSettings
 from mbsweep.space.space import Space
 from mbsweep.storage.search_tables import CHOSEN, DONE, FAILED, EvaluationRow
 from mbsweep.storage.store import Store
-from mbsweep.sweep.confirmed import confirmed, evenly, whole_configs
 from mbsweep.sweep.entering import AccuracyRow, enter_sweep, precisions, variant_rows
-from mbsweep.sweep.searched import began, check_budgets, known_columns, start_places
+from mbsweep.sweep.searched import began, check_budgets, known_columns, start_places, whole_configs
 from mbsweep.sweep.sweep import Sweep
 from mbsweep.table import search_words
 

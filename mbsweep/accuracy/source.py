@@ -50,6 +50,13 @@ class Estimate(NamedTuple):
     trains: bool = False  # whether it trains at all
 
 
+class Sought(NamedTuple):
+    """What a search of a space asks of a source, as far as it is known before it has searched."""
+
+    chosen: Places  # of what was evaluated, and of others in place of what will be
+    confirm: int  # how many of the front are trained alone at the end
+
+
 class Account(NamedTuple):
     """How the accuracies of a run were obtained, for its page."""
 
@@ -216,11 +223,16 @@ class Source(Strict, ABC):
         """
 
     def estimate(
-        self, space: Space, configs: Sequence[LatencyConfig], folder: Path, images: ImageSource | None
+        self,
+        space: Space,
+        configs: Sequence[LatencyConfig],
+        folder: Path,
+        images: ImageSource | None,
+        sought: Sought | None = None,
     ) -> Estimate:
         """What it knows of a space at the precisions of its latencies, or would still do for a run's folder.
 
-        images: those of its data set, where it has one.
+        images: those of its data set, where it has one. sought: where the space is searched.
         """
         opened = self.open(space, lambda message: None, images)
         said = []
@@ -231,22 +243,6 @@ class Source(Strict, ABC):
             said.append(f"{at}known for {found.known:,} of {len(space):,}{why}")
         names = " or ".join([opened.name, *opened.others])
         return Estimate(f"{source_words(self.source, names)}: {', '.join(said)}")
-
-    def estimate_search(
-        self,
-        space: Space,
-        chosen: Places,
-        confirm: int,
-        configs: Sequence[LatencyConfig],
-        folder: Path,
-        images: ImageSource | None,
-    ) -> Estimate:
-        """The same for a search of a space.
-
-        chosen: where those stand that were evaluated, and others in place of those that will be. confirm: of
-        how many of the front it is asked what they are worth alone.
-        """
-        return self.estimate(space, configs, folder, images)
 
     def said(self) -> dict[str, Any]:
         """Its settings as a sweep file says them, without what is as usual, and without what it may cost."""

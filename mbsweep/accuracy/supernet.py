@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mbsweep.accuracy.datasets.source import ImageSource
 from mbsweep.accuracy.settings import SupernetAccuracy
-from mbsweep.accuracy.source import Account, Estimate, Opened, Say, SettingError
+from mbsweep.accuracy.source import Account, Estimate, Opened, Say, SettingError, Sought
 from mbsweep.accuracy.training.cost import image_s
 from mbsweep.accuracy.training.learning import (
     Done,
@@ -31,7 +31,6 @@ from mbsweep.base.cores import usable_cores
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.progress import Progress
 from mbsweep.profiler.config import LatencyConfig
-from mbsweep.space.grid import Places
 from mbsweep.space.sharing import LISTED, largest_of
 from mbsweep.space.space import Space
 from mbsweep.space.variant import Variant
@@ -60,33 +59,17 @@ class SupernetSource(SupernetAccuracy, TrainingSource):
         return _Supernet(self, name, dataset, space)
 
     def estimate(
-        self, space: Space, configs: Sequence[LatencyConfig], folder: Path, images: ImageSource | None
+        self,
+        space: Space,
+        configs: Sequence[LatencyConfig],
+        folder: Path,
+        images: ImageSource | None,
+        sought: Sought | None = None,
     ) -> Estimate:
         """How far the supernet and its comparison are, on which images, and how long the rest takes."""
-        ids = list(space.ids()) if len(space) <= LISTED else []  # of more, a search tests few
-        return self._estimate(space, ids, 0, configs, folder, images)
-
-    def estimate_search(
-        self,
-        space: Space,
-        chosen: Places,
-        confirm: int,
-        configs: Sequence[LatencyConfig],
-        folder: Path,
-        images: ImageSource | None,
-    ) -> Estimate:
-        """The same, where only the chosen ones are tested, and some of the front trained alone."""
-        return self._estimate(space, list(space.select(chosen).ids()), confirm, configs, folder, images)
-
-    def _estimate(
-        self,
-        space: Space,
-        tested: Sequence[str],
-        confirm: int,
-        configs: Sequence[LatencyConfig],
-        folder: Path,
-        images: ImageSource | None,
-    ) -> Estimate:
+        tested, confirm = list[str](), sought.confirm if sought else 0
+        if sought or len(space) <= LISTED:  # of more, a search tests few
+            tested = list((space.select(sought.chosen) if sought else space).ids())
         assert images is not None  # noqa: S101  (it has a data set)
         found = plan_images(images, space)
         config = self.complete(found.train)

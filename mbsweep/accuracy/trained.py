@@ -13,7 +13,7 @@ from mbsweep.accuracy.compression import Scheme, all_steps
 from mbsweep.accuracy.datasets.source import ImageSource
 from mbsweep.accuracy.packages import HALVING, missing_packages
 from mbsweep.accuracy.settings import TrainedAccuracy
-from mbsweep.accuracy.source import Account, Estimate, Opened, Say, SettingError
+from mbsweep.accuracy.source import Account, Estimate, Opened, Say, SettingError, Sought
 from mbsweep.accuracy.training.cost import image_s
 from mbsweep.accuracy.training.learning import (
     Done,
@@ -36,7 +36,6 @@ from mbsweep.base.cores import usable_cores
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.progress import Progress
 from mbsweep.profiler.config import LatencyConfig
-from mbsweep.space.grid import Places
 from mbsweep.space.space import Space
 from mbsweep.space.variant import Variant
 from mbsweep.storage.store import Store
@@ -101,10 +100,16 @@ class TrainedSource(TrainedAccuracy, TrainingSource):
         return self.model_copy(update={"recipe": self.recipe.model_copy(update={"start": start})}), notes
 
     def estimate(
-        self, space: Space, configs: Sequence[LatencyConfig], folder: Path, images: ImageSource | None
+        self,
+        space: Space,
+        configs: Sequence[LatencyConfig],
+        folder: Path,
+        images: ImageSource | None,
+        sought: Sought | None = None,
     ) -> Estimate:
         """How many trainings are done, on which images, and how long the others take."""
         assert images is not None  # noqa: S101  (it has a data set)
+        space = space.select(sought.chosen) if sought else space
         found = plan_images(images, space)
         source, notes = self._with_weights(space)
         config = source.complete(found.train)
@@ -130,18 +135,6 @@ class TrainedSource(TrainedAccuracy, TrainingSource):
         left_s = train_s + found.reading_s + tests.left_s
         lines = (*found.lines, *notes, *self.missing())
         return Estimate(words + tests.words, lines, left_s, trains=True)
-
-    def estimate_search(
-        self,
-        space: Space,
-        chosen: Places,
-        confirm: int,
-        configs: Sequence[LatencyConfig],
-        folder: Path,
-        images: ImageSource | None,
-    ) -> Estimate:
-        """That of the chosen ones."""
-        return self.estimate(space.select(chosen), configs, folder, images)
 
     def said(self) -> dict[str, Any]:
         """With the seeds; without the budget, which only says how much is done."""

@@ -27,7 +27,7 @@ def _print_latency(plan: Plan) -> None:
     for of_one in plan.latency:
         config = of_one.config
         rounds, until = f"{config.rounds} x {of_one.visit}", f"{config.target_pct:g} % wide"
-        done = f"{of_one.done:,} of {plan.variants:,}"
+        done = f"{of_one.done:,} of {of_one.variants:,}"
         table.add(config.id, done, rounds, until, duration(of_one.left_s))
         for note in _notes(of_one):
             table.add_words(f"  {note}")
@@ -79,6 +79,7 @@ def _told(of_one: ConfigPlan) -> dict[str, Any]:
     return {
         "config": config.id,
         "kind": config.kind,
+        "variants": of_one.variants,
         "done": of_one.done,
         "rounds": config.rounds,
         "target_pct": config.target_pct,

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from mbsweep.storage.database import EmptyRunError
 from mbsweep.storage.folder import holds_run
 from mbsweep.storage.search_tables import CHOSEN, EvaluationRow
 from mbsweep.storage.store import Store
-from mbsweep.sweep.searched import check_budgets, known_columns
+from mbsweep.sweep.searched import check_budgets, known_columns, whole_configs
 from mbsweep.sweep.sweep import Sweep
 
 
@@ -27,11 +28,14 @@ class SearchPlan:
     """What is known of a search beforehand.
 
     lines: in words. chosen: where those stand that were evaluated, and others in place of those that will be.
+    confirm: how many of the front are measured whole and trained alone; is_confirmed: they were already.
     known: the latency configurations of which the run knows every variant.
     """
 
     lines: tuple[str, ...]
     chosen: Places
+    confirm: int
+    is_confirmed: bool
     known: frozenset[str]
 
 
@@ -42,11 +46,12 @@ def plan_search(sweep: Sweep, search: SearchSettings, space: Space, folder: Path
     """
     rows: list[EvaluationRow] = []
     known: list[str] = []
+    about: dict[str, Any] = {}
     asked = search.evaluations
     columns = known_columns(sweep, search, space, None)
     with suppress(EmptyRunError), Store.read(folder) if holds_run(folder) else nullcontext() as store:
         if store is not None:
-            rows, about = store.evaluations(), store.search() or {}
+            rows, about = store.evaluations(), store.search() or about
             asked = max(asked, about.get("asked", 0))
             columns = known_columns(sweep, search, space, store)
             for config in sweep.latency:
@@ -62,11 +67,16 @@ def plan_search(sweep: Sweep, search: SearchSettings, space: Space, folder: Path
     others = np.random.default_rng(0).choice(left, count, replace=False)
     ended = sum(row.state != CHOSEN for row in rows)
     lines = [*_lines(search, space, budgets, asked, ended)]
-    whole = ["measured whole"] if any(config.kind == "predicted" for config in sweep.latency) else []
+    confirm = min(search.confirm, len(done) + count)
+    is_confirmed = ended == len(rows) and not count and "confirm" in about
+    whole = ["measured whole"] if whole_configs(sweep) else []
     alone = ["trained alone"] if sweep.accuracy and sweep.accuracy.trains_alone else []
-    if search.confirm and (whole or alone):
-        lines.append(f"at the end {search.confirm} of the front are {_and([*whole, *alone])}")
-    return SearchPlan(tuple(lines), np.concatenate([np.array(done, np.int64), others]), frozenset(known))
+    if confirm and (whole or alone):
+        lines.append(f"at the end {confirm} of the front are {_and([*whole, *alone])}")
+    chosen = np.concatenate([np.array(done, np.int64), others])
+    if is_confirmed:
+        confirm = len(about["confirm"])  # the front may have fewer
+    return SearchPlan(tuple(lines), chosen, confirm, is_confirmed, frozenset(known))
 
 
 def _lines(search: SearchSettings, space: Space, budgets: Budgets, asked: int, ended: int) -> Iterator[str]:

@@ -12,6 +12,7 @@ from mbsweep.accuracy.source import Opened
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.rules import shown
 from mbsweep.latency.predicting import fingerprint
+from mbsweep.profiler.config import LatencyConfig
 from mbsweep.search.budgets import Budgets, Columns, nearest
 from mbsweep.search.settings import LATENCY, Amount, SearchSettings
 from mbsweep.space.counting import UNKNOWN
@@ -22,6 +23,19 @@ from mbsweep.storage.store import Store
 from mbsweep.sweep.sweep import Sweep
 
 Floats = NDArray[np.float64]
+
+_SAME = ("backend", "precision", "mode", "batch", "threads", "device", "memory_format", "cpus")
+
+
+def whole_configs(sweep: Sweep) -> dict[str, LatencyConfig]:
+    """Predicted configuration -> the one that measures the same whole, where a search confirms anything."""
+    if sweep.search is None or not sweep.search.confirm:
+        return {}
+    return {
+        config.id: LatencyConfig.model_validate({name: getattr(config, name) for name in _SAME})
+        for config in sweep.latency
+        if config.kind == "predicted"
+    }
 
 
 def check_search(sweep: Sweep, search: SearchSettings, space: Space) -> None:

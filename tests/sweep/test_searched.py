@@ -1,5 +1,6 @@
 """`search` of a sweep: what it may say, and what is refused before any work, with line and key."""
 
+import json
 from itertools import pairwise, product
 
 import numpy as np
@@ -219,10 +220,10 @@ def test_a_million_is_planned(tmp_path):
     ("source", "latency", "words"),
     [
         ("trained", "", None),
-        ("supernet", "", "at the end 5 of the front are trained alone"),
-        ("trained", "predicted", "at the end 5 of the front are measured whole"),
-        ("supernet", "predicted", "at the end 5 of the front are measured whole and trained alone"),
-        ("supernet", "measured", "at the end 5 of the front are trained alone"),
+        ("supernet", "", "at the end 3 of the front are trained alone"),
+        ("trained", "predicted", "at the end 3 of the front are measured whole"),
+        ("supernet", "predicted", "at the end 3 of the front are measured whole and trained alone"),
+        ("supernet", "measured", "at the end 3 of the front are trained alone"),
     ],
 )
 def test_a_plan_says_what_is_confirmed(source, latency, words, tmp_path):
@@ -235,8 +236,33 @@ def test_a_plan_says_what_is_confirmed(source, latency, words, tmp_path):
         + (f"latency: [{{backend: onnxruntime, kind: {latency}}}]\n" if latency else ""),
         encoding="utf-8",
     )
-    lines = call("plan", sweep, "--out", tmp_path / "run").stdout.splitlines()
-    assert [line.strip() for line in lines if "at the end" in line] == ([words] if words else [])
+    told = call("plan", sweep, "--out", tmp_path / "run", "--json").stdout
+    lines = json.loads(told)["search"]
+    assert [line for line in lines if "at the end" in line] == ([words] if words else [])
+
+
+def test_a_plan_has_the_time_of_measuring_what_is_confirmed(tmp_path):
+    """Each of 4 networks for 30 ms in each of 40 rounds, at least; no more than were evaluated, none of 0."""
+
+    def planned(confirm, evaluations=8):
+        sweep = tmp_path / "sweep.yaml"
+        search = f"evaluations: {evaluations}, confirm: {confirm}"
+        sweep.write_text(
+            f"{SPACE}{PUBLISHED}latency: [{{backend: onnxruntime, kind: predicted}}]\n"
+            f"search: {{objectives: [top1_pct, latency_ms], {search}}}\n",
+            encoding="utf-8",
+        )
+        return json.loads(call("plan", sweep, "--out", tmp_path / "run", "--json").stdout)
+
+    plan = planned(4)
+    predicted, whole = plan["latency"]
+    assert (whole["config"], whole["kind"]) == ("onnxruntime-fp32-b1-t1", "measured")
+    assert (whole["variants"], whole["done"]) == (4, 0)
+    assert whole["left_s"] >= 40 * 4 * 0.03
+    without = planned(0)
+    assert without["latency"] == [predicted]
+    assert plan["left_s"] == pytest.approx(without["left_s"] + whole["left_s"])
+    assert planned(5, evaluations=3)["latency"][1]["variants"] == 3
 
 
 def test_a_plan_says_of_what_the_least_accuracy_is_asked(tmp_path):

@@ -11,26 +11,13 @@ from mbsweep.accuracy.source import Opened
 from mbsweep.accuracy.training.pool import Pool
 from mbsweep.base.progress import Progress
 from mbsweep.latency.measured import measure
-from mbsweep.profiler.config import LatencyConfig
 from mbsweep.search.problem import Floats
 from mbsweep.space.grid import Places
 from mbsweep.space.space import Space
 from mbsweep.statistics.summary import NS_PER_MS
 from mbsweep.storage.store import Store
+from mbsweep.sweep.searched import whole_configs
 from mbsweep.sweep.sweep import Sweep
-
-_SAME = ("backend", "precision", "mode", "batch", "threads", "device", "memory_format", "cpus")
-
-
-def whole_configs(sweep: Sweep) -> dict[str, LatencyConfig]:
-    """Predicted configuration -> the one that measures the same whole, where a search confirms anything."""
-    if sweep.search is None or not sweep.search.confirm:
-        return {}
-    return {
-        config.id: LatencyConfig.model_validate({name: getattr(config, name) for name in _SAME})
-        for config in sweep.latency
-        if config.kind == "predicted"
-    }
 
 
 def confirmed(
