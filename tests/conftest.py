@@ -31,6 +31,12 @@ if "TMPDIR" not in os.environ and has_room(MEMORY):  # set for xdist's workers, 
     os.environ["TMPDIR"] = tempfile.tempdir = tempfile.mkdtemp(dir=MEMORY, prefix="mbsweep-tests-")
     atexit.register(shutil.rmtree, tempfile.tempdir, ignore_errors=True)
 
+# A machine either trains or measures; what has the same temporary folder is on the same machine. A worker is
+# not to wait for the tests of another.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["TMPDIR"] = tempfile.tempdir = tempfile.mkdtemp(prefix=os.environ["PYTEST_XDIST_WORKER"])
+    atexit.register(shutil.rmtree, tempfile.tempdir, ignore_errors=True)
+
 gc.disable()  # while so much is loaded: it is enabled before the first test
 
 # Hundreds of processes are started: each would compile mbsweep anew, and each worker the tests, where the

@@ -11,6 +11,7 @@ import torch
 
 from mbsweep.base.errors import MbsweepError, one_line
 from mbsweep.base.printing import Table, say
+from mbsweep.base.quiet import quiet
 from mbsweep.profiler import timing
 from mbsweep.profiler.backends import BACKENDS, ChoosesWeights, TellsLayers
 from mbsweep.profiler.config import LatencyConfig
@@ -55,7 +56,7 @@ def print_layer_times(variant: Variant, config: LatencyConfig) -> None:
     if not isinstance(BACKENDS[backend], TellsLayers):
         telling = ", ".join(name for name, known in BACKENDS.items() if isinstance(known, TellsLayers))
         raise MbsweepError(f"{backend} does not tell the times of layers; these do: {telling}")
-    with _ready_for_timing(threads):
+    with quiet(), _ready_for_timing(threads):
         try:
             times, whole_ns = _measure(variant, config)
         except MbsweepError:

@@ -11,6 +11,7 @@ from mbsweep.base import rules
 from mbsweep.base.child import AnswerError
 from mbsweep.base.cores import usable_cores
 from mbsweep.base.errors import MbsweepError, one_line
+from mbsweep.base.quiet import quiet
 from mbsweep.base.rules import Rule
 from mbsweep.profiler.backends import BACKENDS, asked
 from mbsweep.profiler.bench import Bench
@@ -59,7 +60,8 @@ def time_steps(
         config = first.model_copy(update={"mode": mode})
         with closing(Bench(config, _fail)) as bench:
             bench.prepare([subject], lambda subject, file_bytes: None)
-            samples_s = np.array(bench.visit(subject.name)) / NS_PER_S
+            with quiet():
+                samples_s = np.array(bench.visit(subject.name)) / NS_PER_S
         yield f"{mode} across {steps} steps, {spread(samples_s)} sec/batch"
         if words := far_off(samples_s):
             yield f"  {words}"

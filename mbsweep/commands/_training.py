@@ -43,6 +43,7 @@ from mbsweep.accuracy.weights.said import ANY, network_of
 from mbsweep.accuracy.weights.start import check_fresh
 from mbsweep.base.cores import threads_each
 from mbsweep.base.errors import MbsweepError
+from mbsweep.base.quiet import busy, each_busy
 from mbsweep.base.rules import shown
 from mbsweep.commands._images import asked_images, images_for, judged
 from mbsweep.profiler.counting_code import counted
@@ -114,7 +115,7 @@ def train_network(
         yield from _cautions(variant, state)
     curve = []
     try:
-        for row in train(job, images, checkpoint, start=begin, before=before):
+        for row in each_busy(train(job, images, checkpoint, start=begin, before=before)):
             curve.append(row)
             yield (
                 f"epoch {row.epoch}: {row.train_top1_pct:.1f} % while training, "
@@ -122,7 +123,8 @@ def train_network(
             )
     except DivergedError as error:
         raise MbsweepError(f"{variant.id}: {error}; try a lower --learning-rate") from None
-    found = finish(checkpoint, output, images)
+    with busy():
+        found = finish(checkpoint, output, images)
     with suppress(OSError):
         checkpoint.unlink()
     guessing = Guessing.of(images.labels("train"), images.labels("validation"), recipe.label_smoothing)

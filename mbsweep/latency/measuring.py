@@ -15,6 +15,7 @@ from mbsweep.base.cache import cache_dir
 from mbsweep.base.child import AnswerError
 from mbsweep.base.errors import MbsweepError, one_line
 from mbsweep.base.progress import Progress
+from mbsweep.base.quiet import quiet
 from mbsweep.formats.quantization import INT8
 from mbsweep.latency.yardsticks import choose, is_yardstick, yardstick
 from mbsweep.profiler.ahead import Ahead
@@ -133,7 +134,8 @@ class Measurement:
         self._reference_ns = calibrated(self._path) | self._reference_ns
         names = self.pending()
         self._prepare_all(bench, names)
-        self._visit_in_rounds(bench, [name for name in names if bench.is_ready(name)])
+        with quiet(self._say):
+            self._visit_in_rounds(bench, [name for name in names if bench.is_ready(name)])
         self._calibrate()
         self._summarize()
 
@@ -166,7 +168,7 @@ class Measurement:
         self._store.set_calibration(self._config.id, self._calibration())
         self._store.set_remark(self._config.id, "speed", found.remark)
         if words := "; ".join(filter(None, [found.remark, found.advice])):
-            self._progress.say(f"{self._config.id}: {words}")
+            self._say(words)
 
     def _drift(self) -> Drift:
         sizes = {name: subject.size for name, subject in self._yardsticks.items()}
@@ -261,7 +263,10 @@ class Measurement:
         found = [of_one for _, _, of_one in rows]
         said = [narrow_words(found, self._config.target_pct), noisy_words(found, "networks"), drift.remark]
         for words in filter(None, said):
-            self._progress.say(f"{self._config.id}: {words}")
+            self._say(words)
+
+    def _say(self, words: str) -> None:
+        self._progress.say(f"{self._config.id}: {words}")
 
     def failed(self, name: str, error: AnswerError) -> None:
         """Record that a network failed; the others go on."""
@@ -269,7 +274,7 @@ class Measurement:
         if is_yardstick(name):
             remark = f"{name} failed, and drift is told without it: {reason}"
             self._store.set_remark(self._config.id, name, remark)
-            self._progress.say(f"{self._config.id}: {remark}")
+            self._say(remark)
             return
         reason = reason[:500].encode("utf-8", "backslashreplace").decode()  # a file name in it may be no text
         self._store.add_failure(name, self._config.id, Failure.of(error.kind, reason))

@@ -1,16 +1,18 @@
 """`mbsweep bench`: mean and standard deviation over steps in a row, as training codes print them."""
 
 import re
+import time
 from unittest.mock import patch
 
 import numpy as np
 import pytest
-from console import call, contents, refusal
+from console import call, contents, finish, refusal, start, wait_until
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mbsweep import MbsweepError, Variant
 from mbsweep.base.cores import usable_cores, usable_words
+from mbsweep.base.quiet import busy
 from mbsweep.commands._steps import far_off, spread, time_steps
 from mbsweep.profiler import timing
 from mbsweep.profiler.backends import BACKENDS
@@ -236,3 +238,17 @@ def test_mean_and_deviation_are_numpys(samples_s):
 def test_equal_steps_do_not_deviate():
     """The mean of three equal numbers may be off by a bit, which is no deviation."""
     assert spread(np.array([5461.886705005842] * 3)) == "5461.88670500584 +/- 0.00000000000"
+
+
+@pytest.mark.parametrize("words", [["bench", *TINY, "--steps", 3], ["show", *TINY[:4], "--latency"]])
+def test_what_times_waits_for_trainings_and_says_so(words, tmp_path):
+    """While a network is trained on this machine, nothing is timed; one line on stderr tells why."""
+    said = tmp_path / "stderr"
+    with said.open("w") as stderr:
+        with busy():
+            process = start(*words, stderr=stderr)
+            wait_until(lambda: "waits" in said.read_text(), process)
+            time.sleep(0.3)
+            assert process.poll() is None
+        assert finish(process)[0] == 0
+    assert said.read_text() == "waits for trainings on this machine to end their epochs\n"

@@ -1,8 +1,14 @@
 """One configuration's rounds: what is visited when, with a bench that is a list of what was asked of it."""
 
+import fcntl
 import json
+import os
 import random
+import tempfile
+import threading
+import time
 from collections import Counter
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,6 +21,7 @@ from mbsweep import Variant
 from mbsweep.base.child import AnswerError
 from mbsweep.base.files import keep, read_kept
 from mbsweep.base.progress import Silent
+from mbsweep.base.quiet import busy
 from mbsweep.latency.measuring import Measurement, device_of, set_aside
 from mbsweep.latency.yardsticks import yardstick
 from mbsweep.profiler.config import LatencyConfig
@@ -86,6 +93,61 @@ def rounds(bench, length):
 def measured(stores):
     """The bench of a whole measurement: twenty rounds of eight variants and four yardsticks."""
     return measure(stores(), Asked())
+
+
+def test_the_machine_is_kept_quiet_from_the_first_visit_to_the_last(stores):
+    """No process can begin to train between two of them; before, while networks are prepared, and behind, it
+    can.
+    """
+    machine = Path(tempfile.gettempdir(), f"mbsweep-{os.getuid()}.machine")
+    machine.touch()
+
+    def is_free(*_):
+        with machine.open("rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            return True
+
+    class Looking(Asked):
+        def prepare(self, subjects, on_prepared):
+            assert is_free()
+            super().prepare(subjects, on_prepared)
+
+    free = []
+    bench = measure(stores(), Looking(before=lambda name: free.append(is_free())))
+    assert len(free) == len(bench.visits) > 0
+    assert not any(free)
+    assert is_free()
+
+
+def test_a_run_says_what_it_waits_for(tmp_path):
+    """While a network is trained on this machine, nothing is visited, and one line tells why."""
+
+    class Told(Silent):
+        def __init__(self):
+            self.messages = []
+
+        def say(self, message):
+            self.messages.append(message)
+
+    def in_its_thread():
+        with Store.write(tmp_path / "run") as store:
+            measure(store, bench, progress=told)
+
+    told, bench = Told(), Asked()
+    with busy():
+        measuring = threading.Thread(target=in_its_thread)
+        measuring.start()
+        while not told.messages and measuring.is_alive():
+            time.sleep(0.01)
+        assert bench.visits == []
+    measuring.join()
+    waited = f"{CONFIG.id}: waits for trainings on this machine to end their epochs"
+    assert told.messages[0] == waited
+    assert told.messages.count(waited) == 1
+    assert bench.visits
 
 
 @settings(max_examples=10)

@@ -10,6 +10,7 @@ from mbsweep.accuracy.datasets import Dataset
 from mbsweep.accuracy.training.meter import Meter
 from mbsweep.accuracy.training.worker import ENVIRONMENT, end_with_parent, outcome_as_dict
 from mbsweep.base.child import Child, command_of, serve
+from mbsweep.base.quiet import busy
 from mbsweep.profiler.device import is_gpu_lost
 
 COMMAND = command_of(__name__)
@@ -51,6 +52,11 @@ class CompressingWorker(Child):
 
 def _answer(method: str, told: dict[str, Any]) -> dict[str, Any]:
     """What the other process does. method: "do", the only one."""
+    with busy():
+        return _done(told)
+
+
+def _done(told: dict[str, Any]) -> dict[str, Any]:
     from mbsweep.accuracy.compressing import steps
     from mbsweep.accuracy.training.loop import use_threads
 

@@ -11,6 +11,7 @@ from mbsweep.accuracy.training.worker import ENVIRONMENT, end_with_parent, outco
 from mbsweep.base.child import Child, command_of, serve
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.files import write_file
+from mbsweep.base.quiet import busy
 from mbsweep.profiler.backends import BACKENDS, ChoosesWeights
 from mbsweep.profiler.device import is_gpu_lost
 from mbsweep.space.families.factory import check_code, code_allowed
@@ -65,7 +66,7 @@ class _Answers:
     _net: nn.Module
 
     def __call__(self, method: str, argument: Any) -> Any:
-        with code_allowed():  # of a network that is code, or nobody would have told us of it
+        with busy(), code_allowed():  # of a network that is code, or nobody would have told us of it
             return getattr(self, method)(argument)
 
     def test(self, told: dict[str, Any]) -> dict[str, Any]:

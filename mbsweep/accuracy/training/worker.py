@@ -19,6 +19,7 @@ from mbsweep.accuracy.training.meter import Meter
 from mbsweep.accuracy.training.pool import DeviceAndVersions, Worker
 from mbsweep.base.child import Child, command_of, serve
 from mbsweep.base.cores import threads_each
+from mbsweep.base.quiet import busy, each_busy
 from mbsweep.profiler.device import is_gpu_lost
 from mbsweep.space.families.factory import check_code, code_allowed
 from mbsweep.space.sharing import LISTED, space_as_dict, space_of
@@ -141,7 +142,8 @@ class _Answers:
         job = Job(Variant(**told["variant"]), recipe, told["seed"], told["attempt"])
         self._set_up(told)
         self.weights = Path(told["weights"])
-        self.epochs = train(job, self.dataset, self.checkpoint, self.device, on_step=self.on_step)
+        epochs = train(job, self.dataset, self.checkpoint, self.device, on_step=self.on_step)
+        self.epochs = each_busy(epochs)
 
     def begin_supernet(self, told: dict[str, Any]) -> None:
         from mbsweep.accuracy.training.supernet import train_supernet
@@ -150,9 +152,8 @@ class _Answers:
         listed = [Variant(**fields) for fields in told.get("variants", [])]
         space = Space.of(listed) if listed else space_of(told["space"])
         self._set_up(told | {"threads": threads_each()})  # of the networks that are validated, one by one
-        self.epochs = train_supernet(
-            config, space, self.dataset, self.checkpoint, self.on_step, told["threads"]
-        )
+        asked = self.dataset, self.checkpoint, self.on_step, told["threads"]
+        self.epochs = each_busy(train_supernet(config, space, *asked))
 
     def open_supernet(self, told: dict[str, Any]) -> None:
         from mbsweep.accuracy.training.checkpoint import open_checkpoint
@@ -175,12 +176,14 @@ class _Answers:
     def finish(self) -> dict[str, Any]:
         from mbsweep.accuracy.training.loop import finish
 
-        return outcome_as_dict(finish(self.checkpoint, self.weights, self.dataset, self.device))
+        with busy():
+            return outcome_as_dict(finish(self.checkpoint, self.weights, self.dataset, self.device))
 
     def measure(self, fields: dict[str, Any]) -> dict[str, Any]:
         from mbsweep.accuracy.training.extracting import measure
 
-        validation, test = measure(self.state, Variant(**fields), self.dataset)
+        with busy():
+            validation, test = measure(self.state, Variant(**fields), self.dataset)
         return outcome_as_dict(test) | {"validation_top1_pct": validation.top1_pct}
 
 
