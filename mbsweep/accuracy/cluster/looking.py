@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,6 +65,19 @@ def this_machine() -> Node:
     """The machine that this runs on."""
     found = looked()()
     return Node(platform.node(), found["processor"], usable_cores(), 0, found["versions"], "")
+
+
+def versions_here() -> dict[str, str]:
+    """Of Python and the packages that trainings need, on this machine."""
+    return dict(looked()()["versions"])
+
+
+def none_left(address: str, nodes: Sequence[Node]) -> str:
+    """That no node of a cluster can train, and why."""
+    if not nodes:
+        return f"the cluster at {address} has no node with a CPU; add one: `ray start --address=HOST:PORT`"
+    more = f" (and {len(nodes) - 1} more)" if len(nodes) > 1 else ""
+    return f"no node of the cluster at {address} can train: {nodes[0].name} {nodes[0].why_not}{more}"
 
 
 def why_not(there: Mapping[str, str], here: Mapping[str, str]) -> str:

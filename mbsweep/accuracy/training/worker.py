@@ -64,11 +64,7 @@ class TrainingWorker(Child, Worker):
 
     def begin(self, job: Job, dataset: Dataset, checkpoint: Path, weights: Path) -> None:
         """A network, which is not trained yet. Answer: None."""
-        told = self._told(dataset, checkpoint) | {"seed": job.seed, "attempt": job.attempt}
-        if job.variant.is_code:
-            check_code(job.variant.family)
-        told |= {"variant": job.variant.as_dict(), "recipe": job.recipe.settings, "weights": str(weights)}
-        self.tell("begin", told)
+        self.ask("begin", job_as_dict(job) | _files(dataset, checkpoint) | {"weights": str(weights)})
 
     def begin_supernet(
         self, config: SupernetAccuracy, space: Space, dataset: Dataset, checkpoint: Path
@@ -79,16 +75,16 @@ class TrainingWorker(Child, Worker):
             told["space"] = space_as_dict(space)
         else:
             told["variants"] = [variant.as_dict() for variant in space.variants()]
-        self.tell("begin_supernet", self._told(dataset, checkpoint) | told)
+        self.ask("begin_supernet", _files(dataset, checkpoint) | told)
 
     def open_supernet(self, dataset: Dataset, checkpoint: Path) -> None:
         """A supernet whose training has ended. Answer: None. Then `measure`."""
-        self.tell("open_supernet", self._told(dataset, checkpoint))
+        self.ask("open_supernet", _files(dataset, checkpoint))
 
-    def _told(self, dataset: Dataset, checkpoint: Path) -> dict[str, Any]:
-        told: dict[str, Any] = {"threads": self.threads, "device": self._device}
-        told["meter"] = self._meter.descriptor
-        return told | {"dataset": dataset.as_dict(), "checkpoint": str(checkpoint)}
+    def ask(self, method: str, told: dict[str, Any]) -> None:
+        """Ask for something that is begun: on its device, with its threads."""
+        here = {"threads": self.threads, "device": self._device, "meter": self._meter.descriptor}
+        self.tell(method, told | here)
 
     def epoch(self) -> None:
         """Train for one more epoch. Answer: its fields; None where there is none left."""
@@ -124,6 +120,18 @@ class TrainingWorker(Child, Worker):
         self._meter.close()
 
 
+def job_as_dict(job: Job) -> dict[str, Any]:
+    """For JSON. MbsweepError where the network is code that may not be run."""
+    if job.variant.is_code:
+        check_code(job.variant.family)
+    fields = {"variant": job.variant.as_dict(), "recipe": job.recipe.settings}
+    return fields | {"seed": job.seed, "attempt": job.attempt}
+
+
+def _files(dataset: Dataset, checkpoint: Path) -> dict[str, Any]:
+    return {"dataset": dataset.as_dict(), "checkpoint": str(checkpoint)}
+
+
 class _Answers:
     """What the other process does."""
 
@@ -135,10 +143,17 @@ class _Answers:
         with code_allowed():  # of a network that is code, or nobody would have told us of it
             return getattr(self, method)(*([argument] if argument else []))
 
+    def describe(self, device: str) -> DeviceAndVersions:
+        from mbsweep.accuracy.training.devices import training_device
+
+        return training_device([device])
+
     def begin(self, told: dict[str, Any]) -> None:
         from mbsweep.accuracy.training.loop import Job, train
 
         recipe = Recipe.model_validate(told["recipe"])
+        if recipe.start and "start" in told:
+            recipe = recipe.model_copy(update={"start": recipe.start.lying_at(Path(told["start"]))})
         job = Job(Variant(**told["variant"]), recipe, told["seed"], told["attempt"])
         self._set_up(told)
         self.weights = Path(told["weights"])

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import model_validator
+from pydantic import PrivateAttr, model_validator
 
 from mbsweep.accuracy.datasets.part_folders import PARTS
 from mbsweep.accuracy.weights.files import WeightsFile, look_at
@@ -46,6 +46,7 @@ class Start(Strict):
     dir: str = ""  # else a folder, in which each variant has a file or folder
     pattern: str = ""  # called so: "{variant}.safetensors"; {width} and other fields are known, too
     sha256: str = ""  # of what is in the files of the variants; empty as long as nobody has looked
+    _here: Path | None = PrivateAttr(None)  # where a variant's weights lie, if not where it was said
 
     @model_validator(mode="after")
     def _is_one(self) -> Start:
@@ -68,8 +69,16 @@ class Start(Strict):
         name = "path" if self.path else "dir"
         return self.model_copy(update={name: str(folder / expanded(getattr(self, name)))})
 
+    def lying_at(self, path: Path) -> Start:
+        """The same on another machine, to which the weights of a variant were sent."""
+        moved = self.model_copy()
+        moved._here = path
+        return moved
+
     def path_of(self, variant: Variant) -> Path:
         """The file or folder of a variant's weights."""
+        if self._here:
+            return self._here
         if self.path:
             return expanded(self.path)
         fields = {} if variant.is_code else {"family": variant.family, **variant.values}

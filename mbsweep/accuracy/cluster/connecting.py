@@ -1,0 +1,89 @@
+"""Reaching a cluster, and one line where that fails."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import socket
+from typing import Any
+
+from mbsweep.base.cores import usable_cores
+from mbsweep.base.errors import MbsweepError, one_line
+
+LOCAL, AUTO = "local", "auto"
+INSTALL = "pip install 'mbsweep[ray]'"
+_OLDEST = (2, 40)
+_CLIENT, _CLIENT_PORT = "ray://", 10001
+_REACHED_S = 5.0
+_STORE_BYTES = 200_000_000  # of a cluster of our own: checkpoints pass through it
+
+# Of the process that connects.
+ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # A run that has gone does not come back: what it has on a cluster behind ray:// ends at once.
+    "RAY_CLIENT_RECONNECT_GRACE_PERIOD": "0",
+    "RAY_GCS_SERVER_REQUEST_TIMEOUT_SECONDS": "20",  # in place of a minute
+}
+
+
+def check_installed() -> None:
+    """MbsweepError where Ray is not here, or too old."""
+    if importlib.util.find_spec("ray") is None:
+        raise MbsweepError(f"--ray needs Ray, which is not installed; run: {INSTALL}")
+    version = importlib.metadata.version("ray")
+    if tuple(map(int, version.split(".")[:2])) < _OLDEST:
+        raise MbsweepError(
+            f"--ray needs Ray {'.'.join(map(str, _OLDEST))}, and has {version}; run: {INSTALL}"
+        )
+
+
+def reach(address: str) -> None:
+    """MbsweepError where nobody listens at an address: Ray itself would try for minutes."""
+    if address in (LOCAL, AUTO):
+        return
+    host, colon, port = address.removeprefix(_CLIENT).rpartition(":")
+    if not colon and address.startswith(_CLIENT):
+        host, port = port, str(_CLIENT_PORT)
+    if not host or not port.isdecimal() or not 0 < int(port) < 1 << 16:
+        raise MbsweepError(
+            f"--ray is {address!r}; expected {LOCAL}, {AUTO}, or a cluster's HOST:PORT or ray://HOST:PORT"
+        )
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _REACHED_S).close()
+    except OSError as error:
+        reason = "no answer" if isinstance(error, TimeoutError) else error.strerror or error
+        raise MbsweepError(
+            f"nobody is at {address}: {reason}; start a cluster there with `ray start --head`, or name "
+            "another"
+        ) from None
+
+
+def connect(address: str, folder: str | None) -> None:
+    """Be a driver of the cluster. folder: for the files of one of our own. MbsweepError where that fails."""
+    import ray
+
+    asked: dict[str, Any] = {"address": address, "log_to_driver": False, "logging_level": "ERROR"}
+    if address == LOCAL:
+        asked |= {"num_cpus": usable_cores(), "object_store_memory": _STORE_BYTES}
+        asked |= {"include_dashboard": False, "_temp_dir": folder}
+    try:
+        ray.init(**asked)
+    except Exception as error:
+        raise MbsweepError(_failed(address, error)) from None
+
+
+def _failed(address: str, error: Exception) -> str:
+    said = one_line(error, 400)
+    if address == AUTO and isinstance(error, ConnectionError):
+        return (
+            "no Ray cluster runs on this machine; start one with `ray start --head`, name the HOST:PORT of "
+            "another, or say local"
+        )
+    if "ersion mismatch" in said:
+        return f"the cluster at {address} has another version of Ray or Python: {said}"
+    if address != LOCAL and ("No node info" in said or "this IP address" in said):
+        return (
+            f"this machine is no node of the cluster at {address}: run `ray start --address={address} "
+            f"--num-cpus=0` here, or say ray://HOST:{_CLIENT_PORT}"
+        )
+    return f"the Ray cluster at {address} cannot be used: {type(error).__name__}: {said}"

@@ -1,0 +1,122 @@
+"""A node, and a seat on it, as the bridge knows them. Loads Ray."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from mbsweep.accuracy.cluster.looking import Node
+from mbsweep.accuracy.cluster.seat import GROUPS, LOOK, WORK, Answer, Seat
+from mbsweep.base.cores import threads_each
+
+
+@dataclass(eq=False)
+class Member:
+    """A node. about: None until it has told of itself."""
+
+    id: str
+    name: str
+    about: Node | None = None
+    has_gone: bool = False
+    failures: int = 0  # see `Nodes.failed`
+    seats: set[Place] = field(default_factory=set)
+    files: dict[str, asyncio.Future[None]] = field(default_factory=dict)  # on their way, or there
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether it can have seats."""
+        return not self.has_gone and self.about is not None and not self.about.why_not
+
+    @property
+    def with_gpu(self) -> bool:
+        """Whether its seats have a GPU each."""
+        return self.about is not None and self.about.gpus > 0
+
+    @property
+    def slots(self) -> int:
+        """How many seats it has room for."""
+        assert self.about is not None  # noqa: S101  (it is usable)
+        return min(self.about.gpus, self.about.cpus) if self.with_gpu else self.about.cpus
+
+    def there(self) -> NodeAffinitySchedulingStrategy:
+        """For Ray: nowhere else."""
+        return NodeAffinitySchedulingStrategy(self.id, soft=False)
+
+
+class SeatError(Exception):
+    """What a seat answered instead of a value: kind "error" or "crash", see `Answer`."""
+
+    def __init__(self, kind: str, argument: Any) -> None:
+        super().__init__(kind, argument)
+        self.kind, self.argument = kind, argument
+
+    @property
+    def words(self) -> str:
+        """What it said."""
+        return self.argument if isinstance(self.argument, str) else ": ".join(self.argument)
+
+
+@dataclass(eq=False)
+class Place:
+    """A seat. number: by which the run knows it."""
+
+    number: int
+    member: Member
+    handle: Any
+    threads: int
+    is_open: bool = False
+    idle_since: float = 0.0
+    asked: asyncio.Task[None] | None = None
+    told: dict[str, Any] = field(default_factory=dict)  # the training or supernet that it is about
+    share: float = 0.0
+
+    @classmethod
+    def taken(cls, number: int, member: Member) -> Place:
+        """A new one on a node."""
+        threads, device = 1, "cpu"
+        if member.about and member.with_gpu:
+            threads, device = threads_each(member.about.gpus, member.about.cpus), "cuda:0"
+        actor = ray.remote(
+            num_cpus=1,
+            num_gpus=1 if member.with_gpu else 0,
+            max_restarts=0,
+            concurrency_groups=GROUPS,
+            scheduling_strategy=member.there(),
+        )(Seat)
+        place = cls(number, member, actor.remote(threads, device), threads)
+        member.seats.add(place)
+        return place
+
+    async def call(self, method: str, *arguments: Any, group: str = WORK) -> Any:
+        """What a method of the seat returns. RayError where the seat has gone."""
+        asked = getattr(self.handle, method).options(concurrency_group=group)
+        return await asyncio.wrap_future(asked.remote(*arguments).future())
+
+    async def value(self, method: str, *arguments: Any, group: str = WORK) -> Any:
+        """The same of a method that gives an Answer; SeatError where it has no value."""
+        return value_of(await self.call(method, *arguments, group=group))
+
+    async def look(self) -> None:
+        """Note how much of the epoch is done."""
+        self.share = float(await self.call("share", group=LOOK))
+
+    def end(self) -> None:
+        """Whatever it is about."""
+        self.member.seats.discard(self)
+        if self.asked and self.asked is not asyncio.current_task():
+            self.asked.cancel()
+        with suppress(Exception):  # it may have ended by itself
+            ray.kill(self.handle)
+
+
+def value_of(found: Answer) -> Any:
+    """The value of an answer; SeatError where it has none."""
+    for kind in ("error", "crash"):
+        if kind in found:
+            raise SeatError(kind, found[kind])
+    return found["value"]

@@ -1,0 +1,143 @@
+"""The nodes of a cluster: which are there, what they are, which can train. Loads Ray."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import ray
+
+from mbsweep.accuracy.cluster.looking import Node, looked, none_left, why_not
+from mbsweep.accuracy.cluster.members import Member
+from mbsweep.base.errors import MbsweepError, one_line
+
+_LOOKED_EVERY_S = 1.0  # for nodes that come and go
+_PER_S = 200  # nodes that a second's look is enough for
+_HEAD_S = 10.0  # after which the head is taken for lost
+_PROBED_S = 90.0  # to tell what a node is: a process is started there, which loads Python
+_NONE_S = 300.0  # without any node that can train
+FAILURES = 3  # of seats of one node, one after another
+
+
+class Nodes:
+    """versions: of the run's machine. changed: called with a node that has come, gone, or been excluded."""
+
+    def __init__(
+        self,
+        address: str,
+        versions: dict[str, str],
+        say: Callable[[str], None],
+        changed: Callable[[Member], None],
+    ) -> None:
+        self._address, self._versions, self._say, self._changed = address, versions, say, changed
+        self._members: dict[str, Member] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._had_some = time.monotonic()
+
+    async def known(self, all_of_them: bool) -> list[Node]:
+        """Those that have told what they are: all, or as soon as one of them can train.
+
+        MbsweepError where the head does not tell of them.
+        """
+        await self.look()
+        while not self._are_known() and (all_of_them or not self.usable()):
+            await asyncio.sleep(0.05)
+        return [member.about for member in self._members.values() if member.about]
+
+    def usable(self) -> list[Member]:
+        """Those that can have seats; only those with a GPU where there are any."""
+        found = [member for member in self._members.values() if member.is_usable]
+        return [member for member in found if member.with_gpu] or found
+
+    async def watch(self) -> None:
+        """Nodes that come and go. MbsweepError where nothing can go on."""
+        while True:
+            await self.look()
+            self._check_some()
+            await asyncio.sleep(max(_LOOKED_EVERY_S, len(self._members) / _PER_S))
+
+    def exclude(self, member: Member, reason: str) -> None:
+        """It gets no more to do."""
+        if member.about and not member.about.why_not:
+            member.about = replace(member.about, why_not=reason)
+            self._say(f"{member.name} gets no more to train: {reason}; what it trained goes on elsewhere")
+            self._changed(member)
+
+    def failed(self, member: Member, reason: str) -> None:
+        """A seat there ended, and it is not known that this was the fault of what it was about."""
+        member.failures += 1
+        if member.failures >= FAILURES:
+            self.exclude(member, reason)
+
+    async def look(self) -> None:
+        """Which are there now. MbsweepError where the head does not tell."""
+        try:
+            told = await asyncio.wait_for(asyncio.to_thread(ray.nodes), _HEAD_S)
+        except Exception as error:
+            reason = "it does not answer" if isinstance(error, TimeoutError) else one_line(error, 200)
+            raise MbsweepError(f"the head of the cluster at {self._address} is lost: {reason}") from None
+        alive = {one["NodeID"]: one for one in told if one["Alive"] and one["Resources"].get("CPU", 0) >= 1}
+        for id_, member in self._members.items():
+            if id_ not in alive and not member.has_gone:
+                member.has_gone = True
+                if member.about and not member.about.why_not:
+                    self._say(f"{member.name} has left the cluster; what it trained goes on elsewhere")
+                self._changed(member)
+        new = [one for id_, one in alive.items() if id_ not in self._members]
+        for one, name in zip(new, self._names(new), strict=True):
+            self._members[one["NodeID"]] = member = Member(one["NodeID"], name)
+            self._start(self._meet(member, one["Resources"]))
+
+    def _names(self, told: Sequence[dict[str, Any]]) -> Iterator[str]:
+        """What new nodes are called: by host; by address where two have the same."""
+        known = [member.name for member in self._members.values()]
+        hosts = [str(one["NodeManagerHostname"]) for one in told]
+        addresses = [str(one["NodeManagerAddress"]) for one in told]
+        for host, address, one in zip(hosts, addresses, told, strict=True):
+            choices = [
+                name for name, every in ((host, hosts), (address, addresses)) if every.count(name) == 1
+            ]
+            port = f"{address}:{one['NodeManagerPort']}"
+            yield next((name for name in choices if name not in known), port)
+
+    async def _meet(self, member: Member, resources: dict[str, float]) -> None:
+        """Ask a node what it is."""
+        asked = ray.remote(num_cpus=0, max_retries=0, scheduling_strategy=member.there())(looked())
+        counts = int(resources["CPU"]), int(resources.get("GPU", 0))
+        try:
+            found = await asyncio.wait_for(asyncio.wrap_future(asked.remote().future()), _PROBED_S)
+            reason = why_not(found["versions"], self._versions)
+            member.about = Node(member.name, found["processor"], *counts, found["versions"], reason)
+        except Exception as error:
+            if member.has_gone:
+                return
+            said = f"does not answer within {_PROBED_S:.0f} s" if isinstance(error, TimeoutError) else ""
+            reason = said or f"cannot be asked what it is: {one_line(error, 200)}"
+            member.about = Node(member.name, "", *counts, {}, reason)
+        if reason:
+            self._say(f"{member.name} is not used: it {reason}")
+        self._changed(member)
+
+    def _are_known(self) -> bool:
+        return all(member.about or member.has_gone for member in self._members.values())
+
+    def _check_some(self) -> None:
+        """MbsweepError where no node can train any more."""
+        now = time.monotonic()
+        if self.usable() or not self._are_known():
+            self._had_some = now
+            return
+        if there := [one.about for one in self._members.values() if one.about and not one.has_gone]:
+            raise MbsweepError(none_left(self._address, there))
+        if now - self._had_some > _NONE_S:
+            raise MbsweepError(
+                f"the cluster at {self._address} has had no node to train on for {_NONE_S / 60:.0f} minutes"
+            )
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
