@@ -9,7 +9,7 @@ import numpy as np
 from mbsweep.accuracy.guessing import Guessing
 from mbsweep.accuracy.published import latency_rows
 from mbsweep.accuracy.settings import TrainedAccuracy
-from mbsweep.accuracy.training.outcomes import trained_accuracies
+from mbsweep.accuracy.training.outcomes import Outcomes
 from mbsweep.base.progress import Silent
 from mbsweep.commands._published import printed_sizes
 from mbsweep.profiler.config import LatencyConfig
@@ -198,9 +198,8 @@ def trained_run(
                 ended = (state, EPOCHS, 99.0 if state == "done" else None, len(hits), blob)
                 store.add_training(source, TrainingRow(variant.id, seed, last, session, 1, *ended))
         guessing, trainings = Guessing(loss=2.3, top1_pct=14.0), store.trainings(source)
-        known = trained_accuracies(
-            sweep.accuracy, source, dataset, variants, trainings, store.epochs(source), guessing, {}
-        )
+        ended = Outcomes(sweep.accuracy, source, dataset, guessing, trainings, store.epochs(source))
+        known = ended.accuracies(variants, {})
         store.set_accuracies(
             (variant.id, "fp32", *accuracy.row) for variant, accuracy in zip(variants, known, strict=True)
         )

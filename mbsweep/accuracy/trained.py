@@ -265,7 +265,7 @@ class _Trained(OpenedTraining):
 
     def _weights(self, store: Store, variants: Sequence[Variant]) -> dict[tuple[Variant, int], Path]:
         """Variant and seed -> the file that has the network, of all that may have been trained."""
-        from mbsweep.accuracy.training.trainings import weights_of
+        from mbsweep.accuracy.training.files import weights_of
 
         recipe = self._config.complete(self.dataset.sizes["train"]).recipe
         return {

@@ -24,6 +24,19 @@ class SeedNoise(NamedTuple):
     total: int  # degrees of freedom of all networks together
 
 
+class OwnNoise(NamedTuple):
+    """What one network with several seeds tells of their noise."""
+
+    freedom: int  # seeds but one
+    variance: float  # see `own_variance`
+    hidden: float  # the variance that two seeds may have which have the same number of images right
+
+    @classmethod
+    def of(cls, hits: Hits) -> OwnNoise:
+        """From two seeds, or more."""
+        return cls(len(hits) - 1, own_variance(hits), _resolution(hits))
+
+
 NO_SEED_NOISE = SeedNoise(variance=0.0, freedom=math.inf, total=1)  # an interval of the images' choice alone
 
 
@@ -51,23 +64,26 @@ def share_of(angle_: float) -> float:
 
 
 def seed_noise(networks: Mapping[str, Hits]) -> SeedNoise:
-    """The noise of the seeds, learnt from all networks that were trained with two or more.
+    """The noise of the seeds, learnt from all networks that were trained with two or more."""
+    return pooled_noise([OwnNoise.of(hits) for hits in networks.values() if len(hits) > 1])
+
+
+def pooled_noise(several: Sequence[OwnNoise]) -> SeedNoise:
+    """The noise of the seeds, from that of each network with several.
 
     One network has two or three seeds, too few to tell its noise, and not all networks have the same: one
     that starts late is at the mercy of its seed. So the variances of the networks are taken to be drawn from
     a scaled inverse chi-squared distribution, whose two numbers are fitted by the moments of their logarithms
     (Smyth, Statistical Applications in Genetics and Molecular Biology 3, 2004, section 6.2).
     """
-    several = [hits for hits in networks.values() if len(hits) > 1]
     if not several:
         return SeedNoise(float("nan"), 0, 0)
-    freedom = np.array([len(hits) - 1 for hits in several])
-    variances = np.array([own_variance(hits) for hits in several])
+    freedom, variances, hidden = map(np.array, zip(*several, strict=True))
     pooled = SeedNoise(float((freedom * variances).sum() / freedom.sum()), np.inf, int(freedom.sum()))
     if len(several) == 1:
         return pooled
     # The logarithm of such a variance, made free of the bias and the noise that few seeds give it.
-    logs = np.log(np.maximum(variances, [_resolution(hits) for hits in several]))
+    logs = np.log(np.maximum(variances, hidden))
     logs += np.log(freedom / 2) - scipy.special.digamma(freedom / 2)
     excess = float(logs.var(ddof=1) - scipy.special.polygamma(1, freedom / 2).mean())
     if excess <= 0:  # they differ by no more than few seeds make them differ

@@ -129,16 +129,54 @@ class Database:
             return self._connection.execute(sql, tuple(values)).fetchall()
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def together(self) -> Iterator[None]:
+        """Bring what is written within to the disk at once, at the end: that takes as long for a hundred rows
+        as for one. What was written before an error is kept, too.
+        """
         with explained(self.folder):
             self._connection.execute("BEGIN IMMEDIATE")
             try:
+                yield
+            finally:
+                if self._connection.in_transaction:  # a full disk has rolled back already
+                    self._commit()
+
+    def _commit(self) -> None:
+        try:
+            self._connection.execute("COMMIT")
+        except BaseException:
+            self._undo("ROLLBACK")
+            raise
+
+    def _undo(self, *statements: str) -> None:
+        with suppress(sqlite3.Error):  # a full disk has rolled back already
+            for statement in statements:
+                self._connection.execute(statement)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with explained(self.folder):
+            if self._connection.in_transaction:  # of what is written together
+                with self._part():
+                    yield self._connection
+                return
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
                 yield self._connection
-                self._connection.execute("COMMIT")
             except BaseException:
-                with suppress(sqlite3.Error):  # a full disk has rolled back already
-                    self._connection.execute("ROLLBACK")
+                self._undo("ROLLBACK")
                 raise
+            self._commit()
+
+    @contextmanager
+    def _part(self) -> Iterator[None]:
+        self._connection.execute("SAVEPOINT part")
+        try:
+            yield
+        except BaseException:
+            self._undo("ROLLBACK TO part", "RELEASE part")
+            raise
+        self._connection.execute("RELEASE part")
 
 
 def _connect(folder: Path, mode: str = "rwc") -> sqlite3.Connection:

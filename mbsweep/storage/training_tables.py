@@ -140,9 +140,9 @@ class TrainingTables(Database):
 
     def epochs(self, source: str) -> list[EpochRow]:
         """Every epoch of a source, in the order in which they ended."""
-        names = ", ".join(EpochRow._fields)
-        rows = self._query(f"SELECT {names} FROM epochs WHERE source = ? ORDER BY id", [source])  # noqa: S608
-        return [EpochRow(*row) for row in rows]
+        sql = f"SELECT {', '.join(EpochRow._fields)} FROM epochs WHERE source = ? ORDER BY id"  # noqa: S608
+        with explained(self.folder, reading=True):
+            return list(map(EpochRow._make, self._connection.execute(sql, [source])))
 
     def add_training(self, source: str, row: TrainingRow) -> None:
         """Keep the outcome of a training."""

@@ -9,7 +9,7 @@ from mbsweep.accuracy.datasets.digits import Digits
 from mbsweep.accuracy.guessing import Guessing
 from mbsweep.accuracy.settings import Recipe
 from mbsweep.accuracy.trained import TrainedSource
-from mbsweep.accuracy.training.outcomes import PENDING, trained_accuracies
+from mbsweep.accuracy.training.outcomes import PENDING, Outcomes
 from mbsweep.space.space import Space
 from mbsweep.space.variant import Variant
 from mbsweep.statistics.seeds import SeedNoise, seed_noise, spread
@@ -43,8 +43,8 @@ def epoch(variant, seed, number, validation, attempt=0, loss=1.0):
 
 def found(trainings, epochs=(), pending=None, variants=(A,), seeds=(0, 1)):
     guessing = Guessing(loss=2.3, top1_pct=14.0)
-    pending = pending or {}
-    return trained_accuracies(config(seeds), SOURCE, DATASET, variants, trainings, epochs, guessing, pending)
+    known = Outcomes(config(seeds), SOURCE, DATASET, guessing, trainings, epochs)
+    return known.accuracies(variants, pending or {})
 
 
 def test_a_variant_with_all_its_seeds_has_mean_interval_and_no_note():

@@ -250,6 +250,48 @@ def test_a_commit_waits_for_the_disk(tmp_path):
         assert store._connection.execute("PRAGMA synchronous").fetchone() == (2,)
 
 
+def test_what_is_written_together_is_on_the_disk_at_once(tmp_path):
+    """Another process sees none of it before the end, and then all: an error keeps what was written before
+    it, and takes back no more than the part that it was in.
+    """
+
+    def broken():
+        yield variant_row("new")
+        raise RuntimeError("halfway")
+
+    def seen():
+        return [name for (name,) in query(tmp_path / "run", "SELECT variant FROM visits ORDER BY variant")]
+
+    with Store.write(tmp_path / "run") as store:
+        with store.together():
+            store.add_visit("c", "a", 0, 1, b"12345678")
+            store.add_visit("c", "b", 0, 1, b"12345678")
+            assert seen() == []
+        assert seen() == ["a", "b"]
+        with pytest.raises(RuntimeError, match="halfway"), store.together():  # noqa: PT012
+            store.add_visit("c", "c", 0, 1, b"12345678")
+            store.set_sweep(ABOUT, broken(), [], [])
+        assert seen() == ["a", "b", "c"]
+        assert list(store.variants()) == []
+        store.add_visit("c", "d", 0, 1, b"12345678")
+        assert seen() == ["a", "b", "c", "d"]
+
+
+def test_a_full_disk_takes_back_what_was_written_together(tmp_path):
+    """SQLite's own SQLITE_FULL, by a page limit: one line; with room the next row is written as ever."""
+    with Store.write(tmp_path / "run") as store:
+        (pages,) = store._connection.execute("PRAGMA page_count").fetchone()
+        store._connection.execute(f"PRAGMA max_page_count = {pages + 2}")
+        full = pytest.raises(MbsweepError, match="database or disk is full; free some space")
+        with full, store.together():
+            for number in range(10):
+                store.add_visit("c", "v", number, 1, bytes(8000))
+        assert visits(tmp_path / "run") == {}
+        store._connection.execute("PRAGMA max_page_count = 10000")
+        store.add_visit("c", "v", 0, 1, bytes(8))
+        assert len(visits(tmp_path / "run")) == 1
+
+
 HOLDER = """
 import sys, time
 from pathlib import Path

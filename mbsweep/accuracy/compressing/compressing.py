@@ -16,7 +16,8 @@ from mbsweep.accuracy.compressing.worker import CompressingWorker
 from mbsweep.accuracy.compression import FAILED_IN, Scheme, Step, all_steps
 from mbsweep.accuracy.datasets import Dataset
 from mbsweep.accuracy.training.devices import share_out, training_device
-from mbsweep.accuracy.training.trainings import network_name, reraise_if_users
+from mbsweep.accuracy.training.files import network_name
+from mbsweep.accuracy.training.trainings import reraise_if_users
 from mbsweep.accuracy.training.worker import TOLD_EVERY_S
 from mbsweep.base.child import AnswerError, CrashError
 from mbsweep.base.cores import threads_each

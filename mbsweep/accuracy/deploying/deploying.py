@@ -14,7 +14,8 @@ from mbsweep.accuracy.deploying.runtimes import Runtime, made_with, runtimes_of
 from mbsweep.accuracy.deploying.worker import DeployingWorker, WeightsError
 from mbsweep.accuracy.settings import Quantization
 from mbsweep.accuracy.training.devices import training_device
-from mbsweep.accuracy.training.trainings import network_name, reraise_if_users
+from mbsweep.accuracy.training.files import network_name
+from mbsweep.accuracy.training.trainings import reraise_if_users
 from mbsweep.accuracy.value import NAN, Accuracy
 from mbsweep.base.child import AnswerError, CrashError
 from mbsweep.base.cores import usable_cores

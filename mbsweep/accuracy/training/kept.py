@@ -11,10 +11,10 @@ from torch import nn
 from mbsweep.accuracy.datasets import Part
 from mbsweep.accuracy.training.checkpoint import Checkpoint, open_checkpoint
 from mbsweep.accuracy.training.extracting import extract
+from mbsweep.accuracy.training.files import weights_name
 from mbsweep.accuracy.training.learning import best_validation
 from mbsweep.accuracy.training.loop import trained_network
 from mbsweep.accuracy.training.supernets import file_name
-from mbsweep.accuracy.training.trainings import weights_name
 from mbsweep.base.errors import MbsweepError
 from mbsweep.space.variant import Variant
 from mbsweep.storage.store import Store

@@ -10,76 +10,112 @@ from mbsweep.accuracy.guessing import Guessing
 from mbsweep.accuracy.settings import TrainedAccuracy
 from mbsweep.accuracy.value import NAN, Accuracy
 from mbsweep.space.variant import Variant
-from mbsweep.statistics.seeds import Hits, seed_noise, spread
+from mbsweep.statistics.seeds import Hits, OwnNoise, SeedNoise, pooled_noise, spread
 from mbsweep.storage.marks import Mark, marked
 from mbsweep.storage.training_tables import EpochRow, TrainingRow
-
-Curves = dict[tuple[str, int, int], list[EpochRow]]  # variant, seed, attempt -> its epochs
 
 PENDING = "not trained yet; run the sweep again to go on"
 
 
-def trained_accuracies(
-    config: TrainedAccuracy,
-    source: str,
-    dataset: str,
-    variants: Sequence[Variant],
-    trainings: Sequence[TrainingRow],
-    epochs: Sequence[EpochRow],
-    guessing: Guessing,
-    pending: Mapping[str, str],
-) -> list[Accuracy]:
-    """The accuracy of each variant, from those of its trainings that came to their end.
+class Outcomes:
+    """What the trainings of a source that came to their end say of each variant; they may become more.
 
-    pending: variant -> why some of its trainings did not, where that is known.
+    epochs: those of these trainings; others are not looked at.
     """
-    of: dict[str, dict[int, TrainingRow]] = {}
-    for row in trainings:
-        if row.seed in config.seeds:
-            of.setdefault(row.variant, {})[row.seed] = row
-    curves: Curves = {}
-    for epoch in epochs:
-        curves.setdefault(epoch.key[:3], []).append(epoch)
-    noise = seed_noise({variant: _hits(rows) for variant, rows in of.items()})
 
-    def unknown(reasons: Sequence[_Told], epochs: float = NAN) -> Accuracy:
-        reason = "; ".join(told.words for told in reasons)
-        blank = Accuracy(NAN, NAN, "trained", source, dataset)
-        return replace(blank, epochs=epochs, reason=reason, marks=_marks(reasons))
+    def __init__(
+        self,
+        config: TrainedAccuracy,
+        source: str,
+        dataset: str,
+        guessing: Guessing,
+        trainings: Iterable[TrainingRow] = (),
+        epochs: Iterable[EpochRow] = (),
+    ) -> None:
+        self._config, self._source, self._dataset, self._guessing = config, source, dataset, guessing
+        self._of: dict[str, dict[int, _Ended]] = {}  # variant -> seed -> how that ended
+        self._noises: dict[str, OwnNoise] = {}  # of variants with several seeds
+        rows = list(trainings)
+        curves: dict[tuple[str, int, int], list[EpochRow]] = {row.key: [] for row in rows}
+        for epoch in epochs:
+            if (key := epoch.key[:3]) in curves:
+                curves[key].append(epoch)
+        for row in rows:
+            self.add(row, curves.pop(row.key))
 
-    found = []
-    for variant in variants:
-        rows = of.get(variant.id, {})
+    def add(self, row: TrainingRow, curve: Sequence[EpochRow]) -> None:
+        """One more has come to its end. curve: its epochs."""
+        if row.seed not in self._config.seeds:
+            return
+        rows = self._of.setdefault(row.variant, {})
+        rows[row.seed] = _Ended(row, _ended(row, curve), _late(row, curve, self._guessing))
+        self._of[row.variant] = dict(sorted(rows.items()))
+        if len(hits := _hits(self._of[row.variant])) > 1:
+            self._noises[row.variant] = OwnNoise.of(hits)
+
+    def accuracies(self, variants: Iterable[Variant], pending: Mapping[str, str]) -> list[Accuracy]:
+        """The accuracy of each variant, with the noise of all.
+
+        pending: variant -> why some of its trainings have not come to their end, where that is known.
+        """
+        noise = pooled_noise(list(self._noises.values()))
+        return [self._accuracy(variant, variant.id, noise, pending) for variant in variants]
+
+    def _accuracy(self, variant: Variant, id_: str, noise: SeedNoise, pending: Mapping[str, str]) -> Accuracy:
+        rows = self._of.get(id_, {})
         if hits := _hits(rows):
-            is_done = [row for row in rows.values() if row.state == "done"]
+            is_done = [ended.row for ended in rows.values() if ended.row.state == "done"]
             over_seeds = spread(hits, noise)
             top5 = [row.top5 for row in is_done]
-            notes = _notes(config, variant, rows, curves, guessing, noise.total, pending.get(variant.id))
-            found.append(
-                Accuracy(
-                    over_seeds.mean_pct,
-                    sum(top5) / len(top5),
-                    "trained",
-                    source,
-                    dataset,
-                    over_seeds.low_pct,
-                    over_seeds.high_pct,
-                    over_seeds.sd_pct,
-                    ", ".join(str(row.seed) for row in is_done),
-                    max(row.epochs for row in is_done),
-                    note="; ".join(told.words for told in notes),
-                    marks=_marks(notes),
-                )
+            notes = self._notes(variant, rows, noise.total, pending.get(id_))
+            return Accuracy(
+                over_seeds.mean_pct,
+                sum(top5) / len(top5),
+                "trained",
+                self._source,
+                self._dataset,
+                over_seeds.low_pct,
+                over_seeds.high_pct,
+                over_seeds.sd_pct,
+                ", ".join(str(row.seed) for row in is_done),
+                max(row.epochs for row in is_done),
+                note="; ".join(told.words for told in notes),
+                marks=_marks(notes),
             )
-        elif rows:
-            row = max(rows.values(), key=lambda row: row.epochs)
-            said = [_ended(row, curves) for row in rows.values()]
-            if any(row.state == "stalled" for row in rows.values()):
+        if rows:
+            said = [ended.words for ended in rows.values()]
+            if any(ended.row.state == "stalled" for ended in rows.values()):
                 said.append(_Told(what_helps(variant)))
-            found.append(unknown(said, row.epochs))
-        else:
-            found.append(unknown([_Told(pending.get(variant.id, PENDING))]))
-    return found
+            return self._unknown(said, max(ended.row.epochs for ended in rows.values()))
+        return self._unknown([_Told(pending.get(id_, PENDING))])
+
+    def _unknown(self, reasons: Sequence[_Told], epochs: float = NAN) -> Accuracy:
+        reason = "; ".join(told.words for told in reasons)
+        blank = Accuracy(NAN, NAN, "trained", self._source, self._dataset)
+        return replace(blank, epochs=epochs, reason=reason, marks=_marks(reasons))
+
+    def _notes(
+        self, variant: Variant, rows: Mapping[int, _Ended], freedom: int, pending: str | None
+    ) -> list[_Told]:
+        """What a reader must know of a known accuracy."""
+        notes = [ended.words for ended in rows.values() if ended.row.state != "done"]
+        is_done = [ended for ended in rows.values() if ended.row.state == "done"]
+        notes += [
+            _Told(
+                f"seed {row.seed} stalled or diverged {_times(row.attempt)} and was begun anew",
+                Mark.BEGUN_ANEW,
+            )
+            for row, _, _ in is_done
+            if row.attempt
+        ]
+        late = [ended.late for ended in is_done if ended.late]
+        notes += [*late, _Told(what_helps(variant))] if late else []
+        if missing := [seed for seed in self._config.seeds if seed not in rows]:
+            seeds = f"seed{'s' if len(missing) > 1 else ''} {', '.join(map(str, missing))}"
+            notes.append(_Told(f"{pending or PENDING}: {seeds}"))
+        if not freedom:
+            notes.append(_Told("no network has two seeds: their noise is unknown, and so is the interval"))
+        return notes
 
 
 class _Told(NamedTuple):
@@ -93,37 +129,16 @@ def _marks(told: Iterable[_Told]) -> str:
     return marked(one.mark for one in told if one.mark)
 
 
-def _hits(rows: Mapping[int, TrainingRow]) -> Hits:
-    return [row.hits for row in rows.values() if row.state == "done"]
+class _Ended(NamedTuple):
+    """A training that came to its end, and what its curve says of it."""
+
+    row: TrainingRow
+    words: _Told  # how it ended, where that is not worth a point
+    late: _Told | None
 
 
-def _notes(
-    config: TrainedAccuracy,
-    variant: Variant,
-    rows: Mapping[int, TrainingRow],
-    curves: Curves,
-    guessing: Guessing,
-    freedom: int,
-    pending: str | None,
-) -> list[_Told]:
-    """What a reader must know of a known accuracy."""
-    notes = [_ended(row, curves) for row in rows.values() if row.state != "done"]
-    is_done = [row for row in rows.values() if row.state == "done"]
-    notes += [
-        _Told(
-            f"seed {row.seed} stalled or diverged {_times(row.attempt)} and was begun anew", Mark.BEGUN_ANEW
-        )
-        for row in is_done
-        if row.attempt
-    ]
-    late = [told for row in is_done if (told := _late(row, curves.get(row.key, ()), guessing))]
-    notes += [*late, _Told(what_helps(variant))] if late else []
-    if missing := [seed for seed in config.seeds if seed not in rows]:
-        seeds = f"seed{'s' if len(missing) > 1 else ''} {', '.join(map(str, missing))}"
-        notes.append(_Told(f"{pending or PENDING}: {seeds}"))
-    if not freedom:
-        notes.append(_Told("no network has two seeds: their noise is unknown, and so is the interval"))
-    return notes
+def _hits(rows: Mapping[int, _Ended]) -> Hits:
+    return [ended.row.hits for ended in rows.values() if ended.row.state == "done"]
 
 
 def _late(row: TrainingRow, curve: Sequence[EpochRow], guessing: Guessing) -> _Told | None:
@@ -147,9 +162,8 @@ def what_helps(variant: Variant, stride: str | None = "stem_stride: 1") -> str:
     return f"what helps: {finer}a higher resolution, more epochs"
 
 
-def _ended(row: TrainingRow, curves: Curves) -> _Told:
+def _ended(row: TrainingRow, curve: Sequence[EpochRow]) -> _Told:
     """How a training ended that is not worth a point."""
-    curve = curves.get(row.key)
     at = f" with {curve[-1].validation_top1_pct:.1f} % on the validation part" if curve else ""
     if row.state == "stalled":
         words = f"seed {row.seed} stalled at chance{at}, also when begun anew {_times(row.attempt)}"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections import Counter, deque
+from collections import Counter, OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from mbsweep.accuracy.settings import TrainedAccuracy
 from mbsweep.accuracy.training.halving import Rungs
@@ -26,7 +27,7 @@ class Training:
     curve: list[EpochRow] = field(default_factory=list)
     crashes: int = 0
 
-    @property
+    @cached_property
     def key(self) -> tuple[str, int]:
         """Variant and seed."""
         return self.job.variant.id, self.job.seed
@@ -52,22 +53,26 @@ class TrainingQueue:
         source: str,
         variants: Sequence[Variant],
         macs: Mapping[str, int],
+        epochs: Sequence[EpochRow],
     ) -> None:
         self._config, self._macs = config, macs
         self.reasons: dict[str, str] = {}  # variant -> why it has no accuracy
-        self._todo = deque(self._unfinished(store, source, variants))
+        found = self._unfinished(store, source, variants, epochs)
+        self._todo = OrderedDict((training.key, training) for training in found)
         self._rungs = Rungs(config.budget.halving, macs) if config.budget.halving else None
-        self._kept: set[_Place] = set()  # epochs that are in the store
-        self._epochs: Counter[tuple[str, int, int]] = Counter()  # of them, for each beginning of a training
+        # Beginning of a training -> its epochs that are in the store: the first so many.
+        self._epochs: Counter[tuple[str, int, int]] = Counter()
         self._weak: set[_Place] = set()  # those of them with which halving ends a training
         self._spent_s = 0.0
-        for row in store.epochs(source):
+        for row in epochs:
             self.note(row)
 
     def __len__(self) -> int:
         return len(self._todo)
 
-    def _unfinished(self, store: Store, source: str, variants: Sequence[Variant]) -> list[Training]:
+    def _unfinished(
+        self, store: Store, source: str, variants: Sequence[Variant], epochs: Sequence[EpochRow]
+    ) -> list[Training]:
         """Small networks first, so that there is soon something to see."""
         # What halving stopped goes on where the sweep has no halving any more.
         ended = {
@@ -77,7 +82,7 @@ class TrainingQueue:
         }
         failed = {variant for variant, config in store.failures() if config in ("", source)}
         attempts: dict[tuple[str, int], int] = {}
-        for row in store.epochs(source):
+        for row in epochs:
             attempts[row.variant, row.seed] = row.attempt
         found = []
         for variant in sorted(variants, key=lambda variant: self._macs[variant.id]):
@@ -89,7 +94,6 @@ class TrainingQueue:
 
     def note(self, row: EpochRow) -> None:
         """Take an epoch of the store into account."""
-        self._kept.add(row.key)
         self._epochs[row.variant, row.seed, row.attempt] += 1
         self._spent_s += row.seconds
         # The store may have epochs of variants that the sweep no longer names.
@@ -98,7 +102,7 @@ class TrainingQueue:
 
     def has(self, row: EpochRow) -> bool:
         """Whether an epoch was noted."""
-        return row.key in self._kept
+        return row.epoch <= self._epochs[row.key[:3]]
 
     def is_weak(self, row: EpochRow) -> bool:
         """Whether halving ends a training with this epoch."""
@@ -113,12 +117,11 @@ class TrainingQueue:
         """What is to be trained next; None where nothing is left, or the budget is spent."""
         if self.is_spent():
             # What has had all of its epochs only lacks its test.
-            every = self._config.recipe.epochs
-            paid = {key[:3] for key in self._kept if key[3] == every}
-            is_paid = [(*training.key, training.job.attempt) in paid for training in self._todo]
-            self.leave(training for training, paid_ in zip(self._todo, is_paid, strict=True) if not paid_)
-            self._todo = deque(training for training, paid_ in zip(self._todo, is_paid, strict=True) if paid_)
-        return self._todo.popleft() if self._todo else None
+            unpaid = [training for training in self._todo.values() if self.epochs_left(training)]
+            self.leave(unpaid)
+            for training in unpaid:
+                del self._todo[training.key]
+        return self._todo.popitem(last=False)[1] if self._todo else None
 
     def epochs_left(self, training: Training) -> int:
         """Of its recipe, those that are not in the store."""
@@ -126,7 +129,7 @@ class TrainingQueue:
 
     def waiting(self) -> list[tuple[str, float]]:
         """Variant and epochs left of each training that nobody is about."""
-        return [(training.key[0], self.epochs_left(training)) for training in self._todo]
+        return [(training.key[0], self.epochs_left(training)) for training in self._todo.values()]
 
     def seconds_allowed(self) -> float:
         """What the budget leaves; infinite without one."""
@@ -135,18 +138,19 @@ class TrainingQueue:
 
     def put_back(self, training: Training) -> None:
         """Let a training be the next again."""
-        self._todo.appendleft(training)
+        self._todo[training.key] = training
+        self._todo.move_to_end(training.key, last=False)
 
     def drop(self, variant: str) -> None:
         """Begin no other training of a variant."""
-        self._todo = deque(training for training in self._todo if training.key[0] != variant)
+        for seed in self._config.seeds:
+            self._todo.pop((variant, seed), None)
 
     def leave(self, trainings: Iterable[Training]) -> None:
         """Say of trainings that they had to end, or could not begin, because the budget is spent."""
         for training in trainings:
-            place, epochs = (*training.key, training.job.attempt), self._config.recipe.epochs
-            minutes = self._config.budget.minutes
-            last = max((key[3] for key in self._kept if key[:3] == place), default=0)
+            epochs, minutes = self._config.recipe.epochs, self._config.budget.minutes
+            last = epochs - self.epochs_left(training)
             after = f" after epoch {last} of {epochs}" if last else ""
             self.reasons[training.key[0]] = (
                 f"the budget of {minutes:g} minutes was spent{after}; raise it and run the sweep again"

@@ -15,10 +15,11 @@ from mbsweep.accuracy.datasets import Dataset
 from mbsweep.accuracy.settings import SupernetAccuracy
 from mbsweep.accuracy.training.checkpoint import open_checkpoint
 from mbsweep.accuracy.training.cost import image_s
+from mbsweep.accuracy.training.files import weights_folder
 from mbsweep.accuracy.training.pool import Pool
 from mbsweep.accuracy.training.sessions import Sessions
 from mbsweep.accuracy.training.tester import Tester
-from mbsweep.accuracy.training.trainings import Trainings, reraise_if_users, weights_folder
+from mbsweep.accuracy.training.trainings import Trainings, reraise_if_users
 from mbsweep.accuracy.training.trusting import trust
 from mbsweep.accuracy.training.worker import TrainingWorker
 from mbsweep.accuracy.value import NAN, Accuracy

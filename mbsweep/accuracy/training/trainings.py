@@ -1,7 +1,8 @@
-"""The trainings of a sweep: shared out over processes, each epoch on the disk before the next begins."""
+"""The trainings of a sweep: shared out over workers, each epoch on the disk before the next begins."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -11,19 +12,20 @@ import numpy as np
 
 from mbsweep.accuracy.datasets import Dataset
 from mbsweep.accuracy.guessing import Guessing
-from mbsweep.accuracy.settings import Recipe, TrainedAccuracy
+from mbsweep.accuracy.settings import TrainedAccuracy
 from mbsweep.accuracy.training.cost import image_s
+from mbsweep.accuracy.training.files import weights_folder, weights_name
 from mbsweep.accuracy.training.loop import DivergedError
-from mbsweep.accuracy.training.outcomes import trained_accuracies
-from mbsweep.accuracy.training.pool import LostError, Pool, Worker
+from mbsweep.accuracy.training.outcomes import Outcomes
+from mbsweep.accuracy.training.pool import LostError, Pool, Team, Worker
 from mbsweep.accuracy.training.queue import Training, TrainingQueue
 from mbsweep.accuracy.training.sessions import Sessions
+from mbsweep.accuracy.training.telling import Telling
 from mbsweep.accuracy.training.worker import TOLD_EVERY_S
 from mbsweep.accuracy.value import Accuracy
 from mbsweep.base.child import AnswerError, CrashError
 from mbsweep.base.errors import MbsweepError, one_line
 from mbsweep.base.files import remove_dead
-from mbsweep.base.pace import Pace
 from mbsweep.base.progress import Progress
 from mbsweep.space.space import Space
 from mbsweep.storage.marks import Failure, FailureKind
@@ -33,6 +35,9 @@ from mbsweep.storage.training_tables import EpochRow, TrainingRow, hits_of
 # Beginnings of a training, by what went wrong with it. A stall is known only when all epochs are over.
 ATTEMPTS = {"stalled": 2, "diverged": 3}
 CRASHES = 3  # of the process under one training, until it is given up
+# A variant's accuracy is entered when a training of it ends. Its interval depends on the seeds of all others,
+# too: so all are entered anew once so many trainings more have ended, and when the run does.
+ENTERED_ANEW_PCT = 5
 
 
 class Trainings:
@@ -50,22 +55,26 @@ class Trainings:
         config = config.complete(dataset.sizes["train"])
         self._store, self._config, self._dataset, self._progress = store, config, dataset, progress
         self._variants = variants = space.variants()
+        self._by_id = dict(zip(space.ids(), variants, strict=True))
         self._source = config.name_on(dataset.id)
         self._folder = weights_folder(store.folder, config.recipe, dataset)
-        self._macs = dict(zip(space.ids(), np.maximum(space.macs, 0).tolist(), strict=True))
+        macs = dict(zip(space.ids(), np.maximum(space.macs, 0).tolist(), strict=True))
         self._pool = pool
         self._guessing = Guessing.of(
             dataset.labels("train"), dataset.labels("validation"), config.recipe.label_smoothing
         )
-        self._queue = TrainingQueue(store, config, self._source, variants, self._macs)
-        images = dataset.sizes["train"]
-        expected_s = {variant: images * image_s(macs) for variant, macs in self._macs.items()}
-        self._pace = Pace(expected_s)
+        epochs = store.epochs(self._source)
+        self._queue = TrainingQueue(store, config, self._source, variants, macs, epochs)
+        trained = store.trainings(self._source)
+        self._outcomes = Outcomes(config, self._source, dataset.id, self._guessing, trained, epochs)
+        self._trained = self._entered = len(trained)  # now, and when all accuracies were entered
         self._active: dict[Worker, Training] = {}
+        self._ended: list[Training] = []  # whose checkpoints can go
+        images = dataset.sizes["train"]
+        expected_s = {variant: images * image_s(count) for variant, count in macs.items()}
+        counted = (row for row in epochs if row.variant in macs and row.seed in config.seeds)
+        self._telling = Telling(progress, self._queue, self._active, expected_s, counted)
         self._sessions = Sessions(store)
-        for row in store.epochs(self._source):
-            if row.variant in self._macs and row.seed in config.seeds:
-                self._pace.note(row.variant, row.seconds)
 
     def run(self) -> None:
         """Train what is left, and enter the accuracies. Raises MbsweepError where the disk is full."""
@@ -73,61 +82,66 @@ class Trainings:
         self.enter()
         if not self._queue:
             return
-        self._progress.begin(f"train on {self._dataset.id}", self._pace.standing(self._queue.waiting()).total)
+        self._telling.begin(f"train on {self._dataset.id}")
         active = self._active
         with self._pool.trainers(len(self._variants) * len(self._config.seeds), self._progress) as team:
+            self._queue.jobs = team.size
+            self._telling.tell()
             while True:
-                self._queue.jobs = self._pace.jobs = team.size
+                self._queue.jobs = team.size
                 for worker in team.hire(len(self._queue)):
                     if training := self._queue.next():
-                        active[worker] = self._begin(worker, training)
+                        active[worker] = self._begin(training)
+                        self._ask(worker)
                     else:
                         team.rest(worker)
                 if not active and not self._queue:
                     break
-                self._tell()
-                for worker in team.answered(TOLD_EVERY_S):
-                    try:
-                        if not self._step(worker, active[worker]):
-                            del active[worker]
-                            team.rest(worker)
-                    except CrashError as error:
-                        self._crashed(active.pop(worker), error)
-                        team.dismiss(worker)
-            self._tell()
+                self._take(team, team.answered(TOLD_EVERY_S))
+            self._telling.tell()
         self.enter()
 
-    def _tell(self) -> None:
-        """How far all trainings are, with what is done of the epochs that are on their way."""
-        left = self._queue.waiting()
-        for worker, training in self._active.items():
-            left.append((training.key[0], max(0.0, self._queue.epochs_left(training) - worker.share())))
-        found = self._pace.standing(left)
-        self._progress.reach(replace(found, left_s=min(found.left_s, self._queue.seconds_allowed())))
+    def _take(self, team: Team, answered: Iterable[Worker]) -> None:
+        """Keep what workers answer, of all of them with one wait for the disk; only then ask for more."""
+        going_on: list[Worker] = []
+        with self._store.together():
+            for worker in answered:
+                training = self._active[worker]
+                try:
+                    if self._step(worker, training):
+                        going_on.append(worker)
+                    else:
+                        del self._active[worker]
+                        team.rest(worker)
+                except CrashError as error:
+                    self._crashed(self._active.pop(worker), error)
+                    team.dismiss(worker)
+        for training in self._ended:
+            self._remove_checkpoint(*training.key)
+        self._ended.clear()
+        self._telling.tell_if_due()
+        for worker in going_on:
+            self._ask(worker)
+        if 100 * (self._trained - self._entered) > ENTERED_ANEW_PCT * self._entered:
+            self.enter()
 
     def enter(self) -> None:
         """Enter what is known of the accuracies."""
-        self._store.set_accuracies(
-            (variant.id, "fp32", *accuracy.row)
-            for variant, accuracy in zip(self._variants, self.accuracies(), strict=True)
-        )
+        known = zip(self._by_id, self.accuracies(), strict=True)
+        self._store.set_accuracies((id_, "fp32", *accuracy.row) for id_, accuracy in known)
+        self._entered = self._trained
 
     def accuracies(self) -> list[Accuracy]:
         """What is known of each variant."""
         for (variant, config), failure in self._store.failures().items():
             if config in ("", self._source):
                 self._queue.reasons[variant] = failure.words
-        store, source = self._store, self._source
-        return trained_accuracies(
-            self._config,
-            source,
-            self._dataset.id,
-            self._variants,
-            store.trainings(source),
-            store.epochs(source),
-            self._guessing,
-            self._queue.reasons,
-        )
+        return self._outcomes.accuracies(self._variants, self._queue.reasons)
+
+    def _enter_one(self, variant: str) -> None:
+        """What is known of one."""
+        (accuracy,) = self._outcomes.accuracies([self._by_id[variant]], self._queue.reasons)
+        self._store.set_accuracies([(variant, "fp32", *accuracy.row)])
 
     def _clear(self) -> None:
         """Remove what a run that was killed has left: unfinished files, and checkpoints of what had ended."""
@@ -139,18 +153,27 @@ class Trainings:
         with suppress(OSError):
             self._weights(variant, seed).with_suffix(".checkpoint").unlink(missing_ok=True)
 
-    def _begin(self, worker: Worker, training: Training) -> Training:
+    def _begin(self, training: Training) -> Training:
         training.curve.clear()
         training.asked = "begin"
-        weights = self._weights(*training.key)
-        worker.begin(training.job, self._dataset, weights.with_suffix(".checkpoint"), weights)
         return training
+
+    def _ask(self, worker: Worker) -> None:
+        """For what comes next of its training."""
+        training = self._active[worker]
+        if training.asked == "epoch":
+            worker.epoch()
+        elif training.asked == "finish":
+            worker.finish()
+        else:
+            weights = self._weights(*training.key)
+            worker.begin(training.job, self._dataset, weights.with_suffix(".checkpoint"), weights)
 
     def _weights(self, variant: str, seed: int) -> Path:
         return self._folder / weights_name(variant, seed)
 
     def _step(self, worker: Worker, training: Training) -> bool:
-        """Take a worker's answer and ask for what comes next; False where the training is over.
+        """Take a worker's answer, and say what comes next; False where the training is over.
 
         Raises CrashError where the worker's process has ended.
         """
@@ -169,11 +192,9 @@ class Trainings:
                 if self._guessing.is_all(training.curve):
                     return self._begin_anew(worker, training, "stalled", "stalled")
                 training.asked = "finish"
-                worker.finish()
                 return True
             return self._after_epoch(worker, training, answer)
         training.asked = "epoch"
-        worker.epoch()
         return True
 
     def _after_epoch(self, worker: Worker, training: Training, answer: dict[str, Any]) -> bool:
@@ -183,15 +204,13 @@ class Trainings:
         if is_new:
             self._store.add_epoch(self._source, row)
             self._queue.note(row)
-            self._pace.note(row.variant, row.seconds)
-            self._tell()
+            self._telling.note(row)
         if self._queue.is_weak(row) and not training.is_trained:
             self._end(worker, training, "stopped")
             return False
         if is_new and self._queue.is_spent() and not training.is_trained:
             self._queue.leave([training])
             return False
-        worker.epoch()
         return True
 
     def _begin_anew(self, worker: Worker, training: Training, state: str, words: str) -> bool:
@@ -204,7 +223,7 @@ class Trainings:
         if training.job.attempt + 1 < attempts:
             self._progress.say(f"{variant}, seed {seed}: {words}; begun anew at a lower learning rate")
             training.job = replace(training.job, attempt=training.job.attempt + 1)
-            self._begin(worker, training)
+            self._begin(training)
             return True
         if state == "stalled":
             self._end(worker, training, state)
@@ -234,6 +253,8 @@ class Trainings:
         self._store.add_failure(variant, self._source, told)
         self._progress.say(f"{variant}, seed {seed}: failed: {failure.reason}")
         self._queue.drop(variant)
+        self._queue.reasons[variant] = told.words
+        self._enter_one(variant)
 
     def _end(self, worker: Worker, training: Training, state: str) -> None:
         """The training ended without a network that is worth a point."""
@@ -265,31 +286,13 @@ class Trainings:
         begun = (*training.key, training.job.attempt, self._sessions.of(worker), worker.threads)
         row = TrainingRow(*begun, state, len(training.curve), top5_pct, images, correct)
         self._store.add_training(self._source, row)
-        self._remove_checkpoint(*training.key)
-        self.enter()
+        self._outcomes.add(row, training.curve)
+        self._trained += 1
+        self._ended.append(training)
+        self._enter_one(row.variant)
 
 
 def reraise_if_users(error: AnswerError) -> None:
     """MbsweepError where a worker's answer is one: a full disk is no fault of the network."""
     if error.kind == MbsweepError.__name__:
         raise MbsweepError(f"{error.words}; then run the same command again")
-
-
-def weights_folder(run: Path, recipe: Recipe, dataset: Dataset) -> Path:
-    """Where a run keeps the networks of a recipe and a data set."""
-    return run / "weights" / f"{dataset.id}_{recipe.key}"
-
-
-def weights_of(run: Path, recipe: Recipe, dataset: Dataset, variant: str, seed: int) -> Path:
-    """Where a run keeps a network that was trained alone. recipe: complete. variant: its id."""
-    return weights_folder(run, recipe, dataset) / weights_name(variant, seed)
-
-
-def weights_name(variant: str, seed: int) -> str:
-    """What the file of a network that was trained alone is called."""
-    return f"{network_name(variant, seed)}.safetensors"
-
-
-def network_name(variant: str, seed: int) -> str:
-    """How the names of all files of a trained network begin."""
-    return f"{variant}_seed{seed}"
