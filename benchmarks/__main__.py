@@ -35,6 +35,7 @@ NAMES = (
     "int8_drop",
     "handing_over",
     "search",
+    "cluster",
 )
 
 for name in NAMES:

@@ -5,12 +5,16 @@ import re
 from pathlib import Path
 
 import pytest
+from console import execute, query
 
+from benchmarks import simulated_run
 from benchmarks.machine import heading, machine
 
 ROOT = Path(__file__).parents[1]
 BENCHMARKS = {path.stem for path in (ROOT / "benchmarks").glob("[a-z]*.py")} - {
     "machine",
+    "simulated_nodes",
+    "simulated_run",
     "image_sets",
     "frozen",
     "search_tests",  # makes data, and has no figures
@@ -66,3 +70,19 @@ def test_the_commands_that_docs_name_exist():
             assert "EPYC" in text  # two kinds of processor
             assert "Xeon" in text
     assert named <= BENCHMARKS
+
+
+def test_nodes_that_are_lost_cost_no_training(tmp_path):
+    """20 nodes, of which 20 % are lost each hour, and 200 trainings of 20 epochs: each is done, each epoch is
+    in the run once, and each accuracy is of both seeds. What is not there is found missing.
+    """
+    found = simulated_run.simulate(tmp_path, 200, 20, 20, lost_pct_per_hour=20, speed=1)
+    assert found.tally.lost_nodes > 3
+    assert 3 < found.tally.in_vain <= found.tally.lost_nodes
+    assert found.tally.epochs == 200 * 20
+    assert found.tally.begun > 200
+    assert simulated_run.faults(tmp_path, 200, 20) == []
+    assert query(tmp_path / "run", "SELECT count(*) FROM sessions") == [(3,)]  # of processors
+    execute(tmp_path / "run", "DELETE FROM epochs WHERE id = 17")
+    (fault,) = simulated_run.faults(tmp_path, 200, 20)
+    assert fault.startswith("1 epochs are lost, such as ('mobilenet_v1_w")
