@@ -210,7 +210,7 @@ def test_words_from_a_run_are_no_markup(tmp_path):
 
 def test_of_very_many_evaluations_some_are_drawn(finished, search, monkeypatch):
     """All of the front, each that moved the hypervolume, and some others; the ends among them."""
-    monkeypatch.setattr("mbsweep.reporter.search_figures.MAX_POINTS", 4)
+    monkeypatch.setattr("mbsweep.reporter.search_looks.MAX_POINTS", 4)
     found, rows = drawn(finished), search.rows
     (seen, _) = points(found["search_front"])
     best = rows.loc[rows["on_front"], "seen_pct"]
