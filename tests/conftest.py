@@ -46,6 +46,9 @@ sys.dont_write_bytecode = False
 
 # Two threads of NumPy's would share a core with another worker, each spinning while it waits for the other.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# Nor are two of torch's to spin, where a test is the first to load it, or starts a command that does: beside
+# another worker, 1,000 images took ten times as long. Workers that time and train have settings of their own.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 # What is slow to make and kept by content, so that whoever made it does not matter: of all workers.
 SLOW_TO_MAKE = ("files", "inductor")

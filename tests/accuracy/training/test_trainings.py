@@ -686,7 +686,8 @@ def test_a_class_without_an_image_for_each_part_is_refused(tmp_path):
 def test_digits_without_one_of_the_ten_are_refused(tmp_path):
     """Ten test images at random: one digit in three is not among them."""
     sweep = tmp_path / "trained.yaml"
-    text = "space: {resolution: 32}\naccuracy: {source: trained, dataset: {name: digits, test: 10}}\n"
+    few = "{name: digits, train: 100, test: 10}"
+    text = f"space: {{resolution: 32}}\naccuracy: {{source: trained, dataset: {few}}}\n"
     sweep.write_text(text, encoding="utf-8")
     message = refused(sweep, tmp_path / "run")
     assert message.startswith(
