@@ -6,6 +6,7 @@ import os
 import shlex
 from pathlib import Path
 
+from mbsweep.accuracy.cluster.pool import RayPool
 from mbsweep.accuracy.training.pool import Pool
 from mbsweep.accuracy.training.processes import LocalPool
 from mbsweep.base.errors import MbsweepError
@@ -40,6 +41,7 @@ def run(
     again: str | None = None,
     allow_code: bool = False,
     more: int = 0,
+    ray: str | None = None,
 ) -> Run:
     """Measure and train what the sweep asks for and the run at `out` does not have yet; return the run.
 
@@ -52,13 +54,18 @@ def run(
         sure than asked. What was measured before is kept, and does not count any more.
     allow_code: whether networks of the user's own may be built, which runs the code of their factories.
     more: evaluations of a search beyond those that were asked for before.
+    ray: a Ray cluster, which trains in place of processes of this machine: `local`, one that is started here
+        for this run; `auto`, the one that runs here; HOST:PORT or ray://HOST:PORT, another.
 
     Latencies come first: nothing is timed while a network is trained. Every visit to a network, and every
     epoch of a training, is on the disk before the next begins. A variant that fails is recorded with its
     reason and the others go on. Raises MbsweepError for what the user can put right.
     """
-    with code_allowed(allow_code), LocalPool(jobs) as pool:
-        return _run(sweep, out, retry, progress or Silent(), pool, again, more)
+    progress = progress or Silent()
+    if ray is not None and not sweep.trains:
+        progress.say("--ray: the sweep trains nothing, so there is nothing for a cluster to do")
+    with code_allowed(allow_code), LocalPool(jobs) if ray is None else RayPool(ray, jobs) as pool:
+        return _run(sweep, out, retry, progress, pool, again, more)
 
 
 def _run(
@@ -73,6 +80,8 @@ def _run(
     check(sweep)
     sweep, images = look_at(sweep)
     check_machine(sweep)
+    if sweep.trains:
+        pool.check()
     if again is not None:
         _check_again(sweep, again)
     space = count_space(sweep, progress=progress)

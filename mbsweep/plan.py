@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from mbsweep.accuracy.cluster.looking import Node
+from mbsweep.accuracy.cluster.pool import RayPool
 from mbsweep.accuracy.datasets.source import ImageSource
 from mbsweep.accuracy.source import Sought
 from mbsweep.base.progress import Progress, Silent
@@ -73,6 +75,8 @@ class Plan:
     search: Sequence[str]  # what is looked for, and how far that is; empty: nothing
     latency: Sequence[ConfigPlan]
     trains: bool
+    nodes: Sequence[Node]  # of the cluster that is to train, where one is asked for,
+    seats: int | None  # and how many networks it trains at once
     left_s: float  # in all, at most, estimated; 0: nothing is left to do
     folder: Path
     is_new: bool
@@ -88,14 +92,18 @@ class Plan:
 
 
 def plan(
-    sweep: Sweep, out: Path | None = None, allow_code: bool = False, progress: Progress | None = None
+    sweep: Sweep,
+    out: Path | None = None,
+    allow_code: bool = False,
+    progress: Progress | None = None,
+    ray: str | None = None,
 ) -> Plan:
     """How many variants a sweep has, what they cost, how long it takes and what is done.
 
     allow_code: whether code of the user's own may be run, to count the networks that it makes. progress: told
-    how far that is.
+    how far that is. ray: a cluster, as `run` has it; it is looked at, and nothing is left running there.
 
-    Raises MbsweepError for what `run` would refuse in the file, or in the run that it would go on with.
+    Raises MbsweepError for what `run` would refuse in the file, in the run that it would go on with or there.
     """
     check(sweep)
     sweep, images = look_at(sweep)
@@ -104,13 +112,14 @@ def plan(
     folder = out or default_out(sweep)
     check_free(folder)
     _check_searched(sweep, space, folder, images)
+    nodes, seats = _cluster(ray) if ray is not None and sweep.trains else ((), None)
     accuracy = searched = None
     if sweep.accuracy and sweep.search:
         searched = plan_search(sweep, sweep.search, space, folder)
         sought = Sought(searched.chosen, searched.confirm)
-        accuracy = sweep.accuracy.estimate(space, sweep.latency, folder, images, sought)
+        accuracy = sweep.accuracy.estimate(space, sweep.latency, folder, images, sought, seats)
     elif sweep.accuracy:
-        accuracy = sweep.accuracy.estimate(space, sweep.latency, folder, images)
+        accuracy = sweep.accuracy.estimate(space, sweep.latency, folder, images, seats=seats)
     compression = None
     if sweep.accuracy and sweep.compress:
         compression = sweep.accuracy.estimate_compression(sweep.compress, space, folder, images)
@@ -146,10 +155,20 @@ def plan(
         search=searched.lines if searched else (),
         latency=latency,
         trains=bool(accuracy and accuracy.trains),
+        nodes=nodes,
+        seats=seats,
         left_s=left_s + _START_S if left_s else 0,
         folder=folder,
         is_new=not holds_run(folder),
     )
+
+
+def _cluster(address: str) -> tuple[Sequence[Node], int]:
+    """The nodes of a cluster, and how many networks they train at once. MbsweepError where none can."""
+    pool = RayPool(address)
+    with pool:
+        pool.check()
+        return pool.look(), pool.at_once()
 
 
 def _check_searched(sweep: Sweep, space: Space, folder: Path, images: ImageSource | None) -> None:

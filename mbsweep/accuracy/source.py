@@ -229,10 +229,12 @@ class Source(Strict, ABC):
         folder: Path,
         images: ImageSource | None,
         sought: Sought | None = None,
+        seats: int | None = None,
     ) -> Estimate:
         """What it knows of a space at the precisions of its latencies, or would still do for a run's folder.
 
-        images: those of its data set, where it has one. sought: where the space is searched.
+        images: those of its data set, where it has one. sought: where the space is searched. seats: networks
+        that a cluster trains at once; None: this machine's cores do.
         """
         opened = self.open(space, lambda message: None, images)
         said = []

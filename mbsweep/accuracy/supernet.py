@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mbsweep.accuracy.datasets.source import ImageSource
 from mbsweep.accuracy.settings import SupernetAccuracy
 from mbsweep.accuracy.source import Account, Estimate, Opened, Say, SettingError, Sought
-from mbsweep.accuracy.training.cost import image_s
+from mbsweep.accuracy.training.cost import image_s, together_s
 from mbsweep.accuracy.training.learning import (
     Done,
     OpenedTraining,
@@ -65,6 +65,7 @@ class SupernetSource(SupernetAccuracy, TrainingSource):
         folder: Path,
         images: ImageSource | None,
         sought: Sought | None = None,
+        seats: int | None = None,
     ) -> Estimate:
         """How far the supernet and its comparison are, on which images, and how long the rest takes."""
         tested, confirm = list[str](), sought.confirm if sought else 0
@@ -92,9 +93,9 @@ class SupernetSource(SupernetAccuracy, TrainingSource):
         # Networks side by side, each on one core: no sooner than the largest.
         largest_s = usable_cores() * float(per_image_s.max())
         step_s = max(config.step_cost(per_image_s, space.column("resolution")), largest_s)
-        alone_s = float(per_image_s.mean()) * max(0, trainings - len(compared.ended))
-        left_s = step_s * (config.recipe.epochs - trained) + alone_s * config.alone.recipe.epochs
-        train_s = found.train * left_s / usable_cores()
+        alone_s = found.train * float(per_image_s.mean()) * config.alone.recipe.epochs
+        train_s = found.train * step_s * (config.recipe.epochs - trained) / usable_cores()
+        train_s += together_s([alone_s] * max(0, trainings - len(compared.ended)), seats)
         asked = configs if tested else []
         tests = left_to_test(folder, name, asked, self.quantization, tested, [self.seed])
         left_s = train_s + found.reading_s + tests.left_s

@@ -14,7 +14,7 @@ from mbsweep.accuracy.datasets.source import ImageSource
 from mbsweep.accuracy.packages import HALVING, missing_packages
 from mbsweep.accuracy.settings import TrainedAccuracy
 from mbsweep.accuracy.source import Account, Estimate, Opened, Say, SettingError, Sought
-from mbsweep.accuracy.training.cost import image_s
+from mbsweep.accuracy.training.cost import image_s, together_s
 from mbsweep.accuracy.training.learning import (
     Done,
     OpenedTraining,
@@ -106,6 +106,7 @@ class TrainedSource(TrainedAccuracy, TrainingSource):
         folder: Path,
         images: ImageSource | None,
         sought: Sought | None = None,
+        seats: int | None = None,
     ) -> Estimate:
         """How many trainings are done, on which images, and how long the others take."""
         assert images is not None  # noqa: S101  (it has a data set)
@@ -124,13 +125,15 @@ class TrainedSource(TrainedAccuracy, TrainingSource):
             f"trained on {self.dataset.name}: {total:,} trainings of {config.recipe.words} (seeds "
             f"{', '.join(map(str, seeds))}); {ended:,} of {total:,} done{begun_words}"
         )
-        left = np.full(len(space), epochs * len(seeds))
+        left = np.full((len(space), len(seeds)), epochs)
         if done.reached:
             for place, variant in enumerate(ids):
                 trainings = [(variant, seed) for seed in seeds]
-                reached = (epochs if key in done.ended else done.reached.get(key, 0) for key in trainings)
-                left[place] -= sum(reached)
-        train_s = found.train * float((image_s(np.maximum(space.macs, 0)) * left).sum()) / usable_cores()
+                left[place] -= [
+                    epochs if key in done.ended else done.reached.get(key, 0) for key in trainings
+                ]
+        epoch_s = found.train * image_s(np.maximum(space.macs, 0))
+        train_s = together_s(epoch_s[:, None] * left, seats)
         tests = left_to_test(folder, name, configs, self.quantization, ids, seeds)
         left_s = train_s + found.reading_s + tests.left_s
         lines = (*found.lines, *notes, *self.missing())

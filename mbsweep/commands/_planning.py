@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 from mbsweep.base.printing import Table, say
+from mbsweep.commands._nodes import node_lines
 from mbsweep.plan import ConfigPlan, Plan, duration
 
 
@@ -46,6 +48,9 @@ def _facts(plan: Plan) -> Iterator[tuple[str, str]]:
     yield from (("" if place else "search", words) for place, words in enumerate(plan.search))
     if plan.compression:
         yield "compress", plan.compression
+    if plan.seats:
+        yield "cluster", f"trains {plan.seats:,} network{'' if plan.seats == 1 else 's'} at once"
+        yield from (("", words) for words in node_lines(plan.nodes))
 
 
 def _notes(of_one: ConfigPlan) -> Iterator[str]:
@@ -65,6 +70,7 @@ def as_json(plan: Plan) -> str:
         "accuracy": plan.accuracy or None,
         "compression": plan.compression or None,
         "search": list(plan.search) or None,
+        "cluster": {"at_once": plan.seats, "nodes": list(map(asdict, plan.nodes))} if plan.seats else None,
         "latency": [_told(of_one) for of_one in plan.latency],
         "left_s": plan.left_s,
         "run": str(plan.folder),

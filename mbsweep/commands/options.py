@@ -49,6 +49,14 @@ Jobs = Annotated[
     int | None,
     typer.Option(min=1, help="Networks trained at once.", show_default="one per GPU, else one per core"),
 ]
+Ray = Annotated[
+    str | None,
+    typer.Option(
+        metavar="local|auto|HOST:PORT",
+        help="Train on a Ray cluster: one for this run on this machine, the one that runs here, or another.",
+        show_default="processes of this machine",
+    ),
+]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Tell no progress, and no more than counts.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs; what is unknown is null.")]
 Backend = Annotated[str, typer.Option(help="Runtime, as in sweep files.")]

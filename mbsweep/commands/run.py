@@ -13,7 +13,7 @@ import typer
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.suggest import command
 from mbsweep.commands import exits
-from mbsweep.commands.options import AllowCode, Jobs, Out, Quiet, SweepFile
+from mbsweep.commands.options import AllowCode, Jobs, Out, Quiet, Ray, SweepFile
 from mbsweep.storage.marks import Failure, FailureKind
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def run(
     out: Out = None,
     retry: Annotated[bool, typer.Option("--retry", help="Try again what failed before.")] = False,
     jobs: Jobs = None,
+    ray: Ray = None,
     again: Annotated[
         str | None,
         typer.Option(
@@ -43,7 +44,8 @@ def run(
     """
     from mbsweep.sweep.sweep import load_sweep
 
-    words = [*(("--out", out) if out else ()), *(["--allow-code"] if allow_code else [])]
+    words = [*(("--out", out) if out else ()), *(("--ray", ray) if ray else ())]
+    words += ["--allow-code"] if allow_code else []
     run_to_its_end(
         load_sweep(sweep),
         ["run", sweep, *words, "--retry"],
@@ -51,6 +53,7 @@ def run(
         out=out,
         retry=retry,
         jobs=jobs,
+        ray=ray,
         again=again,
         allow_code=allow_code,
     )

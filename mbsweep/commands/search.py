@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from mbsweep.base.errors import MbsweepError
-from mbsweep.commands.options import Jobs, Quiet, RunFolder
+from mbsweep.commands.options import Jobs, Quiet, Ray, RunFolder
 
 EXAMPLE = "mbsweep search runs/search_published --more 3"
 
@@ -18,6 +18,7 @@ def search(
         int, typer.Option(min=0, max=1_000_000, help="Evaluations beyond those that were asked for.")
     ],
     jobs: Jobs = None,
+    ray: Ray = None,
     quiet: Quiet = False,
 ) -> None:
     """Go on with the search of a run, for more evaluations.
@@ -32,5 +33,12 @@ def search(
         raise MbsweepError(
             f"{run} is the run of a sweep that searches nothing: add `search:` to it, and run it"
         )
-    retried_by = ["run", sweep.path or f"{sweep.name}.yaml", "--out", run, "--retry"]
-    run_to_its_end(sweep, retried_by, quiet, out=run, jobs=jobs, more=more)
+    retried_by = [
+        "run",
+        sweep.path or f"{sweep.name}.yaml",
+        "--out",
+        run,
+        *(("--ray", ray) if ray else ()),
+        "--retry",
+    ]
+    run_to_its_end(sweep, retried_by, quiet, out=run, jobs=jobs, more=more, ray=ray)

@@ -113,11 +113,15 @@ class Sweep(Strict):
         return [point.variant for point in self.variants]
 
     @property
+    def trains(self) -> bool:
+        """Whether networks are trained for its accuracies."""
+        return self.accuracy is not None and self.accuracy.images is not None
+
+    @property
     def lacks_classes(self) -> bool:
         """Whether a network is left without `num_classes`, which the data set that it learns is to say."""
-        is_trained = self.accuracy is not None and self.accuracy.images is not None
         said = [*(axes.classes() for axes in self.space), *(point.classes() for point in self.variants)]
-        return is_trained and None in said
+        return self.trains and None in said
 
     def with_classes(self, count: int, data: str) -> Sweep:
         """The sweep with `num_classes` filled in where it is left out.

@@ -112,6 +112,9 @@ class Pool(AbstractContextManager["Pool", None], ABC):
 
     jobs: int | None = None
 
+    def check(self) -> None:
+        """MbsweepError where it is clear beforehand that nothing can be trained."""
+
     @abstractmethod
     def trainers(self, trainings: int, progress: Progress) -> Team:
         """For so many trainings in all, those included that have come to their end.

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from mbsweep.accuracy.training.places import places_words
 from mbsweep.accuracy.training.pool import Worker
 from mbsweep.accuracy.training.queue import Training, TrainingQueue
 from mbsweep.accuracy.training.worker import TOLD_EVERY_S
@@ -35,7 +36,7 @@ class Telling:
         self._pace = Pace(expected_s)
         for row in epochs:
             self._pace.note(row.variant, row.seconds)
-        self._has_new, self._told_at = False, 0.0
+        self._has_new, self._told_at, self._noted = False, 0.0, ""
 
     def begin(self, task: str) -> None:
         """The trainings begin."""
@@ -60,4 +61,8 @@ class Telling:
         self._pace.jobs = self._queue.jobs
         found = self._pace.standing(left)
         self._progress.reach(replace(found, left_s=min(found.left_s, self._queue.seconds_allowed())))
+        where = places_words(worker.place for worker in self._active)
+        if where not in ("", self._noted):
+            self._progress.note(where)
+            self._noted = where
         self._has_new, self._told_at = False, time.monotonic()
