@@ -1,5 +1,7 @@
 """A stand-in for a Ray cluster: processes of this machine that say they are of two nodes."""
 
+from functools import partial
+
 from mbsweep.accuracy.cluster.looking import Node
 from mbsweep.accuracy.training.processes import LocalPool, LocalTeam
 
@@ -40,18 +42,28 @@ class StandInPool(LocalPool):
     def trainers(self, trainings, progress):
         """A process for each node."""
         self.asked.append("trainers")
-        return StandInTeam([node.name for node in self.nodes], self.jobs or self.seats)
+        return StandInTeam(self.nodes, self.jobs or self.seats)
 
 
 class StandInTeam(LocalTeam):
     """Each worker of the next node, with its processor."""
 
-    def __init__(self, places, size):
+    def __init__(self, nodes, size):
         super().__init__(size, 1, ["cpu"])
-        self.places = places
+        self.nodes = nodes
 
     def hire(self, waiting):
         """As a local team."""
         for worker in super().hire(waiting):
-            worker.place = worker.place or self.places[self._seats.index(worker) % len(self.places)]
+            if not worker.place:
+                of = self.nodes[self._seats.index(worker) % len(self.nodes)]
+                worker.place, worker.device = of.name, partial(device, of)
             yield worker
+
+
+def device(of):
+    """What a worker of a node says that it works on."""
+    processor, _, instructions = of.processor.rstrip(")").partition(" (")
+    found = {"processor": processor, "instructions": instructions.split(", "), "cores": of.cpus}
+    found |= {"machine": "x86_64", "description": f"{processor}, {of.cpus} cores", "memory_bytes": 2**34}
+    return found | {"id": of.name}, of.versions

@@ -13,6 +13,7 @@ from mbsweep.base.suggest import command
 from mbsweep.commands._fronts import Front, Panel, front_table, fronts_of
 from mbsweep.commands._search import print_search
 from mbsweep.table.decide import LATENCY, TOP1
+from mbsweep.table.kinds import kinds_words
 from mbsweep.table.names import Names
 from mbsweep.table.panels import print_cautions
 from mbsweep.table.results import Run
@@ -46,6 +47,8 @@ def print_ending(run: Run) -> None:
             what = "latency and top-1 accuracy are both" if is_known else "top-1 accuracy is"
             say(f"no front: {what} known of no variant")
             pick = ["--minimize", LATENCY]
+    if words := kinds_words(run.trained_on()):
+        say(f"\n{words}")
     say("\nnext:")
     more = [["table", "--compressed"]] if run.is_compressed else []
     if search is not None:

@@ -54,7 +54,7 @@ def begin(store: Store, config: LatencyConfig, bench: Bench, progress: Progress)
         return None
     store.forget_skip(config.id)
     device, found = device_of(config, bench)
-    for then in store.sessions():
+    for then in (session for session in store.sessions() if session["is_timed"]):
         for name, now in bench.hardware.items():
             if (other := then["device"].get(name, now)) != now:
                 raise MbsweepError(

@@ -94,6 +94,10 @@ def needed_bytes(weight_bytes: Amount, activation_bytes: Amount, batch: int) -> 
     return 3 * weight_bytes + 2 * batch * activation_bytes
 
 
+# Of x86 processors: they decide how PyTorch adds up, and so the last digits. A cloud may have processors with
+# other ones under the same name.
+INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile")
+
 # Everything that a measured number may depend on; those that are not installed are left out.
 _PACKAGES = ("mbsweep", "torch", "onnxruntime", "openvino", "executorch", "onnx", "numpy", "fvcore")
 
@@ -117,6 +121,12 @@ def versions() -> dict[str, str]:
         with suppress(importlib.metadata.PackageNotFoundError):
             found[name] = importlib.metadata.version(name)
     return found
+
+
+def instructions() -> list[str]:
+    """Those of INSTRUCTIONS that the processor has."""
+    flags = next((line.partition(":")[2] for line in _lines("/proc/cpuinfo") if line.startswith("flags")), "")
+    return [name for name in INSTRUCTIONS if name in flags.split()]
 
 
 def _processor() -> str:

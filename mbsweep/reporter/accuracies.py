@@ -11,6 +11,7 @@ import pandas as pd
 
 from mbsweep.reporter.parts import Part
 from mbsweep.storage.marks import Mark, marks_of
+from mbsweep.table.kinds import kinds_words
 
 OTHERS = "; of the others: "  # before the reasons why something is unknown
 MOST_REASONS = 4  # that are told in one sentence; the details of a variant have its own
@@ -142,5 +143,7 @@ def how_obtained(parts: Sequence[Part], table: pd.DataFrame) -> list[dict[str, A
         tested = rows[rows["top1_drop_pct"].notna()]
         runtimes = list(dict.fromkeys(tested["precision"] + " in " + tested["backend"]))
         if account := part.accuracy.account(dataset, sizes, remarks, has_interval, runtimes):
-            found.append({"run": part.name, "sentences": account.sentences, "recipe": account.recipe})
+            kinds = kinds_words(part.run.trained_on())
+            sentences = [*account.sentences, *([kinds] if kinds else [])]
+            found.append({"run": part.name, "sentences": sentences, "recipe": account.recipe})
     return found

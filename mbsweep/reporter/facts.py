@@ -155,12 +155,17 @@ def _incomplete(parts: Sequence[Part], table: pd.DataFrame) -> pd.DataFrame:
 
 
 def sessions(part: Part) -> list[dict[str, Any]]:
-    """How often a run was measured on each device with each set of versions, the first time and the last."""
+    """How often a run was measured on each device with each set of versions, the first time and the last.
+
+    is_timed: whether any latency is of it, and not trainings alone.
+    """
     found: dict[str, dict[str, Any]] = {}
     for session in part.about["sessions"]:
         device, versions = session["device"], session["versions"]
         words = ", ".join(filter(None, [device.get("gpu"), device["description"]]))
         row = {"run": part.name, "device": words, "versions": versions, "first": session["started_utc"]}
-        row = found.setdefault(json.dumps([words, versions], sort_keys=True), row | {"count": 0})
+        new = row | {"count": 0, "is_timed": False}
+        row = found.setdefault(json.dumps([words, versions], sort_keys=True), new)
         row |= {"count": row["count"] + 1, "last": session["started_utc"]}
+        row["is_timed"] |= session["is_timed"]
     return list(found.values())

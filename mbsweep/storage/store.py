@@ -125,17 +125,20 @@ class Store(
         return int(cursor.lastrowid or 0)
 
     def sessions(self) -> list[dict[str, Any]]:
-        """Every session that measured, trained or tested: id, started_utc, device, versions."""
+        """Every session that measured, trained or tested: id, started_utc, device, versions, and is_timed:
+        whether a latency is of it.
+        """
         lazily = [table for table in ("deployed", "compressed") if self._has(table)]
-        tables = ["visits", "predictors", "trainings", *lazily]
-        used = " UNION ".join(f"SELECT session FROM {table}" for table in tables)  # noqa: S608
+        timed = "SELECT session FROM visits UNION SELECT session FROM predictors"
+        used = " UNION ".join([timed, *(f"SELECT session FROM {table}" for table in ("trainings", *lazily))])  # noqa: S608
         rows = self._query(
-            f"SELECT id, started_utc, device, versions FROM sessions WHERE id IN ({used}) ORDER BY id"  # noqa: S608
+            f"WITH timed AS ({timed}) SELECT id, started_utc, device, versions, id IN timed FROM sessions "  # noqa: S608
+            f"WHERE id IN ({used}) ORDER BY id"
         )
-        names = ("id", "started_utc", "device", "versions")
+        names = ("id", "started_utc", "device", "versions", "is_timed")
         with explained(self.folder, reading=True):
             return [
-                dict(zip(names, (*row[:2], json.loads(row[2]), json.loads(row[3])), strict=True))
+                dict(zip(names, (*row[:2], *map(json.loads, row[2:4]), bool(row[4])), strict=True))
                 for row in rows
             ]
 

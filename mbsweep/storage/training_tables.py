@@ -161,6 +161,10 @@ class TrainingTables(Database):
         )
         return [TrainingRow(*row) for row in rows]
 
+    def trained_in(self) -> dict[int, int]:
+        """Session -> how many trainings, or tests of a supernet's networks, ended in it."""
+        return dict(self._query("SELECT session, count(*) FROM trainings GROUP BY session"))
+
     def add_validation(self, source: str, variant: str, seed: int, top1_pct: float) -> None:
         """Keep what a network that has no epochs of its own does on the validation part."""
         with self._transaction() as sql:

@@ -68,8 +68,11 @@ def machine_lacks(sweep: Sweep) -> Iterator[tuple[int, MbsweepError]]:
 
 
 def check_same_device(store: Store, sweep: Sweep, folder: Path) -> None:
-    """MbsweepError where a run was measured elsewhere: samples of one variant mix no machines or runtimes."""
-    sessions = store.sessions()
+    """MbsweepError where a run was measured elsewhere: samples of one variant mix no machines or runtimes.
+
+    Trainings may be of several machines, as a cluster has them; the run tells which.
+    """
+    sessions = [session for session in store.sessions() if session["is_timed"]]
     if not sessions:
         return
     then = sessions[-1]

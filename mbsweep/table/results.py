@@ -27,6 +27,7 @@ from mbsweep.table.chances import front_chances
 from mbsweep.table.columns import COMPARABLE, NUMBERS, in_order
 from mbsweep.table.compressed import int8_bytes, tabulate_compressed, tabulate_layers, with_int8
 from mbsweep.table.draws import Resample
+from mbsweep.table.kinds import trained_on
 from mbsweep.table.search import Search, tabulate_search
 from mbsweep.table.tabulate import STEPS, Undrifted, tabulate, tabulate_curves
 
@@ -106,6 +107,11 @@ class Run:
         with Store.read(self.path) as store:
             sweep = store.last_sweep()
             return {**(sweep or {}), "sessions": store.sessions(), "datasets": store.datasets()}
+
+    def trained_on(self) -> dict[str, int]:
+        """Kind of processor or GPU -> how many trainings, or tests of a supernet's networks, ended on one."""
+        with Store.read(self.path) as store:
+            return trained_on(store)
 
     def settings(self) -> dict[str, dict[str, Any]]:
         """Latency configuration -> all its settings, as in a sweep file."""

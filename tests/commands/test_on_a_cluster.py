@@ -18,6 +18,7 @@ from mbsweep.accuracy.training import worker
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.progress_bar import RichProgress
 from mbsweep.sweep.sweep import parse_sweep
+from mbsweep.table.results import open_run
 
 LATENCY = "latency:\n  - {backend: torch, rounds: 3, visit_ms: 1}\n"
 GONE = "nobody is at head:6379: Connection refused; start a cluster there"
@@ -126,6 +127,48 @@ def test_trainings_are_told_by_node_while_they_go_on(cluster, sweep, tmp_path):
         mbsweep.run(mbsweep.load_sweep(sweep), tmp_path / "run", progress=progress, ray="auto")
     drawn = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", file.getvalue())
     assert re.search(r"train on imagefolder-\w+, node-a 1, node-b 1 ", drawn)
+
+
+def test_it_is_told_which_kind_trained_what(cluster, sweep, tmp_path):
+    """Where nodes have other processors, the run's end and its page say how many trainings ended on which.
+    The page tells devices that only trained.
+    """
+    result = call("run", sweep, "--out", tmp_path / "run", "--ray", "auto")
+    assert result.exit_code == 0, result.output
+    found = open_run(tmp_path / "run").trained_on()
+    assert sum(found.values()) == 4
+    assert set(found) == {EPYC, XEON}
+    counted = "; ".join(f"{kind}: {count}" for kind, count in found.items())
+    told = (
+        "Trainings (of a supernet: tests) were done by 2 kinds of processor, whose last digits differ; "
+        f"counted where they ended: {counted}."
+    )
+    assert told in " ".join(result.stdout.split())
+    call("report", tmp_path / "run", "--html", tmp_path / "pages")
+    page = (tmp_path / "pages/run.html").read_text()
+    assert told in page
+    assert re.findall(r"<td>([^<]+); trainings alone</td>", page) == [
+        "AMD EPYC 9R14, 1 cores",
+        "Intel Xeon E5-2686 v4, 1 cores",
+    ]
+
+
+def test_nodes_of_one_kind_are_no_news(cluster, sweep, tmp_path):
+    """Neither the run's end nor its page speaks of kinds where there is one."""
+    cluster.nodes = [node("node-a"), node("node-b", cpus=8)]
+    result = call("run", sweep, "--out", tmp_path / "run", "--ray", "auto")
+    assert open_run(tmp_path / "run").trained_on() == {EPYC: 4}
+    call("report", tmp_path / "run", "--html", tmp_path / "pages")
+    assert "kinds of processor" not in result.stdout + (tmp_path / "pages/run.html").read_text()
+
+
+def test_what_a_cluster_trained_keeps_no_latency_from_being_measured(cluster, sweep, tmp_path):
+    """Other processors trained, and this machine goes on to measure what is new in the sweep."""
+    assert call("run", sweep, "--out", tmp_path / "run", "--ray", "auto").exit_code == 0
+    sweep.write_text(sweep.read_text().replace("rounds: 3", "rounds: 4"))
+    result = call("run", sweep, "--out", tmp_path / "run")
+    assert result.exit_code == 0, result.output
+    assert query(tmp_path / "run", "SELECT max(round) FROM visits") == [(3,)]
 
 
 # plan

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from mbsweep.base.cores import usable_cores
-from mbsweep.profiler.device import device_id, this_device, versions
+from mbsweep.profiler.device import device_id, instructions, this_device, versions
 
 
 def share_out(jobs: int | None, trainings: int) -> tuple[int, list[str]]:
@@ -20,7 +20,8 @@ def share_out(jobs: int | None, trainings: int) -> tuple[int, list[str]]:
 
 def training_device(devices: Iterable[str]) -> tuple[dict[str, Any], dict[str, str]]:
     """The device that networks are trained on, its id included, and the versions."""
-    device, found = this_device().as_dict(), versions()
+    device: dict[str, Any] = this_device().as_dict() | {"instructions": instructions()}
+    found = versions()
     if list(devices) != ["cpu"]:
         device["gpu"] = torch.cuda.get_device_name(0)
         device["description"] = f"{device['gpu']} in {device['description']}"

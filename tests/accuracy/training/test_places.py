@@ -33,7 +33,7 @@ def test_trainings_are_told_by_node(places, words):
 
 @pytest.mark.parametrize("places", [["node-a", "node-a", "node-b"], [f"node-{n}" for n in range(400)]])
 def test_they_fit_beside_the_bar(places):
-    """On a terminal of 80 columns, beside a data set's id; how many epochs and hours are left is told, too."""
+    """On a terminal of 80 columns, beside a data set's id; how many epochs are left is told, and how long."""
     file = io.StringIO()
     console = Console(file=file, force_terminal=True, width=80, color_system=None)
     with RichProgress(console) as progress:
