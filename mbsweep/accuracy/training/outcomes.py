@@ -10,7 +10,7 @@ from mbsweep.accuracy.guessing import Guessing
 from mbsweep.accuracy.settings import TrainedAccuracy
 from mbsweep.accuracy.value import NAN, Accuracy
 from mbsweep.space.variant import Variant
-from mbsweep.statistics.seeds import Hits, OwnNoise, SeedNoise, pooled_noise, spread
+from mbsweep.statistics.seeds import Hits, OwnNoise, pooled_noise, spread
 from mbsweep.storage.marks import Mark, marked
 from mbsweep.storage.training_tables import EpochRow, TrainingRow
 
@@ -29,12 +29,13 @@ class Outcomes:
         source: str,
         dataset: str,
         guessing: Guessing,
-        trainings: Iterable[TrainingRow] = (),
-        epochs: Iterable[EpochRow] = (),
+        trainings: Iterable[TrainingRow],
+        epochs: Iterable[EpochRow],
     ) -> None:
         self._config, self._source, self._dataset, self._guessing = config, source, dataset, guessing
         self._of: dict[str, dict[int, _Ended]] = {}  # variant -> seed -> how that ended
         self._noises: dict[str, OwnNoise] = {}  # of variants with several seeds
+        self._noise = pooled_noise([])
         rows = list(trainings)
         curves: dict[tuple[str, int, int], list[EpochRow]] = {row.key: [] for row in rows}
         for epoch in epochs:
@@ -58,16 +59,18 @@ class Outcomes:
 
         pending: variant -> why some of its trainings have not come to their end, where that is known.
         """
-        noise = pooled_noise(list(self._noises.values()))
-        return [self._accuracy(variant, variant.id, noise, pending) for variant in variants]
+        self._noise = pooled_noise(list(self._noises.values()))
+        return [self.accuracy(variant, pending) for variant in variants]
 
-    def _accuracy(self, variant: Variant, id_: str, noise: SeedNoise, pending: Mapping[str, str]) -> Accuracy:
+    def accuracy(self, variant: Variant, pending: Mapping[str, str]) -> Accuracy:
+        """That of one, with the noise as it was when those of all were asked for."""
+        id_ = variant.id
         rows = self._of.get(id_, {})
         if hits := _hits(rows):
             is_done = [ended.row for ended in rows.values() if ended.row.state == "done"]
-            over_seeds = spread(hits, noise)
+            over_seeds = spread(hits, self._noise)
             top5 = [row.top5 for row in is_done]
-            notes = self._notes(variant, rows, noise.total, pending.get(id_))
+            notes = self._notes(variant, rows, pending.get(id_))
             return Accuracy(
                 over_seeds.mean_pct,
                 sum(top5) / len(top5),
@@ -94,9 +97,7 @@ class Outcomes:
         blank = Accuracy(NAN, NAN, "trained", self._source, self._dataset)
         return replace(blank, epochs=epochs, reason=reason, marks=_marks(reasons))
 
-    def _notes(
-        self, variant: Variant, rows: Mapping[int, _Ended], freedom: int, pending: str | None
-    ) -> list[_Told]:
+    def _notes(self, variant: Variant, rows: Mapping[int, _Ended], pending: str | None) -> list[_Told]:
         """What a reader must know of a known accuracy."""
         notes = [ended.words for ended in rows.values() if ended.row.state != "done"]
         is_done = [ended for ended in rows.values() if ended.row.state == "done"]
@@ -113,7 +114,7 @@ class Outcomes:
         if missing := [seed for seed in self._config.seeds if seed not in rows]:
             seeds = f"seed{'s' if len(missing) > 1 else ''} {', '.join(map(str, missing))}"
             notes.append(_Told(f"{pending or PENDING}: {seeds}"))
-        if not freedom:
+        if not self._noise.total:
             notes.append(_Told("no network has two seeds: their noise is unknown, and so is the interval"))
         return notes
 

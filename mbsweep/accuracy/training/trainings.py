@@ -140,7 +140,7 @@ class Trainings:
 
     def _enter_one(self, variant: str) -> None:
         """What is known of one."""
-        (accuracy,) = self._outcomes.accuracies([self._by_id[variant]], self._queue.reasons)
+        accuracy = self._outcomes.accuracy(self._by_id[variant], self._queue.reasons)
         self._store.set_accuracies([(variant, "fp32", *accuracy.row)])
 
     def _clear(self) -> None:
