@@ -42,7 +42,7 @@ MOST_BYTES = 2e9  # of memory, for the driver
 PARTS: dict[str, list[tuple[type, str]]] = {  # of its time, by what is called
     "SQLite": [(Store, "add_epoch"), (Store, "add_training"), (Store, "set_accuracies")],
     "waiting for the disk": [(Store, "_commit")],
-    "accuracies": [(Outcomes, "accuracies"), (Outcomes, "add")],
+    "accuracies": [(Outcomes, name) for name in ("accuracies", "accuracy", "add")],
     "telling how far it is": [(Telling, "tell")],
     "the simulation itself": [
         (SimulatedTeam, "answered"),
@@ -56,14 +56,21 @@ OTHER = "queue and the rest"
 class Simulated:
     """What a simulation found. wall_s: of the driver, in parts_s by what it did."""
 
+    folder: Path
+    trainings: int
+    epochs: int
     nodes: int
     speed: float
     tally: Tally
-    rows: int  # epochs and trainings
     wall_s: float
     parts_s: dict[str, float]
     commits: int
     peak_bytes: int  # of memory
+
+    @property
+    def rows(self) -> int:
+        """Of the store: epochs and trainings."""
+        return self.trainings * (self.epochs + 1)
 
     def words(self) -> Iterator[str]:
         """Lines for people."""
@@ -90,6 +97,30 @@ class Simulated:
         yield f"of the driver's time: {parts}"
         yield f"its memory: {self.peak_bytes / 1e9:.2f} GB at most (wanted: below {MOST_BYTES / 1e9:g})"
 
+    def faults(self) -> list[str]:
+        """What was not done, or is not in the run, exactly once, as SQLite itself says it; in words."""
+        variants = set(some_space(self.trainings // len(SEEDS)).ids())
+        expected = {(variant, seed) for variant in variants for seed in SEEDS}
+        with closing(sqlite3.connect(self.folder / "run" / FILE_NAME)) as sql:
+            ended = Counter(sql.execute("SELECT variant, seed FROM trainings WHERE state = 'done'"))
+            counted = Counter(sql.execute("SELECT variant, seed, epoch FROM epochs"))
+            known = dict(sql.execute("SELECT variant, seeds FROM accuracies WHERE top1_pct IS NOT NULL"))
+        every = {(*training, epoch) for training in expected for epoch in range(1, self.epochs + 1)}
+        wrong: dict[str, set[Any]] = {
+            "trainings are not done": expected - set(ended),
+            "epochs are lost": every - set(counted),
+            "epochs nobody asked for": set(counted) - every,
+            "trainings are kept twice": {training for training, times in ended.items() if times > 1},
+            "epochs are kept twice": {epoch for epoch, times in counted.items() if times > 1},
+            "accuracies are not of all seeds": {
+                variant for variant in variants if known.get(variant) != ", ".join(map(str, SEEDS))
+            },
+        }
+        found = [f"{len(of):,} {what}, such as {min(map(str, of))}" for what, of in wrong.items() if of]
+        if self.tally.epochs != len(every):
+            found.append(f"{self.tally.epochs:,} epochs came back, of {len(every):,}")
+        return found
+
 
 def simulate(
     folder: Path, trainings: int, nodes: int, epochs: int, lost_pct_per_hour: float, speed: float
@@ -104,32 +135,10 @@ def simulate(
     with watch.watching(), Store.write(folder / "run") as store, watch.of(OTHER):
         Trainings(store, config, dataset, space, pool, Silent()).run()
     peak_bytes = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    rows = trainings * (epochs + 1)
     wall_s = sum(watch.parts_s.values())
     commits = watch.calls["waiting for the disk"]
-    return Simulated(nodes, speed, pool.tally, rows, wall_s, watch.parts_s, commits, peak_bytes)
-
-
-def faults(folder: Path, trainings: int, epochs: int) -> list[str]:
-    """What is not in the run exactly once, as SQLite itself says it; in words."""
-    variants = set(some_space(trainings // len(SEEDS)).ids())
-    expected = {(variant, seed) for variant in variants for seed in SEEDS}
-    with closing(sqlite3.connect(folder / "run" / FILE_NAME)) as sql:
-        ended = Counter(sql.execute("SELECT variant, seed FROM trainings WHERE state = 'done'"))
-        counted = Counter(sql.execute("SELECT variant, seed, epoch FROM epochs"))
-        known = dict(sql.execute("SELECT variant, seeds FROM accuracies WHERE top1_pct IS NOT NULL"))
-    every = {(*training, epoch) for training in expected for epoch in range(1, epochs + 1)}
-    wrong: dict[str, set[Any]] = {
-        "trainings are not done": expected - set(ended),
-        "epochs are lost": every - set(counted),
-        "epochs nobody asked for": set(counted) - every,
-        "trainings are kept twice": {training for training, times in ended.items() if times > 1},
-        "epochs are kept twice": {epoch for epoch, times in counted.items() if times > 1},
-        "accuracies are not of all seeds": {
-            variant for variant in variants if known.get(variant) != ", ".join(map(str, SEEDS))
-        },
-    }
-    return [f"{len(of):,} {what}, such as {min(map(str, of))}" for what, of in wrong.items() if of]
+    asked = (folder, trainings, epochs, nodes, speed)
+    return Simulated(*asked, pool.tally, wall_s, watch.parts_s, commits, peak_bytes)
 
 
 def some_space(count: int) -> Space:
