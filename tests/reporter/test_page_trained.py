@@ -212,3 +212,13 @@ def test_learning_curves_fit_and_a_chosen_variant_is_ringed_once_a_line(open_pag
             tab.evaluate("(variant) => change({ variant })", PARTLY)
             settle(tab)
             assert tab.evaluate(f"(() => {{ {curves} return {ringed}; }})()") == 4
+
+
+def test_nothing_of_what_was_evaluated_is_cut_off(view, pages):
+    """Names of 80 characters, intervals and a failure's reason: in a window of 1280."""
+    beyond = """() => [...document.querySelectorAll("#search .scroll")].map(
+      (one) => one.querySelector("table").offsetWidth - one.clientWidth
+    )"""
+    with view(pages("searched")) as tab:
+        tab.evaluate("change({ tab: INITIAL.tab })")
+        assert max(tab.evaluate(beyond)) <= 0
