@@ -22,8 +22,9 @@ def _kind(device: Mapping[str, Any]) -> str:
     """`AMD EPYC (avx2, avx512f)`, or the name of a GPU."""
     if gpu := device.get("gpu"):
         return str(gpu)
-    instructions = device.get("instructions", [])  # runs of before do not know them
-    return str(device["processor"]) + (f" ({', '.join(instructions)})" if instructions else "")
+    processor = str(device.get("processor", device["description"]))
+    instructions = device.get("instructions")  # runs of before do not know them
+    return f"{processor} ({', '.join(instructions)})" if instructions else processor
 
 
 def kinds_words(kinds: Mapping[str, int]) -> str:
