@@ -37,7 +37,7 @@ WANTED_RATIO, WANTED_S = 1.15, 1.0
 
 @dataclass
 class Times:
-    """When what was asked of workers and answered, in seconds of one clock."""
+    """When what was asked of workers and answered, in seconds of one clock; and what came of it."""
 
     begun_s: float = 0.0  # the first training: its process has loaded what it needs
     ended_s: float = 0.0
@@ -45,6 +45,7 @@ class Times:
     # end, without the epoch; and whatever else is no epoch.
     between_s: list[float] = field(default_factory=list)
     besides_s: list[float] = field(default_factory=list)
+    kept: set[tuple[Any, ...]] = field(default_factory=set)  # in the run, but for what it took
 
     @property
     def wall_s(self) -> float:
@@ -54,13 +55,14 @@ class Times:
 
 def compared(rounds: int = 3) -> Iterator[str]:
     """The figures, in words. rounds: of each, in turn, since the machine may be busy with other things."""
-    here, there = [], []
+    here, there, differing = [], [], 0
     with tempfile.TemporaryDirectory() as folder:
         for number in range(rounds):
             with LocalPool(NODES) as pool:
                 here.append(timed(Path(folder) / f"local{number}", pool))
             with cluster() as address, RayPool(address) as pool:
                 there.append(timed(Path(folder) / f"nodes{number}", pool))
+            differing += here[-1].kept != there[-1].kept
     ratios = [one.wall_s / other.wall_s for one, other in zip(there, here, strict=True)]
     here_s, there_s = (median(one.wall_s for one in of) for of in (here, there))
     yield (
@@ -78,6 +80,7 @@ def compared(rounds: int = 3) -> Iterator[str]:
         + _more([one.besides_s for one in here], [one.besides_s for one in there])
         + ")"
     )
+    yield f"in {differing} of {rounds} rounds an epoch's figures differed, or which images were right"
 
 
 def _more(here: Sequence[list[float]], there: Sequence[list[float]]) -> str:
@@ -122,9 +125,10 @@ def timed(folder: Path, pool: Pool) -> Times:
         now_s, what = time.perf_counter(), training.asked
         goes_on = step(self, worker, training)
         times.begun_s = times.begun_s or now_s
-        if what == "epoch" and len(training.curve) == 1 and worker in ended_s and training.asked == "epoch":
+        is_first = what == training.asked == "epoch" and len(training.curve) == 1 and not training.job.attempt
+        if is_first and worker in ended_s:
             times.between_s.append(now_s - ended_s[worker] - training.curve[0].seconds)
-        if what == "finish":
+        if not goes_on:  # done, or stalled
             if worker in ended_s:
                 epochs_s = sum(row.seconds for row in training.curve)
                 times.besides_s.append(now_s - asked_s[worker] - epochs_s)
@@ -137,8 +141,10 @@ def timed(folder: Path, pool: Pool) -> Times:
     with (
         patch.object(Trainings, "_ask", asking),
         patch.object(Trainings, "_step", stepping),
-        pool,
         Store.write(folder) as store,
     ):
         Trainings(store, config, dataset, Space.of(variants), pool, Silent()).run()
+        source = config.complete(dataset.sizes["train"]).name_on(dataset.id)
+        times.kept = {row[:-1] for row in store.epochs(source)}
+        times.kept |= {(*row.key, row.state, row.correct) for row in store.trainings(source)}
     return times
