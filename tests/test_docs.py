@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 from console import call
+from stand_in_pool import StandInPool
 
+from mbsweep import plan as planning
 from mbsweep.accuracy import SOURCES as ACCURACY
 from mbsweep.accuracy.compression import Scheme, Sparsity
 from mbsweep.accuracy.datasets import DATASETS
@@ -157,3 +159,45 @@ def test_local_links_lead_somewhere():
     links = re.findall(r"\]\(([^)#:]+)\)", README)
     assert links
     assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+CLUSTER = (ROOT / "docs/cluster.md").read_text()
+
+
+def test_the_commands_for_a_cluster_are_understood(workplace, monkeypatch):
+    """Each mbsweep command of docs/cluster.md is planned with a cluster in its place, and Ray takes the options
+    of each of its own.
+    """
+    from ray.scripts.scripts import cli
+
+    for path in ("my_images.yaml", "sweep.yaml"):
+        (workplace / path).write_text((workplace / "sweeps/digits.yaml").read_text())
+    cluster = type("Cluster", (StandInPool,), {"asked": []})
+    monkeypatch.setattr(planning, "RayPool", cluster)
+    text = "\n".join(blocks(CLUSTER, "console") + blocks(CLUSTER, "bash")).replace("\\\n", " ")
+    lines = [shlex.split(line, comments=True) for line in text.splitlines()]
+    ours = [words[words.index("mbsweep") + 1 :] for words in lines if "mbsweep" in words]
+    assert {words[0] for words in ours} == {"plan", "run"}
+    for words in ours:
+        called = call("plan", *words[1:])  # `run` has the same options
+        assert called.exit_code == 0, f"{words}: {called.stderr}"
+    addresses = {address for address, _ in filter(lambda asked: asked != "check", cluster.asked)}
+    assert addresses == {"auto", "ray://127.0.0.1:10001"}
+    theirs = [words[words.index("ray") + 1 :] for words in lines if "ray" in words]
+    assert {words[0] for words in theirs} == {"start", "symmetric-run"}
+    for name, *words in theirs:
+        options = words[words.index("--min-nodes") + 2 : words.index("--")] if name != "start" else words
+        options = [re.sub(r"^\$.*", "4", word) for word in options]
+        with cli.commands["start"].make_context("start", options) as context:
+            assert context.params["disable_usage_stats"]
+            assert context.params["object_store_memory"] == 200_000_000
+            assert context.params["include_dashboard"] is not True
+
+
+def test_the_page_of_clusters_leads_somewhere():
+    """Every file and heading that docs/cluster.md links to exists."""
+    for link in re.findall(r"\]\(([^):]+)\)", CLUSTER):
+        file, _, heading = link.partition("#")
+        text = (ROOT / "docs" / file).read_text()
+        headings = re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE)
+        assert not heading or heading in [found.lower().replace(" ", "-") for found in headings]
