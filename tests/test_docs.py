@@ -165,8 +165,8 @@ CLUSTER = (ROOT / "docs/cluster.md").read_text()
 
 
 def test_the_commands_for_a_cluster_are_understood(workplace, monkeypatch):
-    """Each mbsweep command of docs/cluster.md is planned with a cluster in its place, and Ray takes the options
-    of each of its own.
+    """Each mbsweep command of the page is planned with a cluster in its place. Ray takes the options of
+    each of its own.
     """
     from ray.scripts.scripts import cli
 
