@@ -1,13 +1,15 @@
 """`--ray`: what is said of a cluster before anything is done, and while it trains."""
 
+import importlib.util
 import io
 import json
 import re
+import socket
 
 import pytest
 import stand_in_training
 from brightness import sweep_text
-from console import call, contents, query, refusal
+from console import call, contents, finish, query, refusal, start
 from rich.console import Console
 from stand_in_pool import EPYC, XEON, StandInPool, node
 
@@ -169,6 +171,61 @@ def test_what_a_cluster_trained_keeps_no_latency_from_being_measured(cluster, sw
     result = call("run", sweep, "--out", tmp_path / "run")
     assert result.exit_code == 0, result.output
     assert query(tmp_path / "run", "SELECT max(round) FROM visits") == [(3,)]
+
+
+MALFORMED = ["", "head", "head:", ":6379", "head:ray", "head:70000", "ray://", "http://head:8265", "6379"]
+
+
+@pytest.mark.parametrize("address", MALFORMED)
+@pytest.mark.parametrize("command", ["run", "plan"])
+def test_what_is_no_address_is_refused(command, address, sweep, tmp_path):
+    """In one line with what was given and what is allowed, before anything is made."""
+    before = contents(tmp_path)
+    assert refusal(call(command, sweep, "--out", tmp_path / "run", "--ray", address)) == (
+        f"--ray is {address!r}; expected local, auto, or a cluster's HOST:PORT or ray://HOST:PORT"
+    )
+    assert contents(tmp_path) == before
+
+
+def test_where_nobody_is_a_run_does_not_begin(sweep, tmp_path):
+    """A port at which nobody listens."""
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{nobody.getsockname()[1]}"
+        said = refusal(call("run", sweep, "--out", tmp_path / "run", "--ray", address))
+    assert said.startswith(
+        f"nobody is at {address}: Connection refused; start a cluster there with `ray start"
+    )
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("address", ["local", "auto", "127.0.0.1:1"])
+def test_without_ray_it_is_told_how_to_install_it(address, sweep, tmp_path, monkeypatch):
+    """Whatever cluster is meant."""
+    known = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *of: None if name == "ray" else known(name, *of)
+    )
+    assert refusal(call("run", sweep, "--out", tmp_path / "run", "--ray", address)) == (
+        "--ray needs Ray, which is not installed; run: pip install 'mbsweep[ray]'"
+    )
+    assert not (tmp_path / "run").exists()
+
+
+RESULTS = (
+    "SELECT variant, seed, attempt, threads, state, epochs, correct FROM trainings ORDER BY variant, seed"
+)
+
+
+def test_a_cluster_of_this_machine_alone_gives_the_numbers_of_its_processes(images, undisturbed, tmp_path):
+    """Ray itself, started for the run and gone with it: the networks are right about the same images."""
+    path = tmp_path / "trained.yaml"
+    path.write_text(sweep_text(images), encoding="utf-8")
+    process = start("run", path, "--out", tmp_path / "run", "--ray", "local", "--jobs", 2)
+    exit_code, _, err = finish(process, timeout_s=300)
+    assert exit_code == 0, err
+    assert query(tmp_path / "run", RESULTS) == query(undisturbed, RESULTS)
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {"lock", "run.sqlite", "weights"}
 
 
 # plan

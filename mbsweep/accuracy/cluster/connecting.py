@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import socket
+from contextlib import suppress
 from typing import Any
 
 from mbsweep.base.cores import usable_cores
@@ -16,6 +17,11 @@ _OLDEST = (2, 40)
 _CLIENT, _CLIENT_PORT = "ray://", 10001
 _REACHED_S = 5.0
 _STORE_BYTES = 200_000_000  # of a cluster of our own: checkpoints pass through it
+
+_NONE_HERE = (
+    "no Ray cluster runs on this machine; start one with `ray start --head`, name the HOST:PORT of another, "
+    "or say local"
+)
 
 # Of the process that connects.
 ENVIRONMENT = {
@@ -44,7 +50,7 @@ def reach(address: str) -> None:
     host, colon, port = address.removeprefix(_CLIENT).rpartition(":")
     if not colon and address.startswith(_CLIENT):
         host, port = port, str(_CLIENT_PORT)
-    if not host or not port.isdecimal() or not 0 < int(port) < 1 << 16:
+    if not host or "/" in host or not port.isdecimal() or not 0 < int(port) < 1 << 16:
         raise MbsweepError(
             f"--ray is {address!r}; expected {LOCAL}, {AUTO}, or a cluster's HOST:PORT or ray://HOST:PORT"
         )
@@ -66,19 +72,41 @@ def connect(address: str, folder: str | None) -> None:
     if address == LOCAL:
         asked |= {"num_cpus": usable_cores(), "object_store_memory": _STORE_BYTES}
         asked |= {"include_dashboard": False, "_temp_dir": folder}
+    if address == AUTO and not _is_there(_last_here()):
+        raise MbsweepError(_NONE_HERE)
     try:
         ray.init(**asked)
     except Exception as error:
         raise MbsweepError(_failed(address, error)) from None
 
 
+def _last_here() -> str:
+    """Where Ray would look for the cluster that runs here, and for minutes: also for one that ended without a
+    word. Empty where that is not known.
+    """
+    with suppress(Exception):  # no part of Ray's interface
+        from ray._private import services
+
+        return str(services.get_ray_address_from_environment(AUTO, None))
+    return ""
+
+
+def _is_there(address: str) -> bool:
+    """Whether somebody listens there, as far as that is known."""
+    host, _, port = address.removeprefix(_CLIENT).rpartition(":")
+    if not host or not port.isdecimal():
+        return True
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _REACHED_S).close()
+    except OSError:
+        return False
+    return True
+
+
 def _failed(address: str, error: Exception) -> str:
     said = one_line(error, 400)
     if address == AUTO and isinstance(error, ConnectionError):
-        return (
-            "no Ray cluster runs on this machine; start one with `ray start --head`, name the HOST:PORT of "
-            "another, or say local"
-        )
+        return _NONE_HERE
     if "ersion mismatch" in said:
         return f"the cluster at {address} has another version of Ray or Python: {said}"
     if address != LOCAL and ("No node info" in said or "this IP address" in said):
