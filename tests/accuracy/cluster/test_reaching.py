@@ -9,8 +9,9 @@ from mbsweep.base.errors import MbsweepError
 
 
 def test_a_cluster_that_has_gone_is_not_waited_for(monkeypatch):
-    """Ray keeps the address of the last cluster of a machine, also when that has gone without a word, and would
-    ask there for two minutes.
+    """Ray keeps the address of the last cluster of a machine, also of one that has gone without a word.
+
+    It would ask there for two minutes.
     """
     from ray._private import services
 
