@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from mbsweep.base.cores import usable_cores
+from mbsweep.profiler.device import INSTRUCTIONS
 
-# Instructions that decide which sums PyTorch takes: with others the last digits differ.
-_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile")
 _NEEDED = ("mbsweep", "torch", "numpy", "safetensors")  # packages without which a node cannot train
 _ALIKE = ("mbsweep", "torch", "python")  # whose versions decide what a training gives, or whether it can be
 
@@ -32,7 +31,7 @@ def looked() -> Callable[[], dict[str, Any]]:
 
     It is sent as code, because mbsweep may be missing there: so it uses nothing but Python's own library.
     """
-    flags, needed = _FLAGS, _NEEDED
+    flags, needed = INSTRUCTIONS, _NEEDED
 
     def look() -> dict[str, Any]:
         import importlib.metadata
