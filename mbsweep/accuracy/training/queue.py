@@ -44,8 +44,6 @@ class TrainingQueue:
     macs: variant -> mult-adds.
     """
 
-    jobs = 1  # trainings at once, over which the budget is shared
-
     def __init__(
         self,
         store: Store,
@@ -63,12 +61,25 @@ class TrainingQueue:
         # Beginning of a training -> its epochs that are in the store: the first so many.
         self._epochs: Counter[tuple[str, int, int]] = Counter()
         self._weak: set[_Place] = set()  # those of them with which halving ends a training
-        self._spent_s = 0.0
+        # Of the budget: what the epochs of before took, and those since, each over the trainings at once when
+        # it ended. Nodes that go must not make dearer what is done.
+        self._before_s = self._since_s = 0.0
+        self._jobs = self._most = 1
         for row in epochs:
-            self.note(row)
+            self._count(row)
+            self._before_s += row.seconds
 
     def __len__(self) -> int:
         return len(self._todo)
+
+    @property
+    def jobs(self) -> int:
+        """Trainings at once, now."""
+        return self._jobs
+
+    @jobs.setter
+    def jobs(self, jobs: int) -> None:
+        self._jobs, self._most = jobs, max(self._most, jobs)
 
     def _unfinished(
         self, store: Store, source: str, variants: Sequence[Variant], epochs: Sequence[EpochRow]
@@ -93,9 +104,12 @@ class TrainingQueue:
         return found
 
     def note(self, row: EpochRow) -> None:
-        """Take an epoch of the store into account."""
+        """Take an epoch that was done just now into account."""
+        self._count(row)
+        self._since_s += row.seconds / self.jobs
+
+    def _count(self, row: EpochRow) -> None:
         self._epochs[row.variant, row.seed, row.attempt] += 1
-        self._spent_s += row.seconds
         # The store may have epochs of variants that the sweep no longer names.
         if self._rungs is not None and row.variant in self._macs and self._rungs.is_weak(row):
             self._weak.add(row.key)
@@ -110,8 +124,7 @@ class TrainingQueue:
 
     def is_spent(self) -> bool:
         """Whether the epochs have taken what the budget allows."""
-        minutes = self._config.budget.minutes
-        return minutes is not None and self._spent_s / self.jobs >= 60 * minutes
+        return not self.seconds_allowed()
 
     def next(self) -> Training | None:
         """What is to be trained next; None where nothing is left, or the budget is spent."""
@@ -134,7 +147,9 @@ class TrainingQueue:
     def seconds_allowed(self) -> float:
         """What the budget leaves; infinite without one."""
         minutes = self._config.budget.minutes
-        return math.inf if minutes is None else max(0.0, 60 * minutes - self._spent_s / self.jobs)
+        if minutes is None:
+            return math.inf
+        return max(0.0, 60 * minutes - self._before_s / self._most - self._since_s)
 
     def put_back(self, training: Training) -> None:
         """Let a training be the next again."""

@@ -6,9 +6,9 @@ from sqlite3 import connect
 import pytest
 from console import query
 
-from benchmarks.simulated_nodes import SimulatedPool, SimulatedWorker
+from benchmarks.simulated_nodes import SimulatedPool, SimulatedTeam, SimulatedWorker
 from benchmarks.simulated_run import SEEDS, made_up, some_space
-from mbsweep.accuracy.settings import Recipe
+from mbsweep.accuracy.settings import Budget, Recipe
 from mbsweep.accuracy.trained import TrainedSource
 from mbsweep.accuracy.training.trainings import Trainings
 from mbsweep.base.progress import Silent
@@ -30,11 +30,12 @@ class Told(Silent):
             raise KeyboardInterrupt
 
 
-def train(folder, progress, speed=1, variants=VARIANTS):
+def train(folder, progress, speed=1, variants=VARIANTS, minutes=None):
     """All trainings of a run on ten nodes; what is done of it is done."""
     space = some_space(variants)
     pool = SimulatedPool(10, 60.0, 0.0, dict(zip(space.ids(), space.macs.tolist(), strict=True)), speed)
-    config = TrainedSource(source="trained", recipe=Recipe(epochs=EPOCHS), seeds=SEEDS)
+    budget = Budget(minutes=minutes) if minutes else Budget()
+    config = TrainedSource(source="trained", recipe=Recipe(epochs=EPOCHS), seeds=SEEDS, budget=budget)
     with Store.write(folder / "run") as store:
         Trainings(store, config, made_up(folder / "images"), space, pool, progress).run()
 
@@ -95,3 +96,15 @@ def test_of_many_trainings_it_is_told_less_often(tmp_path):
     told = Told()
     train(tmp_path, told)
     assert 90 * EPOCHS < told.times < 110 * EPOCHS
+
+
+def test_nodes_that_go_make_what_is_done_no_dearer(tmp_path, monkeypatch):
+    """A budget of 20 minutes has them, although for five epochs one node is left of the ten: these five count
+    whole, of all others a tenth.
+    """
+    size = property(lambda team: 1 if 20 <= team.tally.epochs < 25 else 10)
+    monkeypatch.setattr(SimulatedTeam, "size", size)
+    train(tmp_path, Silent(), minutes=20)
+    seconds = [row[0] for row in query(tmp_path / "run", "SELECT seconds FROM epochs ORDER BY id")]
+    spent_s = sum(seconds[:20]) / 10 + sum(seconds[20:25]) + sum(seconds[25:]) / 10
+    assert 19 * 60 < spent_s < 22 * 60  # those that were on their way have ended
