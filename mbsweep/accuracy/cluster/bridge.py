@@ -19,6 +19,7 @@ from typing import Any
 
 import ray
 
+from mbsweep.accuracy.cluster.clearing import watched
 from mbsweep.accuracy.cluster.connecting import connect
 from mbsweep.accuracy.cluster.looking import none_left
 from mbsweep.accuracy.cluster.seats import Seats
@@ -26,6 +27,7 @@ from mbsweep.accuracy.training.worker import end_with_parent
 from mbsweep.base.errors import MbsweepError
 
 _END_S = 5.0  # to leave the cluster
+_KEPT: list[Any] = []  # to the end of this process
 
 
 class _Lines:
@@ -91,6 +93,8 @@ async def _serve(given: dict[str, Any], lines: _Lines) -> None:
 def _main(given: dict[str, Any]) -> None:
     lines = _Lines()
     try:
+        if given["folder"]:
+            _KEPT.append(watched(given["folder"]))
         connect(given["address"], given["folder"])
         work = _look(given, lines) if given["only_look"] else _serve(given, lines)
         # Not `asyncio.run`, which waits in the end for threads, also for one that asks a head that is lost.

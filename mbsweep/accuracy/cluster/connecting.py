@@ -29,6 +29,9 @@ ENVIRONMENT = {
     # A run that has gone does not come back: what it has on a cluster behind ray:// ends at once.
     "RAY_CLIENT_RECONNECT_GRACE_PERIOD": "0",
     "RAY_GCS_SERVER_REQUEST_TIMEOUT_SECONDS": "20",  # in place of a minute
+    # Of each log of a cluster of our own, in place of half a gigabyte.
+    "RAY_ROTATION_MAX_BYTES": str(10_000_000),
+    "RAY_ROTATION_BACKUP_COUNT": "1",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +12,7 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from mbsweep.accuracy.cluster.looking import Node
-from mbsweep.accuracy.cluster.seat import GROUPS, LOOK, WORK, Answer, Seat
+from mbsweep.accuracy.cluster.seat import GROUPS, Answer, Seat
 from mbsweep.base.cores import threads_each
 
 
@@ -21,8 +22,11 @@ class Member:
 
     id: str
     name: str
+    host: str = ""
+    address: str = ""
     about: Node | None = None
     has_gone: bool = False
+    silent_until: float = 0.0  # by `time.monotonic`: it did not answer, and may have gone
     failures: int = 0  # see `Nodes.failed`
     seats: set[Place] = field(default_factory=set)
     files: dict[str, asyncio.Future[None]] = field(default_factory=dict)  # on their way, or there
@@ -30,7 +34,8 @@ class Member:
     @property
     def is_usable(self) -> bool:
         """Whether it can have seats."""
-        return not self.has_gone and self.about is not None and not self.about.why_not
+        is_there = not self.has_gone and time.monotonic() > self.silent_until
+        return is_there and self.about is not None and not self.about.why_not
 
     @property
     def with_gpu(self) -> bool:
@@ -92,18 +97,17 @@ class Place:
         member.seats.add(place)
         return place
 
-    async def call(self, method: str, *arguments: Any, group: str = WORK) -> Any:
+    async def call(self, method: str, *arguments: Any) -> Any:
         """What a method of the seat returns. RayError where the seat has gone."""
-        asked = getattr(self.handle, method).options(concurrency_group=group)
-        return await asyncio.wrap_future(asked.remote(*arguments).future())
+        return await asyncio.wrap_future(getattr(self.handle, method).remote(*arguments).future())
 
-    async def value(self, method: str, *arguments: Any, group: str = WORK) -> Any:
+    async def value(self, method: str, *arguments: Any) -> Any:
         """The same of a method that gives an Answer; SeatError where it has no value."""
-        return value_of(await self.call(method, *arguments, group=group))
+        return value_of(await self.call(method, *arguments))
 
     async def look(self) -> None:
         """Note how much of the epoch is done."""
-        self.share = float(await self.call("share", group=LOOK))
+        self.share = float(await self.call("share"))
 
     def end(self) -> None:
         """Whatever it is about."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +20,7 @@ _PER_S = 200  # nodes that a second's look is enough for
 _HEAD_S = 10.0  # after which the head is taken for lost
 _PROBED_S = 90.0  # to tell what a node is: a process is started there, which loads Python
 _NONE_S = 300.0  # without any node that can train
+_SILENT_S = 40.0  # in which Ray finds out that a node has gone
 FAILURES = 3  # of seats of one node, one after another
 
 
@@ -57,6 +59,10 @@ class Nodes:
         while True:
             await self.look()
             self._check_some()
+            for member in self._members.values():
+                if 0 < member.silent_until < time.monotonic() and not member.has_gone:
+                    member.silent_until = 0.0
+                    self._changed(member)
             await asyncio.sleep(max(_LOOKED_EVERY_S, len(self._members) / _PER_S))
 
     def exclude(self, member: Member, reason: str) -> None:
@@ -65,6 +71,13 @@ class Nodes:
             member.about = replace(member.about, why_not=reason)
             self._say(f"{member.name} gets no more to train: {reason}; what it trained goes on elsewhere")
             self._changed(member)
+
+    def silent(self, member: Member) -> None:
+        """It does not answer, and gets nothing to do before it is known whether it has gone."""
+        if not member.silent_until:
+            self._say(f"{member.name} does not answer any more; what it trained goes on elsewhere")
+        member.silent_until = time.monotonic() + _SILENT_S
+        self._changed(member)
 
     def failed(self, member: Member, reason: str) -> None:
         """A seat there ended, and it is not known that this was the fault of what it was about."""
@@ -83,25 +96,24 @@ class Nodes:
         for id_, member in self._members.items():
             if id_ not in alive and not member.has_gone:
                 member.has_gone = True
-                if member.about and not member.about.why_not:
+                if member.about and not member.about.why_not and not member.silent_until:
                     self._say(f"{member.name} has left the cluster; what it trained goes on elsewhere")
                 self._changed(member)
         new = [one for id_, one in alive.items() if id_ not in self._members]
-        for one, name in zip(new, self._names(new), strict=True):
-            self._members[one["NodeID"]] = member = Member(one["NodeID"], name)
+        for member, one in zip(self._named(new), new, strict=True):
+            self._members[member.id] = member
             self._start(self._meet(member, one["Resources"]))
 
-    def _names(self, told: Sequence[dict[str, Any]]) -> Iterator[str]:
-        """What new nodes are called: by host; by address where two have the same."""
-        known = [member.name for member in self._members.values()]
-        hosts = [str(one["NodeManagerHostname"]) for one in told]
-        addresses = [str(one["NodeManagerAddress"]) for one in told]
-        for host, address, one in zip(hosts, addresses, told, strict=True):
-            choices = [
-                name for name, every in ((host, hosts), (address, addresses)) if every.count(name) == 1
-            ]
-            port = f"{address}:{one['NodeManagerPort']}"
-            yield next((name for name in choices if name not in known), port)
+    def _named(self, told: Sequence[dict[str, Any]]) -> list[Member]:
+        """New nodes, called by their hosts, or by their addresses where two have the same."""
+        new = [(str(one["NodeManagerHostname"]), str(one["NodeManagerAddress"])) for one in told]
+        every = [*((member.host, member.address) for member in self._members.values()), *new]
+        hosts, addresses = Counter(host for host, _ in every), Counter(address for _, address in every)
+        found = []
+        for (host, address), one in zip(new, told, strict=True):
+            name = f"{address}:{one['NodeManagerPort']}" if addresses[address] > 1 else address
+            found.append(Member(one["NodeID"], host if hosts[host] == 1 else name, host, address))
+        return found
 
     async def _meet(self, member: Member, resources: dict[str, float]) -> None:
         """Ask a node what it is."""
@@ -130,7 +142,8 @@ class Nodes:
         if self.usable() or not self._are_known():
             self._had_some = now
             return
-        if there := [one.about for one in self._members.values() if one.about and not one.has_gone]:
+        there = [one.about for one in self._members.values() if one.about and not one.has_gone]
+        if there and all(about.why_not for about in there):
             raise MbsweepError(none_left(self._address, there))
         if now - self._had_some > _NONE_S:
             raise MbsweepError(

@@ -11,7 +11,9 @@ import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import ray
 
 from mbsweep.accuracy.cluster.parcels import PIECE_BYTES, Receiver
 from mbsweep.accuracy.training.worker import TrainingWorker
@@ -29,6 +31,13 @@ Answer = dict[str, Any]
 WORK, FILES, LOOK = "work", "files", "look"
 GROUPS = {WORK: 1, FILES: 1, LOOK: 1}
 
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
+
+def _in(group: str) -> Callable[[_Method], _Method]:
+    decorate: Callable[[_Method], _Method] = ray.method(concurrency_group=group)
+    return decorate
+
 
 class Seat:
     """threads, device: of the training process."""
@@ -39,6 +48,7 @@ class Seat:
         self._worker: TrainingWorker | None = None
         self._state: tuple[int, ...] = ()  # of the checkpoint, as the run has it
 
+    @_in(WORK)
     def open(self) -> Answer:
         """Start the training process. Value: what it works on."""
 
@@ -55,6 +65,7 @@ class Seat:
 
         return _answered(start)
 
+    @_in(WORK)
     def put(self, piece: bytes, offset: int) -> Answer:
         """A part of the checkpoint from which the next training goes on, before its last."""
 
@@ -64,6 +75,7 @@ class Seat:
 
         return _answered(write)
 
+    @_in(WORK)
     def begin(self, told: dict[str, Any], piece: bytes, offset: int) -> Answer:
         """A network; `piece` ends its checkpoint, and is empty where there is none."""
 
@@ -79,6 +91,7 @@ class Seat:
 
         return _answered(begin)
 
+    @_in(WORK)
     def epoch(self) -> Answer:
         """See `TrainingWorker.epoch`. File: the checkpoint, where it is another than before."""
 
@@ -89,37 +102,45 @@ class Seat:
 
         return _answered(train)
 
+    @_in(WORK)
     def finish(self) -> Answer:
         """See `TrainingWorker.finish`. File: the weights."""
         return _answered(lambda: {"value": self._ask("finish"), **_begun(self._weights)})
 
+    @_in(WORK)
     def open_supernet(self, told: dict[str, Any]) -> Answer:
         """See `TrainingWorker.open_supernet`. checkpoint: its place in the cache."""
         files = {"checkpoint": str(cache_dir() / told["checkpoint"])}
         return _answered(lambda: self._begin("open_supernet", told, files))
 
+    @_in(WORK)
     def measure(self, told: dict[str, Any]) -> Answer:
         """See `TrainingWorker.measure`."""
         return _answered(lambda: {"value": self._ask("measure", told)})
 
+    @_in(WORK)
     def rest(self, name: str, offset: int) -> bytes:
         """More of a file that goes with an answer: of `epoch` or `finish`."""
         with (self._checkpoint if name == "epoch" else self._weights).open("rb") as file:
             file.seek(offset)
             return file.read(PIECE_BYTES)
 
+    @_in(LOOK)
     def share(self) -> float:
         """How much of the epoch is done."""
         return self._worker.share() if self._worker else 0.0
 
+    @_in(FILES)
     def lacks(self, parcel: dict[str, Any]) -> Answer:
         """See `Receiver`, also of the next two."""
         return self._received(lambda: self._receiver.lacks(parcel))
 
+    @_in(FILES)
     def take(self, piece: bytes) -> Answer:
         """The next piece of a file."""
         return self._received(lambda: self._receiver.take(piece))
 
+    @_in(FILES)
     def keep(self) -> Answer:
         """That was all of it."""
         return self._received(self._receiver.keep)

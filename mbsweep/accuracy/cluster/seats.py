@@ -155,6 +155,7 @@ class Seats:
             return {"crash": f"the process of the training's seat on {name} ended ({how})"}
         if not place.member.has_gone:
             self.nodes.failed(place.member, f"its seats end: {one_line(said, 200)}")
+            self.nodes.silent(place.member)
         return {LOST: f"{name} does not answer any more"}
 
     def _lose(self, place: Place, words: str) -> None:

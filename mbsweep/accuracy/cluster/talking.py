@@ -8,7 +8,7 @@ from typing import Any
 
 from mbsweep.accuracy.cluster.members import Place, value_of
 from mbsweep.accuracy.cluster.parcels import PIECE_BYTES, Parcel, Sender
-from mbsweep.accuracy.cluster.seat import FILES, Answer
+from mbsweep.accuracy.cluster.seat import Answer
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.files import write_file
 
@@ -101,13 +101,13 @@ class Talking:
                     raise
 
     async def _carry(self, place: Place, parcel: Parcel) -> None:
-        if not await place.value("lacks", parcel.as_dict(), group=FILES):
+        if not await place.value("lacks", parcel.as_dict()):
             return
         async with self._sending:
             with open(parcel.source, "rb") as file:
                 while piece := await asyncio.to_thread(file.read, PIECE_BYTES):
-                    await place.value("take", piece, group=FILES)
-            await place.value("keep", group=FILES)
+                    await place.value("take", piece)
+            await place.value("keep")
 
 
 def _read(path: Path) -> bytes:

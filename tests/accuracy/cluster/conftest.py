@@ -17,11 +17,12 @@ HERE = Path(__file__).parent
 class Cluster(Child):
     """The process of `nodes.py`."""
 
-    def __init__(self):
+    def __init__(self, **head):
         self.folder = tempfile.mkdtemp(prefix="mr-", dir="/tmp")  # short: Ray makes sockets in it
         command = [sys.executable, str(HERE / "nodes.py"), self.folder]
         super().__init__(command, "the cluster", {"TMPDIR": self.folder})
-        self.address = self.call("start")
+        self.address = self.call("start", **head)
+        self.client_address = f"ray://{self.address.rpartition(':')[0]}:{self.call('port')}"
 
     def call(self, method, **argument):
         """What one of its methods gives."""
@@ -51,14 +52,36 @@ def started_as_for_a_user(monkeypatch):
 
 @pytest.fixture
 def nodes(cluster):
-    """Call it for another node, of one CPU; in the end all are removed."""
-    added = []
+    """Call it for another node, of one CPU; its `remove` switches it off, as all are in the end."""
+    there = {}
 
     def add(**options):
-        added.append(cluster.call("add", **options))
-        return added[-1]
+        node = cluster.call("add", **options)
+        there[node["number"]] = node["remove"] = lambda: remove(node["number"])
+        return node
+
+    def remove(number):
+        del there[number]
+        cluster.call("remove", number=number)
 
     yield add
-    for node in added:
-        if not node.get("removed"):
-            cluster.call("remove", number=node["number"])
+    for end in list(there.values()):
+        end()
+    cluster.call("settle")
+
+
+@pytest.fixture
+def spoilt(nodes, tmp_path):
+    """Call it for a node whose Python runs some code as it starts, or finds another version of mbsweep."""
+
+    def add(code="", version=None):
+        folder = tmp_path / f"python{len(list(tmp_path.iterdir()))}"
+        folder.mkdir()
+        (folder / "sitecustomize.py").write_text(code)
+        if version:
+            told = folder / f"mbsweep-{version}.dist-info"
+            told.mkdir()
+            (told / "METADATA").write_text(f"Metadata-Version: 2.1\nName: mbsweep\nVersion: {version}\n")
+        return nodes(env={"PYTHONPATH": str(folder)})
+
+    return add

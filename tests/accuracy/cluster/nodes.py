@@ -1,14 +1,18 @@
-"""A Ray cluster on this machine, in a process of its own: whose nodes come and go as a test says.
+"""A Ray cluster on this machine, in a process of its own, whose nodes come and go as a test says.
 
 Each node has a cache of its own, so that what it needs has to be sent.
 """
 
 import os
+import socket
 import sys
 import tempfile
 
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 STORE_BYTES = 80_000_000  # the least that Ray takes is 75 MB
+# A node that is switched off is found out within some seconds, in place of half a minute.
+QUICK = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 1000}
+QUICK |= {"health_check_timeout_ms": 2000, "health_check_failure_threshold": 2}
 
 
 class Nodes:
@@ -21,13 +25,23 @@ class Nodes:
         """The answer to what was asked for."""
         return getattr(self, method)(**(argument or {}))
 
-    def start(self):
+    def start(self, num_cpus=0):
         """The head; its address."""
         from ray.cluster_utils import Cluster
 
-        head = {"num_cpus": 0, "object_store_memory": STORE_BYTES, "include_dashboard": False}
+        head = {"num_cpus": num_cpus, "object_store_memory": STORE_BYTES, "include_dashboard": False}
+        head["_system_config"] = QUICK
+        head["ray_client_server_port"] = self.port()
         self.cluster = Cluster(initialize_head=True, head_node_args=head)
         return self.cluster.address
+
+    def port(self):
+        """One that was free, for those who come through ray://."""
+        if not hasattr(self, "_port"):
+            with socket.socket() as free:
+                free.bind(("127.0.0.1", 0))
+                self._port = free.getsockname()[1]
+        return self._port
 
     def add(self, env=None, **more):
         """A node of one CPU; its number and its cache."""
@@ -40,6 +54,10 @@ class Nodes:
     def remove(self, number):
         """As when its machine is switched off."""
         self.cluster.remove_node(self.nodes.pop(number), allow_graceful=False)
+
+    def settle(self):
+        """Wait until the head knows which nodes are there."""
+        self.cluster.wait_for_nodes()
 
     def remove_head(self):
         """The same of the head."""

@@ -1,68 +1,102 @@
 """Trainings on a cluster: the numbers of a local run, whatever happens to its nodes."""
 
+import json
+from pathlib import Path
+
+import pytest
 from brightness import sweep_text
-from console import query
+from clusters import Told, curves, kill_seat, kill_training, run, soon, trainers, trainings
+from console import contents, query
 
-from mbsweep import pipeline
 from mbsweep.accuracy.cluster.pool import RayPool
-from mbsweep.sweep.sweep import parse_sweep
+from mbsweep.accuracy.training.checkpoint import open_checkpoint
+
+IS_FULL = """
+import resource, sys
+if "mbsweep.accuracy.training.worker" in sys.orig_argv:  # not Ray, whose logs would be cut, too
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
+"""
 
 
-class Told:
-    """Keeps what a run tells."""
-
-    def __init__(self, after=None):
-        self.messages, self.epochs, self._first, self._after = [], 0, None, after
-
-    def say(self, message):
-        """One line for the user."""
-        self.messages.append(message)
-
-    def begin(self, task, total, done=0):
-        """A part of the run begins."""
-        self._first = None
-
-    def advance(self, done, steps=1):
-        """A test of a supernet's variant is done."""
-
-    def note(self, words):
-        """What is still open."""
-
-    def reach(self, standing):
-        """So far the run is; epochs that are done are in the store."""
-        self._first = standing.done if self._first is None else self._first
-        while self.epochs < standing.done - self._first:
-            self.epochs += 1
-            if self._after:
-                self._after(self.epochs)
-
-
-def run(text, folder, address, told=None, jobs=None):
-    """Run a sweep on a cluster."""
-    with RayPool(address, jobs) as pool:
-        return pipeline._run(parse_sweep(text, "trained"), folder, False, told or Told(), pool, None, 0)
-
-
-def curves(folder):
-    """(variant, seed, attempt, epoch) -> what that epoch gave, but for its seconds."""
-    rows = query(
-        folder,
-        "SELECT variant, seed, attempt, epoch, learning_rate, train_loss, train_top1_pct, validation_loss, "
-        "validation_top1_pct FROM epochs",
-    )
-    return {row[:4]: row[4:] for row in rows}
-
-
-def trainings(folder):
-    """(variant, seed) -> state, attempt, epochs, which images were right."""
-    rows = query(folder, "SELECT variant, seed, state, attempt, epochs, threads, correct FROM trainings")
-    return {row[:2]: row[2:] for row in rows}
+def check_same(folder, local):
+    """Every epoch, and which images are right, to the last digit; the networks; nothing is left over."""
+    assert curves(folder) == curves(local)
+    assert trainings(folder) == trainings(local)
+    assert query(folder, "SELECT * FROM failures") == []
+    files = {path for path in contents(folder) if path.startswith("weights/")}
+    assert files == {path for path in contents(local) if path.startswith("weights/")}
+    for path in files:
+        one, other = (open_checkpoint(root / path) for root in (folder, local))
+        assert one.about == other.about
+        assert one.tensors.keys() == other.tensors.keys()
+        assert all(bool((one.tensors[name] == other.tensors[name]).all()) for name in one.tensors)
 
 
 def test_two_nodes_give_the_very_numbers_of_a_local_run(cluster, nodes, images, undisturbed, tmp_path):
-    """Every epoch and every image that is tested, to the last digit."""
-    nodes(), nodes()
-    told = Told()
+    """Each has a cache of its own, and gets the images once; when the run is over nothing is left of it
+    there.
+    """
+    caches = [Path(nodes()["cache"]) for _ in range(2)]
+    seen = []
+    told = Told(lambda epoch: seen.append([len(trainers(cache)) for cache in caches]))
     run(sweep_text(images), tmp_path / "run", cluster.address, told)
-    assert curves(tmp_path / "run") == curves(undisturbed)
-    assert trainings(tmp_path / "run") == trainings(undisturbed)
+    check_same(tmp_path / "run", undisturbed)
+    assert [1, 1] in seen  # both are at work
+    (dataset,) = {row[0] for row in query(tmp_path / "run", "SELECT dataset FROM accuracies")}
+    for cache in caches:
+        (kept,) = (cache / "datasets").iterdir()
+        assert kept.name == dataset
+        assert (kept / "images_16.u8").stat().st_size == 3 * (80 + 12 + 20) * 16 * 16 * 3
+        soon(lambda cache=cache: not trainers(cache))
+    devices = [json.loads(row[0]) for row in query(tmp_path / "run", "SELECT device FROM sessions")]
+    assert all("_torch-" in device["id"] for device in devices if "id" in device)
+    assert not [message for message in told.messages if "elsewhere" in message]
+
+
+def test_whatever_happens_to_nodes_costs_an_epoch(cluster, nodes, spoilt, images, undisturbed, tmp_path):
+    """The disk of one is full; on another the process that trains is killed, then that of Ray's which owns
+    it; then it is switched off, when a third has joined. What they trained goes on from its last epoch.
+    """
+    spoilt(IS_FULL)
+    first, late = nodes(), []
+
+    def replace_it():
+        late.append(nodes())
+        first["remove"]()
+
+    ends = {2: lambda: kill_training(first["cache"]), 4: lambda: kill_seat(first["cache"]), 6: replace_it}
+    told = Told(lambda epoch: ends.get(epoch, int)())
+    run(sweep_text(images), tmp_path / "run", cluster.address, told)
+    check_same(tmp_path / "run", undisturbed)
+    full, gone = [message for message in told.messages if "; what it trained goes on elsewhere" in message]
+    assert " gets no more to train: " in full
+    assert ".checkpoint: cannot be written: File too large; what it trained" in full
+    assert " does not answer any more; " in gone or " has left the cluster; " in gone
+    assert full.split()[0] != gone.split()[0]  # their names
+    assert (Path(late[0]["cache"]) / "datasets").is_dir()
+
+
+def test_a_run_looks_before_it_works(cluster, nodes):
+    """Which nodes there are, what they are, and how many networks that trains at once."""
+    nodes(num_cpus=3)
+    pool = RayPool(cluster.address)
+    pool.check()
+    (node,) = pool.look()
+    assert (node.cpus, node.gpus, node.why_not) == (3, 0, "")
+    assert node.name
+    assert node.processor
+    assert set(node.versions) == {"python", "mbsweep", "torch", "numpy", "safetensors"}
+    assert pool.at_once() == 3
+    pool.jobs = 2
+    assert pool.at_once() == 2
+
+
+@pytest.mark.parametrize("jobs", [None, 7])
+def test_what_this_machine_has_is_told_without_ray(jobs, monkeypatch):
+    """Of `local`, before a cluster is started."""
+    monkeypatch.setattr("mbsweep.accuracy.cluster.looking.usable_cores", lambda: 5)
+    pool = RayPool("local", jobs)
+    pool.check()
+    (node,) = pool.look()
+    assert (node.cpus, node.gpus, node.why_not) == (5, 0, "")
+    assert pool.at_once() == 5
