@@ -69,8 +69,10 @@ class Nodes:
 
 
 if __name__ == "__main__":
+    from mbsweep.accuracy.cluster.clearing import watched
     from mbsweep.accuracy.training.worker import end_with_parent
     from mbsweep.base.child import serve
 
     end_with_parent()
+    clearing = watched(sys.argv[1])  # also where the tests are killed
     serve(Nodes(sys.argv[1]), is_lost=lambda: False)
