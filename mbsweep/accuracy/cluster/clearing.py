@@ -40,7 +40,7 @@ def clear(folder: str) -> None:
 def _users(folder: str) -> list[int]:
     """Numbers of the processes that have a file open in a folder."""
     found = []
-    for name in os.listdir("/proc"):
+    for name in os.listdir("/proc") if os.path.isdir("/proc") else ():  # macOS has none
         if name.isdigit() and int(name) != os.getpid():
             with suppress(OSError):  # it has ended meanwhile, or is another user's
                 for number in os.listdir(f"/proc/{name}/fd"):

@@ -26,6 +26,7 @@ _NONE_HERE = (
 # Of the process that connects.
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ENABLE_AUTO_CONNECT": "0",  # or what is asked of a cluster that has gone starts another, here
     # A run that has gone does not come back: what it has on a cluster behind ray:// ends at once.
     "RAY_CLIENT_RECONNECT_GRACE_PERIOD": "0",
     "RAY_GCS_SERVER_REQUEST_TIMEOUT_SECONDS": "20",  # in place of a minute

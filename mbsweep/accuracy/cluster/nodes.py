@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -38,6 +39,7 @@ class Nodes:
         self._members: dict[str, Member] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._had_some = time.monotonic()
+        self._asking = ThreadPoolExecutor(1)  # its own: the others may read large files for minutes
 
     async def known(self, all_of_them: bool) -> list[Node]:
         """Those that have told what they are: all, or as soon as one of them can train.
@@ -72,25 +74,34 @@ class Nodes:
             self._say(f"{member.name} gets no more to train: {reason}; what it trained goes on elsewhere")
             self._changed(member)
 
-    def silent(self, member: Member) -> None:
-        """It does not answer, and gets nothing to do before it is known whether it has gone."""
+    def silent(self, member: Member, reason: str) -> None:
+        """It does not answer, and gets nothing to do before it is known whether it has gone.
+
+        Until then that is one failure, however many of its seats end.
+        """
+        if member.has_gone:
+            return
         if not member.silent_until:
             self._say(f"{member.name} does not answer any more; what it trained goes on elsewhere")
+            self.failed(member, reason)
         member.silent_until = time.monotonic() + _SILENT_S
         self._changed(member)
 
     def failed(self, member: Member, reason: str) -> None:
         """A seat there ended, and it is not known that this was the fault of what it was about."""
         member.failures += 1
-        if member.failures >= FAILURES:
+        if member.failures >= FAILURES and not member.has_gone:
             self.exclude(member, reason)
 
     async def look(self) -> None:
         """Which are there now. MbsweepError where the head does not tell."""
         try:
-            told = await asyncio.wait_for(asyncio.to_thread(ray.nodes), _HEAD_S)
+            asked = asyncio.get_running_loop().run_in_executor(self._asking, ray.nodes)
+            told = await asyncio.wait_for(asked, _HEAD_S)
         except Exception as error:
-            reason = "it does not answer" if isinstance(error, TimeoutError) else one_line(error, 200)
+            # Where a connection through ray:// has broken, Ray says that it was never told to connect.
+            is_silent = isinstance(error, TimeoutError | ConnectionError) or not ray.is_initialized()
+            reason = "it does not answer" if is_silent else one_line(error, 200)
             raise MbsweepError(f"the head of the cluster at {self._address} is lost: {reason}") from None
         alive = {one["NodeID"]: one for one in told if one["Alive"] and one["Resources"].get("CPU", 0) >= 1}
         for id_, member in self._members.items():

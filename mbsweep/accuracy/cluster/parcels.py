@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import shutil
+import threading
 import time
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
@@ -42,6 +43,7 @@ class Sender:
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, int, int], str] = {}
+        self._reading = threading.Lock()  # who needs the same file waits, in place of reading it, too
 
     def of_dataset(self, told: dict[str, Any], resolution: int | None) -> list[Parcel]:
         """A data set's files, images at one resolution; `told` as of `Dataset.as_dict`. OSError where they
@@ -66,9 +68,10 @@ class Sender:
     def _sha256(self, path: Path) -> str:
         stat = path.stat()
         key = str(path), stat.st_size, stat.st_mtime_ns
-        if key not in self._known:
-            self._known[key] = _sha256(path)
-        return self._known[key]
+        with self._reading:
+            if key not in self._known:
+                self._known[key] = _sha256(path)
+            return self._known[key]
 
 
 class Receiver:

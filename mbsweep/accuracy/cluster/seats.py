@@ -75,12 +75,13 @@ class Seats:
         await asyncio.sleep(1 / _LOOKS_PER_S)
 
     def _changed(self, member: Member) -> None:
-        """A node has come, gone, or is not to be used any more."""
-        for place in list(member.seats):
-            if member.has_gone:
-                self._lose(place, f"{member.name} has left the cluster")
-            elif not member.is_usable and not place.asked:
-                self._lose(place, f"{member.name} is not used any more")
+        """A node has come, gone, or is not to be used any more; nor are others where it has the first GPU."""
+        usable = set(self.nodes.usable())
+        for place in list(self._places.values()):
+            if place.member.has_gone:
+                self._lose(place, f"{place.member.name} has left the cluster")
+            elif place.member not in usable and not place.asked:
+                self._lose(place, f"{place.member.name} is not used any more")
         self._fill()
 
     def _fill(self) -> None:
@@ -104,14 +105,18 @@ class Seats:
         except Exception as error:
             self._drop(place)
             said = error.words if isinstance(error, SeatError) else one_line(error, 200)
-            if not place.member.has_gone:
-                self.nodes.failed(place.member, f"nothing can be started there: {said}")
+            reason = f"nothing can be started there: {said}"
+            if isinstance(error, SeatError | RayTaskError) or getattr(error, "actor_init_failed", False):
+                self.nodes.failed(place.member, reason)
+            else:  # it ended with its node, perhaps
+                self.nodes.silent(place.member, reason)
             await asyncio.sleep(1)
             self._fill()
             return
         place.is_open, place.asked, place.idle_since = True, None, time.monotonic()
         told = {"number": place.number, "place": place.member.name, "threads": place.threads}
         self._tell("seat", told | {"device": device, "versions": versions})
+        self._let_go(place)
 
     async def _answer(self, place: Place, method: str, told: dict[str, Any]) -> None:
         """Put a question of the run to a seat, and tell the answer."""
@@ -124,17 +129,28 @@ class Seats:
                 # It is about the node: its disk is full, or the like. Elsewhere the same may go well.
                 found = {LOST: error.words}
                 self.nodes.exclude(place.member, error.argument[1])
+        except RayTaskError as error:  # before OSError: as which one there is raised here, too
+            found = {"error": [type(error.cause).__name__, one_line(error.cause, 500)]}
+        except (
+            ConnectionError
+        ):  # of ray://; who asks the head for its nodes hears of it, too, and that ends all
+            return
         except (MbsweepError, OSError) as error:
             found = {"error": [MbsweepError.__name__, str(error)]}
-        except RayTaskError as error:
-            found = {"error": [type(error.cause).__name__, one_line(error.cause, 500)]}
         except Exception as error:
             found = await self._how_it_ended(place, error)
         place.asked, place.share, place.idle_since = None, 0.0, time.monotonic()
         if LOST in found:
             self._drop(place)
         self._tell("answer", [place.number, found])
+        self._let_go(place)
         self._fill()
+
+    def _let_go(self, place: Place) -> None:
+        """End a seat whose node is there, and not to be used any more."""
+        member = place.member
+        if place.number in self._places and not member.silent_until and member not in self.nodes.usable():
+            self._lose(place, f"{member.name} is not used any more")
 
     async def _how_it_ended(self, place: Place, error: Exception) -> dict[str, Any]:
         """An answer: a seat ended with its node; or alone, which is the fault of what it was about."""
@@ -153,9 +169,7 @@ class Seats:
         if is_full or (is_alone and await _is_there(place.member)):
             how = "Ray stopped it, because the memory there is full" if is_full else "out of memory?"
             return {"crash": f"the process of the training's seat on {name} ended ({how})"}
-        if not place.member.has_gone:
-            self.nodes.failed(place.member, f"its seats end: {one_line(said, 200)}")
-            self.nodes.silent(place.member)
+        self.nodes.silent(place.member, f"its seats end: {one_line(said, 200)}")
         return {LOST: f"{name} does not answer any more"}
 
     def _lose(self, place: Place, words: str) -> None:

@@ -113,8 +113,9 @@ class RayTeam(Team):
     def rest(self, worker: Worker) -> None:
         """Its seat is free, also for another team."""
         own = self._own(worker)
-        self._link.free.append(own.seat)
-        self._resting.append(own)
+        if not own.seat.answers:  # it has not ended since
+            self._link.free.append(own.seat)
+            self._resting.append(own)
         self._want()
 
     def dismiss(self, worker: Worker) -> None:

@@ -1,0 +1,230 @@
+"""Which seats a run has, whatever comes of them: nodes and seats are stand-ins, what asks them is real."""
+
+import asyncio
+import threading
+import time
+
+import pytest
+import ray
+from ray.exceptions import ActorDiedError, RayTaskError
+
+from mbsweep.accuracy.cluster import nodes, parcels, seats
+from mbsweep.accuracy.cluster.looking import Node
+from mbsweep.accuracy.cluster.members import Member, Place, SeatError
+from mbsweep.accuracy.cluster.nodes import Nodes
+from mbsweep.accuracy.cluster.parcels import Sender
+from mbsweep.accuracy.cluster.seats import Seats
+from mbsweep.base.errors import MbsweepError
+
+
+class StandIn(Place):
+    """A seat that opens at once, and answers what `answers` says when that is there."""
+
+    def __init__(self, number, member):
+        super().__init__(number, member, None, 1)
+        self.answers, self.opens = asyncio.Queue(), None
+        member.seats.add(self)
+
+    async def call(self, method, *arguments):
+        """The next of them; raised where it is an error."""
+        if self.opens:
+            raise self.opens
+        if method == "open":
+            return {"value": [{"id": "x"}, {}]}
+        answer = await self.answers.get()
+        if isinstance(answer, Exception):
+            raise answer
+        return {"value": answer}
+
+    def end(self):
+        """Whatever it is about."""
+        self.member.seats.discard(self)
+
+
+@pytest.fixture
+def told():
+    """What the run is told."""
+    return []
+
+
+@pytest.fixture
+def standing(told, monkeypatch):
+    """Call it with (name, CPUs, GPUs) of nodes, within a loop; the seats."""
+    monkeypatch.setattr(seats.Place, "taken", StandIn)
+
+    def stand(*given):
+        found = Seats("head:1", {}, lambda what, argument: told.append((what, argument)))
+        for name, cpus, gpus in given:
+            join(found, name, cpus, gpus)
+        return found
+
+    return stand
+
+
+def join(found, name, cpus, gpus=0):
+    """Another node, which is known."""
+    member = Member(name, name, about=Node(name, "a processor", cpus, gpus, {}, ""))
+    found.nodes._members[name] = member
+    found._changed(member)
+    return member
+
+
+async def settled():
+    """Whatever can go on without time has gone on."""
+    for _ in range(100):
+        await asyncio.sleep(0)
+
+
+async def answered(found, *answers):
+    """All that seats were asked for is answered, each of them so."""
+    for number in found._places:
+        found.ask(number, "epoch", {})
+    for place, answer in zip(list(found._places.values()), answers, strict=True):
+        place.answers.put_nowait(answer)
+    await settled()
+
+
+def test_a_node_that_goes_is_no_node_whose_seats_end(standing, told):
+    """All its seats end with it, before Ray says that it has gone. One line; it is not excluded for good,
+    which would end a run that has no other: it, or another in its place, may come back.
+    """
+
+    async def go():
+        found = standing(("node-a", 4, 0))
+        found.want(4)
+        await settled()
+        await answered(found, *[ActorDiedError()] * 4)
+        return found
+
+    found = asyncio.run(go())
+    assert [argument[1].keys() for what, argument in told if what == "answer"] == [{"lost"}] * 4
+    assert [words for what, words in told if what == "say"] == [
+        "node-a does not answer any more; what it trained goes on elsewhere"
+    ]
+    assert found.nodes._members["node-a"].about.why_not == ""
+
+
+def test_an_excluded_node_trains_no_more(standing, told):
+    """Its seats end with what they are about, whose answer is kept."""
+
+    async def go():
+        found = standing(("node-a", 1, 0))
+        found.want(1)
+        await settled()
+        found.ask(1, "epoch", {})
+        found.nodes.exclude(found.nodes._members["node-a"], "its disk is full")
+        found._places[1].answers.put_nowait({"epoch": 1})
+        await settled()
+
+    asyncio.run(go())
+    lost = {"lost": "node-a is not used any more"}
+    answers = [argument for what, argument in told if what == "answer"]
+    assert answers == [[1, {"value": {"epoch": 1}}], [1, lost]]
+
+
+def test_where_there_are_gpus_they_alone_train(standing, told):
+    """Also where a node without one was there first."""
+
+    async def go():
+        found = standing(("node-a", 2, 0))
+        found.want(2)
+        await settled()
+        found.ask(1, "epoch", {})
+        join(found, "gpu", 8, 2)
+        await settled()
+        found._places[1].answers.put_nowait({"epoch": 1})
+        await settled()
+        return found
+
+    found = asyncio.run(go())
+    assert [place.member.name for place in found._places.values()] == ["gpu", "gpu"]
+
+
+def test_what_goes_wrong_on_a_node_does_not_end_the_run(standing, told):
+    """An OSError there is raised here as one, too, by Ray."""
+    there = RayTaskError("rest", "traceback", FileNotFoundError(2, "No such file")).as_instanceof_cause()
+    assert isinstance(there, OSError)
+
+    async def go():
+        found = standing(("node-a", 1, 0))
+        found.want(1)
+        await settled()
+        await answered(found, there)
+
+    asyncio.run(go())
+    ((_, (_, answer)),) = [one for one in told if one[0] == "answer"]
+    assert answer["error"][0] == "FileNotFoundError"
+
+
+def test_a_connection_that_breaks_is_said_once(standing, told, monkeypatch):
+    """Of ray://: as a head that is lost, not as what went wrong with each training."""
+
+    def lost():
+        raise ConnectionError("Request can't be sent because the Ray client has already been disconnected")
+
+    monkeypatch.setattr(ray, "nodes", lost)
+
+    async def go():
+        found = standing(("node-a", 1, 0))
+        found.want(1)
+        await settled()
+        await answered(found, ConnectionError("Request can't be sent"))
+        await found.nodes.look()
+
+    with pytest.raises(
+        MbsweepError, match=r"^the head of the cluster at head:1 is lost: it does not answer$"
+    ):
+        asyncio.run(go())
+    assert "answer" not in dict(told)
+
+
+def test_a_head_is_asked_while_large_files_are_read(monkeypatch):
+    """However many threads are busy with them: it is not taken for lost."""
+    monkeypatch.setattr(nodes, "_HEAD_S", 0.5)
+    monkeypatch.setattr(ray, "nodes", list)
+    read = threading.Event()
+
+    async def go():
+        files = [asyncio.ensure_future(asyncio.to_thread(read.wait, 10)) for _ in range(64)]
+        try:
+            await Nodes("head:1", {}, pytest.fail, pytest.fail).look()
+        finally:
+            read.set()
+            await asyncio.gather(*files)
+
+    asyncio.run(go())
+
+
+def test_a_file_is_read_once_for_its_hash(tmp_path, monkeypatch):
+    """Also where several trainings that need it begin at the same moment."""
+    path, hashed, sha256 = tmp_path / "images", [], parcels._sha256
+    path.write_bytes(b"images")
+
+    def slowly(path):
+        hashed.append(path)
+        time.sleep(0.05)
+        return sha256(path)
+
+    monkeypatch.setattr(parcels, "_sha256", slowly)
+    sender = Sender()
+    threads = [threading.Thread(target=sender.of_files, args=([path],)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert hashed == [path]
+
+
+def test_seats_that_end_with_their_node_as_they_open_are_one_failure(standing, told):
+    """Where nothing can be started on a node, three of them are enough to exclude it."""
+
+    async def go(error):
+        found = standing(("node-a", 4, 0))
+        for place in [StandIn(number, found.nodes._members["node-a"]) for number in range(3)]:
+            place.opens = error
+            with pytest.raises(asyncio.TimeoutError):  # it tries again a second later
+                await asyncio.wait_for(found._open(place), 0.01)
+        return found.nodes._members["node-a"].about.why_not
+
+    assert asyncio.run(go(ActorDiedError())) == ""
+    assert asyncio.run(go(SeatError("crash", "no memory"))) == "nothing can be started there: no memory"
