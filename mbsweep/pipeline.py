@@ -81,7 +81,7 @@ def _run(
     sweep, images = look_at(sweep)
     check_machine(sweep)
     if sweep.trains:
-        pool.check()
+        pool.check(None if sweep.latency else progress)
     if again is not None:
         _check_again(sweep, again)
     space = count_space(sweep, progress=progress)

@@ -25,7 +25,7 @@ class StandInPool(LocalPool):
         super().__init__(jobs)
         self.asked.append((address, jobs))
 
-    def check(self):
+    def check(self, stay=None):
         """Raises the fault."""
         self.asked.append("check")
         if self.fault:

@@ -30,11 +30,11 @@ class RayPool(Pool):
         self._link: Link | None = None
         self._stack = ExitStack()
 
-    def check(self) -> None:
-        """MbsweepError where it is clear beforehand that nothing can be trained there. Leaves nothing
-        running; of `local` it looks only whether there is Ray.
-        """
-        if all(node.why_not for node in self.look()):
+    def check(self, stay: Progress | None = None) -> None:
+        """See Pool; of `local` it looks only whether there is Ray."""
+        if stay and self.address != LOCAL:
+            self._nodes = self._linked(stay).ready()
+        elif all(node.why_not for node in self.look()):
             raise MbsweepError(none_left(self.address, self.look()))
 
     def look(self) -> list[Node]:

@@ -112,8 +112,12 @@ class Pool(AbstractContextManager["Pool", None], ABC):
 
     jobs: int | None = None
 
-    def check(self) -> None:
-        """MbsweepError where it is clear beforehand that nothing can be trained."""
+    def check(self, stay: Progress | None = None) -> None:
+        """MbsweepError where it is clear beforehand that nothing can be trained.
+
+        stay: told what is found, where work begins at once; None: nothing is left running, since latencies
+        are measured before.
+        """
 
     @abstractmethod
     def trainers(self, trainings: int, progress: Progress) -> Team:
