@@ -102,6 +102,16 @@ def execute(folder, sql, values=()):
         connection.execute(sql, values)
 
 
+def curves(folder):
+    """(variant, seed, attempt, epoch) -> what that epoch gave, but for its seconds."""
+    rows = query(
+        folder,
+        "SELECT variant, seed, attempt, epoch, learning_rate, train_loss, train_top1_pct, validation_loss, "
+        "validation_top1_pct FROM epochs",
+    )
+    return {row[:4]: row[4:] for row in rows}
+
+
 def visits(folder):
     """(config, variant, round) -> the rest of the row, of every visit of a run."""
     rows = query(folder, "SELECT config, variant, round, session, ended_utc, samples FROM visits")

@@ -48,16 +48,6 @@ def run(text, folder, address, told=None, jobs=None):
         return pipeline._run(parse_sweep(text, "trained"), folder, False, told or Told(), pool, None, 0)
 
 
-def curves(folder):
-    """(variant, seed, attempt, epoch) -> what that epoch gave, but for its seconds."""
-    rows = query(
-        folder,
-        "SELECT variant, seed, attempt, epoch, learning_rate, train_loss, train_top1_pct, validation_loss, "
-        "validation_top1_pct FROM epochs",
-    )
-    return {row[:4]: row[4:] for row in rows}
-
-
 def trainings(folder):
     """(variant, seed) -> state, attempt, epochs, threads, which images were right."""
     rows = query(folder, "SELECT variant, seed, state, attempt, epochs, threads, correct FROM trainings")

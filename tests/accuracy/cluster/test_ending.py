@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from brightness import on_cores, sweep_text
-from clusters import curves, processes, soon, trainers, trainings
-from console import contents, finish, query, wait_until
+from clusters import processes, soon, trainers, trainings
+from console import contents, curves, finish, query, wait_until
 
 import mbsweep
 from mbsweep.sweep.sweep import parse_sweep

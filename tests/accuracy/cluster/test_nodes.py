@@ -8,9 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 from brightness import on_cores, sweep_text
-from clusters import Told, curves, run
+from clusters import Told, run
 from conftest import Cluster
-from console import finish
+from console import curves, finish
 
 import mbsweep
 from mbsweep.accuracy.cluster import connecting

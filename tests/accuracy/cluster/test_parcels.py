@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from brightness import RECIPE, SMALL, SPACE, on_cores, sweep_text
-from clusters import curves, run, trainings
-from console import execute, query
+from clusters import run, trainings
+from console import curves, execute, query
 
 import mbsweep
 from mbsweep.accuracy.cluster.parcels import Receiver, Sender

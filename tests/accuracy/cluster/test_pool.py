@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 from brightness import sweep_text
-from clusters import Told, curves, kill_seat, kill_training, run, soon, trainers, trainings
-from console import contents, query
+from clusters import Told, kill_seat, kill_training, run, soon, trainers, trainings
+from console import contents, curves, query
 
 from mbsweep.accuracy.cluster.pool import RayPool
 from mbsweep.accuracy.training.checkpoint import open_checkpoint

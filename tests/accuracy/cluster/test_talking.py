@@ -5,7 +5,7 @@ from contextlib import closing, contextmanager
 
 import pytest
 from brightness import SMALL
-from clusters import curves
+from console import curves
 
 from mbsweep.accuracy.cluster import parcels, seat, talking
 from mbsweep.accuracy.cluster.members import Member, Place

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import stand_in_training
 from brightness import LARGE, RECIPE, SMALL, SPACE, on_cores, sweep_text, write_images
-from console import call, contents, copied, execute, query, refusal
+from console import call, contents, copied, curves, execute, query, refusal
 from PIL import Image
 
 import mbsweep
@@ -55,16 +55,6 @@ def go_on(text, folder, told=None, **options):
     """Run a sweep; its rows by variant."""
     found = mbsweep.run(parse_sweep(text, "trained"), folder, progress=told or Told(), **options)
     return {row.variant: row for row in found.table().itertuples()}
-
-
-def curves(folder):
-    """(variant, seed, attempt, epoch) -> what that epoch gave, but for its seconds."""
-    rows = query(
-        folder,
-        "SELECT variant, seed, attempt, epoch, learning_rate, train_loss, train_top1_pct, validation_loss, "
-        "validation_top1_pct FROM epochs",
-    )
-    return {row[:4]: row[4:] for row in rows}
 
 
 def trainings(folder):
