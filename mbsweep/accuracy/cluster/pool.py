@@ -33,7 +33,7 @@ class RayPool(Pool):
     def check(self, stay: Progress | None = None) -> None:
         """See Pool; of `local` it looks only whether there is Ray."""
         if stay and self.address != LOCAL:
-            self._nodes = self._linked(stay).ready()
+            self._linked(stay)  # which may know some of the nodes only, so far
         elif all(node.why_not for node in self.look()):
             raise MbsweepError(none_left(self.address, self.look()))
 

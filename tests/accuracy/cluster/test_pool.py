@@ -1,6 +1,7 @@
 """Trainings on a cluster: the numbers of a local run, whatever happens to its nodes."""
 
 import json
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,10 @@ from brightness import sweep_text
 from clusters import Told, kill_seat, kill_training, run, soon, trainers, trainings
 from console import contents, curves, query
 
+from mbsweep.accuracy.cluster.looking import Node
 from mbsweep.accuracy.cluster.pool import RayPool
 from mbsweep.accuracy.training.checkpoint import open_checkpoint
+from mbsweep.base.progress import Silent
 
 IS_FULL = """
 import resource, sys
@@ -89,6 +92,27 @@ def test_a_run_looks_before_it_works(cluster, nodes):
     assert pool.at_once() == 3
     pool.jobs = 2
     assert pool.at_once() == 2
+
+
+def test_a_run_that_stays_in_touch_knows_how_many_train_at_once(monkeypatch):
+    """All nodes count, though work can begin as soon as one has told what it is."""
+    first, second = (Node(name, "a processor", 2, 0, {}, "") for name in "ab")
+
+    class OnItsWay(AbstractContextManager):
+        def __init__(self, address, only_look=False, folder=None):
+            self.nodes = [first, second] if only_look else [first]
+
+        def ready(self):
+            return self.nodes
+
+        def __exit__(self, *_):
+            """Nothing is to be ended."""
+
+    monkeypatch.setattr("mbsweep.accuracy.cluster.pool.Link", OnItsWay)
+    monkeypatch.setattr("mbsweep.accuracy.cluster.pool.reach", lambda address: None)
+    with RayPool("head:1") as pool:
+        pool.check(Silent())
+        assert pool.at_once() == 4
 
 
 @pytest.mark.parametrize("jobs", [None, 7])
