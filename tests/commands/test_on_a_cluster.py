@@ -217,8 +217,16 @@ RESULTS = (
 )
 
 
-def test_a_cluster_of_this_machine_alone_gives_the_numbers_of_its_processes(images, undisturbed, tmp_path):
-    """Ray itself, started for the run and gone with it: the networks are right about the same images."""
+def test_a_cluster_of_this_machine_alone_gives_the_numbers_of_its_processes(
+    images, undisturbed, tmp_path, monkeypatch
+):
+    """Ray itself, started for the run and gone with it: the networks are right about the same images. Its
+    token is not left in the user's home, where every later `ray start` would take it up.
+    """
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
     path = tmp_path / "trained.yaml"
     path.write_text(sweep_text(images), encoding="utf-8")
     process = start("run", path, "--out", tmp_path / "run", "--ray", "local", "--jobs", 2)
@@ -226,6 +234,7 @@ def test_a_cluster_of_this_machine_alone_gives_the_numbers_of_its_processes(imag
     assert exit_code == 0, err
     assert query(tmp_path / "run", RESULTS) == query(undisturbed, RESULTS)
     assert {path.name for path in (tmp_path / "run").iterdir()} == {"lock", "run.sqlite", "weights"}
+    assert contents(home) == {}
 
 
 # plan

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import os
+import secrets
 import socket
 from contextlib import suppress
 from typing import Any
@@ -23,8 +25,13 @@ _NONE_HERE = (
     "or say local"
 )
 
+_AUTH, _TOKEN = "RAY_AUTH_MODE", "token"
+# How a client of HTTP/2 begins, and then each server: with settings. Ray's ports speak gRPC, which is HTTP/2.
+_SETTINGS = 4
+_HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, _SETTINGS, 0, 0, 0, 0, 0])
+
 # Of the process that connects.
-ENVIRONMENT = {
+_ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ENABLE_AUTO_CONNECT": "0",  # or what is asked of a cluster that has gone starts another, here
     # A run that has gone does not come back: what it has on a cluster behind ray:// ends at once.
@@ -34,6 +41,15 @@ ENVIRONMENT = {
     "RAY_ROTATION_MAX_BYTES": str(10_000_000),
     "RAY_ROTATION_BACKUP_COUNT": "1",
 }
+
+
+def environment(address: str) -> dict[str, str]:
+    """What the process that connects has besides this one's environment."""
+    if address != LOCAL:
+        return _ENVIRONMENT
+    # Its ports are open to all who reach this machine, so there is a token, of this run alone. Ray would
+    # write one into the user's home: from then on every `ray start` asks for it, and no ADDRESS sends it.
+    return _ENVIRONMENT | {_AUTH: _TOKEN, "RAY_AUTH_TOKEN": secrets.token_hex(32)}
 
 
 def check_installed() -> None:
@@ -48,7 +64,7 @@ def check_installed() -> None:
 
 
 def reach(address: str) -> None:
-    """MbsweepError where nobody listens at an address: Ray itself would try for minutes."""
+    """MbsweepError where nobody listens at an address, or not Ray: that would try for minutes itself."""
     if address in (LOCAL, AUTO):
         return
     host, colon, port = address.removeprefix(_CLIENT).rpartition(":")
@@ -59,13 +75,28 @@ def reach(address: str) -> None:
             f"--ray is {address!r}; expected {LOCAL}, {AUTO}, or a cluster's HOST:PORT or ray://HOST:PORT"
         )
     try:
-        socket.create_connection((host.strip("[]"), int(port)), _REACHED_S).close()
+        with socket.create_connection((host.strip("[]"), int(port)), _REACHED_S) as there:
+            is_ray = "RAY_USE_TLS" in os.environ or _is_ray(there)
     except OSError as error:
         reason = "no answer" if isinstance(error, TimeoutError) else error.strerror or error
         raise MbsweepError(
             f"nobody is at {address}: {reason}; start a cluster there with `ray start --head`, or name "
             "another"
         ) from None
+    if not is_ray:
+        raise MbsweepError(
+            f"what is at {address} is no Ray cluster; name the port of `ray start --head --port=..`, or with "
+            f"ray:// its --ray-client-server-port ({_CLIENT_PORT} unless it was told another)"
+        )
+
+
+def _is_ray(there: socket.socket) -> bool:
+    """Whether who is there speaks as Ray does. OSError where nothing is said in time."""
+    there.sendall(_HELLO)
+    said = b""
+    while len(said) <= 3 and (more := there.recv(64)):
+        said += more
+    return said[3:4] == bytes([_SETTINGS])
 
 
 def connect(address: str, folder: str | None) -> None:
@@ -118,4 +149,22 @@ def _failed(address: str, error: Exception) -> str:
             f"this machine is no node of the cluster at {address}: run `ray start --address={address} "
             f"--num-cpus=0` here, or say ray://HOST:{_CLIENT_PORT}"
         )
-    return f"the Ray cluster at {address} cannot be used: {type(error).__name__}: {said}"
+    if type(error).__name__ == "AuthenticationError":
+        return (
+            f"{_AUTH} is {_TOKEN}, and there is no token on this machine; copy ~/.ray/auth_token from the "
+            f"head of the cluster at {address}"
+        )
+    hint = ""
+    if isinstance(error, ConnectionError) and address != LOCAL:
+        hint = "; " + _hint(address)
+    return f"the Ray cluster at {address} cannot be used: {type(error).__name__}: {said}{hint}"
+
+
+def _hint(address: str) -> str:
+    """What may keep Ray from a cluster though somebody is there: Ray does not say which."""
+    hint = f"does it ask for another token than ~/.ray/auth_token here? {_AUTH} is {_TOKEN}"
+    if os.environ.get(_AUTH, "").lower() != _TOKEN:
+        hint = f"if it asks for a token, set {_AUTH}={_TOKEN} here, too"
+    if address.startswith(_CLIENT):
+        hint += f"; ray:// has a port of its own, {_CLIENT_PORT} unless `ray start` was told another"
+    return hint

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mbsweep.accuracy.cluster.connecting import ENVIRONMENT
+from mbsweep.accuracy.cluster.connecting import environment
 from mbsweep.accuracy.cluster.looking import Node, versions_here
 from mbsweep.accuracy.training.pool import DeviceAndVersions
 from mbsweep.base.child import Child, command_of
@@ -43,7 +43,7 @@ class Link(AbstractContextManager["Link", None]):
     def __init__(self, address: str, only_look: bool = False, folder: Path | None = None) -> None:
         given = {"address": address, "only_look": only_look, "versions": versions_here()}
         given["folder"] = folder and str(folder)
-        self._process = _Process([*_COMMAND, json.dumps(given)], "Ray", ENVIRONMENT)
+        self._process = _Process([*_COMMAND, json.dumps(given)], "Ray", environment(address))
         self._address = address
         self._read = b""  # of a line whose end is not there yet
         self._over = ""  # why it has ended

@@ -1,6 +1,8 @@
-"""Nobody is waited for who is not there."""
+"""Nobody is waited for who is not there, and what is not let in is told what to do."""
 
+import http.server
 import socket
+import threading
 
 import pytest
 
@@ -21,3 +23,37 @@ def test_a_cluster_that_has_gone_is_not_waited_for(monkeypatch):
         monkeypatch.setattr(services, "get_ray_address_from_environment", lambda address, folder: gone)
         with pytest.raises(MbsweepError, match="no Ray cluster runs on this machine; start one with"):
             connecting.connect("auto", None)
+
+
+@pytest.mark.parametrize("scheme", ["", "ray://"])
+def test_what_is_not_ray_is_not_waited_for(scheme):
+    """Something else listens at the port: Ray would ask there for two minutes."""
+    with http.server.HTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        address = f"{scheme}127.0.0.1:{server.server_port}"
+        with pytest.raises(MbsweepError, match=f"what is at {address} is no Ray cluster; name the port of"):
+            connecting.reach(address)
+
+
+def test_a_cluster_is_known_by_how_it_begins(cluster):
+    """A real head's port passes."""
+    connecting.reach(cluster.address)
+
+
+@pytest.mark.parametrize(
+    ("mode", "words"),
+    [
+        ("", "if it asks for a token, set RAY_AUTH_MODE=token here, too"),
+        ("token", "does it ask for another token than ~/.ray/auth_token here"),
+    ],
+)
+def test_who_is_not_let_in_hears_of_the_token(mode, words, monkeypatch):
+    """Ray says of a cluster that asks for a token only that it cannot be connected to."""
+
+    def refuse(**asked):
+        raise ConnectionError(f"Failed to connect to Ray cluster at {asked['address']}")
+
+    monkeypatch.setattr("ray.init", refuse)
+    monkeypatch.setenv("RAY_AUTH_MODE", mode)
+    with pytest.raises(MbsweepError, match=rf"cluster at head:6379 cannot be used: .* at head:6379; {words}"):
+        connecting.connect("head:6379", None)
