@@ -7,6 +7,7 @@ import functools
 import hashlib
 import inspect
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable
@@ -37,6 +38,15 @@ def cache_dir() -> Path:
     if base := os.environ.get("XDG_CACHE_HOME"):
         return _usable(expanded(base) / "mbsweep")
     return _usable(None if home == "~" else Path(home, ".cache", "mbsweep"))
+
+
+def lasting_cache_dir() -> Path:
+    """The same, for what other processes are to find there; MbsweepError where it would be temporary."""
+    folder = cache_dir()
+    if _own.cache_info().currsize:
+        shutil.rmtree(folder, ignore_errors=True)  # a process that is killed would leave it behind
+        raise MbsweepError("the cache cannot be used; set MBSWEEP_CACHE there to a writable folder")
+    return folder
 
 
 @functools.cache

@@ -17,7 +17,7 @@ import ray
 
 from mbsweep.accuracy.cluster.parcels import PIECE_BYTES, Receiver
 from mbsweep.accuracy.training.worker import TrainingWorker
-from mbsweep.base.cache import cache_dir
+from mbsweep.base.cache import cache_dir, lasting_cache_dir
 from mbsweep.base.child import AnswerError, CrashError
 from mbsweep.base.errors import MbsweepError
 from mbsweep.base.files import temporary_folder
@@ -55,7 +55,8 @@ class Seat:
         def start() -> Answer:
             # Ray says there how many threads; so does a training itself, and nobody else has to.
             os.environ.pop("OMP_NUM_THREADS", None)
-            root = cache_dir() / "seats"
+            # What is sent to a node once, all of its seats use, also those to come.
+            root = lasting_cache_dir() / "seats"
             root.mkdir(parents=True, exist_ok=True)
             folder = self._stack.enter_context(temporary_folder(root, "seat"))
             self._checkpoint, self._weights = folder / "net.checkpoint", folder / "net.safetensors"
