@@ -63,6 +63,10 @@ def test_a_sweep_file_is_planned(path, tmp_path, monkeypatch):
     variants = lines[heads.index("variants")].split()[1]
     assert variants == f"{asked(text):,}"
     latencies = [line for line in lines if " % wide" in line]
+    if confirm := told.get("search", {}).get("confirm"):  # what is predicted is measured whole, too
+        predicted = [config for config in told["latency"] if config.get("kind") == "predicted"]
+        latencies, whole = latencies[: -len(predicted)], latencies[-len(predicted) :]
+        assert all(f"  0 of {confirm}  " in line for line in whole)
     assert len(latencies) == len(told.get("latency", []))
     assert all(f"  0 of {variants}  " in line for line in latencies)
     assert [line.split("-")[0] for line in latencies] == [

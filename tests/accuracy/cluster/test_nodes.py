@@ -26,8 +26,9 @@ PathFinder.find_spec = classmethod(lambda _, name, *to: None if name == "safeten
 """
 
 
-def test_a_node_that_is_set_up_otherwise_is_told_of_before_any_work(cluster, spoilt):
+def test_a_node_that_is_set_up_otherwise_is_told_of_before_any_work(cluster, spoilt, tmp_path, monkeypatch):
     """A package that is missing there, another version of mbsweep: what to do about it, and where."""
+    monkeypatch.chdir(tmp_path)  # Ray lets nodes look for packages where the run was started, before all else
     spoilt(LACKS)
     spoilt(version="9.9")
     pool = RayPool(cluster.address)
