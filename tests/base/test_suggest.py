@@ -89,7 +89,7 @@ def test_every_option_that_is_named_exists():
     """`choose another --out`, `--cost macs needs no latency`: some command has it."""
     known = set().union(*OPTIONS.values()) | {"--version"}
     foreign = {"--no-sandbox", "--logdir"}  # the browser's, TensorBoard's
-    foreign |= {"--head", "--address", "--port", "--num-cpus"}  # Ray's
+    foreign |= {"--head", "--address", "--port", "--num-cpus", "--ray-client-server-port"}  # Ray's
     for path in SOURCES:
         if path.suffix == ".py":
             for text in strings(path):
