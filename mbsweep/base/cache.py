@@ -43,7 +43,7 @@ def cache_dir() -> Path:
 def lasting_cache_dir() -> Path:
     """The same, for what other processes are to find there; MbsweepError where it would be temporary."""
     folder = cache_dir()
-    if _own.cache_info().currsize:
+    if _own.cache_info().currsize and folder == _own():
         shutil.rmtree(folder, ignore_errors=True)  # a process that is killed would leave it behind
         raise MbsweepError("the cache cannot be used; set MBSWEEP_CACHE there to a writable folder")
     return folder

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from mbsweep.base.cache import cache_dir, cached, content_key
+from mbsweep.base.cache import cache_dir, cached, content_key, lasting_cache_dir
 
 
 @pytest.fixture(autouse=True)
@@ -322,6 +322,14 @@ from mbsweep.base.cache import cached
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
 assert len(cached("{KEY}", "onnx", lambda: bytes(5000))) == 5000
 """
+
+
+def test_a_cache_that_can_be_used_lasts_whatever_was_before(cache, monkeypatch):
+    """Also where the same process had to do with a temporary one first."""
+    monkeypatch.setenv("MBSWEEP_CACHE", "/dev/null/cache")
+    assert cache_dir() != cache
+    monkeypatch.setenv("MBSWEEP_CACHE", str(cache))
+    assert lasting_cache_dir() == cache
 
 
 def test_a_full_disk_costs_time_only_and_is_not_filled_further(cache):
