@@ -181,7 +181,7 @@ class SimulatedWorker(Worker):
     threads = 1
 
     def __init__(self, team: SimulatedTeam, node: _Node) -> None:
-        self.place = f"node {node.number}"
+        self.node = f"node {node.number}"
         self._team, self._node, self._tally = team, node, team.tally
         self.is_gone = self._is_asked = False
         self._answer: dict[str, Any] | LostError | None = None
@@ -259,7 +259,7 @@ class SimulatedWorker(Worker):
         if self._epoch_s and self._since_s is not None:
             self._tally.in_vain += 1
             self._tally.in_vain_s += min(self._tally.now_s - self._since_s, self._epoch_s)
-        self._is_asked, self._answer = False, LostError(f"{self.place} has gone")
+        self._is_asked, self._answer = False, LostError(f"{self.node} has gone")
         return True
 
     def _ask(self, seconds: float, answer: dict[str, Any] | None, epoch_s: float = 0.0) -> None:
@@ -268,7 +268,7 @@ class SimulatedWorker(Worker):
             self._tally.waited_s += now_s - self._since_s
         self._is_asked, self._since_s = True, now_s
         if self.is_gone:  # after its last answer
-            self._answer, self._epoch_s = LostError(f"{self.place} has gone"), 0.0
+            self._answer, self._epoch_s = LostError(f"{self.node} has gone"), 0.0
             self._team.later(0.0, self._node, self)
         else:
             self._answer, self._epoch_s = answer, epoch_s

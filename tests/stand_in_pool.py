@@ -55,9 +55,9 @@ class StandInTeam(LocalTeam):
     def hire(self, waiting):
         """As a local team."""
         for worker in super().hire(waiting):
-            if not worker.place:
+            if not worker.node:
                 of = self.nodes[self._seats.index(worker) % len(self.nodes)]
-                worker.place, worker.device = of.name, partial(device, of)
+                worker.node, worker.device = of.name, partial(device, of)
             yield worker
 
 

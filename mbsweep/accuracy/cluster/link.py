@@ -26,11 +26,11 @@ _END_S = 8.0  # to leave it
 
 
 @dataclass(eq=False)
-class Seat:
-    """A seat, as the run knows it. answer: once it is there."""
+class OpenSeat:
+    """A seat that has told what it works on, as the run knows it."""
 
     number: int
-    place: str
+    node: str
     threads: int
     device: DeviceAndVersions
     answers: deque[dict[str, Any]] = field(default_factory=deque)
@@ -48,8 +48,8 @@ class Link(AbstractContextManager["Link", None]):
         self._read = b""  # of a line whose end is not there yet
         self._over = ""  # why it has ended
         self._nodes: list[Node] | None = None
-        self._seats: dict[int, Seat] = {}
-        self.free: list[Seat] = []  # that have nothing to do
+        self._seats: dict[int, OpenSeat] = {}
+        self.free: list[OpenSeat] = []  # that have nothing to do
         self.slots = 1  # seats that the cluster has room for
         self.news = 0  # seats that have come so far
         self.say: Callable[[str], None] = lambda words: None
@@ -92,11 +92,11 @@ class Link(AbstractContextManager["Link", None]):
         if before != (now := sum(self._wanted.values())):
             self._process.tell("want", [now])
 
-    def ask(self, seat: Seat, method: str, told: dict[str, Any]) -> None:
+    def ask(self, seat: OpenSeat, method: str, told: dict[str, Any]) -> None:
         """Of a seat; the answer comes among its `answers`."""
         self._process.tell("ask", [seat.number, method, told])
 
-    def end(self, seat: Seat) -> None:
+    def end(self, seat: OpenSeat) -> None:
         """A seat, whatever it is about."""
         if self._seats.pop(seat.number, None):
             self._process.tell("end", [seat.number])
@@ -108,7 +108,7 @@ class Link(AbstractContextManager["Link", None]):
         self.slots = max(1, slots)
 
     def _hear_seat(self, told: dict[str, Any]) -> None:
-        seat = Seat(told["number"], told["place"], told["threads"], (told["device"], told["versions"]))
+        seat = OpenSeat(told["number"], told["node"], told["threads"], (told["device"], told["versions"]))
         self._seats[seat.number] = seat
         self.free.append(seat)
         self.news += 1

@@ -28,7 +28,7 @@ class Member:
     has_gone: bool = False
     silent_until: float = 0.0  # by `time.monotonic`: it did not answer, and may have gone
     failures: int = 0  # see `Nodes.failed`
-    seats: set[Place] = field(default_factory=set)
+    seats: set[TakenSeat] = field(default_factory=set)
     files: dict[str, asyncio.Future[None]] = field(default_factory=dict)  # on their way, or there
 
     @property
@@ -67,8 +67,8 @@ class SeatError(Exception):
 
 
 @dataclass(eq=False)
-class Place:
-    """A seat. number: by which the run knows it."""
+class TakenSeat:
+    """A seat that was asked for, and may be open. number: by which the run knows it."""
 
     number: int
     member: Member
@@ -81,7 +81,7 @@ class Place:
     share: float = 0.0
 
     @classmethod
-    def taken(cls, number: int, member: Member) -> Place:
+    def taken(cls, number: int, member: Member) -> TakenSeat:
         """A new one on a node."""
         threads, device = 1, "cpu"
         if member.about and member.with_gpu:
@@ -93,9 +93,9 @@ class Place:
             concurrency_groups=GROUPS,
             scheduling_strategy=member.there(),
         )(Seat)
-        place = cls(number, member, actor.remote(threads, device), threads)
-        member.seats.add(place)
-        return place
+        seat = cls(number, member, actor.remote(threads, device), threads)
+        member.seats.add(seat)
+        return seat
 
     async def call(self, method: str, *arguments: Any) -> Any:
         """What a method of the seat returns. RayError where the seat has gone."""

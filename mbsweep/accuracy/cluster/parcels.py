@@ -26,10 +26,10 @@ _KEPT_S = 30 * 24 * 3600.0  # what nobody has asked for since
 
 @dataclass(frozen=True)
 class Parcel:
-    """A file of this machine. place: in the cache of a node."""
+    """A file of this machine. target: where it goes, in the cache of a node."""
 
     source: str
-    place: str
+    target: str
     sha256: str
     size_bytes: int
 
@@ -62,8 +62,8 @@ class Sender:
         folder = hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
         return [self._parcel(path, f"{_SENT}/{folder}/{path.name}") for path in paths]
 
-    def _parcel(self, path: Path, place: str) -> Parcel:
-        return Parcel(str(path), place, self._sha256(path), path.stat().st_size)
+    def _parcel(self, path: Path, target: str) -> Parcel:
+        return Parcel(str(path), target, self._sha256(path), path.stat().st_size)
 
     def _sha256(self, path: Path) -> str:
         stat = path.stat()
@@ -87,7 +87,7 @@ class Receiver:
         """
         self.forget()
         root = cache_dir()
-        self._place, self._sha256 = root / parcel["place"], parcel["sha256"]
+        self._target, self._sha256 = root / parcel["target"], parcel["sha256"]
         known = root / _SENT / f"{self._sha256}.json"
         known.parent.mkdir(parents=True, exist_ok=True)
         self._lock = self._arriving.enter_context(known.open("a+"))
@@ -95,9 +95,9 @@ class Receiver:
         if self._is_here(parcel["size_bytes"]):
             self.forget()
             return False
-        self._place.parent.mkdir(parents=True, exist_ok=True)
-        folder = self._arriving.enter_context(temporary_folder(self._place.parent, "arriving"))
-        self._path = folder / self._place.name
+        self._target.parent.mkdir(parents=True, exist_ok=True)
+        folder = self._arriving.enter_context(temporary_folder(self._target.parent, "arriving"))
+        self._path = folder / self._target.name
         self._file = self._arriving.enter_context(self._path.open("wb"))
         return True
 
@@ -110,8 +110,8 @@ class Receiver:
         self._file.flush()
         os.fsync(self._file.fileno())
         if _sha256(self._path) != self._sha256:
-            raise MbsweepError(f"{self._place}: what arrived is damaged")
-        self._path.replace(self._place)
+            raise MbsweepError(f"{self._target}: what arrived is damaged")
+        self._path.replace(self._target)
         self._note()
         self.forget()
         _remove_old(cache_dir() / _SENT)
@@ -123,10 +123,10 @@ class Receiver:
     def _is_here(self, size_bytes: int) -> bool:
         """As it was when it was looked at whole; else it is looked at whole."""
         try:
-            if self._place.stat().st_size != size_bytes:
+            if self._target.stat().st_size != size_bytes:
                 return False
             self._lock.seek(0)
-            if self._lock.read() != self._state() and _sha256(self._place) != self._sha256:
+            if self._lock.read() != self._state() and _sha256(self._target) != self._sha256:
                 return False
         except OSError:
             return False
@@ -134,8 +134,8 @@ class Receiver:
         return True
 
     def _state(self) -> str:
-        stat = self._place.stat()
-        return json.dumps([str(self._place), stat.st_size, stat.st_mtime_ns, stat.st_ino])
+        stat = self._target.stat()
+        return json.dumps([str(self._target), stat.st_size, stat.st_mtime_ns, stat.st_ino])
 
     def _note(self) -> None:
         self._lock.truncate(0)
@@ -151,9 +151,9 @@ def _remove_old(sent: Path) -> None:
         for known in sent.glob("*.json"):
             if known.stat().st_mtime < before:
                 with suppress(ValueError, LookupError, TypeError):
-                    place = Path(json.loads(known.read_text())[0])
-                    if place.is_relative_to(sent):
-                        shutil.rmtree(place.parent, ignore_errors=True)
+                    target = Path(json.loads(known.read_text())[0])
+                    if target.is_relative_to(sent):
+                        shutil.rmtree(target.parent, ignore_errors=True)
                 known.unlink(missing_ok=True)
 
 

@@ -1,4 +1,4 @@
-"""A place on a node, for one training at a time: a Ray actor that owns a training process.
+"""What a node gives to one training at a time: a Ray actor that owns a training process.
 
 An actor, not a task for each training: after every epoch the run decides whether the training goes on
 (halving, the budget, stalls), and a process that has loaded PyTorch is worth keeping. It loads no torch
@@ -110,7 +110,7 @@ class Seat:
 
     @_in(WORK)
     def open_supernet(self, told: dict[str, Any]) -> Answer:
-        """See `TrainingWorker.open_supernet`. checkpoint: its place in the cache."""
+        """See `TrainingWorker.open_supernet`. checkpoint: where it lies in the cache."""
         files = {"checkpoint": str(cache_dir() / told["checkpoint"])}
         return _answered(lambda: self._begin("open_supernet", told, files))
 

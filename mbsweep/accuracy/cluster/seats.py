@@ -11,7 +11,7 @@ from typing import Any
 import ray
 from ray.exceptions import ActorDiedError, ActorUnavailableError, OutOfMemoryError, RayTaskError
 
-from mbsweep.accuracy.cluster.members import Member, Place, SeatError
+from mbsweep.accuracy.cluster.members import Member, SeatError, TakenSeat
 from mbsweep.accuracy.cluster.nodes import Nodes
 from mbsweep.accuracy.cluster.talking import Talking
 from mbsweep.base.errors import MbsweepError, one_line
@@ -31,7 +31,7 @@ class Seats:
     def __init__(self, address: str, versions: dict[str, str], tell: Callable[[str, Any], None]) -> None:
         self.nodes = Nodes(address, versions, lambda words: tell("say", words), self._changed)
         self._tell, self._talking = tell, Talking()
-        self._places: dict[int, Place] = {}
+        self._seats: dict[int, TakenSeat] = {}
         self._wanted, self._number, self._slots = 0, 0, 0
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -44,13 +44,13 @@ class Seats:
 
     def ask(self, number: int, method: str, told: dict[str, Any]) -> None:
         """Of a seat, which is not about anything; of one whose loss has been told there is no answer."""
-        if place := self._places.get(number):
-            place.asked = self._start(self._answer(place, method, told))
+        if seat := self._seats.get(number):
+            seat.asked = self._start(self._answer(seat, method, told))
 
     def end(self, number: int) -> None:
         """A seat, whatever it is about."""
-        if place := self._places.pop(number, None):
-            place.end()
+        if seat := self._seats.pop(number, None):
+            seat.end()
             self._fill()
 
     # What goes on meanwhile
@@ -58,30 +58,30 @@ class Seats:
     async def watch(self) -> None:
         """Tell how far the epochs are, not of all seats at once; give back seats that nobody needs."""
         while True:
-            for place in list(self._places.values()):
-                idle_s = time.monotonic() - place.idle_since
-                if place.is_open and place.asked:
-                    await self._look(place)
-                elif place.is_open and idle_s > _IDLE_S and len(self._places) > self._wanted:
-                    self._lose(place, "it was given back")
+            for seat in list(self._seats.values()):
+                idle_s = time.monotonic() - seat.idle_since
+                if seat.is_open and seat.asked:
+                    await self._look(seat)
+                elif seat.is_open and idle_s > _IDLE_S and len(self._seats) > self._wanted:
+                    self._lose(seat, "it was given back")
             await asyncio.sleep(_LOOKED_EVERY_S)
 
-    async def _look(self, place: Place) -> None:
-        before = place.share
+    async def _look(self, seat: TakenSeat) -> None:
+        before = seat.share
         with suppress(Exception):  # who waits for its answer hears of it
-            await asyncio.wait_for(place.look(), _LOOKED_EVERY_S)
-        if place.share != before and place.asked:
-            self._tell("share", [place.number, place.share])
+            await asyncio.wait_for(seat.look(), _LOOKED_EVERY_S)
+        if seat.share != before and seat.asked:
+            self._tell("share", [seat.number, seat.share])
         await asyncio.sleep(1 / _LOOKS_PER_S)
 
     def _changed(self, member: Member) -> None:
         """A node has come, gone, or is not to be used any more; nor are others where it has the first GPU."""
         usable = set(self.nodes.usable())
-        for place in list(self._places.values()):
-            if place.member.has_gone:
-                self._lose(place, f"{place.member.name} has left the cluster")
-            elif place.member not in usable and not place.asked:
-                self._lose(place, f"{place.member.name} is not used any more")
+        for seat in list(self._seats.values()):
+            if seat.member.has_gone:
+                self._lose(seat, f"{seat.member.name} has left the cluster")
+            elif seat.member not in usable and not seat.asked:
+                self._lose(seat, f"{seat.member.name} is not used any more")
         self._fill()
 
     def _fill(self) -> None:
@@ -91,44 +91,44 @@ class Seats:
         if slots != self._slots:
             self._slots = slots
             self._tell("slots", slots)
-        while len(self._places) < self._wanted:
+        while len(self._seats) < self._wanted:
             member = max(usable, key=lambda one: one.slots - len(one.seats), default=None)
             if member is None or len(member.seats) >= member.slots:
                 return
             self._number += 1
-            self._places[self._number] = place = Place.taken(self._number, member)
-            place.asked = self._start(self._open(place))
+            self._seats[self._number] = seat = TakenSeat.taken(self._number, member)
+            seat.asked = self._start(self._open(seat))
 
-    async def _open(self, place: Place) -> None:
+    async def _open(self, seat: TakenSeat) -> None:
         try:
-            device, versions = await place.value("open")
+            device, versions = await seat.value("open")
         except Exception as error:
-            self._drop(place)
+            self._drop(seat)
             said = error.words if isinstance(error, SeatError) else one_line(error, 200)
             reason = f"nothing can be started there: {said}"
             if isinstance(error, SeatError | RayTaskError) or getattr(error, "actor_init_failed", False):
-                self.nodes.failed(place.member, reason)
+                self.nodes.failed(seat.member, reason)
             else:  # it ended with its node, perhaps
-                self.nodes.silent(place.member, reason)
+                self.nodes.silent(seat.member, reason)
             await asyncio.sleep(1)
             self._fill()
             return
-        place.is_open, place.asked, place.idle_since = True, None, time.monotonic()
-        told = {"number": place.number, "place": place.member.name, "threads": place.threads}
+        seat.is_open, seat.asked, seat.idle_since = True, None, time.monotonic()
+        told = {"number": seat.number, "node": seat.member.name, "threads": seat.threads}
         self._tell("seat", told | {"device": device, "versions": versions})
-        self._let_go(place)
+        self._let_go(seat)
 
-    async def _answer(self, place: Place, method: str, told: dict[str, Any]) -> None:
+    async def _answer(self, seat: TakenSeat, method: str, told: dict[str, Any]) -> None:
         """Put a question of the run to a seat, and tell the answer."""
         try:
-            found: dict[str, Any] = {"value": await self._talking.answer(place, method, told)}
-            place.member.failures = 0
+            found: dict[str, Any] = {"value": await self._talking.answer(seat, method, told)}
+            seat.member.failures = 0
         except SeatError as error:
             found = {error.kind: error.argument}
             if error.kind == "error" and error.argument[0] == MbsweepError.__name__:
                 # It is about the node: its disk is full, or the like. Elsewhere the same may go well.
                 found = {LOST: error.words}
-                self.nodes.exclude(place.member, error.argument[1])
+                self.nodes.exclude(seat.member, error.argument[1])
         except RayTaskError as error:  # before OSError: as which one there is raised here, too
             found = {"error": [type(error.cause).__name__, one_line(error.cause, 500)]}
         except (
@@ -138,49 +138,49 @@ class Seats:
         except (MbsweepError, OSError) as error:
             found = {"error": [MbsweepError.__name__, str(error)]}
         except Exception as error:
-            found = await self._how_it_ended(place, error)
-        place.asked, place.share, place.idle_since = None, 0.0, time.monotonic()
+            found = await self._how_it_ended(seat, error)
+        seat.asked, seat.share, seat.idle_since = None, 0.0, time.monotonic()
         if LOST in found:
-            self._drop(place)
-        self._tell("answer", [place.number, found])
-        self._let_go(place)
+            self._drop(seat)
+        self._tell("answer", [seat.number, found])
+        self._let_go(seat)
         self._fill()
 
-    def _let_go(self, place: Place) -> None:
+    def _let_go(self, seat: TakenSeat) -> None:
         """End a seat whose node is there, and not to be used any more."""
-        member = place.member
-        if place.number in self._places and not member.silent_until and member not in self.nodes.usable():
-            self._lose(place, f"{member.name} is not used any more")
+        member = seat.member
+        if seat.number in self._seats and not member.silent_until and member not in self.nodes.usable():
+            self._lose(seat, f"{member.name} is not used any more")
 
-    async def _how_it_ended(self, place: Place, error: Exception) -> dict[str, Any]:
+    async def _how_it_ended(self, seat: TakenSeat, error: Exception) -> dict[str, Any]:
         """An answer: a seat ended with its node; or alone, which is the fault of what it was about."""
         until = time.monotonic() + _DYING_S
         while isinstance(error, ActorUnavailableError) and time.monotonic() < until:
             await asyncio.sleep(0.5)
             try:
-                await place.look()
+                await seat.look()
             except Exception as now:
                 error = now
             else:
                 break
-        name, said = place.member.name, str(error)
+        name, said = seat.member.name, str(error)
         is_full = isinstance(error, OutOfMemoryError) or "OUT_OF_MEMORY" in said
         is_alone = isinstance(error, ActorDiedError) and "worker process has died" in said
-        if is_full or (is_alone and await _is_there(place.member)):
+        if is_full or (is_alone and await _is_there(seat.member)):
             how = "Ray stopped it, because the memory there is full" if is_full else "out of memory?"
             return {"crash": f"the process of the training's seat on {name} ended ({how})"}
-        self.nodes.silent(place.member, f"its seats end: {one_line(said, 200)}")
+        self.nodes.silent(seat.member, f"its seats end: {one_line(said, 200)}")
         return {LOST: f"{name} does not answer any more"}
 
-    def _lose(self, place: Place, words: str) -> None:
+    def _lose(self, seat: TakenSeat, words: str) -> None:
         """End a seat, which the run has not ended."""
-        self._drop(place)
-        if place.is_open:
-            self._tell("answer", [place.number, {LOST: words}])
+        self._drop(seat)
+        if seat.is_open:
+            self._tell("answer", [seat.number, {LOST: words}])
 
-    def _drop(self, place: Place) -> None:
-        self._places.pop(place.number, None)
-        place.end()
+    def _drop(self, seat: TakenSeat) -> None:
+        self._seats.pop(seat.number, None)
+        seat.end()
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.ensure_future(work)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mbsweep.accuracy.cluster.link import Link, Seat
+from mbsweep.accuracy.cluster.link import Link, OpenSeat
 from mbsweep.accuracy.training.pool import DeviceAndVersions, LostError, Team, Worker
 from mbsweep.accuracy.training.worker import job_as_dict
 from mbsweep.accuracy.weights.files import CONFIG, look_at
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 class RayWorker(Worker):
     """A seat, for as long as it works for a team."""
 
-    def __init__(self, link: Link, seat: Seat) -> None:
+    def __init__(self, link: Link, seat: OpenSeat) -> None:
         self._link, self.seat = link, seat
-        self.place, self.threads = seat.place, seat.threads
+        self.node, self.threads = seat.node, seat.threads
 
     def device(self) -> DeviceAndVersions:
         """That of the node."""

@@ -30,7 +30,7 @@ class Worker(ABC):
     them, and lie there when the answer is fetched, wherever the worker is.
     """
 
-    place = ""  # the node that it works on; empty: this machine
+    node = ""  # of a cluster, that it works on; empty: this machine
     threads: int
 
     @abstractmethod

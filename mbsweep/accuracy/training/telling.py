@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from mbsweep.accuracy.training.places import places_words
+from mbsweep.accuracy.training.by_node import by_node
 from mbsweep.accuracy.training.pool import Worker
 from mbsweep.accuracy.training.queue import Training, TrainingQueue
 from mbsweep.accuracy.training.worker import TOLD_EVERY_S
@@ -61,7 +61,7 @@ class Telling:
         self._pace.jobs = self._queue.jobs
         found = self._pace.standing(left)
         self._progress.reach(replace(found, left_s=min(found.left_s, self._queue.seconds_allowed())))
-        where = places_words(worker.place for worker in self._active)
+        where = by_node(worker.node for worker in self._active)
         if where not in ("", self._noted):
             self._progress.note(where)
             self._noted = where

@@ -10,14 +10,14 @@ from ray.exceptions import ActorDiedError, RayTaskError
 
 from mbsweep.accuracy.cluster import nodes, parcels, seats
 from mbsweep.accuracy.cluster.looking import Node
-from mbsweep.accuracy.cluster.members import Member, Place, SeatError
+from mbsweep.accuracy.cluster.members import Member, SeatError, TakenSeat
 from mbsweep.accuracy.cluster.nodes import Nodes
 from mbsweep.accuracy.cluster.parcels import Sender
 from mbsweep.accuracy.cluster.seats import Seats
 from mbsweep.base.errors import MbsweepError
 
 
-class StandIn(Place):
+class StandIn(TakenSeat):
     """A seat that opens at once, and answers what `answers` says when that is there."""
 
     def __init__(self, number, member):
@@ -50,7 +50,7 @@ def told():
 @pytest.fixture
 def standing(told, monkeypatch):
     """Call it with (name, CPUs, GPUs) of nodes, within a loop; the seats."""
-    monkeypatch.setattr(seats.Place, "taken", StandIn)
+    monkeypatch.setattr(seats.TakenSeat, "taken", StandIn)
 
     def stand(*given):
         found = Seats("head:1", {}, lambda what, argument: told.append((what, argument)))
@@ -77,10 +77,10 @@ async def settled():
 
 async def answered(found, *answers):
     """All that seats were asked for is answered, each of them so."""
-    for number in found._places:
+    for number in found._seats:
         found.ask(number, "epoch", {})
-    for place, answer in zip(list(found._places.values()), answers, strict=True):
-        place.answers.put_nowait(answer)
+    for seat, answer in zip(list(found._seats.values()), answers, strict=True):
+        seat.answers.put_nowait(answer)
     await settled()
 
 
@@ -113,7 +113,7 @@ def test_an_excluded_node_trains_no_more(standing, told):
         await settled()
         found.ask(1, "epoch", {})
         found.nodes.exclude(found.nodes._members["node-a"], "its disk is full")
-        found._places[1].answers.put_nowait({"epoch": 1})
+        found._seats[1].answers.put_nowait({"epoch": 1})
         await settled()
 
     asyncio.run(go())
@@ -132,12 +132,12 @@ def test_where_there_are_gpus_they_alone_train(standing, told):
         found.ask(1, "epoch", {})
         join(found, "gpu", 8, 2)
         await settled()
-        found._places[1].answers.put_nowait({"epoch": 1})
+        found._seats[1].answers.put_nowait({"epoch": 1})
         await settled()
         return found
 
     found = asyncio.run(go())
-    assert [place.member.name for place in found._places.values()] == ["gpu", "gpu"]
+    assert [seat.member.name for seat in found._seats.values()] == ["gpu", "gpu"]
 
 
 def test_what_goes_wrong_on_a_node_does_not_end_the_run(standing, told):
@@ -220,10 +220,10 @@ def test_seats_that_end_with_their_node_as_they_open_are_one_failure(standing, t
 
     async def go(error):
         found = standing(("node-a", 4, 0))
-        for place in [StandIn(number, found.nodes._members["node-a"]) for number in range(3)]:
-            place.opens = error
+        for seat in [StandIn(number, found.nodes._members["node-a"]) for number in range(3)]:
+            seat.opens = error
             with pytest.raises(asyncio.TimeoutError):  # it tries again a second later
-                await asyncio.wait_for(found._open(place), 0.01)
+                await asyncio.wait_for(found._open(seat), 0.01)
         return found.nodes._members["node-a"].about.why_not
 
     assert asyncio.run(go(ActorDiedError())) == ""

@@ -8,7 +8,7 @@ from brightness import SMALL
 from console import curves
 
 from mbsweep.accuracy.cluster import parcels, seat, talking
-from mbsweep.accuracy.cluster.members import Member, Place
+from mbsweep.accuracy.cluster.members import Member, TakenSeat
 from mbsweep.accuracy.cluster.seat import Seat
 from mbsweep.accuracy.cluster.talking import Talking
 from mbsweep.accuracy.datasets import open_dataset
@@ -17,7 +17,7 @@ from mbsweep.accuracy.settings import Recipe
 from mbsweep.space.variant import Variant
 
 
-class Here(Place):
+class Here(TakenSeat):
     """Called as Ray would call it."""
 
     async def call(self, method, *arguments):
@@ -28,11 +28,11 @@ class Here(Place):
 @contextmanager
 def asked(told):
     """Call it with a method; the answer of a new seat, which has begun."""
-    place, talking = Here(1, Member("1", "here"), Seat(1, "cpu"), 1), Talking()
-    asyncio.run(place.value("open"))
-    with place.handle._stack, closing(place.handle._worker):
-        asyncio.run(talking.answer(place, "begin", told))
-        yield lambda method: asyncio.run(talking.answer(place, method, {}))
+    taken, talking = Here(1, Member("1", "here"), Seat(1, "cpu"), 1), Talking()
+    asyncio.run(taken.value("open"))
+    with taken.handle._stack, closing(taken.handle._worker):
+        asyncio.run(talking.answer(taken, "begin", told))
+        yield lambda method: asyncio.run(talking.answer(taken, method, {}))
 
 
 @pytest.fixture
