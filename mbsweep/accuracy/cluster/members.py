@@ -28,6 +28,7 @@ class Member:
     has_gone: bool = False
     silent_until: float = 0.0  # by `time.monotonic`: it did not answer, and may have gone
     failures: int = 0  # see `Nodes.failed`
+    waits: int = 0  # for a CPU there, in vain, one after another: others have them
     seats: set[TakenSeat] = field(default_factory=set)
     files: dict[str, asyncio.Future[None]] = field(default_factory=dict)  # on their way, or there
 
@@ -74,6 +75,8 @@ class TakenSeat:
     member: Member
     handle: Any
     threads: int
+    since: float = field(default_factory=time.monotonic)  # it waits for its CPU, or GPU
+    has_room: bool = False  # it has it
     is_open: bool = False
     idle_since: float = 0.0
     asked: asyncio.Task[None] | None = None

@@ -19,6 +19,7 @@ from mbsweep.base.errors import MbsweepError, one_line
 LOST = "lost"  # an answer beside those of a seat; its words say how
 
 _IDLE_S = 60.0  # after which a seat is given back
+_ROOM_S = 30.0  # to get a CPU of a node before another is tried; twice as long each time, at most 8 times
 _LOOKED_EVERY_S = 1.0  # how far the epochs are
 _LOOKS_PER_S = 50
 _DYING_S = 5.0  # in which Ray finds out why a seat does not answer
@@ -33,6 +34,7 @@ class Seats:
         self._tell, self._talking = tell, Talking()
         self._seats: dict[int, TakenSeat] = {}
         self._wanted, self._number, self._slots = 0, 0, 0
+        self._has_said = False  # that others have what it waits for
         self._tasks: set[asyncio.Task[None]] = set()
 
     # What the run says
@@ -56,7 +58,9 @@ class Seats:
     # What goes on meanwhile
 
     async def watch(self) -> None:
-        """Tell how far the epochs are, not of all seats at once; give back seats that nobody needs."""
+        """Tell how far the epochs are, not of all seats at once; give back seats that nobody needs; wait for
+        room where there is some.
+        """
         while True:
             for seat in list(self._seats.values()):
                 idle_s = time.monotonic() - seat.idle_since
@@ -64,6 +68,8 @@ class Seats:
                     await self._look(seat)
                 elif seat.is_open and idle_s > _IDLE_S and len(self._seats) > self._wanted:
                     self._lose(seat, "it was given back")
+                elif seat.number in self._seats and not seat.has_room:
+                    self._wait(seat)
             await asyncio.sleep(_LOOKED_EVERY_S)
 
     async def _look(self, seat: TakenSeat) -> None:
@@ -85,22 +91,49 @@ class Seats:
         self._fill()
 
     def _fill(self) -> None:
-        """Take seats until there are as many as the run wants, on the nodes that have most room."""
-        usable = self.nodes.usable()
-        slots = sum(member.slots for member in usable)
+        """Take seats until there are as many as the run wants."""
+        slots = sum(member.slots for member in self.nodes.usable())
         if slots != self._slots:
             self._slots = slots
             self._tell("slots", slots)
         while len(self._seats) < self._wanted:
-            member = max(usable, key=lambda one: one.slots - len(one.seats), default=None)
-            if member is None or len(member.seats) >= member.slots:
+            if (member := self._best()) is None:
                 return
-            self._number += 1
-            self._seats[self._number] = seat = TakenSeat.taken(self._number, member)
-            seat.asked = self._start(self._open(seat))
+            self._take(member)
+
+    def _best(self, but: Member | None = None) -> Member | None:
+        """The node for the next seat: one of which others do not have all, as far as is known; of these the
+        emptiest. None where the run has all seats of each.
+        """
+        found = [one for one in self.nodes.usable() if len(one.seats) < one.slots and one is not but]
+        return min(found, key=lambda one: (one.waits, len(one.seats) - one.slots), default=None)
+
+    def _take(self, member: Member) -> None:
+        self._number += 1
+        self._seats[self._number] = seat = TakenSeat.taken(self._number, member)
+        seat.asked = self._start(self._open(seat))
+
+    def _wait(self, seat: TakenSeat) -> None:
+        """For a CPU of a node, or of another: Ray gives them to whoever asks first, also to other runs, and
+        a seat that waits at one node would not see that another has some.
+        """
+        member, now = seat.member, time.monotonic()
+        if len(self._seats) > self._wanted:
+            self._drop(seat)
+        elif now - seat.since > _ROOM_S * 2 ** min(member.waits, 3):
+            seat.since, member.waits = now, member.waits + 1
+            if not self._has_said and not any(one.has_room for one in self._seats.values()):
+                self._tell("say", f"others have the CPUs of {member.name}; waits for them, or another node's")
+                self._has_said = True
+            other = self._best(but=member)
+            if other and other.waits <= member.waits:
+                self._drop(seat)
+                self._take(other)
 
     async def _open(self, seat: TakenSeat) -> None:
         try:
+            await seat.look()  # which is answered as soon as it has its CPU
+            seat.has_room, seat.member.waits = True, 0
             device, versions = await seat.value("open")
         except Exception as error:
             self._drop(seat)

@@ -20,15 +20,23 @@ from mbsweep.base.errors import MbsweepError
 class StandIn(TakenSeat):
     """A seat that opens at once, and answers what `answers` says when that is there."""
 
+    full = ()  # names of nodes all of whose CPUs another run has
+
     def __init__(self, number, member):
         super().__init__(number, member, None, 1)
         self.answers, self.opens = asyncio.Queue(), None
         member.seats.add(self)
+        self.waits = asyncio.Event()  # for a CPU that another run has
+        if member.name not in self.full:
+            self.waits.set()
 
     async def call(self, method, *arguments):
         """The next of them; raised where it is an error."""
         if self.opens:
             raise self.opens
+        if method == "share":
+            await self.waits.wait()
+            return 0.0
         if method == "open":
             return {"value": [{"id": "x"}, {}]}
         answer = await self.answers.get()
@@ -228,3 +236,59 @@ def test_seats_that_end_with_their_node_as_they_open_are_one_failure(standing, t
 
     assert asyncio.run(go(ActorDiedError())) == ""
     assert asyncio.run(go(SeatError("crash", "no memory"))) == "nothing can be started there: no memory"
+
+
+async def watched(found, until):
+    """The seats are looked after until something is so."""
+    watching = asyncio.ensure_future(found.watch())
+    while not until():
+        await asyncio.sleep(0.001)
+    watching.cancel()
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Seats are looked after all the time, and wait a hundredth of a second for a CPU."""
+    monkeypatch.setattr(seats, "_LOOKED_EVERY_S", 0.001)
+    monkeypatch.setattr(seats, "_ROOM_S", 0.01)
+
+
+def names(found):
+    """Where there are seats, and whether they are open."""
+    return sorted((seat.member.name, seat.is_open) for seat in found._seats.values())
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_seat_does_not_wait_at_a_full_node_while_another_is_idle(standing, monkeypatch):
+    """Another run has the CPUs of one, which Ray does not tell."""
+    monkeypatch.setattr(StandIn, "full", ("node-a",))
+
+    async def go():
+        found = standing(("node-a", 2, 0), ("node-b", 1, 0))
+        found.want(2)
+        await watched(found, lambda: ("node-b", True) in names(found))
+        return names(found)
+
+    assert asyncio.run(asyncio.wait_for(go(), 20)) == [("node-a", False), ("node-b", True)]
+
+
+@pytest.mark.usefixtures("quick")
+def test_where_others_have_all_a_run_waits_for_the_first_that_is_free(standing, told, monkeypatch):
+    """With a line; at whichever node that is. What it wants no more it does not wait for, either."""
+    monkeypatch.setattr(StandIn, "full", ("node-a", "node-b"))
+
+    async def go():
+        found = standing(("node-a", 1, 0), ("node-b", 1, 0))
+        found.want(1)
+        for name in ("node-b", "node-a", "node-b"):
+            await watched(found, lambda name=name: names(found) == [(name, False)])
+        monkeypatch.setattr(StandIn, "full", ("node-b",))
+        await watched(found, lambda: names(found) == [("node-a", True)])
+        found.want(2)
+        assert names(found) == [("node-a", True), ("node-b", False)]
+        found.want(1)
+        await watched(found, lambda: names(found) == [("node-a", True)])
+
+    asyncio.run(asyncio.wait_for(go(), 20))
+    said = "others have the CPUs of node-a; waits for them, or another node's"
+    assert [words for what, words in told if what == "say"] == [said]
