@@ -6,10 +6,11 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from console import query
+from console import contents, curves, query
 
 from mbsweep import pipeline
 from mbsweep.accuracy.cluster.pool import RayPool
+from mbsweep.accuracy.training.checkpoint import open_checkpoint
 from mbsweep.sweep.sweep import parse_sweep
 
 
@@ -52,6 +53,20 @@ def trainings(folder):
     """(variant, seed) -> state, attempt, epochs, threads, which images were right."""
     rows = query(folder, "SELECT variant, seed, state, attempt, epochs, threads, correct FROM trainings")
     return {row[:2]: row[2:] for row in rows}
+
+
+def check_same(folder, local):
+    """Every epoch, and which images are right, to the last digit; the networks; nothing is left over."""
+    assert curves(folder) == curves(local)
+    assert trainings(folder) == trainings(local)
+    assert query(folder, "SELECT * FROM failures") == []
+    files = {path for path in contents(folder) if path.startswith("weights/")}
+    assert files == {path for path in contents(local) if path.startswith("weights/")}
+    for path in files:
+        one, other = (open_checkpoint(root / path) for root in (folder, local))
+        assert one.about == other.about
+        assert one.tensors.keys() == other.tensors.keys()
+        assert all(bool((one.tensors[name] == other.tensors[name]).all()) for name in one.tensors)
 
 
 def processes(of):

@@ -4,7 +4,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -45,14 +47,34 @@ def cluster():
 
 
 @pytest.fixture(autouse=True)
-def started_as_for_a_user(monkeypatch):
-    """The bridge is: it ends with the process that has started it."""
-    monkeypatch.setattr(child, "subprocess", subprocess)
+def bridges_as_for_a_user(monkeypatch):
+    """They end with the process that has started them, which a process that was forked does not."""
+    forking = child.subprocess
+
+    def start(command, **options):
+        starter = subprocess if "mbsweep.accuracy.cluster.bridge" in command else forking
+        return starter.Popen(command, **options)
+
+    monkeypatch.setattr(child, "subprocess", SimpleNamespace(PIPE=subprocess.PIPE, Popen=start))
 
 
 @pytest.fixture
 def nodes(cluster):
     """Call it for another node, of one CPU; its `remove` switches it off, as all are in the end."""
+    with coming_and_going(cluster) as add:
+        yield add
+
+
+@pytest.fixture(scope="module")
+def pair(cluster):
+    """The caches of two nodes, of one CPU and of two, which stay for all tests of a module."""
+    with coming_and_going(cluster) as add:
+        yield [Path(add(num_cpus=cpus)["cache"]) for cpus in (1, 2)]
+
+
+@contextmanager
+def coming_and_going(cluster):
+    """Call it for another node, as `nodes`."""
     there = {}
 
     def add(**options):
@@ -64,10 +86,12 @@ def nodes(cluster):
         del there[number]
         cluster.call("remove", number=number)
 
-    yield add
-    for end in list(there.values()):
-        end()
-    cluster.call("settle")
+    try:
+        yield add
+    finally:
+        for end in list(there.values()):
+            end()
+        cluster.call("settle")
 
 
 @pytest.fixture
