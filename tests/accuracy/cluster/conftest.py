@@ -38,9 +38,9 @@ class Cluster(Child):
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cluster():
-    """A head that trains nothing."""
+    """A head that trains nothing. It does not outlive the tests of this room: it is never quite idle."""
     found = Cluster()
     yield found
     found.close()
