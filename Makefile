@@ -1,7 +1,8 @@
 # Two commands do everything on a fresh machine: make run, make test.
 PYTHON ?= python3
 VENV ?= .venv
-WORKERS ?= 2
+# On two cores: many tests wait, for a browser or a process.
+WORKERS ?= 3
 BIN := $(VENV)/bin
 
 .PHONY: run test bench clean browser qemu

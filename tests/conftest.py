@@ -3,6 +3,7 @@
 import atexit
 import gc
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -49,6 +50,9 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # Nor are two of torch's to spin, where a test is the first to load it, or starts a command that does: beside
 # another worker, 1,000 images took ten times as long. Workers that time and train have settings of their own.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+# Headers that Inductor compiles beforehand take as long as ten networks gain by them: fewer are compiled here.
+os.environ.setdefault("TORCHINDUCTOR_CPP_CACHE_PRECOMPILE_HEADERS", "0")
 
 # What is slow to make and kept by content, so that whoever made it does not matter: of all workers.
 SLOW_TO_MAKE = ("files", "inductor")
@@ -108,8 +112,11 @@ LONGEST = ("test_docs.py", "test_kill.py")
 
 
 def pytest_collection_modifyitems(items):
-    """The longest first; the others stay in their order."""
-    items.sort(key=lambda item: item.path.name not in LONGEST)
+    """The longest first, then what lowers networks for ExecuTorch: to load that takes 5 s, which one worker is
+    to do for all of them. The others stay in their order.
+    """
+    lowering = [item for item in items if {"executorch", "pte"} & set(re.split(r"[^a-z]", item.nodeid))]
+    items.sort(key=lambda item: (item.path.name not in LONGEST, item not in lowering))
     gc.freeze()  # what is loaded by now is there to the end: no need to look through it again and again
     gc.set_threshold(50_000, 20, 20)  # nor so often through the rest: a twentieth of the time
     gc.enable()
