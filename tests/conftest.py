@@ -51,7 +51,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # another worker, 1,000 images took ten times as long. Workers that time and train have settings of their own.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-# Headers that Inductor compiles beforehand take as long as ten networks gain by them: fewer are compiled here.
+# To compile headers beforehand takes Inductor as long as ten networks gain by it: fewer are compiled here.
 os.environ.setdefault("TORCHINDUCTOR_CPP_CACHE_PRECOMPILE_HEADERS", "0")
 
 # What is slow to make and kept by content, so that whoever made it does not matter: of all workers.
@@ -112,8 +112,8 @@ LONGEST = ("test_docs.py", "test_kill.py")
 
 
 def pytest_collection_modifyitems(items):
-    """The longest first, then what lowers networks for ExecuTorch: to load that takes 5 s, which one worker is
-    to do for all of them. The others stay in their order.
+    """The longest first, then what lowers networks for ExecuTorch: one worker loads that for all of them, in
+    5 s. The others stay in their order.
     """
     lowering = [item for item in items if {"executorch", "pte"} & set(re.split(r"[^a-z]", item.nodeid))]
     items.sort(key=lambda item: (item.path.name not in LONGEST, item not in lowering))
