@@ -61,7 +61,7 @@ class Told:
     def reach(self, standing):
         """So far the run is."""
 
-    def note(self, words):
+    def note(self, words, short=""):
         """What is still open."""
 
 

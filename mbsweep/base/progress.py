@@ -22,8 +22,11 @@ class Progress(Protocol):
     def reach(self, standing: Standing) -> None:
         """So far the part is now, where its steps differ in what they cost."""
 
-    def note(self, words: str) -> None:
-        """What is still open in the part; it replaces what was noted before, and no log needs it."""
+    def note(self, words: str, short: str = "") -> None:
+        """What is still open in the part; it replaces what was noted before, and no log needs it.
+
+        short: the same in fewer words, where there is no room for those.
+        """
 
 
 class Silent:
@@ -41,5 +44,5 @@ class Silent:
     def reach(self, standing: Standing) -> None:
         """Nothing."""
 
-    def note(self, words: str) -> None:
+    def note(self, words: str, short: str = "") -> None:
         """Nothing."""

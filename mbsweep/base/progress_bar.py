@@ -21,6 +21,8 @@ from mbsweep.base.errors import one_line
 from mbsweep.base.pace import Standing
 from mbsweep.base.printing import wrapped
 
+_BESIDE = " ----- / 0:00:00 left 00:00:00"  # the least that stands beside a part's words, but for the steps
+
 
 class _Steps(TextColumn):
     """`12/72`: steps, which need not all be as long on the bar."""
@@ -92,9 +94,13 @@ class RichProgress:
             self._bar.update(self._task, completed=standing.share, total=1, standing=standing)
             self._draw()
 
-    def note(self, words: str) -> None:
-        """What is still open, beside the bar."""
+    def note(self, words: str, short: str = "") -> None:
+        """What is still open, beside the bar; short: where the time left would not fit beside those words."""
         if self._task is not None:
+            task = self._bar.tasks[self._task]
+            room = self._bar.console.width - len(_BESIDE) - 2 * len(_Steps().render(task).plain.split("/")[1])
+            if short and len(f"{self._part}, {words}") > room:
+                words = short
             self._bar.update(self._task, description=f"{self._part}, {words}")
             self._draw()
 

@@ -65,7 +65,7 @@ class Watched:
         """So far it is."""
         self._move(standing.share)
 
-    def note(self, words: str) -> None:
+    def note(self, words: str, short: str = "") -> None:
         """What is open in it does not fit beside the bar."""
 
     def _move(self, share: float) -> None:

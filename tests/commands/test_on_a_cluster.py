@@ -122,9 +122,9 @@ def test_a_search_goes_on_in_a_cluster(cluster, images, tmp_path):
 
 
 def test_trainings_are_told_by_node_while_they_go_on(cluster, sweep, tmp_path):
-    """On the bar of a terminal of 80 columns."""
+    """On the bar of a terminal of 90 columns."""
     file = io.StringIO()
-    console = Console(file=file, force_terminal=True, width=80, color_system=None)
+    console = Console(file=file, force_terminal=True, width=90, color_system=None)
     with RichProgress(console) as progress:
         mbsweep.run(mbsweep.load_sweep(sweep), tmp_path / "run", progress=progress, ray="auto")
     drawn = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", file.getvalue())

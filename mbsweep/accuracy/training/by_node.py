@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-_MOST = 20  # characters: beside the bar, on a terminal of 80 columns
+_MOST = 8  # nodes that are named
 
 
-def by_node(nodes: Iterable[str]) -> str:
-    """`node-a 2, node-b 1`: how many trainings each node has; of many nodes only how many these are. Empty
-    where all are of this machine.
+def by_node(nodes: Iterable[str]) -> tuple[str, str] | None:
+    """`node-a 2, node-b 1`, how many trainings each node has; and in short, and of many, how many nodes these
+    are. None where all are of this machine.
     """
     counts = Counter(node.partition(".")[0] if node[:1].isalpha() else node for node in nodes if node)
-    words = ", ".join(f"{node} {count}" for node, count in sorted(counts.items()))
-    return words if len(words) <= _MOST else f"{len(counts)} node{'s' if len(counts) > 1 else ''}"
+    if not counts:
+        return None
+    short = f"{len(counts)} node{'s' if len(counts) > 1 else ''}"
+    if len(counts) > _MOST:
+        return short, short
+    return ", ".join(f"{node} {count}" for node, count in sorted(counts.items())), short

@@ -36,7 +36,7 @@ class Telling:
         self._pace = Pace(expected_s)
         for row in epochs:
             self._pace.note(row.variant, row.seconds)
-        self._has_new, self._told_at, self._noted = False, 0.0, ""
+        self._has_new, self._told_at, self._noted = False, 0.0, ("", "")
 
     def begin(self, task: str) -> None:
         """The trainings begin."""
@@ -62,7 +62,7 @@ class Telling:
         found = self._pace.standing(left)
         self._progress.reach(replace(found, left_s=min(found.left_s, self._queue.seconds_allowed())))
         where = by_node(worker.node for worker in self._active)
-        if where not in ("", self._noted):
-            self._progress.note(where)
+        if where and where != self._noted:
+            self._progress.note(*where)
             self._noted = where
         self._has_new, self._told_at = False, time.monotonic()

@@ -31,7 +31,7 @@ class Told:
     def advance(self, done, steps=1):
         """A test of a supernet's variant is done."""
 
-    def note(self, words):
+    def note(self, words, short=""):
         """What is still open."""
 
     def reach(self, standing):

@@ -16,31 +16,37 @@ HOURS = Standing(109, 720, 0.1, 8060)  # epochs; 2:14:20 left
 @pytest.mark.parametrize(
     ("nodes", "words"),
     [
-        ([], ""),
-        (["", ""], ""),  # this machine
-        (["node-b", "node-a", "node-a"], "node-a 2, node-b 1"),
-        (["node-a.cluster.example.org"] * 12, "node-a 12"),
-        (["10.0.0.17", "10.0.0.4"], "2 nodes"),
-        (["10.0.0.17"] * 64, "10.0.0.17 64"),
-        ([f"node-{number}" for number in range(12)] * 3, "12 nodes"),
-        (["one-with-a-very-long-name"], "1 node"),
+        ([], None),
+        (["", ""], None),  # this machine
+        (["node-b", "node-a", "node-a"], ("node-a 2, node-b 1", "2 nodes")),
+        (["node-a.cluster.example.org"] * 12, ("node-a 12", "1 node")),
+        (["10.0.0.17", "10.0.0.4"], ("10.0.0.17 1, 10.0.0.4 1", "2 nodes")),
+        ([f"node-{number}" for number in range(12)] * 3, ("12 nodes", "12 nodes")),
     ],
 )
 def test_trainings_are_told_by_node(nodes, words):
-    """Each node with how many it has; of many, or of long names, how many nodes there are."""
+    """Each node with how many it has, and in short how many nodes there are; of many nodes only that."""
     assert by_node(nodes) == words
 
 
-@pytest.mark.parametrize("nodes", [["node-a", "node-a", "node-b"], [f"node-{n}" for n in range(400)]])
-def test_they_fit_beside_the_bar(nodes):
-    """On a terminal of 80 columns, beside a data set's id; how many epochs are left is told, and how long."""
+@pytest.mark.parametrize(
+    ("part", "nodes", "width", "words"),
+    [
+        ("digits-3fa91c5e", ["node-a", "node-a", "node-b"], 80, "node-a 2, node-b 1"),
+        ("digits-3fa91c5e", [f"node-{n}" for n in range(400)], 80, "400 nodes"),
+        ("imagefolder-9ab69307", ["10.0.0.17:40123"], 80, "1 node"),
+        ("imagefolder-9ab69307", ["10.0.0.17", "10.0.0.4"], 120, "10.0.0.17 1, 10.0.0.4 1"),
+    ],
+)
+def test_they_fit_beside_the_bar(part, nodes, width, words):
+    """In as many words as there is room for: the epochs that are left are told whole, and how long."""
     file = io.StringIO()
-    console = Console(file=file, force_terminal=True, width=80, color_system=None)
+    console = Console(file=file, force_terminal=True, width=width, color_system=None)
     with RichProgress(console) as progress:
-        progress.begin("train on digits-3fa91c5e", 720)
+        progress.begin(f"train on {part}", 720)
         progress.reach(HOURS)
-        progress.note(by_node(nodes))
+        progress.note(*by_node(nodes))
     line = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", file.getvalue()).strip().splitlines()[-1].strip()
-    assert line.startswith(f"train on digits-3fa91c5e, {by_node(nodes)} ")
+    assert line.startswith(f"train on {part}, {words} ")
     assert re.search(r" 109/720 .+ left 2:14:20$", line)
-    assert len(line) <= 80
+    assert len(line) <= width
