@@ -24,7 +24,7 @@ from mbsweep.accuracy.cluster.connecting import connect
 from mbsweep.accuracy.cluster.looking import none_left
 from mbsweep.accuracy.cluster.seats import Seats
 from mbsweep.accuracy.training.worker import end_with_parent
-from mbsweep.base.errors import MbsweepError
+from mbsweep.base.errors import MbsweepError, one_line
 
 _END_S = 5.0  # to leave the cluster
 _KEPT: list[Any] = []  # to the end of this process
@@ -101,6 +101,9 @@ def _main(given: dict[str, Any]) -> None:
         asyncio.new_event_loop().run_until_complete(work)
     except MbsweepError as error:
         lines.tell("over", str(error))
+    except Exception as error:
+        said = f"{type(error).__name__}: {one_line(error, 300)}"
+        lines.tell("over", f"the cluster at {given['address']} cannot be used any more: {said}")
     lines.close()
     leaving = threading.Thread(target=ray.shutdown, daemon=True)
     leaving.start()

@@ -16,7 +16,7 @@ from mbsweep.base.errors import MbsweepError, one_line
 LOCAL, AUTO = "local", "auto"
 INSTALL = "pip install 'mbsweep[ray]'"
 _OLDEST = (2, 40)
-_CLIENT, _CLIENT_PORT = "ray://", 10001
+CLIENT, _CLIENT_PORT = "ray://", 10001
 _REACHED_S = 5.0
 _STORE_BYTES = 200_000_000  # of a cluster of our own: checkpoints pass through it
 
@@ -67,8 +67,8 @@ def reach(address: str) -> None:
     """MbsweepError where nobody listens at an address, or not Ray: that would try for minutes itself."""
     if address in (LOCAL, AUTO):
         return
-    host, colon, port = address.removeprefix(_CLIENT).rpartition(":")
-    if not colon and address.startswith(_CLIENT):
+    host, colon, port = address.removeprefix(CLIENT).rpartition(":")
+    if not colon and address.startswith(CLIENT):
         host, port = port, str(_CLIENT_PORT)
     if not host or "/" in host or not port.isdecimal() or not 0 < int(port) < 1 << 16:
         raise MbsweepError(
@@ -128,7 +128,7 @@ def _last_here() -> str:
 
 def _is_there(address: str) -> bool:
     """Whether somebody listens there, as far as that is known."""
-    host, _, port = address.removeprefix(_CLIENT).rpartition(":")
+    host, _, port = address.removeprefix(CLIENT).rpartition(":")
     if not host or not port.isdecimal():
         return True
     try:
@@ -139,7 +139,8 @@ def _is_there(address: str) -> bool:
 
 
 def _failed(address: str, error: Exception) -> str:
-    said = one_line(error, 400)
+    is_let_in = "Traceback" in str(error)  # of what went wrong there, behind ray://
+    said = one_line(str(error).strip().splitlines()[-1] if is_let_in else error, 400)
     if address == AUTO and isinstance(error, ConnectionError):
         return _NONE_HERE
     if "ersion mismatch" in said:
@@ -155,7 +156,7 @@ def _failed(address: str, error: Exception) -> str:
             f"head of the cluster at {address}"
         )
     hint = ""
-    if isinstance(error, ConnectionError) and address != LOCAL:
+    if isinstance(error, ConnectionError) and address != LOCAL and not is_let_in:
         hint = "; " + _hint(address)
     return f"the Ray cluster at {address} cannot be used: {type(error).__name__}: {said}{hint}"
 
@@ -165,6 +166,6 @@ def _hint(address: str) -> str:
     hint = f"does it ask for another token than ~/.ray/auth_token here? {_AUTH} is {_TOKEN}"
     if os.environ.get(_AUTH, "").lower() != _TOKEN:
         hint = f"if it asks for a token, set {_AUTH}={_TOKEN} here, too"
-    if address.startswith(_CLIENT):
+    if address.startswith(CLIENT):
         hint += f"; ray:// has a port of its own, {_CLIENT_PORT} unless `ray start` was told another"
     return hint

@@ -23,6 +23,7 @@ from mbsweep.base.errors import MbsweepError
 _COMMAND = command_of("mbsweep.accuracy.cluster.bridge")
 _READY_S = 120.0  # to start a cluster, or to reach one and ask its nodes what they are
 _END_S = 8.0  # to leave it
+_GO_ON = "what is done is kept: run the same command again, with --ray or without"
 
 
 @dataclass(eq=False)
@@ -68,7 +69,7 @@ class Link(AbstractContextManager["Link", None]):
     def check(self) -> None:
         """MbsweepError where nothing more can come."""
         if self._over:
-            raise MbsweepError(self._over)
+            raise MbsweepError(self._over if self._nodes is None else f"{self._over}; {_GO_ON}")
 
     def hear(self, limit_s: float) -> None:
         """Take what was said; wait for the first of it, no longer than limit_s."""
@@ -147,8 +148,9 @@ class _Process(Child):
     """Speaks in both directions at any time."""
 
     def how_it_ended(self) -> str:
-        """In words."""
-        return self._how_it_ended()
+        """In words, without the last line of Ray's log, which is about anything."""
+        words = self._how_it_ended()
+        return words.partition("; [")[0]
 
     def leave(self, limit_s: float) -> None:
         """Let it end, and wait for that."""

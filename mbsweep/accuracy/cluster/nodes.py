@@ -12,6 +12,7 @@ from typing import Any
 
 import ray
 
+from mbsweep.accuracy.cluster.connecting import CLIENT
 from mbsweep.accuracy.cluster.looking import Node, looked, none_left, why_not
 from mbsweep.accuracy.cluster.members import Member
 from mbsweep.base.errors import MbsweepError, one_line
@@ -99,9 +100,10 @@ class Nodes:
             asked = asyncio.get_running_loop().run_in_executor(self._asking, ray.nodes)
             told = await asyncio.wait_for(asked, _HEAD_S)
         except Exception as error:
-            # Where a connection through ray:// has broken, Ray says that it was never told to connect.
-            is_silent = isinstance(error, TimeoutError | ConnectionError) or not ray.is_initialized()
-            reason = "it does not answer" if is_silent else one_line(error, 200)
+            # Ray says of a connection that has broken that it was never told to connect. Through ray:// only
+            # that can go wrong, in many words, and whether it is connected is asked over the same connection.
+            is_known = isinstance(error, TimeoutError | ConnectionError) or self._address.startswith(CLIENT)
+            reason = "it does not answer" if is_known or not ray.is_initialized() else one_line(error, 200)
             raise MbsweepError(f"the head of the cluster at {self._address} is lost: {reason}") from None
         alive = {one["NodeID"]: one for one in told if one["Alive"] and one["Resources"].get("CPU", 0) >= 1}
         for id_, member in self._members.items():

@@ -57,3 +57,23 @@ def test_who_is_not_let_in_hears_of_the_token(mode, words, monkeypatch):
     monkeypatch.setenv("RAY_AUTH_MODE", mode)
     with pytest.raises(MbsweepError, match=rf"cluster at head:6379 cannot be used: .* at head:6379; {words}"):
         connecting.connect("head:6379", None)
+
+
+def test_what_goes_wrong_behind_the_door_is_no_matter_of_tokens(monkeypatch):
+    """The last line of what Ray 2.60 says where the head is too busy to start a process for ray://."""
+    traceback = (
+        "Initialization failure from server:\nTraceback (most recent call last):\n"
+        '  File "proxier.py", line 772, in Datapath\n    raise RuntimeError(\n'
+        "RuntimeError: Starting Ray client server failed. See ray_client_server_23000.err for logs.\n"
+    )
+
+    def fail(**asked):
+        raise ConnectionAbortedError(traceback)
+
+    monkeypatch.setattr("ray.init", fail)
+    with pytest.raises(MbsweepError) as raised:
+        connecting.connect("ray://head:10001", None)
+    assert str(raised.value) == (
+        "the Ray cluster at ray://head:10001 cannot be used: ConnectionAbortedError: RuntimeError: "
+        "Starting Ray client server failed. See ray_client_server_23000.err for logs."
+    )
