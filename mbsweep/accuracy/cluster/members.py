@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import ray
+from ray.exceptions import OutOfMemoryError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from mbsweep.accuracy.cluster.looking import Node
 from mbsweep.accuracy.cluster.seat import GROUPS, Answer, Seat
 from mbsweep.base.cores import threads_each
+from mbsweep.base.errors import one_line
 
 
 @dataclass(eq=False)
@@ -28,6 +30,7 @@ class Member:
     has_gone: bool = False
     silent_until: float = 0.0  # by `time.monotonic`: it did not answer, and may have gone
     failures: int = 0  # see `Nodes.failed`
+    is_full: bool = False  # its memory was, at some time
     waits: int = 0  # for a CPU there, in vain, one after another: others have them
     seats: set[TakenSeat] = field(default_factory=set)
     files: dict[str, asyncio.Future[None]] = field(default_factory=dict)  # on their way, or there
@@ -119,6 +122,18 @@ class TakenSeat:
             self.asked.cancel()
         with suppress(Exception):  # it may have ended by itself
             ray.kill(self.handle)
+
+
+def is_full(error: Exception) -> bool:
+    """Whether Ray's memory monitor has ended what was asked for."""
+    return isinstance(error, OutOfMemoryError) or "OUT_OF_MEMORY" in str(error)
+
+
+def words_of(error: Exception) -> str:
+    """What went wrong on a node, or there with what it was asked for."""
+    if is_full(error):  # which says it in two thousand characters
+        return "the memory there is full, and Ray ends what is started"
+    return error.words if isinstance(error, SeatError) else one_line(error, 200)
 
 
 def value_of(found: Answer) -> Any:

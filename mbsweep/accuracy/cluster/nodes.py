@@ -14,7 +14,7 @@ import ray
 
 from mbsweep.accuracy.cluster.connecting import CLIENT
 from mbsweep.accuracy.cluster.looking import Node, looked, none_left, why_not
-from mbsweep.accuracy.cluster.members import Member
+from mbsweep.accuracy.cluster.members import Member, words_of
 from mbsweep.base.errors import MbsweepError, one_line
 
 _LOOKED_EVERY_S = 1.0  # for nodes that come and go
@@ -80,10 +80,19 @@ class Nodes:
 
         Until then that is one failure, however many of its seats end.
         """
+        self._pause(member, reason, "does not answer any more")
+
+    def full(self, member: Member, reason: str) -> None:
+        """Its memory is, and it gets nothing to do for a while."""
+        self._pause(member, reason, "" if member.is_full else "has no memory left")
+        member.is_full = True
+
+    def _pause(self, member: Member, reason: str, words: str) -> None:
         if member.has_gone:
             return
         if not member.silent_until:
-            self._say(f"{member.name} does not answer any more; what it trained goes on elsewhere")
+            if words:
+                self._say(f"{member.name} {words}; what it trained goes on elsewhere")
             self.failed(member, reason)
         member.silent_until = time.monotonic() + _SILENT_S
         self._changed(member)
@@ -140,7 +149,7 @@ class Nodes:
             if member.has_gone:
                 return
             said = f"does not answer within {_PROBED_S:.0f} s" if isinstance(error, TimeoutError) else ""
-            reason = said or f"cannot be asked what it is: {one_line(error, 200)}"
+            reason = said or f"cannot be asked what it is: {words_of(error)}"
             member.about = Node(member.name, "", *counts, {}, reason)
         if reason:
             self._say(f"{member.name} is not used: it {reason}")

@@ -9,9 +9,9 @@ from contextlib import suppress
 from typing import Any
 
 import ray
-from ray.exceptions import ActorDiedError, ActorUnavailableError, OutOfMemoryError, RayTaskError
+from ray.exceptions import ActorDiedError, ActorUnavailableError, RayTaskError
 
-from mbsweep.accuracy.cluster.members import Member, SeatError, TakenSeat
+from mbsweep.accuracy.cluster.members import Member, SeatError, TakenSeat, is_full, words_of
 from mbsweep.accuracy.cluster.nodes import Nodes
 from mbsweep.accuracy.cluster.talking import Talking
 from mbsweep.base.errors import MbsweepError, one_line
@@ -137,9 +137,10 @@ class Seats:
             device, versions = await seat.value("open")
         except Exception as error:
             self._drop(seat)
-            said = error.words if isinstance(error, SeatError) else one_line(error, 200)
-            reason = f"nothing can be started there: {said}"
-            if isinstance(error, SeatError | RayTaskError) or getattr(error, "actor_init_failed", False):
+            reason = f"nothing can be started there: {words_of(error)}"
+            if is_full(error):
+                self.nodes.full(seat.member, reason)
+            elif isinstance(error, SeatError | RayTaskError) or getattr(error, "actor_init_failed", False):
                 self.nodes.failed(seat.member, reason)
             else:  # it ended with its node, perhaps
                 self.nodes.silent(seat.member, reason)
@@ -197,10 +198,11 @@ class Seats:
             else:
                 break
         name, said = seat.member.name, str(error)
-        is_full = isinstance(error, OutOfMemoryError) or "OUT_OF_MEMORY" in said
+        if was_full := is_full(error):
+            self._tell("say", f"Ray ended a training on {name}, because the memory there is full")
         is_alone = isinstance(error, ActorDiedError) and "worker process has died" in said
-        if is_full or (is_alone and await _is_there(seat.member)):
-            how = "Ray stopped it, because the memory there is full" if is_full else "out of memory?"
+        if was_full or (is_alone and await _is_there(seat.member)):
+            how = "Ray ended it, because the memory there is full" if was_full else "out of memory?"
             return {"crash": f"the process of the training's seat on {name} ended ({how})"}
         self.nodes.silent(seat.member, f"its seats end: {one_line(said, 200)}")
         return {LOST: f"{name} does not answer any more"}
@@ -231,6 +233,6 @@ async def _is_there(member: Member) -> bool:
     asked = ray.remote(num_cpus=0, max_retries=0, scheduling_strategy=member.there())(nothing)
     try:
         await asyncio.wait_for(asyncio.wrap_future(asked.remote().future()), _THERE_S)
-    except Exception:
-        return False
+    except Exception as error:
+        return is_full(error)  # it said no
     return True

@@ -6,7 +6,7 @@ import time
 
 import pytest
 import ray
-from ray.exceptions import ActorDiedError, RayTaskError
+from ray.exceptions import ActorDiedError, OutOfMemoryError, RayTaskError
 
 from mbsweep.accuracy.cluster import nodes, parcels, seats
 from mbsweep.accuracy.cluster.looking import Node
@@ -292,3 +292,52 @@ def test_where_others_have_all_a_run_waits_for_the_first_that_is_free(standing, 
     asyncio.run(asyncio.wait_for(go(), 20))
     said = "others have the CPUs of node-a; waits for them, or another node's"
     assert [words for what, words in told if what == "say"] == [said]
+
+
+# The beginning of what Ray's memory monitor says, in Ray 2.60.
+FULL = OutOfMemoryError(
+    "1 worker(s) were killed due to the node running low on memory. Memory on the node (IP: "
+)
+
+
+def test_a_seat_that_ends_for_want_of_memory_is_a_crash_that_is_told(standing, told):
+    """Of what was trained there, as where the kernel ends a training on this machine: three are too many."""
+
+    async def go():
+        found = standing(("node-a", 1, 0))
+        found.want(1)
+        await settled()
+        await answered(found, FULL)
+
+    asyncio.run(go())
+    ((_, answer),) = [argument for what, argument in told if what == "answer"]
+    how = "Ray ended it, because the memory there is full"
+    assert answer == {"crash": f"the process of the training's seat on node-a ended ({how})"}
+    assert [words for what, words in told if what == "say"] == [
+        "Ray ended a training on node-a, because the memory there is full"
+    ]
+
+
+def test_a_node_without_memory_is_left_alone_for_a_while(standing, told):
+    """Where a seat cannot even be started. It is said once; three times in a row are enough to exclude it, in
+    words of ours.
+    """
+
+    async def go():
+        found = standing(("node-a", 4, 0))
+        member = found.nodes._members["node-a"]
+        for number in range(3):
+            seat = StandIn(number, member)
+            seat.opens = FULL
+            with pytest.raises(asyncio.TimeoutError):  # it tries again a second later
+                await asyncio.wait_for(found._open(seat), 0.01)
+            assert not member.is_usable
+            member.silent_until = 0.0
+        return member.about.why_not
+
+    reason = "nothing can be started there: the memory there is full, and Ray ends what is started"
+    assert asyncio.run(go()) == reason
+    assert [words for what, words in told if what == "say"] == [
+        "node-a has no memory left; what it trained goes on elsewhere",
+        f"node-a gets no more to train: {reason}; what it trained goes on elsewhere",
+    ]
