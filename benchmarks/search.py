@@ -55,7 +55,7 @@ ROWS = (
     Row("random", Random, 100, 20_000, 20),
     Row("nsga2", Nsga2, 1, 1500, 20),
     Row("nsga2, budgets unknown", Unhelped, 1, 1500, 20),
-    Row("tpe", Tpe, 1, 300, 20),
+    Row("tpe", Tpe, 1, 150, 20),
     Row("gp", Gp, 1, 80, 5),
     Row("exact_costs, batches of 4", ExactCosts, 4, 252, 5),
 )
