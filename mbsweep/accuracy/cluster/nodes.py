@@ -71,8 +71,8 @@ class Nodes:
     def exclude(self, member: Member, reason: str) -> None:
         """It gets no more to do."""
         if member.about and not member.about.why_not:
-            member.about = replace(member.about, why_not=reason)
-            self._say(f"{member.name} gets no more to train: {reason}; what it trained goes on elsewhere")
+            member.about = replace(member.about, why_not=f"gets no more to train: {reason}")
+            self._say(f"{member.name} {member.about.why_not}; what it trained goes on elsewhere")
             self._changed(member)
 
     def silent(self, member: Member, reason: str) -> None:

@@ -235,7 +235,8 @@ def test_seats_that_end_with_their_node_as_they_open_are_one_failure(standing, t
         return found.nodes._members["node-a"].about.why_not
 
     assert asyncio.run(go(ActorDiedError())) == ""
-    assert asyncio.run(go(SeatError("crash", "no memory"))) == "nothing can be started there: no memory"
+    reason = "gets no more to train: nothing can be started there: no memory"
+    assert asyncio.run(go(SeatError("crash", "no memory"))) == reason
 
 
 async def watched(found, until):
@@ -335,9 +336,10 @@ def test_a_node_without_memory_is_left_alone_for_a_while(standing, told):
             member.silent_until = 0.0
         return member.about.why_not
 
-    reason = "nothing can be started there: the memory there is full, and Ray ends what is started"
+    why = "nothing can be started there: the memory there is full, and Ray ends what is started"
+    reason = f"gets no more to train: {why}"
     assert asyncio.run(go()) == reason
     assert [words for what, words in told if what == "say"] == [
         "node-a has no memory left; what it trained goes on elsewhere",
-        f"node-a gets no more to train: {reason}; what it trained goes on elsewhere",
+        f"node-a {reason}; what it trained goes on elsewhere",
     ]
