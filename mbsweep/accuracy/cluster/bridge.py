@@ -88,6 +88,7 @@ async def _serve(given: dict[str, Any], lines: _Lines) -> None:
     done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in done:
         task.result()
+    await seats.close()
 
 
 def _main(given: dict[str, Any]) -> None:

@@ -11,6 +11,8 @@ from mbsweep.base.cores import usable_cores
 from mbsweep.profiler.device import INSTRUCTIONS
 
 _NEEDED = ("mbsweep", "torch", "numpy", "safetensors")  # packages without which a node cannot train
+SEATS = "seats"  # the folder of a node's cache for what is trained there
+_NO_CACHE = "has no cache that can be written; set MBSWEEP_CACHE there to a folder that can"
 _ALIKE = ("mbsweep", "torch", "python")  # whose versions decide what a training gives, or whether it can be
 
 
@@ -26,12 +28,13 @@ class Node:
     why_not: str  # empty: it trains
 
 
-def looked() -> Callable[[], dict[str, Any]]:
-    """What a node calls to tell of itself: processor, versions.
+def looked(is_node: bool = True) -> Callable[[], dict[str, Any]]:
+    """What a node calls to tell of itself: processor, versions, and whether its cache can be written, from
+    which it removes what seats have left that were killed.
 
-    It is sent as code, because mbsweep may be missing there: so it uses nothing but Python's own library.
+    It is sent as code, because mbsweep may be missing there: so it needs nothing but Python's own library.
     """
-    flags, needed = INSTRUCTIONS, _NEEDED
+    flags, needed, seats = INSTRUCTIONS, _NEEDED, SEATS
 
     def look() -> dict[str, Any]:
         import importlib.metadata
@@ -55,20 +58,31 @@ def looked() -> Callable[[], dict[str, Any]]:
                     found[name] = importlib.metadata.version(name)
                 except importlib.metadata.PackageNotFoundError:
                     found[name] = "unknown"
-        return {"processor": processor, "versions": found}
+        has_cache = True
+        if is_node and "mbsweep" in found:
+            try:
+                from mbsweep.base.cache import lasting_cache_dir
+                from mbsweep.base.files import remove_dead
+
+                remove_dead(lasting_cache_dir() / seats)
+            except ImportError:  # another version, which is told
+                pass
+            except Exception:
+                has_cache = False
+        return {"processor": processor, "versions": found, "has_cache": has_cache}
 
     return look
 
 
 def this_machine() -> Node:
     """The machine that this runs on."""
-    found = looked()()
+    found = looked(is_node=False)()
     return Node(platform.node(), found["processor"], usable_cores(), 0, found["versions"], "")
 
 
 def versions_here() -> dict[str, str]:
     """Of Python and the packages that trainings need, on this machine."""
-    return dict(looked()()["versions"])
+    return dict(looked(is_node=False)()["versions"])
 
 
 def none_left(address: str, nodes: Sequence[Node]) -> str:
@@ -79,7 +93,7 @@ def none_left(address: str, nodes: Sequence[Node]) -> str:
     return f"no node of the cluster at {address} can train: {nodes[0].name} {nodes[0].why_not}{more}"
 
 
-def why_not(there: Mapping[str, str], here: Mapping[str, str]) -> str:
+def why_not(there: Mapping[str, str], here: Mapping[str, str], has_cache: bool = True) -> str:
     """Why a node with these versions cannot train for a run that has those; empty where it can."""
     mbsweep = f"pip install 'mbsweep[train]=={here['mbsweep']}'"
     for name in _NEEDED:
@@ -92,7 +106,7 @@ def why_not(there: Mapping[str, str], here: Mapping[str, str]) -> str:
             what = {"mbsweep": mbsweep, "torch": f"pip install torch=={other}"}
             todo = what.get(name, f"use Python {other}")
             return f"has {name} {there[name]}, and this machine {here[name]}; there: {todo}"
-    return ""
+    return "" if has_cache else _NO_CACHE
 
 
 def _public(name: str, version: str) -> str:

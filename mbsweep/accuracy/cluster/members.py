@@ -17,6 +17,8 @@ from mbsweep.accuracy.cluster.seat import GROUPS, Answer, Seat
 from mbsweep.base.cores import threads_each
 from mbsweep.base.errors import one_line
 
+_CLEARED_S = 2.0
+
 
 @dataclass(eq=False)
 class Member:
@@ -115,12 +117,12 @@ class TakenSeat:
         """Note how much of the epoch is done."""
         self.share = float(await self.call("share"))
 
-    def end(self) -> None:
-        """Whatever it is about."""
-        self.member.seats.discard(self)
-        if self.asked and self.asked is not asyncio.current_task():
-            self.asked.cancel()
+    async def end(self) -> None:
+        """Whatever it is about; it removes its files before."""
         with suppress(Exception):  # it may have ended by itself
+            if self.has_room:
+                await asyncio.wait_for(self.call("clear"), _CLEARED_S)
+        with suppress(Exception):
             ray.kill(self.handle)
 
 

@@ -143,7 +143,7 @@ class Nodes:
         counts = int(resources["CPU"]), int(resources.get("GPU", 0))
         try:
             found = await asyncio.wait_for(asyncio.wrap_future(asked.remote().future()), _PROBED_S)
-            reason = why_not(found["versions"], self._versions)
+            reason = why_not(found["versions"], self._versions, found["has_cache"])
             member.about = Node(member.name, found["processor"], *counts, found["versions"], reason)
         except Exception as error:
             if member.has_gone:

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import ray
 
+from mbsweep.accuracy.cluster.looking import SEATS
 from mbsweep.accuracy.cluster.parcels import PIECE_BYTES, Receiver
 from mbsweep.accuracy.training.worker import TrainingWorker
 from mbsweep.base.cache import cache_dir, lasting_cache_dir
@@ -56,7 +57,7 @@ class Seat:
             # Ray says there how many threads; so does a training itself, and nobody else has to.
             os.environ.pop("OMP_NUM_THREADS", None)
             # What is sent to a node once, all of its seats use, also those to come.
-            root = lasting_cache_dir() / "seats"
+            root = lasting_cache_dir() / SEATS
             root.mkdir(parents=True, exist_ok=True)
             folder = self._stack.enter_context(temporary_folder(root, "seat"))
             self._checkpoint, self._weights = folder / "net.checkpoint", folder / "net.safetensors"
@@ -130,6 +131,11 @@ class Seat:
     def share(self) -> float:
         """How much of the epoch is done."""
         return self._worker.share() if self._worker else 0.0
+
+    @_in(LOOK)
+    def clear(self) -> None:
+        """Remove its files, whatever it is about: it is ended next, by force."""
+        self._stack.close()
 
     @_in(FILES)
     def lacks(self, parcel: dict[str, Any]) -> Answer:

@@ -36,6 +36,7 @@ class Seats:
         self._wanted, self._number, self._slots = 0, 0, 0
         self._has_said = False  # that others have what it waits for
         self._tasks: set[asyncio.Task[None]] = set()
+        self._ending: set[asyncio.Task[None]] = set()  # of them, those that end a seat
 
     # What the run says
 
@@ -51,9 +52,16 @@ class Seats:
 
     def end(self, number: int) -> None:
         """A seat, whatever it is about."""
-        if seat := self._seats.pop(number, None):
-            seat.end()
+        if seat := self._seats.get(number):
+            self._drop(seat)
             self._fill()
+
+    async def close(self) -> None:
+        """End them all, and wait for that."""
+        for seat in list(self._seats.values()):
+            self._drop(seat)
+        if self._ending:
+            await asyncio.wait(self._ending)
 
     # What goes on meanwhile
 
@@ -215,7 +223,12 @@ class Seats:
 
     def _drop(self, seat: TakenSeat) -> None:
         self._seats.pop(seat.number, None)
-        seat.end()
+        seat.member.seats.discard(seat)
+        if seat.asked and seat.asked is not asyncio.current_task():
+            seat.asked.cancel()
+        ending = self._start(seat.end())
+        self._ending.add(ending)
+        ending.add_done_callback(self._ending.discard)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.ensure_future(work)

@@ -44,9 +44,10 @@ class StandIn(TakenSeat):
             raise answer
         return {"value": answer}
 
-    def end(self):
+    async def end(self):
         """Whatever it is about."""
-        self.member.seats.discard(self)
+        await asyncio.sleep(0.01)
+        self.has_ended = True
 
 
 @pytest.fixture
@@ -343,3 +344,21 @@ def test_a_node_without_memory_is_left_alone_for_a_while(standing, told):
         "node-a has no memory left; what it trained goes on elsewhere",
         f"node-a {reason}; what it trained goes on elsewhere",
     ]
+
+
+def test_a_run_that_ends_waits_until_its_seats_have(standing, told):
+    """Those that it gives back, and those that it has ended just before: their files are removed there."""
+
+    async def go():
+        found = standing(("node-a", 2, 0))
+        found.want(2)
+        await settled()
+        ended = list(found._seats.values())
+        found.ask(1, "epoch", {})
+        found.want(0)
+        found.end(1)
+        await found.close()
+        return [seat.has_ended for seat in ended], found._seats, [seat.member.seats for seat in ended]
+
+    assert asyncio.run(go()) == ([True, True], {}, [set(), set()])
+    assert "answer" not in dict(told)
