@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from functools import partial
 from typing import TypeVar
 
 from mbsweep.base.child import AnswerError, CrashError
 from mbsweep.base.errors import MbsweepError
+from mbsweep.base.quiet import quiet
 from mbsweep.profiler.config import LatencyConfig
 from mbsweep.profiler.device import weights_of
 from mbsweep.profiler.subject import Subject
@@ -26,11 +28,13 @@ class Bench:
     """
 
     def __init__(self, config: LatencyConfig, on_failure: OnFailure, weights: str = "") -> None:
-        """weights: see Workbench."""
+        """weights: see Workbench. Not to be made while `quiet`, which it may have to be itself."""
         self._config, self._on_failure = config, on_failure
         self.weights = weights
         self._ready: dict[str, Subject] = {}
-        self._worker = self._start()
+        # How int8 weights are held is tried out, and timed, unless it is known.
+        with quiet() if config.precision == "int8" and not weights else nullcontext():
+            self._worker = self._start()
         #: Why this machine cannot run the configuration; empty where it can.
         self.unavailable: str = self._worker.unavailable
         #: What the device is beyond this machine, see Workbench.

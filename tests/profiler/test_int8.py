@@ -6,6 +6,7 @@ import platform
 import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
 from operator import truediv
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import torch
 from mbsweep.base.errors import MbsweepError
 from mbsweep.formats.exact import calculate, off_by
 from mbsweep.formats.quantization import WEIGHTS
-from mbsweep.profiler import calibration, int8_probe
+from mbsweep.profiler import bench, calibration, int8_probe
 from mbsweep.profiler.backends import BACKENDS, onnx_file
 from mbsweep.profiler.calibration import quantised
 from mbsweep.profiler.config import LatencyConfig
@@ -162,6 +163,33 @@ def test_a_runtime_that_gets_nothing_right_is_not_used():
     """No latency of a wrong network."""
     with pytest.raises(MbsweepError, match="calculates no kind of int8 weights right on this processor"):
         int8_probe.choose("onnxruntime", runtime("none"))
+
+
+@pytest.mark.parametrize(
+    ("precision", "kept", "is_quiet"), [("int8", "", True), ("int8", INT7, False), ("fp32", "", False)]
+)
+def test_ways_are_timed_while_nothing_is_trained(precision, kept, is_quiet, monkeypatch):
+    """As latencies are: where a process begins that may have to choose. Not where the choice is known: one
+    that takes the place of another, which crashed, begins while its run holds the machine.
+    """
+    seen = []
+
+    class Begun:
+        unavailable, hardware = "", {}
+
+        def __init__(self, config, weights):
+            seen.append("begins")
+
+    @contextmanager
+    def quiet():
+        seen.append("quiet")
+        yield
+        seen.append("over")
+
+    monkeypatch.setattr(bench, "Worker", Begun)
+    monkeypatch.setattr(bench, "quiet", quiet)
+    bench.Bench(LatencyConfig(backend="onnxruntime", precision=precision), pytest.fail, kept)
+    assert seen == (["quiet", "begins", "over"] if is_quiet else ["begins"])
 
 
 @pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
