@@ -9,7 +9,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from seat_stand_in import StandIn, join
 
+from mbsweep.accuracy.cluster.members import TakenSeat
+from mbsweep.accuracy.cluster.seats import Seats
 from mbsweep.base import child
 from mbsweep.base.child import Child
 
@@ -109,3 +112,23 @@ def spoilt(nodes, tmp_path):
         return nodes(env={"PYTHONPATH": str(folder)})
 
     return add
+
+
+@pytest.fixture
+def told():
+    """What the run is told."""
+    return []
+
+
+@pytest.fixture
+def standing(told, monkeypatch):
+    """Call it with (name, CPUs, GPUs) of nodes, within a loop; the seats."""
+    monkeypatch.setattr(TakenSeat, "taken", StandIn)
+
+    def stand(*given):
+        found = Seats("head:1", {}, lambda what, argument: told.append((what, argument)))
+        for name, cpus, gpus in given:
+            join(found, name, cpus, gpus)
+        return found
+
+    return stand
