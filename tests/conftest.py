@@ -51,9 +51,6 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # another worker, 1,000 images took ten times as long. Workers that time and train have settings of their own.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-# To compile headers beforehand takes Inductor as long as ten networks gain by it: fewer are compiled here.
-os.environ.setdefault("TORCHINDUCTOR_CPP_CACHE_PRECOMPILE_HEADERS", "0")
-
 # What is slow to make and kept by content, so that whoever made it does not matter: of all workers.
 SLOW_TO_MAKE = ("files", "inductor")
 if "MBSWEEP_TESTS_MADE" not in os.environ:  # set for xdist's workers, too

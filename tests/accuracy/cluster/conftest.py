@@ -41,12 +41,22 @@ class Cluster(Child):
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-@pytest.fixture(scope="package")
+STANDING = []  # the cluster, while there is one
+
+
+@pytest.fixture(scope="module")
 def cluster():
-    """A head that trains nothing. It does not outlive the tests of this room: it is never quite idle."""
-    found = Cluster()
-    yield found
-    found.close()
+    """A head that trains nothing, the same for all modules of this room."""
+    if not STANDING:
+        STANDING.append(Cluster())
+    return STANDING[0]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item, nextitem):
+    """The cluster does not outlive the tests of this room: it is never quite idle."""
+    if STANDING and (nextitem is None or HERE not in nextitem.path.parents):
+        STANDING.pop().close()
 
 
 @pytest.fixture(autouse=True)

@@ -14,8 +14,8 @@ from mbsweep.sweep.sweep import parse_sweep
 
 
 def sent(caches):
-    """Names of the files that nodes were sent, but for their data sets."""
-    return [path.name for cache in caches for path in (cache / "sent").glob("*/*")]
+    """The files that nodes have been sent, but for their data sets."""
+    return {path for cache in caches for path in (cache / "sent").glob("*/*")}
 
 
 def test_plan_looks_at_each_node_and_leaves_nothing(cluster, pair, images, tmp_path):
@@ -56,6 +56,7 @@ def test_two_nodes_give_the_very_numbers_of_a_local_run(cluster, pair, images, u
         assert kept.name == dataset
         assert (kept / "images_16.u8").stat().st_size == 3 * (80 + 12 + 20) * 16 * 16 * 3
         soon(lambda cache=cache: not trainers(cache))
+        soon(lambda cache=cache: not list((cache / "seats").iterdir()))
     devices = [json.loads(row[0]) for row in query(tmp_path / "run", "SELECT device FROM sessions")]
     assert all("_torch-" in device["id"] for device in devices if "id" in device)
     assert not [message for message in told.messages if "elsewhere" in message]
@@ -77,13 +78,14 @@ accuracy:
     shutil.copytree(local, there)
     for rows in ("trainings", "validations", "accuracies", "epochs WHERE source NOT LIKE 'one supernet%'"):
         execute(there, f"DELETE FROM {rows}")  # noqa: S608
+    before = sent(pair)
     run(text, there, cluster.address)
     tested = "SELECT source, variant, seed, state, epochs, threads, correct FROM trainings"
     assert sorted(query(there, tested)) == sorted(query(local, tested))
     assert len(query(there, tested)) == 3
     values = "SELECT * FROM validations"
     assert sorted(query(there, values)) == sorted(query(local, values))
-    assert {name.split("_")[0] for name in sent(pair)} == {"supernet"}
+    assert {path.name.split("_")[0] for path in sent(pair) - before} == {"supernet"}
 
 
 def test_trainings_begin_there_from_weights_that_were_sent(cluster, pair, images, undisturbed, tmp_path):
@@ -97,9 +99,10 @@ def test_trainings_begin_there_from_weights_that_were_sent(cluster, pair, images
     local, there = tmp_path / "local", tmp_path / "there"
     with on_cores(2):
         mbsweep.run(parse_sweep(text, "trained"), local, jobs=2)
+    before = sent(pair)
     run(text, there, cluster.client_address)
     assert curves(there) == curves(local)
     assert trainings(there) == trainings(local)
     one, other = (open_checkpoint(next(folder.glob("weights/*/*"))).about for folder in (there, local))
     assert one == other
-    assert "begin.safetensors" in sent(pair)
+    assert [path.name for path in sent(pair) - before] == ["begin.safetensors"]
