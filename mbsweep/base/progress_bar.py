@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Callable
 from typing import Self
 
 from rich.console import Console
@@ -12,20 +12,42 @@ from rich.progress import (
     Task,
     TaskID,
     TextColumn,
-    TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
 from rich.text import Text
 
 from mbsweep.base.errors import one_line
 from mbsweep.base.pace import Standing
 from mbsweep.base.printing import wrapped
 
-_BESIDE = " ----- / 0:00:00 left 00:00:00"  # the least that stands beside a part's words, but for the steps
+_LEAST_BAR = 5  # columns of a bar that is still seen to move
+
+
+def _clock(seconds: float) -> str:
+    """`30:00:00`: hours, however many."""
+    minutes, seconds = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}"
+
+
+class _Words(TextColumn):
+    """What a part is and what is open in it: in short where it leaves no bar, cut where there is no room."""
+
+    def __init__(self, room: Callable[[], int]) -> None:
+        """room: columns that there are now for it and the bar."""
+        super().__init__("")
+        self._room = room
+
+    def render(self, task: Task) -> Text:
+        words, room = Text(task.description), max(1, self._room())
+        if words.cell_len > room - _LEAST_BAR and (short := task.fields["short"]):
+            words = Text(short)
+        words.truncate(room, overflow="ellipsis")
+        return words
 
 
 class _Steps(TextColumn):
-    """`12/72`: steps, which need not all be as long on the bar."""
+    """`12/72`: steps, which need not all be as long on the bar. As wide at any time."""
 
     def __init__(self) -> None:
         super().__init__("")
@@ -33,7 +55,19 @@ class _Steps(TextColumn):
     def render(self, task: Task) -> Text:
         standing: Standing | None = task.fields["standing"]
         done, total = (standing.done, standing.total) if standing else (int(task.completed), task.total)
-        return Text(f"{done}/{total:.0f}", style="progress.download")
+        of = f"{total:.0f}"
+        return Text(f"{done:{len(of)}}/{of}", style="progress.download")
+
+
+class _Elapsed(TextColumn):
+    """The time that a part has taken so far."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+
+    def render(self, task: Task) -> Text:
+        taken_s = task.finished_time if task.finished else task.elapsed
+        return Text(_clock(int(taken_s or 0)), style="progress.elapsed")
 
 
 class _Left(TimeRemainingColumn):
@@ -41,11 +75,14 @@ class _Left(TimeRemainingColumn):
 
     max_refresh = 0.0  # the part itself says how often
 
+    def __init__(self) -> None:
+        super().__init__(table_column=Column(no_wrap=True))
+
     def render(self, task: Task) -> Text:
         standing: Standing | None = task.fields["standing"]
         if standing is None:
             return super().render(task)
-        return Text(str(timedelta(seconds=round(standing.left_s))), style="progress.remaining")
+        return Text(_clock(standing.left_s), style="progress.remaining")
 
 
 class RichProgress:
@@ -53,9 +90,9 @@ class RichProgress:
 
     def __init__(self, console: Console | None = None) -> None:
         console = console or Console(stderr=True)
-        columns = (TextColumn("{task.description}", markup=False), BarColumn(), _Steps())
-        times = (TimeElapsedColumn(), TextColumn("left"), _Left())
-        self._bar = Progress(*columns, *times, console=console, auto_refresh=False, speed_estimate_period=120)
+        self._beside = (_Steps(), _Elapsed(), TextColumn("left"), _Left())
+        columns = (_Words(self._room), BarColumn(), *self._beside)
+        self._bar = Progress(*columns, console=console, auto_refresh=False, speed_estimate_period=120)
         self._task: TaskID | None = None
         self._part = ""
         self._terminal = console.is_terminal
@@ -78,7 +115,7 @@ class RichProgress:
     def begin(self, task: str, total: int, done: int = 0) -> None:
         """A part of the run with so many steps begins; those done before tell nothing of the time left."""
         self._part = one_line(task)  # it may name a file's title
-        self._task = self._bar.add_task(self._part, total=total, completed=done, standing=None)
+        self._task = self._bar.add_task(self._part, total=total, completed=done, standing=None, short="")
         if not self._terminal:
             self.say(f"{self._part} ({total})")
 
@@ -97,12 +134,15 @@ class RichProgress:
     def note(self, words: str, short: str = "") -> None:
         """What is still open, beside the bar; short: where the time left would not fit beside those words."""
         if self._task is not None:
-            task = self._bar.tasks[self._task]
-            room = self._bar.console.width - len(_BESIDE) - 2 * len(_Steps().render(task).plain.split("/")[1])
-            if short and len(f"{self._part}, {words}") > room:
-                words = short
-            self._bar.update(self._task, description=f"{self._part}, {words}")
+            in_short = f"{self._part}, {short}" if short else ""
+            self._bar.update(self._task, description=f"{self._part}, {words}", short=in_short)
             self._draw()
+
+    def _room(self) -> int:
+        """Columns for words and bar: all parts have a line each, and the times of all have one width."""
+        widths = [max(column.render(task).cell_len for task in self._bar.tasks) for column in self._beside]
+        between = len(widths) + 1  # spaces: the words and the bar stand there, too
+        return self._bar.console.width - sum(widths) - between
 
     def _draw(self) -> None:
         if self._terminal:
