@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -32,13 +33,15 @@ def bridged(monkeypatch):
 
 
 def lost(started):
-    """What is said of it."""
-    while True:
+    """What is said of it, within half a minute."""
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
         started.hear(10)
         try:
             started.check()
         except MbsweepError as error:
             return str(error)
+    pytest.fail("nothing is said of its end")
 
 
 def test_a_bridge_that_ray_has_ended_is_told_without_rays_log(bridged):
