@@ -11,9 +11,13 @@ from mbsweep.base.cores import usable_cores
 from mbsweep.profiler.device import INSTRUCTIONS
 
 _NEEDED = ("mbsweep", "torch", "numpy", "safetensors")  # packages without which a node cannot train
-SEATS = "seats"  # the folder of a node's cache for what is trained there
-_NO_CACHE = "has no cache that can be written; set MBSWEEP_CACHE there to a folder that can"
 _ALIKE = ("mbsweep", "torch", "python")  # whose versions decide what a training gives, or whether it can be
+SEATS = "seats"  # the folder of a node's cache for what is trained there
+# What runs there has the environment of `ray start`.
+_NO_CACHE = (
+    "has no cache that can be written; "
+    "start Ray there anew with MBSWEEP_CACHE set to a folder that can be written"
+)
 
 
 @dataclass(frozen=True)

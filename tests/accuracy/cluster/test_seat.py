@@ -35,8 +35,8 @@ def test_a_node_without_a_cache_is_told_before_it_gets_anything(tmp_path):
     assert list(tmp_path.iterdir()) == []
     here = versions_here()
     assert why_not(here, here, has_cache=True) == ""
-    words = "has no cache that can be written; set MBSWEEP_CACHE there to a folder that can"
-    assert why_not(here, here, has_cache=False) == words
+    todo = "start Ray there anew with MBSWEEP_CACHE set to a folder that can be written"
+    assert why_not(here, here, has_cache=False) == f"has no cache that can be written; {todo}"
 
 
 class NoTraining:
