@@ -33,7 +33,8 @@ class Member:
     silent_until: float = 0.0  # by `time.monotonic`: it did not answer, and may have gone
     failures: int = 0  # see `Nodes.failed`
     is_full: bool = False  # its memory was, at some time
-    waits: int = 0  # for a CPU there, in vain, one after another: others have them
+    waits: int = 0  # for a CPU there, in vain, one after another: others have them; see `Seats._wait`
+    waited_at: float = 0.0  # by `time.monotonic`: the end of the last of them
     seats: set[TakenSeat] = field(default_factory=set)
     files: dict[str, asyncio.Future[None]] = field(default_factory=dict)  # on their way, or there
 
@@ -80,7 +81,8 @@ class TakenSeat:
     member: Member
     handle: Any
     threads: int
-    since: float = field(default_factory=time.monotonic)  # it waits for its CPU, or GPU
+    since: float = 0.0  # by `time.monotonic`: it waits for its CPU, or GPU
+    until: float = 0.0  # and then, in vain
     has_room: bool = False  # it has it
     is_open: bool = False
     idle_since: float = 0.0

@@ -19,7 +19,8 @@ from mbsweep.base.errors import MbsweepError, one_line
 LOST = "lost"  # an answer beside those of a seat; its words say how
 
 _IDLE_S = 60.0  # after which a seat is given back
-_ROOM_S = 30.0  # to get a CPU of a node before another is tried; twice as long each time, at most 8 times
+_ROOM_S = 30.0  # to get a CPU of a node before another is tried; twice as long after each wait in vain
+_MOST_WAITS = 3  # in vain that count
 _LOOKED_EVERY_S = 1.0  # how far the epochs are
 _LOOKS_PER_S = 50
 _DYING_S = 5.0  # in which Ray finds out why a seat does not answer
@@ -119,24 +120,38 @@ class Seats:
     def _take(self, member: Member) -> None:
         self._number += 1
         self._seats[self._number] = seat = TakenSeat.taken(self._number, member)
+        self._begin_to_wait(seat)
         seat.asked = self._start(self._open(seat))
+
+    def _begin_to_wait(self, seat: TakenSeat) -> None:
+        seat.since = time.monotonic()
+        seat.until = seat.since + _ROOM_S * 2**seat.member.waits
 
     def _wait(self, seat: TakenSeat) -> None:
         """For a CPU of a node, or of another: Ray gives them to whoever asks first, also to other runs, and
-        a seat that waits at one node would not see that another has some.
+        a seat that waits at one node would not see that another has some. Seats that wait at one node at the
+        same time wait in vain once, together.
         """
         member, now = seat.member, time.monotonic()
         if len(self._seats) > self._wanted:
             self._drop(seat)
-        elif now - seat.since > _ROOM_S * 2 ** min(member.waits, 3):
-            seat.since, member.waits = now, member.waits + 1
+        elif now > seat.until:
+            if seat.since >= member.waited_at:
+                member.waits, member.waited_at = min(member.waits + 1, _MOST_WAITS), now
             if not self._has_said and not any(one.has_room for one in self._seats.values()):
-                self._tell("say", f"others have the CPUs of {member.name}; waits for them, or another node's")
-                self._has_said = True
+                self._say_that_it_waits(seat)
             other = self._best(but=member)
             if other and other.waits <= member.waits:
                 self._drop(seat)
                 self._take(other)
+            else:
+                self._begin_to_wait(seat)
+
+    def _say_that_it_waits(self, seat: TakenSeat) -> None:
+        name, units = seat.member.name, "GPUs" if seat.member.with_gpu else "CPUs"
+        since = f"nothing has begun on {name} for {time.monotonic() - seat.since:.0f} s"
+        self._tell("say", f"{since}: others may have its {units}; waits for them, or another node's")
+        self._has_said = True
 
     async def _open(self, seat: TakenSeat) -> None:
         try:

@@ -61,8 +61,89 @@ def test_where_others_have_all_a_run_waits_for_the_first_that_is_free(standing, 
         await watched(found, lambda: names(found) == [("node-a", True)])
 
     asyncio.run(asyncio.wait_for(go(), 20))
-    said = "others have the CPUs of node-a; waits for them, or another node's"
+    said = "nothing has begun on node-a for 0 s: others may have its CPUs; waits for them, or another node's"
     assert [words for what, words in told if what == "say"] == [said]
+
+
+@pytest.mark.usefixtures("quick")
+def test_where_others_have_gpus_these_are_what_it_waits_for(standing, told, monkeypatch):
+    """Not the CPUs of that node."""
+    monkeypatch.setattr(StandIn, "full", ("node-a",))
+
+    async def go():
+        found = standing(("node-a", 8, 2))
+        found.want(2)
+        await watched(found, lambda: any(what == "say" for what, _ in told))
+
+    asyncio.run(asyncio.wait_for(go(), 20))
+    said = "nothing has begun on node-a for 0 s: others may have its GPUs; waits for them, or another node's"
+    assert dict(told)["say"] == said
+
+
+class Clock:
+    """Time that passes only when it is told to."""
+
+    def __init__(self):
+        self.now = 1000.0
+
+    def monotonic(self):
+        """As of `time`."""
+        return self.now
+
+    async def pass_s(self, found, duration_s):
+        """Second by second, in each of which the seats are looked after once."""
+        for _ in range(duration_s):
+            self.now += 1
+            for seat in list(found._seats.values()):
+                if seat.number in found._seats and not seat.has_room:
+                    found._wait(seat)
+            await settled()
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """What the seats go by."""
+    found = Clock()
+    monkeypatch.setattr(seats, "time", found)
+    return found
+
+
+def test_seats_that_wait_at_one_node_leave_it_together(standing, clock, monkeypatch):
+    """After half a minute another has them all, not one more each time."""
+    monkeypatch.setattr(StandIn, "full", ("node-a",))
+
+    async def go():
+        found = standing(("node-a", 8, 0), ("node-b", 8, 0))
+        found.want(8)
+        await settled()
+        before = names(found)
+        await clock.pass_s(found, 31)
+        return before, names(found)
+
+    waiting, there = [("node-a", False)] * 4, [("node-b", True)] * 4
+    assert asyncio.run(go()) == (waiting + there, there * 2)
+
+
+def test_however_many_have_waited_at_a_node_it_is_tried_again(standing, clock, monkeypatch):
+    """Within four minutes of when the other is full: 30 s, 60 s and 120 s."""
+    monkeypatch.setattr(StandIn, "full", ("node-a",))
+
+    async def go():
+        found = standing(("node-a", 8, 0), ("node-b", 8, 0))
+        found.want(16)
+        await clock.pass_s(found, 600)
+        assert names(found) == [("node-a", False)] * 8 + [("node-b", True)] * 8
+        for number in list(found._seats):
+            found.want(0)
+            found.end(number)
+        monkeypatch.setattr(StandIn, "full", ("node-b",))
+        found.want(1)
+        await clock.pass_s(found, 209)
+        before = names(found)
+        await clock.pass_s(found, 5)
+        return before, names(found)
+
+    assert asyncio.run(go()) == ([("node-b", False)], [("node-a", True)])
 
 
 # The beginning of what Ray's memory monitor says, in Ray 2.60.
