@@ -30,9 +30,9 @@ class Member:
     address: str = ""
     about: Node | None = None
     has_gone: bool = False
-    silent_until: float = 0.0  # by `time.monotonic`: it did not answer, and may have gone
+    silent_until: float = 0.0  # by `time.monotonic`: it may have gone, or its memory is full
     failures: int = 0  # see `Nodes.failed`
-    is_full: bool = False  # its memory was, at some time
+    is_full: bool = False  # its memory was, at some time, which has been said
     waits: int = 0  # for a CPU there, in vain, one after another: others have them; see `Seats._wait`
     waited_at: float = 0.0  # by `time.monotonic`: the end of the last of them
     seats: set[TakenSeat] = field(default_factory=set)

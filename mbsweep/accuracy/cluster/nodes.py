@@ -14,7 +14,7 @@ import ray
 
 from mbsweep.accuracy.cluster.connecting import CLIENT
 from mbsweep.accuracy.cluster.looking import Node, looked, none_left, why_not
-from mbsweep.accuracy.cluster.members import Member, words_of
+from mbsweep.accuracy.cluster.members import Member, is_full, words_of
 from mbsweep.base.errors import MbsweepError, one_line
 
 _LOOKED_EVERY_S = 1.0  # for nodes that come and go
@@ -22,8 +22,8 @@ _PER_S = 200  # nodes that a second's look is enough for
 _HEAD_S = 10.0  # after which the head is taken for lost
 _PROBED_S = 90.0  # to tell what a node is: a process is started there, which loads Python
 _NONE_S = 300.0  # without any node that can train
-_SILENT_S = 40.0  # in which Ray finds out that a node has gone
-FAILURES = 3  # of seats of one node, one after another
+_SILENT_S = 40.0  # in which Ray finds out that a node has gone; or its memory may be free again
+FAILURES = 3  # of seats of one node, one after another; or when it is asked what it is
 
 
 class Nodes:
@@ -38,15 +38,17 @@ class Nodes:
     ) -> None:
         self._address, self._versions, self._say, self._changed = address, versions, say, changed
         self._members: dict[str, Member] = {}
+        self._tries = FAILURES  # to ask a node whose memory is full what it is
         self._tasks: set[asyncio.Task[None]] = set()
         self._had_some = time.monotonic()
         self._asking = ThreadPoolExecutor(1)  # its own: the others may read large files for minutes
 
     async def known(self, all_of_them: bool) -> list[Node]:
-        """Those that have told what they are: all, or as soon as one of them can train.
+        """Those that have told what they are: all, as they are now; or as soon as one of them can train.
 
         MbsweepError where the head does not tell of them.
         """
+        self._tries = 1 if all_of_them else FAILURES
         await self.look()
         while not self._are_known() and (all_of_them or not self.usable()):
             await asyncio.sleep(0.05)
@@ -80,22 +82,31 @@ class Nodes:
 
         Until then that is one failure, however many of its seats end.
         """
-        self._pause(member, reason, "does not answer any more")
+        if not member.has_gone and not member.silent_until:
+            self._say(f"{member.name} does not answer any more; what it trained goes on elsewhere")
+            self.failed(member, reason)
+        self._pause(member)
 
     def full(self, member: Member, reason: str) -> None:
-        """Its memory is, and it gets nothing to do for a while."""
-        self._pause(member, reason, "" if member.is_full else "has no memory left")
-        member.is_full = True
+        """Its memory is, and it gets nothing more to do for a while. That is a failure where it has no open
+        seat: else it can train, if not as much as it has CPUs.
+        """
+        if not member.has_gone and not member.silent_until:
+            self._say_full(member)
+            if not any(seat.is_open for seat in member.seats):
+                self.failed(member, reason)
+        self._pause(member)
 
-    def _pause(self, member: Member, reason: str, words: str) -> None:
-        if member.has_gone:
-            return
-        if not member.silent_until:
-            if words:
-                self._say(f"{member.name} {words}; what it trained goes on elsewhere")
-            self.failed(member, reason)
-        member.silent_until = time.monotonic() + _SILENT_S
-        self._changed(member)
+    def _say_full(self, member: Member) -> None:
+        if not member.is_full:
+            words = f"has no memory for another training; it is tried again in {_SILENT_S:.0f} s"
+            self._say(f"{member.name} {words}")
+            member.is_full = True
+
+    def _pause(self, member: Member) -> None:
+        if not member.has_gone:
+            member.silent_until = time.monotonic() + _SILENT_S
+            self._changed(member)
 
     def failed(self, member: Member, reason: str) -> None:
         """A seat there ended, and it is not known that this was the fault of what it was about."""
@@ -138,11 +149,10 @@ class Nodes:
         return found
 
     async def _meet(self, member: Member, resources: dict[str, float]) -> None:
-        """Ask a node what it is."""
-        asked = ray.remote(num_cpus=0, max_retries=0, scheduling_strategy=member.there())(looked())
+        """Learn what a node is."""
         counts = int(resources["CPU"]), int(resources.get("GPU", 0))
         try:
-            found = await asyncio.wait_for(asyncio.wrap_future(asked.remote().future()), _PROBED_S)
+            found = await self._ask(member)
             reason = why_not(found["versions"], self._versions, found["has_cache"])
             member.about = Node(member.name, found["processor"], *counts, found["versions"], reason)
         except Exception as error:
@@ -154,6 +164,20 @@ class Nodes:
         if reason:
             self._say(f"{member.name} is not used: it {reason}")
         self._changed(member)
+
+    async def _ask(self, member: Member) -> dict[str, Any]:
+        """What a node says of itself; where its memory is full, it is asked again after a while."""
+        asked = ray.remote(num_cpus=0, max_retries=0, scheduling_strategy=member.there())(looked())
+        failures = 0
+        while True:
+            try:
+                return await asyncio.wait_for(asyncio.wrap_future(asked.remote().future()), _PROBED_S)
+            except Exception as error:
+                failures += 1
+                if member.has_gone or not is_full(error) or failures == self._tries:
+                    raise
+            self._say_full(member)
+            await asyncio.sleep(_SILENT_S)
 
     def _are_known(self) -> bool:
         return all(member.about or member.has_gone for member in self._members.values())

@@ -95,7 +95,7 @@ class Seats:
         for seat in list(self._seats.values()):
             if seat.member.has_gone:
                 self._lose(seat, f"{seat.member.name} has left the cluster")
-            elif seat.member not in usable and not seat.asked:
+            elif seat.member not in usable and (not seat.asked or not seat.has_room):
                 self._lose(seat, f"{seat.member.name} is not used any more")
         self._fill()
 
@@ -223,6 +223,7 @@ class Seats:
         name, said = seat.member.name, str(error)
         if was_full := is_full(error):
             self._tell("say", f"Ray ended a training on {name}, because the memory there is full")
+            self.nodes.full(seat.member, words_of(error))  # no failure: this seat was open
         is_alone = isinstance(error, ActorDiedError) and "worker process has died" in said
         if was_full or (is_alone and await _is_there(seat.member)):
             how = "Ray ended it, because the memory there is full" if was_full else "out of memory?"

@@ -161,3 +161,21 @@ def test_seats_that_end_with_their_node_as_they_open_are_one_failure(standing, t
     assert asyncio.run(go(ActorDiedError())) == ""
     reason = "gets no more to train: nothing can be started there: no memory"
     assert asyncio.run(go(SeatError("crash", "no memory"))) == reason
+
+
+def test_a_run_that_ends_waits_until_its_seats_have(standing, told):
+    """Those that it gives back, and those that it has ended just before: their files are removed there."""
+
+    async def go():
+        found = standing(("node-a", 2, 0))
+        found.want(2)
+        await settled()
+        ended = list(found._seats.values())
+        found.ask(1, "epoch", {})
+        found.want(0)
+        found.end(1)
+        await found.close()
+        return [seat.has_ended for seat in ended], found._seats, [seat.member.seats for seat in ended]
+
+    assert asyncio.run(go()) == ([True, True], {}, [set(), set()])
+    assert "answer" not in dict(told)

@@ -1,12 +1,16 @@
 """What a run does where nodes have no room for it, or no memory; nodes and seats are stand-ins."""
 
 import asyncio
+from concurrent.futures import Future
+from types import SimpleNamespace
 
 import pytest
+import ray
 from ray.exceptions import OutOfMemoryError
-from seat_stand_in import StandIn, answered, settled
+from seat_stand_in import StandIn, answered, join, settled
 
-from mbsweep.accuracy.cluster import seats
+from mbsweep.accuracy.cluster import nodes, seats
+from mbsweep.accuracy.cluster.looking import versions_here
 
 
 async def watched(found, until):
@@ -146,6 +150,23 @@ def test_however_many_have_waited_at_a_node_it_is_tried_again(standing, clock, m
     assert asyncio.run(go()) == ([("node-b", False)], [("node-a", True)])
 
 
+def test_a_seat_does_not_wait_at_a_node_that_may_have_gone(standing, monkeypatch):
+    """Another that is there takes its place at once."""
+    monkeypatch.setattr(StandIn, "full", ("node-a",))
+
+    async def go():
+        found = standing(("node-a", 2, 0))
+        found.want(1)
+        await settled()
+        join(found, "node-b", 1)
+        assert names(found) == [("node-a", False)]
+        found.nodes.silent(found.nodes._members["node-a"], "its seats end")
+        await settled()
+        return names(found)
+
+    assert asyncio.run(go()) == [("node-b", True)]
+
+
 # The beginning of what Ray's memory monitor says, in Ray 2.60.
 FULL = OutOfMemoryError(
     "1 worker(s) were killed due to the node running low on memory. Memory on the node (IP: "
@@ -153,21 +174,38 @@ FULL = OutOfMemoryError(
 
 
 def test_a_seat_that_ends_for_want_of_memory_is_a_crash_that_is_told(standing, told):
-    """Of what was trained there, as where the kernel ends a training on this machine: three are too many."""
+    """Of what was trained there, as where the kernel ends a training on this machine: three are too many. So
+    the next try is elsewhere, be it on a node that has less room.
+    """
 
     async def go():
-        found = standing(("node-a", 1, 0))
+        found = standing(("node-a", 4, 0), ("node-b", 1, 0))
         found.want(1)
         await settled()
         await answered(found, FULL)
+        found.end(1)
+        await settled()
+        return names(found), found.nodes._members["node-a"].failures
 
-    asyncio.run(go())
+    assert asyncio.run(go()) == ([("node-b", True)], 0)
     ((_, answer),) = [argument for what, argument in told if what == "answer"]
     how = "Ray ended it, because the memory there is full"
     assert answer == {"crash": f"the process of the training's seat on node-a ended ({how})"}
     assert [words for what, words in told if what == "say"] == [
-        "Ray ended a training on node-a, because the memory there is full"
+        "Ray ended a training on node-a, because the memory there is full",
+        "node-a has no memory for another training; it is tried again in 40 s",
     ]
+
+
+async def three_that_are_killed(found, member):
+    """Seats, as they open, one after another."""
+    for number in (100, 101, 102):
+        seat = StandIn(number, member)
+        seat.opens = FULL
+        with pytest.raises(asyncio.TimeoutError):  # it tries again a second later
+            await asyncio.wait_for(found._open(seat), 0.01)
+        assert not member.is_usable
+        member.silent_until = 0.0
 
 
 def test_a_node_without_memory_is_left_alone_for_a_while(standing, told):
@@ -178,37 +216,65 @@ def test_a_node_without_memory_is_left_alone_for_a_while(standing, told):
     async def go():
         found = standing(("node-a", 4, 0))
         member = found.nodes._members["node-a"]
-        for number in range(3):
-            seat = StandIn(number, member)
-            seat.opens = FULL
-            with pytest.raises(asyncio.TimeoutError):  # it tries again a second later
-                await asyncio.wait_for(found._open(seat), 0.01)
-            assert not member.is_usable
-            member.silent_until = 0.0
+        await three_that_are_killed(found, member)
         return member.about.why_not
 
     why = "nothing can be started there: the memory there is full, and Ray ends what is started"
     reason = f"gets no more to train: {why}"
     assert asyncio.run(go()) == reason
     assert [words for what, words in told if what == "say"] == [
-        "node-a has no memory left; what it trained goes on elsewhere",
+        "node-a has no memory for another training; it is tried again in 40 s",
         f"node-a {reason}; what it trained goes on elsewhere",
     ]
 
 
-def test_a_run_that_ends_waits_until_its_seats_have(standing, told):
-    """Those that it gives back, and those that it has ended just before: their files are removed there."""
+def test_a_node_whose_memory_holds_some_trainings_keeps_them(standing, told):
+    """And is used on, though none is answered before it could not hold another for three times."""
 
     async def go():
-        found = standing(("node-a", 2, 0))
-        found.want(2)
+        found = standing(("node-a", 4, 0))
+        found.want(1)
         await settled()
-        ended = list(found._seats.values())
         found.ask(1, "epoch", {})
-        found.want(0)
-        found.end(1)
-        await found.close()
-        return [seat.has_ended for seat in ended], found._seats, [seat.member.seats for seat in ended]
+        member = found.nodes._members["node-a"]
+        await three_that_are_killed(found, member)
+        return names(found), member.about.why_not
 
-    assert asyncio.run(go()) == ([True, True], {}, [set(), set()])
-    assert "answer" not in dict(told)
+    assert asyncio.run(go()) == ([("node-a", True)], "")
+    assert [words for what, words in told if what == "say"] == [
+        "node-a has no memory for another training; it is tried again in 40 s"
+    ]
+
+
+KILLED = "cannot be asked what it is: the memory there is full, and Ray ends what is started"
+AGAIN = "node-a has no memory for another training; it is tried again in 0 s"
+
+
+@pytest.mark.parametrize(
+    ("only_look", "kills", "why_not", "told"),
+    [
+        (False, 2, "", [AGAIN]),
+        (False, 3, KILLED, [AGAIN, f"node-a is not used: it {KILLED}"]),
+        (True, 1, KILLED, [f"node-a is not used: it {KILLED}"]),
+    ],
+)
+def test_a_node_whose_memory_is_full_when_it_joins_is_asked_again(
+    only_look, kills, why_not, told, monkeypatch
+):
+    """Up to three times; once by `plan`, which says what is. A stand-in for Ray kills what it is to start."""
+    monkeypatch.setattr(nodes, "_SILENT_S", 0.001)
+    node = {"NodeID": "a" * 56, "Alive": True, "Resources": {"CPU": 2.0}}
+    node |= {"NodeManagerHostname": "node-a", "NodeManagerAddress": "10.0.0.1", "NodeManagerPort": 1}
+    said, versions = [], versions_here()
+    answers = [FULL] * kills + [{"versions": versions, "processor": "a processor", "has_cache": True}]
+
+    def start():
+        future, answer = Future(), answers.pop(0)
+        (future.set_exception if answer is FULL else future.set_result)(answer)
+        return SimpleNamespace(future=lambda: future)
+
+    monkeypatch.setattr(ray, "nodes", lambda: [node])
+    monkeypatch.setattr(ray, "remote", lambda **options: lambda function: SimpleNamespace(remote=start))
+    known = nodes.Nodes("head:1", versions, said.append, lambda member: None).known(only_look)
+    assert [one.why_not for one in asyncio.run(known)] == [why_not]
+    assert said == told
