@@ -21,12 +21,13 @@ Step = TypeVar("Step")
 _GATE, _MACHINE = "gate", "machine"
 
 
-def _tell(words: str) -> None:
+def tell(words: str) -> None:
+    """One line for the user, where no bar is drawn."""
     print(words, file=sys.stderr)
 
 
 @contextmanager
-def quiet(say: Callable[[str], None] = _tell) -> Iterator[None]:
+def quiet(say: Callable[[str], None] = tell) -> Iterator[None]:
     """While latencies are measured: nothing is trained, and nobody else measures.
 
     say: told what is waited for, where that is needed. Not to be asked for within itself.

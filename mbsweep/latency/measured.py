@@ -33,7 +33,8 @@ def measure(
     measurement = Measurement(store, config, subjects, progress)
     if not measurement.pending():
         return
-    with closing(Bench(config, measurement.failed, kept_weights(store.sessions(), config.backend))) as bench:
+    weights = kept_weights(store.sessions(), config.backend)
+    with closing(Bench(config, measurement.failed, weights, progress.say)) as bench:
         begun = begin(store, config, bench, progress)
         if begun is not None:
             measurement.run(bench, *begun)

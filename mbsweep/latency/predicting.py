@@ -80,7 +80,8 @@ def foretell(
     """What `predict` finds, not kept yet; None, with a failure in the run, where it cannot be had."""
     blocks = space_blocks(space)
     failed: dict[str, AnswerError] = {}
-    with closing(Bench(config, failed.__setitem__, kept_weights(store.sessions(), config.backend))) as bench:
+    weights = kept_weights(store.sessions(), config.backend)
+    with closing(Bench(config, failed.__setitem__, weights, progress.say)) as bench:
         begun = begin(store, config, bench, progress)
         if begun is None:
             return None

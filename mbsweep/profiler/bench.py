@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from mbsweep.base.child import AnswerError, CrashError
 from mbsweep.base.errors import MbsweepError
-from mbsweep.base.quiet import quiet
+from mbsweep.base.quiet import quiet, tell
 from mbsweep.profiler.config import LatencyConfig
 from mbsweep.profiler.device import weights_of
 from mbsweep.profiler.subject import Subject
@@ -27,13 +27,22 @@ class Bench:
     is, too; the others are prepared again in a new process. Raises MbsweepError where no process can be had.
     """
 
-    def __init__(self, config: LatencyConfig, on_failure: OnFailure, weights: str = "") -> None:
-        """weights: see Workbench. Not to be made while `quiet`, which it may have to be itself."""
+    def __init__(
+        self,
+        config: LatencyConfig,
+        on_failure: OnFailure,
+        weights: str = "",
+        say: Callable[[str], None] = tell,
+    ) -> None:
+        """weights: see Workbench. say: told what is waited for. Not to be made while `quiet`, which it may
+        have to be itself.
+        """
         self._config, self._on_failure = config, on_failure
         self.weights = weights
         self._ready: dict[str, Subject] = {}
         # How int8 weights are held is tried out, and timed, unless it is known.
-        with quiet() if config.precision == "int8" and not weights else nullcontext():
+        is_open = config.precision == "int8" and not weights
+        with quiet(lambda words: say(f"{config.id}: {words}")) if is_open else nullcontext():
             self._worker = self._start()
         #: Why this machine cannot run the configuration; empty where it can.
         self.unavailable: str = self._worker.unavailable

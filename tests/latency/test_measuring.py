@@ -19,19 +19,35 @@ from hypothesis import strategies as st
 
 from mbsweep import Variant
 from mbsweep.base.child import AnswerError
+from mbsweep.base.errors import MbsweepError
 from mbsweep.base.files import keep, read_kept
 from mbsweep.base.progress import Silent
 from mbsweep.base.quiet import busy
+from mbsweep.latency.measured import measure as measure_space
 from mbsweep.latency.measuring import Measurement, device_of, set_aside
+from mbsweep.latency.predicting import foretell
 from mbsweep.latency.yardsticks import yardstick
 from mbsweep.profiler.config import LatencyConfig
 from mbsweep.profiler.subject import Subject
 from mbsweep.storage.store import Store
+from mbsweep.sweep.counted import count_space
+from mbsweep.sweep.sweep import parse_sweep
 
 SUBJECTS = [Subject.of(Variant(width=0.25, resolution=resolution)) for resolution in range(32, 40)]
 NAMES = [subject.name for subject in SUBJECTS]
 YARDSTICKS = ["yardstick 0.25-32", "yardstick 0.25-64 shallow", "yardstick 0.5-32", "yardstick 0.25-64"]
 CONFIG = LatencyConfig(backend="torch", rounds=20, target_pct=1e-6)
+
+
+class Told(Silent):
+    """Keeps what was said."""
+
+    def __init__(self):
+        self.said = []
+
+    def say(self, message):
+        """One line for the user."""
+        self.said.append(message)
 
 
 class Asked:
@@ -125,13 +141,6 @@ def test_the_machine_is_kept_quiet_from_the_first_visit_to_the_last(stores):
 def test_a_run_says_what_it_waits_for(tmp_path):
     """While a network is trained on this machine, nothing is visited, and one line tells why."""
 
-    class Told(Silent):
-        def __init__(self):
-            self.messages = []
-
-        def say(self, message):
-            self.messages.append(message)
-
     def in_its_thread():
         with Store.write(tmp_path / "run") as store:
             measure(store, bench, progress=told)
@@ -140,14 +149,30 @@ def test_a_run_says_what_it_waits_for(tmp_path):
     with busy():
         measuring = threading.Thread(target=in_its_thread)
         measuring.start()
-        while not told.messages and measuring.is_alive():
+        while not told.said and measuring.is_alive():
             time.sleep(0.01)
         assert bench.visits == []
     measuring.join()
     waited = f"{CONFIG.id}: waits for trainings on this machine to end their epochs"
-    assert told.messages[0] == waited
-    assert told.messages.count(waited) == 1
+    assert told.said[0] == waited
+    assert told.said.count(waited) == 1
     assert bench.visits
+
+
+@pytest.mark.parametrize("timing", [measure_space, foretell])
+def test_a_run_says_what_a_trial_of_int8_waits_for(timing, tmp_path, monkeypatch):
+    """As it says everything, so that the words do not tear its bar. No process is begun here."""
+
+    def quiet(say):
+        say("waits")
+        raise MbsweepError("enough")
+
+    monkeypatch.setattr("mbsweep.profiler.bench.quiet", quiet)
+    config, told = LatencyConfig(backend="onnxruntime", precision="int8"), Told()
+    space = count_space(parse_sweep("space: {resolution: [32, 64]}\n", "two.yaml"))
+    with Store.write(tmp_path / "run") as store, pytest.raises(MbsweepError, match="enough"):
+        timing(store, config, space, told, None)
+    assert told.said == [f"{config.id}: waits"]
 
 
 @settings(max_examples=10)
@@ -253,17 +278,6 @@ def test_an_interrupt_is_not_a_failure(stores):
 
 
 # -- the machine's speed --------------------------------------------------------------------------------
-
-
-class Told(Silent):
-    """Keeps what was said."""
-
-    def __init__(self):
-        self.said = []
-
-    def say(self, message):
-        """One line for the user."""
-        self.said.append(message)
 
 
 def headlines(store):

@@ -170,7 +170,8 @@ def test_a_runtime_that_gets_nothing_right_is_not_used():
 )
 def test_ways_are_timed_while_nothing_is_trained(precision, kept, is_quiet, monkeypatch):
     """As latencies are: where a process begins that may have to choose. Not where the choice is known: one
-    that takes the place of another, which crashed, begins while its run holds the machine.
+    that takes the place of another, which crashed, begins while its run holds the machine. Told is what the
+    wait is for, and whose it is.
     """
     seen = []
 
@@ -181,15 +182,16 @@ def test_ways_are_timed_while_nothing_is_trained(precision, kept, is_quiet, monk
             seen.append("begins")
 
     @contextmanager
-    def quiet():
-        seen.append("quiet")
+    def quiet(say):
+        say("waits")
         yield
         seen.append("over")
 
     monkeypatch.setattr(bench, "Worker", Begun)
     monkeypatch.setattr(bench, "quiet", quiet)
-    bench.Bench(LatencyConfig(backend="onnxruntime", precision=precision), pytest.fail, kept)
-    assert seen == (["quiet", "begins", "over"] if is_quiet else ["begins"])
+    config = LatencyConfig(backend="onnxruntime", precision=precision)
+    bench.Bench(config, pytest.fail, kept, seen.append)
+    assert seen == ([f"{config.id}: waits", "begins", "over"] if is_quiet else ["begins"])
 
 
 @pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
