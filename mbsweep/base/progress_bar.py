@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from typing import Self
 
 from rich.console import Console
@@ -14,7 +14,7 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
-from rich.table import Column
+from rich.table import Column, Table
 from rich.text import Text
 
 from mbsweep.base.errors import one_line
@@ -33,16 +33,15 @@ def _clock(seconds: float) -> str:
 class _Words(TextColumn):
     """What a part is and what is open in it: in short where it leaves no bar, cut where there is no room."""
 
-    def __init__(self, room: Callable[[], int]) -> None:
-        """room: columns that there are now for it and the bar."""
+    def __init__(self) -> None:
         super().__init__("")
-        self._room = room
+        self.room = 1  # columns that there are now for it and the bar
 
     def render(self, task: Task) -> Text:
-        words, room = Text(task.description), max(1, self._room())
-        if words.cell_len > room - _LEAST_BAR and (short := task.fields["short"]):
+        words = Text(task.description)
+        if words.cell_len > self.room - _LEAST_BAR and (short := task.fields["short"]):
             words = Text(short)
-        words.truncate(room, overflow="ellipsis")
+        words.truncate(self.room, overflow="ellipsis")
         return words
 
 
@@ -85,14 +84,30 @@ class _Left(TimeRemainingColumn):
         return Text(_clock(standing.left_s), style="progress.remaining")
 
 
+class _Parts(Progress):
+    """A line for each part of the run."""
+
+    def __init__(self, console: Console) -> None:
+        self._console, self._words = console, _Words()
+        self._beside = (_Steps(), _Elapsed(), TextColumn("left"), _Left())
+        columns = (self._words, BarColumn(), *self._beside)
+        super().__init__(*columns, console=console, auto_refresh=False, speed_estimate_period=120)
+
+    def make_tasks_table(self, tasks: Iterable[Task]) -> Table:
+        """What rich draws. Steps and times have one width on all lines; what they leave is for the words."""
+        tasks = list(tasks)
+        widths = [max((one.render(task).cell_len for task in tasks), default=0) for one in self._beside]
+        between = len(widths) + 1  # spaces: the words and the bar stand there, too
+        self._words.room = max(1, self._console.width - sum(widths) - between)
+        return super().make_tasks_table(tasks)
+
+
 class RichProgress:
     """A bar per part of the run. It is drawn between timed calls only, never by a thread beside them."""
 
     def __init__(self, console: Console | None = None) -> None:
         console = console or Console(stderr=True)
-        self._beside = (_Steps(), _Elapsed(), TextColumn("left"), _Left())
-        columns = (_Words(self._room), BarColumn(), *self._beside)
-        self._bar = Progress(*columns, console=console, auto_refresh=False, speed_estimate_period=120)
+        self._bar = _Parts(console)
         self._task: TaskID | None = None
         self._part = ""
         self._terminal = console.is_terminal
@@ -137,12 +152,6 @@ class RichProgress:
             in_short = f"{self._part}, {short}" if short else ""
             self._bar.update(self._task, description=f"{self._part}, {words}", short=in_short)
             self._draw()
-
-    def _room(self) -> int:
-        """Columns for words and bar: all parts have a line each, and the times of all have one width."""
-        widths = [max(column.render(task).cell_len for task in self._bar.tasks) for column in self._beside]
-        between = len(widths) + 1  # spaces: the words and the bar stand there, too
-        return self._bar.console.width - sum(widths) - between
 
     def _draw(self) -> None:
         if self._terminal:
