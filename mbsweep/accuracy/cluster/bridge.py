@@ -86,9 +86,11 @@ async def _serve(given: dict[str, Any], lines: _Lines) -> None:
     threading.Thread(target=read, daemon=True).start()
     tasks = [asyncio.ensure_future(one) for one in (left.wait(), seats.nodes.watch(), seats.watch())]
     done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    for task in done:
-        task.result()
-    await seats.close()
+    try:
+        for task in done:
+            task.result()
+    finally:
+        await seats.close()
 
 
 def _main(given: dict[str, Any]) -> None:

@@ -17,6 +17,8 @@ from mbsweep.accuracy.cluster.seat import GROUPS, Answer, Seat
 from mbsweep.base.cores import threads_each
 from mbsweep.base.errors import one_line
 
+# For a seat that is ended to remove its files, which it does at once, unless its node has gone.
+# A run waits for that as it ends, and for its bridge no longer than some seconds in all: see `link`.
 _CLEARED_S = 2.0
 
 

@@ -58,7 +58,8 @@ class Seats:
             self._fill()
 
     async def close(self) -> None:
-        """End them all, and wait for that."""
+        """End them all, and wait for that; no others are taken meanwhile."""
+        self._wanted = 0
         for seat in list(self._seats.values()):
             self._drop(seat)
         if self._ending:

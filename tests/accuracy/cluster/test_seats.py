@@ -1,15 +1,18 @@
 """Which seats a run has, whatever comes of them: nodes and seats are stand-ins, what asks them is real."""
 
 import asyncio
+import queue
+import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 import ray
 from ray.exceptions import ActorDiedError, RayTaskError
 from seat_stand_in import StandIn, answered, join, settled
 
-from mbsweep.accuracy.cluster import nodes, parcels
+from mbsweep.accuracy.cluster import bridge, nodes, parcels
 from mbsweep.accuracy.cluster.members import SeatError
 from mbsweep.accuracy.cluster.nodes import Nodes
 from mbsweep.accuracy.cluster.parcels import Sender
@@ -179,3 +182,49 @@ def test_a_run_that_ends_waits_until_its_seats_have(standing, told):
 
     assert asyncio.run(go()) == ([True, True], {}, [set(), set()])
     assert "answer" not in dict(told)
+
+
+def test_a_run_that_ends_takes_no_more_seats(standing):
+    """Be it that a node joins while it waits for those that it had."""
+
+    async def go():
+        found = standing(("node-a", 1, 0))
+        found.want(2)
+        closing = asyncio.ensure_future(found.close())
+        await asyncio.sleep(0)
+        join(found, "node-b", 1)
+        await closing
+        return found._seats
+
+    assert asyncio.run(go()) == {}
+
+
+def test_a_run_that_cannot_go_on_ends_its_seats_too(standing, monkeypatch):
+    """No node can train any more; what is at work on one is ended as when the run itself ends."""
+    node = {"NodeID": "node-a", "Alive": True, "Resources": {"CPU": 1.0}}
+    monkeypatch.setattr(ray, "nodes", lambda: [node])
+    asked, before = queue.SimpleQueue(), threading.enumerate()
+    monkeypatch.setattr(sys, "stdin", iter(asked.get, None))
+
+    async def go():
+        found = standing(("node-a", 1, 0))
+        monkeypatch.setattr(bridge, "Seats", lambda *given: found)
+        found.want(1)
+        await settled()
+        found.ask(1, "epoch", {})
+        seat = found._seats[1]
+
+        def tell(what, argument):
+            found.nodes.exclude(seat.member, "its disk is full")
+
+        with pytest.raises(
+            MbsweepError, match=r"^no node of the cluster at head:1 can train: node-a gets no"
+        ):
+            await bridge._serve({"address": "head:1", "versions": {}}, SimpleNamespace(tell=tell))
+        asked.put(None)
+        for thread in set(threading.enumerate()) - {*before}:
+            if thread.name.endswith("(read)"):  # which speaks to this loop in its end
+                thread.join()
+        return seat.has_ended
+
+    assert asyncio.run(go())
