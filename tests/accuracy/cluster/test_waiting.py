@@ -1,6 +1,7 @@
 """What a run does where nodes have no room for it, or no memory; nodes and seats are stand-ins."""
 
 import asyncio
+import re
 from concurrent.futures import Future
 from types import SimpleNamespace
 
@@ -65,8 +66,9 @@ def test_where_others_have_all_a_run_waits_for_the_first_that_is_free(standing, 
         await watched(found, lambda: names(found) == [("node-a", True)])
 
     asyncio.run(asyncio.wait_for(go(), 20))
-    said = "nothing has begun on node-a for 0 s: others may have its CPUs; waits for them, or another node's"
-    assert [words for what, words in told if what == "say"] == [said]
+    tail = "others may have its CPUs; waits for them, or another node's"
+    (words,) = [words for what, words in told if what == "say"]
+    assert re.fullmatch(rf"nothing has begun on node-a for \d+ s: {tail}", words)
 
 
 @pytest.mark.usefixtures("quick")
@@ -80,8 +82,7 @@ def test_where_others_have_gpus_these_are_what_it_waits_for(standing, told, monk
         await watched(found, lambda: any(what == "say" for what, _ in told))
 
     asyncio.run(asyncio.wait_for(go(), 20))
-    said = "nothing has begun on node-a for 0 s: others may have its GPUs; waits for them, or another node's"
-    assert dict(told)["say"] == said
+    assert ": others may have its GPUs; waits for them, or another node's" in dict(told)["say"]
 
 
 class Clock:
