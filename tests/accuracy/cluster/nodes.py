@@ -32,6 +32,7 @@ class Nodes:
         head = {"num_cpus": num_cpus, "object_store_memory": STORE_BYTES, "include_dashboard": False}
         head["_system_config"] = QUICK
         head["ray_client_server_port"] = self.port()
+        head |= {"include_log_monitor": False, "no_monitor": True}  # nobody is to start machines for it
         self.cluster = Cluster(initialize_head=True, head_node_args=head)
         return self.cluster.address
 
