@@ -66,13 +66,15 @@ def looked(is_node: bool = True) -> Callable[[], dict[str, Any]]:
         if is_node and "mbsweep" in found:
             try:
                 from mbsweep.base.cache import lasting_cache_dir
+                from mbsweep.base.errors import MbsweepError
                 from mbsweep.base.files import remove_dead
-
-                remove_dead(lasting_cache_dir() / seats)
             except ImportError:  # another version, which is told
                 pass
-            except Exception:
-                has_cache = False
+            else:
+                try:
+                    remove_dead(lasting_cache_dir() / seats)
+                except MbsweepError:
+                    has_cache = False
         return {"processor": processor, "versions": found, "has_cache": has_cache}
 
     return look
